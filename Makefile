@@ -1,0 +1,58 @@
+# Tocsin. `make help` lists what can be made.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(PATH):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin))
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(or $(shell command -v uv),python3 -m uv)
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
+	--no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: help up test check bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+up: $(VENV)/.ready .venv-ministack/.ready ## install everything and run the whole product on this machine
+	@exec $(BIN)/tocsin up
+
+test: check .venv-ministack/.ready ## everything: format, lint, types, import rules, every test
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.ready ## format, lint, types and import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	PYTHONPATH=layers:. $(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.ready .venv-ministack/.ready ## print what is measured, as ratios within this run
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
+	$(COMPILE) requirements/functions.in -o requirements/functions.txt
+	$(COMPILE) requirements/functions.in requirements/stream.in -o requirements/stream.txt
+	$(COMPILE) pyproject.toml --extra local requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/ministack.in -o requirements/ministack.txt
+
+clean: ## remove what was built; .tocsin (your events) stays
+	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment is ready when it holds exactly what its lock names.
+define environment
+	@$(UV) --version >/dev/null 2>&1 || python3 -m pip install --quiet uv
+	@$(UV) venv --quiet --clear --python 3.13 $(dir $@)
+	@$(UV) pip sync --quiet --require-hashes --python $(dir $@)bin/python $<
+endef
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	$(environment)
+	@$(UV) pip install --quiet --no-deps --no-build-isolation \
+		--python $(BIN)/python --editable .
+	@touch $@
+
+.venv-ministack/.ready: requirements/ministack.txt
+	$(environment)
+	@touch $@

@@ -1,0 +1,130 @@
+"""A batch: what one request delivered, and how the journal keeps it.
+
+The entries of a batch are canonical JSON, which holds no raw line feed, so a batch is its entries
+joined by line feeds and compressed with Zstandard (RFC 8878) against a dictionary of the text that
+most events share. The first byte of the packed form names that dictionary, for ever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from backports import zstd
+
+from tocsin.domain import ids
+from tocsin.domain.errors import Poison, TooLarge
+
+__all__ = ["MAX_PACKED_BYTES", "Batch", "pack", "unpack"]
+
+MAX_PACKED_BYTES = 390 * 1024  # what an item of 400 KB holds beside its keys
+MAX_UNPACKED_BYTES = 16 * 1024 * 1024  # 4 MB of request, plus what is stamped on 1,000 events
+
+_LEVEL = 3
+# Raw-content dictionaries by the first byte of the packed form. Add one, never change one.
+_DICTIONARIES = {
+    1: b"".join(
+        b'{"action":"%s",%s"compliance_tag":"default","id":"evt_01","metadata":{%s},%s'
+        b'"received_at":"2026-01-01T00:00:00.000Z","session_id":"ses_%s","source":"client",'
+        b'"timestamp":"2026-01-01T00:00:00.000Z",%s"type":"%s"}\n' % part
+        for part in (
+            (
+                b"deny",
+                b'"agent_id":"agt_","completion_tokens":0,',
+                b'"tokens":0',
+                b'"cost_usd":0.00,"direction":"response","model":"claude-","pii_detected":false,'
+                b'"pii_types":[],"prompt_tokens":0,"provider":"anthropic",',
+                b"",
+                b'"total_tokens":0,',
+                b"completion",
+            ),
+            (
+                b"alert",
+                b'"agent_id":"agent-","data":{"agentId":"","name":"","reason":""},',
+                b"",
+                b'"decision":{"action":"allow","evaluation_time_us":8,"matched_policies":["allow-"],'
+                b'"message":"allowed"},"request":{"command":"git "},"run_id":"run_",',
+                b"",
+                b'"user_id":"user_",',
+                b"agent.created",
+            ),
+            (
+                b"log",
+                b"",
+                b'"latencyMs":0,"model":"gpt-4o","resultCount":0,"tokens":0,"userId":"user_"',
+                b'"latency_ms":0,"model":"gpt-4o",',
+                b"",
+                b'"tool_name":"generate_report","user_id":"user_",',
+                b"embedding",
+            ),
+            (
+                b"allow",
+                b"",
+                b"",
+                b'"latency_ms":12,',
+                b"sess_",
+                b'"server_id":"","source_id":"","tool_name":"search_",',
+                b"tool_call",
+            ),
+        )
+    ),
+}
+_CURRENT = max(_DICTIONARIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One accepted request. ``entries`` are the canonical bytes of its events, in order."""
+
+    org: str
+    id: str
+    entries: tuple[bytes, ...]
+    key_id: str
+    received_at_ms: int
+
+    @property
+    def count(self) -> int:
+        """How many events it holds (1 to 1,000)."""
+        return len(self.entries)
+
+
+@cache
+def _dictionary(number: int) -> zstd.ZstdDict:
+    return zstd.ZstdDict(_DICTIONARIES[number], is_raw=True)
+
+
+def pack(entries: Sequence[bytes]) -> bytes:
+    """Compress a batch's entries into what one journal item holds.
+
+    Raises:
+        TooLarge: the result is larger than :data:`MAX_PACKED_BYTES`.
+    """
+    packed = bytes([_CURRENT]) + zstd.compress(
+        b"\n".join(entries), _LEVEL, zstd_dict=_dictionary(_CURRENT)
+    )
+    if len(packed) > MAX_PACKED_BYTES:
+        raise TooLarge(
+            f"the request is {len(packed):,} bytes when compressed and the limit is "
+            f"{MAX_PACKED_BYTES:,}: send fewer events at once"
+        )
+    return packed
+
+
+def unpack(packed: bytes, count: int) -> tuple[bytes, ...]:
+    """Return the ``count`` entries of a packed batch.
+
+    Raises:
+        Poison: it is not what :func:`pack` made of ``count`` entries.
+    """
+    try:
+        stream = zstd.ZstdDecompressor(zstd_dict=_dictionary(packed[0]))
+        text = stream.decompress(packed[1:], max_length=MAX_UNPACKED_BYTES)
+    except (IndexError, KeyError) as error:
+        raise Poison("packed with an unknown dictionary") from error
+    except zstd.ZstdError as error:
+        raise Poison(f"not a Zstandard frame: {error}") from error
+    if not stream.eof or stream.unused_data:
+        raise Poison("the Zstandard frame is truncated, too long, or followed by other bytes")
+    entries = tuple(text.split(b"\n"))
+    if len(entries) != count or not 1 <= count <= ids.MAX_EVENTS_PER_BATCH:
+        raise Poison(f"holds {len(entries)} entries where {count} are announced")
+    return entries

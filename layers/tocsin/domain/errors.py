@@ -1,0 +1,145 @@
+"""The errors a caller can meet, in one hierarchy.
+
+::
+
+    TocsinError
+    ├── Refused                    the request cannot be served as it is; ``code`` names the reason
+    │   ├── Malformed              not JSON, not I-JSON, or not what the header says it is
+    │   ├── Invalid                well-formed, but not an event; carries ``details``
+    │   ├── Unauthenticated        no credential, or not a valid one
+    │   ├── Forbidden              a valid credential that may not do this
+    │   ├── NotFound
+    │   ├── Conflict               an idempotency key used again with another body
+    │   ├── TooLarge               beyond a limit; the message says which and what to do
+    │   ├── UnsupportedMedia
+    │   ├── QuotaExhausted         carries ``retry_after_seconds``
+    │   └── Busy                   throttled or out of reach; carries ``retry_after_seconds``
+    ├── OutcomeUnknown             a write may or may not have happened
+    ├── HeadMoved                  another sealer committed first: read the head again
+    ├── Poison                     a journal item that can never be read: set it aside
+    └── IntegrityError             what is stored is not what was sealed; names the first bad seq
+"""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+__all__ = [
+    "Busy",
+    "Conflict",
+    "Detail",
+    "Forbidden",
+    "HeadMoved",
+    "IntegrityError",
+    "Invalid",
+    "Malformed",
+    "NotFound",
+    "OutcomeUnknown",
+    "Poison",
+    "QuotaExhausted",
+    "Refused",
+    "TocsinError",
+    "TooLarge",
+    "Unauthenticated",
+    "UnsupportedMedia",
+]
+
+
+class Detail(TypedDict):
+    """One thing that is wrong with one field, as Igris reports it."""
+
+    field: str
+    message: str
+
+
+class TocsinError(Exception):
+    """Base of every error that Tocsin raises on purpose."""
+
+
+class Refused(TocsinError):
+    """A request that is not served; the message tells its sender what to do next."""
+
+    details: Sequence[Detail] = ()
+    retry_after_seconds: int | None = None
+
+
+class Malformed(Refused):
+    """The body or a header cannot be parsed."""
+
+
+class Invalid(Refused):
+    """The body was parsed and breaks the schema; ``details`` says where."""
+
+    def __init__(self, details: Sequence[Detail], message: str = "Validation failed") -> None:
+        """Keep one detail per broken field."""
+        super().__init__(message)
+        self.details = details
+
+
+class Unauthenticated(Refused):
+    """No credential, or one that is not valid (any more)."""
+
+
+class Forbidden(Refused):
+    """The credential is valid and may not do this."""
+
+    def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
+        """Keep the fields that only Tocsin may set, where that is the reason."""
+        super().__init__(message)
+        self.details = details
+
+
+class NotFound(Refused):
+    """There is no such thing in this org."""
+
+
+class Conflict(Refused):
+    """The idempotency key was used within 24 hours with another body."""
+
+
+class TooLarge(Refused):
+    """Beyond a documented limit."""
+
+
+class UnsupportedMedia(Refused):
+    """A content type or encoding that this route does not take."""
+
+
+class QuotaExhausted(Refused):
+    """The org's events of this month are used up."""
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        """Keep the seconds until the quota is renewed."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Busy(Refused):
+    """A store throttled or did not answer; the same request may succeed later."""
+
+    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+        """Keep the seconds after which a retry makes sense."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class OutcomeUnknown(TocsinError):
+    """A write whose answer was lost: it may or may not have been stored."""
+
+
+class HeadMoved(TocsinError):
+    """A segment with this first seq exists: another sealer was faster."""
+
+
+class Poison(TocsinError):
+    """A journal item that no retry can make readable."""
+
+
+class IntegrityError(TocsinError):
+    """The stored bytes contradict the ledger."""
+
+    def __init__(self, org: str, seq: int, reason: str) -> None:
+        """Name the first bad ``seq``."""
+        super().__init__(f"ledger of {org!r} is broken at seq {seq}: {reason}")
+        self.org = org
+        self.seq = seq
+        self.reason = reason

@@ -1,0 +1,66 @@
+"""Names of things: orgs, keys, batches and events.
+
+A batch's id is a lower-case ULID (https://github.com/ulid/spec) whose lowest 10 bits are zero, and
+its event number ``i`` has the id ``evt_`` + that ULID plus ``i``. So the ids of a batch are
+consecutive, an event's id leads to its batch and its place in it without an index, and 70 random
+bits a millisecond remain.
+"""
+
+import re
+
+from ulid import ULID
+
+__all__ = [
+    "EVENT_PREFIX",
+    "MAX_EVENTS_PER_BATCH",
+    "batch_of",
+    "batch_time_ms",
+    "event_ids",
+    "is_batch_id",
+    "is_name",
+    "new_batch_id",
+]
+
+EVENT_PREFIX = "evt_"
+MAX_EVENTS_PER_BATCH = 1_000
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, as ULID uses it
+_TAILS = [a + b for a in _ALPHABET for b in _ALPHABET]  # the last 10 bits
+_PLACE = {tail: i for i, tail in enumerate(_TAILS)}
+_ULID = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
+_NAME = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can be the id of an org or of a key: ``[a-z0-9-]{1,64}``."""
+    return _NAME.fullmatch(text) is not None
+
+
+def new_batch_id(now_ms: int, random: bytes) -> str:
+    """Return a batch id for the Unix time ``now_ms`` (milliseconds) from 10 random bytes."""
+    low = int.from_bytes(random[:10]) & ~0x3FF
+    return str(ULID.from_int((now_ms << 80) | low)).lower()
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether ``text`` is a ULID as :func:`new_batch_id` makes them."""
+    return _ULID.fullmatch(text) is not None and text.endswith("00")
+
+
+def batch_time_ms(batch_id: str) -> int:
+    """Return the Unix time in milliseconds that a batch id was made at."""
+    return int(ULID.from_str(batch_id).milliseconds)
+
+
+def event_ids(batch_id: str, count: int) -> list[str]:
+    """Return the ids of the ``count`` events of a batch, in order."""
+    stem = EVENT_PREFIX + batch_id[:-2]
+    return [stem + tail for tail in _TAILS[:count]]
+
+
+def batch_of(event_id: str) -> tuple[str, int] | None:
+    """Return (batch id, place in the batch) of an event id, or None if it is not one."""
+    ulid = event_id.removeprefix(EVENT_PREFIX)
+    if ulid == event_id or _ULID.fullmatch(ulid) is None:
+        return None
+    return ulid[:-2] + "00", _PLACE[ulid[-2:]]

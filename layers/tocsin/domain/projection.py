@@ -1,0 +1,52 @@
+"""Projections: what can be rebuilt from sealed events, one item per session, agent and month."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.domain.segment import SealedEvent
+
+__all__ = ["Change", "changes"]
+
+
+@dataclass(slots=True)
+class Change:
+    """What a run of events adds to one projected item.
+
+    ``kind`` is ``session``, ``agent`` or ``usage`` (its ``id`` is then the month, ``2026-11``).
+    Counters are integers; money is in nano-dollars so that sums stay exact.
+    """
+
+    kind: str
+    id: str
+    first_seq: int
+    first_timestamp: str
+    last_seq: int = 0
+    last_timestamp: str = ""
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def _add(self, seq: int, event: dict[str, Any]) -> None:
+        self.last_seq = seq
+        self.first_timestamp = min(self.first_timestamp, event["timestamp"])
+        self.last_timestamp = max(self.last_timestamp, event["timestamp"])
+        totals = self.counters
+        totals["events"] = totals.get("events", 0) + 1
+        if tokens := event.get("total_tokens"):
+            totals["total_tokens"] = totals.get("total_tokens", 0) + tokens
+        if cost := event.get("cost_usd"):
+            totals["cost_nano_usd"] = totals.get("cost_nano_usd", 0) + round(cost * 1e9)
+
+
+def changes(events: Iterable[SealedEvent]) -> list[Change]:
+    """Return what consecutive events of one org change, one entry per projected item."""
+    items: dict[tuple[str, str], Change] = {}
+    for sealed in events:
+        event = sealed.parse()
+        targets = [("session", event["session_id"]), ("usage", event["received_at"][:7])]
+        if agent := event.get("agent_id"):
+            targets.append(("agent", agent))
+        for target in targets:
+            if target not in items:
+                items[target] = Change(*target, sealed.seq, event["timestamp"])
+            items[target]._add(sealed.seq, event)
+    return list(items.values())

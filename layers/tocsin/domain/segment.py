@@ -1,0 +1,163 @@
+"""The ledger: segments, each chained to the one before, and the events they give an order to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from tocsin.domain import canonical, chain
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import IntegrityError
+
+__all__ = [
+    "MAX_EVENTS_PER_SEGMENT",
+    "Head",
+    "Reference",
+    "SealedEvent",
+    "Segment",
+    "seal",
+    "verify",
+]
+
+MAX_EVENTS_PER_SEGMENT = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of an org's ledger: the last seq, its hash, and when it was sealed."""
+
+    seq: int
+    hash: bytes
+    sealed_at_ms: int
+
+    @classmethod
+    def empty(cls, org: str) -> "Head":
+        """Return the head of a ledger that holds nothing yet."""
+        return cls(seq=0, hash=chain.genesis(org), sealed_at_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A whole batch inside a segment: its id and how many events it brought."""
+
+    batch_id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One seal: whole batches in order, and what proves them.
+
+    ``leaves`` holds one 32-byte leaf hash per event, in seq order. ``hash_before`` is
+    hash(first_seq - 1), ``hash_after`` is hash(last_seq).
+    """
+
+    org: str
+    first_seq: int
+    references: tuple[Reference, ...]
+    leaves: tuple[bytes, ...]
+    hash_before: bytes
+    hash_after: bytes
+    sealed_at_ms: int
+
+    @property
+    def count(self) -> int:
+        """How many events it seals (1 to 1,024)."""
+        return len(self.leaves)
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of its last event."""
+        return self.first_seq + self.count - 1
+
+    @property
+    def head(self) -> Head:
+        """The ledger's head when this is its last segment."""
+        return Head(self.last_seq, self.hash_after, self.sealed_at_ms)
+
+    @property
+    def first_seqs(self) -> dict[str, int]:
+        """The first seq of each batch in it, by batch id."""
+        seqs, seq = {}, self.first_seq
+        for reference in self.references:
+            seqs[reference.batch_id] = seq
+            seq += reference.count
+        return seqs
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEvent:
+    """An event with its place in the ledger. ``entry`` is its canonical bytes."""
+
+    seq: int
+    entry: bytes
+    prev_hash: bytes
+    hash: bytes
+
+    def parse(self) -> dict[str, Any]:
+        """Return the event's canonical fields, with those that the ledger gives it."""
+        digest = self.hash.hex()
+        return canonical.parse(self.entry) | {
+            "seq": self.seq,
+            "prev_hash": self.prev_hash.hex(),
+            "hash": digest,
+            "lineage_hash": f"sha256:{digest}",
+        }
+
+
+def seal(org: str, head: Head, batches: Sequence[Batch], now_ms: int) -> tuple[Segment, int]:
+    """Append batches to a ledger.
+
+    Returns:
+        The next segment, and how many of the batches it took (as many as fit, at least one).
+    """
+    taken, count = 0, 0
+    for batch in batches:
+        if taken and count + batch.count > MAX_EVENTS_PER_SEGMENT:
+            break
+        taken, count = taken + 1, count + batch.count
+    leaves = tuple(chain.leaf(entry) for batch in batches[:taken] for entry in batch.entries)
+    segment = Segment(
+        org=org,
+        first_seq=head.seq + 1,
+        references=tuple(Reference(batch.id, batch.count) for batch in batches[:taken]),
+        leaves=leaves,
+        hash_before=head.hash,
+        hash_after=chain.extend(head.hash, leaves)[-1],
+        sealed_at_ms=max(now_ms, head.sealed_at_ms),
+    )
+    return segment, taken
+
+
+def verify(segment: Segment, entries: Sequence[bytes], expected_before: bytes) -> list[SealedEvent]:
+    """Return a segment's events after checking every link and every entry.
+
+    ``entries`` are what the journal holds for the segment's references, in order;
+    ``expected_before`` is the hash(first_seq - 1) that the segment before ends with.
+
+    Raises:
+        IntegrityError: naming the first seq whose stored bytes are not what was sealed.
+    """
+
+    def broken(seq: int, reason: str) -> IntegrityError:
+        return IntegrityError(segment.org, seq, reason)
+
+    if segment.hash_before != expected_before:
+        raise broken(segment.first_seq, "the segment does not follow the one before it")
+    if sum(reference.count for reference in segment.references) != segment.count:
+        raise broken(segment.first_seq, "the segment's references and leaves differ in number")
+    hashes = [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
+    for place, (sealed_leaf, entry) in enumerate(zip(segment.leaves, entries, strict=False)):
+        if chain.leaf(entry) != sealed_leaf:
+            raise broken(segment.first_seq + place, "the event is not the one that was sealed")
+    if len(entries) != segment.count:
+        missing = segment.first_seq + min(len(entries), segment.count)
+        raise broken(missing, "the journal holds another number of events than was sealed")
+    if hashes[-1] != segment.hash_after:
+        raise broken(segment.first_seq, "the segment's leaves do not lead to its hash")
+    return [
+        SealedEvent(segment.first_seq + place, entry, before, after)
+        for place, (entry, (before, after)) in enumerate(
+            zip(entries, pairwise(hashes), strict=True)
+        )
+    ]

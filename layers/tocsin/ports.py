@@ -1,0 +1,231 @@
+"""What the services need of the world. Adapters and the tests' fakes implement these.
+
+All but :class:`Feed` are synchronous; the stream service calls them in threads. Every store method
+raises :class:`~tocsin.domain.errors.Busy` when the store throttles or does not answer.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tocsin.domain.batch import Batch
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.projection import Change
+from tocsin.domain.segment import Head, Segment
+
+__all__ = [
+    "Broker",
+    "Clock",
+    "Feed",
+    "Journal",
+    "Keys",
+    "Ledger",
+    "Org",
+    "Orgs",
+    "Projections",
+    "Quota",
+    "Receipt",
+    "Receipts",
+    "SetAside",
+    "SetAsideItem",
+    "UnreadableBatch",
+]
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait for it."""
+
+    def now_ms(self) -> int:
+        """Return the Unix time in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an ``Idempotency-Key`` stands for: the request it came with, and its answer."""
+
+    org: str
+    key: str
+    fingerprint: bytes  # SHA-256 over what must be the same in a repetition
+    answer: bytes  # JSON
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableBatch:
+    """A journal item that can't be unpacked, and why."""
+
+    org: str
+    id: str
+    reason: str
+
+
+class Receipts(Protocol):
+    """The answers kept for idempotency keys."""
+
+    def find(self, org: str, key: str, now_ms: int) -> Receipt | None:
+        """Return the receipt that has not expired, strongly consistent."""
+
+
+class Journal(Protocol):
+    """What was received, as received: one item per batch, never updated."""
+
+    def put(self, batch: Batch, receipt: Receipt | None = None) -> bool:
+        """Store a batch, and the receipt in the same transaction.
+
+        Repeating a call for the same batch is safe. Returns False, having stored nothing, when
+        another request's receipt (not expired at the batch's ``received_at_ms``) is there already.
+
+        Raises:
+            TooLarge: the batch does not fit into one item.
+            Busy: it is certain that nothing was stored.
+            OutcomeUnknown: the store stopped answering, it may or may not have been stored.
+        """
+
+    def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
+        """Return those of the batches that exist, by id, strongly consistent."""
+
+    def between(
+        self, org: str, after_id: str, until_id: str, limit: int
+    ) -> Sequence[Batch | UnreadableBatch]:
+        """Return up to ``limit`` batches with ``after_id < id <= until_id``, in id order."""
+
+
+class Ledger(Protocol):
+    """The order and the proof: one segment per seal."""
+
+    def head(self, org: str) -> Head:
+        """Return the head, strongly consistent."""
+
+    def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
+        """Return the first seq of those batches that are sealed, strongly consistent."""
+
+    def commit(self, segment: Segment, previous: Head) -> None:
+        """Append a segment with its batches' markers, and a time mark when its minute is new.
+
+        Raises:
+            HeadMoved: a segment with this first seq exists; nothing was written.
+        """
+
+    def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
+        """Return up to ``limit`` segments in order, from the one that holds ``from_seq``.
+
+        Strongly consistent. Fewer than ``limit`` are returned only at the end of the ledger.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """A tenant and its settings."""
+
+    id: str
+    events_per_month: int = 1_000_000
+
+
+class Orgs(Protocol):
+    """The tenants."""
+
+    def get(self, org: str) -> Org | None:
+        """Return an org's settings."""
+
+    def put(self, org: Org) -> None:
+        """Create or change an org."""
+
+    def all(self) -> Sequence[Org]:
+        """Return every org, by id."""
+
+    def swept_until(self, org: str) -> str:
+        """Return the batch id up to which the sweeper has looked ("" at first)."""
+
+    def set_swept_until(self, org: str, batch_id: str) -> None:
+        """Remember how far the sweeper has looked."""
+
+
+class Keys(Protocol):
+    """The API keys, hashed."""
+
+    def get(self, org: str, key_id: str) -> ApiKey | None:
+        """Return a key, strongly consistent."""
+
+    def put(self, key: ApiKey) -> None:
+        """Create or replace a key."""
+
+    def all(self, org: str) -> Sequence[ApiKey]:
+        """Return the keys of an org, revoked ones included, by creation."""
+
+
+class Quota(Protocol):
+    """How many events an org has used in a month (``2026-11``)."""
+
+    def reserve(self, org: str, month: str, events: int, limit: int) -> int | None:
+        """Take ``events`` if that keeps the month at ``limit`` or below.
+
+        Returns:
+            How many are left after it, or None when they do not fit (nothing is taken).
+        """
+
+    def release(self, org: str, month: str, events: int) -> None:
+        """Give back what was reserved and not used."""
+
+    def used(self, org: str, month: str) -> int:
+        """Return how many events are taken, strongly consistent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAsideItem:
+    """A journal item that the pipeline passed over, and why."""
+
+    org: str
+    batch_id: str
+    reason: str
+    at_ms: int
+
+
+class SetAside(Protocol):
+    """The list of poisoned journal items."""
+
+    def add(self, item: SetAsideItem) -> None:
+        """Put an item on the list; adding it again changes nothing."""
+
+    def contains(self, org: str, batch_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the batch ids that are on the list."""
+
+    def all(self, org: str) -> Sequence[SetAsideItem]:
+        """Return an org's list, by batch id."""
+
+
+class Projections(Protocol):
+    """Items derived from the ledger; each knows through which seq it has been told."""
+
+    def through_seq(self, org: str) -> int:
+        """Return the seq up to which all projections are complete, strongly consistent."""
+
+    def apply(self, org: str, segment: Segment, changes: Sequence[Change]) -> None:
+        """Add a segment's changes to the items that have not had them yet."""
+
+    def advance(self, org: str, segment: Segment) -> None:
+        """Record that all projections are complete through a segment."""
+
+    def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
+        """Return one item: its counters, first/last seq and timestamp, and ``through_seq``."""
+
+
+class Broker(Protocol):
+    """Tells the stream services what was just sealed. Best effort: the ledger is the truth."""
+
+    def publish(self, org: str, message: bytes) -> None:
+        """Publish to the org's channel.
+
+        Raises:
+            Busy: the broker is out of reach; nobody was told.
+        """
+
+
+class Feed(Protocol):
+    """The other end of :class:`Broker`."""
+
+    def messages(self, org: str) -> AsyncIterator[bytes | None]:
+        """Yield what is published to the org's channel from now on, for ever.
+
+        ``None`` says that messages may have been missed: once at the subscription, and again after
+        each interruption. It does not raise when the broker is gone; it keeps trying.
+        """

@@ -1,0 +1,1 @@
+"""The wire formats: bytes in, events out, and back. Pure."""
