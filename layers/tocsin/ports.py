@@ -69,15 +69,14 @@ class Receipts(Protocol):
 class Journal(Protocol):
     """What was received, as received: one item per batch, never updated."""
 
-    def put(self, batch: Batch, receipt: Receipt | None = None) -> bool:
-        """Store a batch, and the receipt in the same transaction.
+    def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
+        """Store a batch (``packed`` is its entries packed), with the receipt in one transaction.
 
         Repeating a call for the same batch is safe. Returns False, having stored nothing, when
         another request's receipt (not expired at the batch's ``received_at_ms``) is there already.
 
         Raises:
-            TooLarge: the batch does not fit into one item.
-            Busy: it is certain that nothing was stored.
+            Busy: nothing was stored; Contended, one of its kinds: by a twin in flight.
             OutcomeUnknown: the store stopped answering, it may or may not have been stored.
         """
 
@@ -186,9 +185,6 @@ class SetAside(Protocol):
     def add(self, item: SetAsideItem) -> None:
         """Put an item on the list; adding it again changes nothing."""
 
-    def contains(self, org: str, batch_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the batch ids that are on the list."""
-
     def all(self, org: str) -> Sequence[SetAsideItem]:
         """Return an org's list, by batch id."""
 
@@ -199,8 +195,8 @@ class Projections(Protocol):
     def through_seq(self, org: str) -> int:
         """Return the seq up to which all projections are complete, strongly consistent."""
 
-    def apply(self, org: str, segment: Segment, changes: Sequence[Change]) -> None:
-        """Add a segment's changes to the items that have not had them yet."""
+    def apply(self, org: str, segment: Segment, change: Change) -> None:
+        """Add what a segment changes in one item, unless the item has had that segment."""
 
     def advance(self, org: str, segment: Segment) -> None:
         """Record that all projections are complete through a segment."""

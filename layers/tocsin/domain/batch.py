@@ -11,14 +11,15 @@ from functools import cache
 
 from backports import zstd
 
-from tocsin.domain import ids
+from tocsin.domain import canonical, ids
 from tocsin.domain.errors import Poison, TooLarge
 
-__all__ = ["MAX_PACKED_BYTES", "Batch", "pack", "unpack"]
+__all__ = ["MAX_PACKED_BYTES", "Batch", "check", "pack", "unpack"]
 
 MAX_PACKED_BYTES = 390 * 1024  # what an item of 400 KB holds beside its keys
 MAX_UNPACKED_BYTES = 16 * 1024 * 1024  # 4 MB of request, plus what is stamped on 1,000 events
 
+_ALWAYS = {"id", "type", "received_at", "session_id", "timestamp", "compliance_tag"}
 _LEVEL = 3
 # Raw-content dictionaries by the first byte of the packed form. Add one, never change one.
 _DICTIONARIES = {
@@ -128,3 +129,19 @@ def unpack(packed: bytes, count: int) -> tuple[bytes, ...]:
     if len(entries) != count or not 1 <= count <= ids.MAX_EVENTS_PER_BATCH:
         raise Poison(f"holds {len(entries)} entries where {count} are announced")
     return entries
+
+
+def check(batch: Batch) -> None:
+    """Make sure that a batch read from a store is one that ingestion wrote.
+
+    Raises:
+        Poison: an entry is not a JSON object with the id of its place.
+    """
+    for entry, event_id in zip(batch.entries, ids.event_ids(batch.id, batch.count), strict=True):
+        try:
+            event = canonical.parse(entry)
+            complete = event["id"] == event_id and event.keys() >= _ALWAYS
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Poison(f"the entry of {event_id} is not an event: {error}") from error
+        if not complete:
+            raise Poison(f"the entry of {event_id} has another id, or lacks a compliance field")

@@ -14,7 +14,8 @@
     │   ├── UnsupportedMedia
     │   ├── QuotaExhausted         carries ``retry_after_seconds``
     │   └── Busy                   throttled or out of reach; carries ``retry_after_seconds``
-    ├── OutcomeUnknown             a write may or may not have happened
+    │       ├── Contended          another transaction holds an item that this one needs
+    │       └── OutcomeUnknown     a write that may or may not have happened
     ├── HeadMoved                  another sealer committed first: read the head again
     ├── Poison                     a journal item that can never be read: set it aside
     └── IntegrityError             what is stored is not what was sealed; names the first bad seq
@@ -26,6 +27,7 @@ from typing import TypedDict
 __all__ = [
     "Busy",
     "Conflict",
+    "Contended",
     "Detail",
     "Forbidden",
     "HeadMoved",
@@ -122,7 +124,11 @@ class Busy(Refused):
         self.retry_after_seconds = retry_after_seconds
 
 
-class OutcomeUnknown(TocsinError):
+class Contended(Busy):
+    """Another transaction in flight holds an item that this one needs; nothing was written."""
+
+
+class OutcomeUnknown(Busy):
     """A write whose answer was lost: it may or may not have been stored."""
 
 

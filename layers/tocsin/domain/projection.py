@@ -13,6 +13,7 @@ __all__ = ["Change", "changes"]
 class Change:
     """What a run of events adds to one projected item.
 
+    The timestamps are those of the first and the last event by seq.
     ``kind`` is ``session``, ``agent`` or ``usage`` (its ``id`` is then the month, ``2026-11``).
     Counters are integers; money is in nano-dollars so that sums stay exact.
     """
@@ -27,8 +28,7 @@ class Change:
 
     def _add(self, seq: int, event: dict[str, Any]) -> None:
         self.last_seq = seq
-        self.first_timestamp = min(self.first_timestamp, event["timestamp"])
-        self.last_timestamp = max(self.last_timestamp, event["timestamp"])
+        self.last_timestamp = event["timestamp"]
         totals = self.counters
         totals["events"] = totals.get("events", 0) + 1
         if tokens := event.get("total_tokens"):

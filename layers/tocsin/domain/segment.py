@@ -8,6 +8,7 @@ from typing import Any
 from tocsin.domain import canonical, chain
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import IntegrityError
+from tocsin.domain.ids import batch_time_ms
 
 __all__ = [
     "MAX_EVENTS_PER_SEGMENT",
@@ -16,10 +17,12 @@ __all__ = [
     "SealedEvent",
     "Segment",
     "seal",
+    "sealed_events",
     "verify",
 ]
 
 MAX_EVENTS_PER_SEGMENT = 1_024
+MAX_SECONDS_PER_SEGMENT = 60  # one item of markers each, and a transaction holds 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,11 @@ def seal(org: str, head: Head, batches: Sequence[Batch], now_ms: int) -> tuple[S
     Returns:
         The next segment, and how many of the batches it took (as many as fit, at least one).
     """
-    taken, count = 0, 0
+    taken, count, seconds = 0, 0, set[int]()
     for batch in batches:
-        if taken and count + batch.count > MAX_EVENTS_PER_SEGMENT:
+        seconds.add(batch_time_ms(batch.id) // 1000)
+        full = count + batch.count > MAX_EVENTS_PER_SEGMENT
+        if taken and (full or len(seconds) > MAX_SECONDS_PER_SEGMENT):
             break
         taken, count = taken + 1, count + batch.count
     leaves = tuple(chain.leaf(entry) for batch in batches[:taken] for entry in batch.entries)
@@ -155,6 +160,12 @@ def verify(segment: Segment, entries: Sequence[bytes], expected_before: bytes) -
         raise broken(missing, "the journal holds another number of events than was sealed")
     if hashes[-1] != segment.hash_after:
         raise broken(segment.first_seq, "the segment's leaves do not lead to its hash")
+    return sealed_events(segment, entries)
+
+
+def sealed_events(segment: Segment, entries: Sequence[bytes]) -> list[SealedEvent]:
+    """Return a segment's events, given its entries, which are taken as they are."""
+    hashes = [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
     return [
         SealedEvent(segment.first_seq + place, entry, before, after)
         for place, (entry, (before, after)) in enumerate(

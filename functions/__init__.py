@@ -1,0 +1,1 @@
+"""The deployables: one folder each, holding a handler and nothing else."""

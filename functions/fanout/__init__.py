@@ -1,0 +1,1 @@
+"""The fan-out function, on the journal's stream."""

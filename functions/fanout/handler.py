@@ -1,0 +1,47 @@
+"""Parse the stream's records, call the fan-out, and name the records to be tried again."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tocsin import bootstrap
+from tocsin.adapters.dynamodb.journal import batch_of_image
+from tocsin.services.fanout import Report
+
+logger = Logger()
+metrics = Metrics()
+service = cache(bootstrap.fanout)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Fan out one batch of records (``ReportBatchItemFailures``)."""
+    records = [
+        record["dynamodb"] for record in event["Records"] if "NewImage" in record["dynamodb"]
+    ]
+    report = service()(batch_of_image(record["NewImage"]) for record in records)
+    tell(report)
+    failed = [record for record in records if record["Keys"]["org"]["S"] in report.failed]
+    return {"batchItemFailures": [{"itemIdentifier": each["SequenceNumber"]} for each in failed]}
+
+
+def tell(report: Report) -> None:
+    """Log what went wrong, and count what happened."""
+    for org, reason in report.failed.items():
+        logger.warning("an org must wait", org=org, reason=str(reason))
+    for broken in report.broken:
+        logger.error("the ledger is broken", org=broken.org, seq=broken.seq, reason=broken.reason)
+    for name, value in {
+        "SealedEvents": report.sealed_events,
+        "Segments": report.segments,
+        "SealConflicts": report.conflicts,
+        "SetAside": report.set_aside,
+        "Unpublished": report.unpublished,
+        "BrokenLedgers": len(report.broken),
+    }.items():
+        if value:
+            metrics.add_metric(name, MetricUnit.Count, value)

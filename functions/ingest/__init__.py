@@ -1,0 +1,1 @@
+"""The ingest function: ``POST /api/v1/ingest/raw``."""

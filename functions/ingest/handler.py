@@ -1,0 +1,52 @@
+"""Parse the HTTP request, call the ingest use case, answer."""
+
+from base64 import b64decode
+from functools import cache
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tocsin import bootstrap
+from tocsin.domain.errors import TocsinError
+from tocsin.services.ingest import IngestRequest
+from tocsin.wire.problems import problem
+
+logger = Logger()
+metrics = Metrics()
+app = APIGatewayRestResolver()
+service = cache(bootstrap.ingest)
+
+
+@app.post("/api/v1/ingest/raw")
+def ingest_raw() -> Response[str]:
+    """Accept one event, or several."""
+    event = app.current_event
+    body = (event.body or "").encode()
+    answer = service()(
+        IngestRequest(
+            authorization=event.headers.get("authorization"),
+            content_type=event.headers.get("content-type"),
+            content_encoding=event.headers.get("content-encoding"),
+            idempotency_key=event.headers.get("idempotency-key"),
+            partial=event.query_string_parameters.get("partial", "") in ("true", "1"),
+            body=b64decode(body) if event.is_base64_encoded else body,
+        )
+    )
+    return Response(200, "application/json", answer.decode())
+
+
+@app.exception_handler(TocsinError)
+def refuse(error: TocsinError) -> Response[str]:
+    """Answer an error by the one table."""
+    answer = problem(error)
+    metrics.add_metric(f"Refused{answer.status}", MetricUnit.Count, 1)
+    return Response(answer.status, "application/json", answer.content.decode(), answer.headers)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
+    """Serve one API Gateway proxy event (payload format 1.0)."""
+    return app.resolve(event, context)

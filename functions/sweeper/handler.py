@@ -1,0 +1,31 @@
+"""Parse the schedule's event, call the sweep, and fail when an org must wait."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tocsin import bootstrap
+from tocsin.services.sweep import SETTLED_MS
+
+logger = Logger()
+metrics = Metrics()
+service = cache(bootstrap.sweep)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Sweep what is ``min_age_seconds`` old (ten minutes unless the event says otherwise)."""
+    age = event.get("min_age_seconds")
+    reports = service()(SETTLED_MS if age is None else int(age) * 1000)
+    found = sum(report.sealed_events for report in reports)
+    if found:
+        logger.warning("sealed what the stream did not deliver", events=found)
+        metrics.add_metric("SweptEvents", MetricUnit.Count, found)
+    failed = sorted({org for report in reports for org in report.failed})
+    if failed:
+        raise RuntimeError(f"not swept to the end: {', '.join(failed)}")
+    return {"sealed_events": found}

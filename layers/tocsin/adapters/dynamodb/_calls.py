@@ -1,0 +1,115 @@
+"""The DynamoDB client, and its errors in Tocsin's words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+)
+
+from tocsin.domain.errors import Busy, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
+
+__all__ = ["batch_get", "calls", "cancellations", "client", "query"]
+
+_MAX_ROUNDS = 10
+
+_THROTTLES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "ThrottlingError",  # as a transaction's cancellation reason
+        "ProvisionedThroughputExceeded",
+        "TransactionInProgressException",
+    }
+)
+_SERVER_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
+
+
+def client(endpoint_url: str | None = None) -> "DynamoDBClient":
+    """Return a client that gives up within a few seconds, so that a caller can be told."""
+    config = Config(
+        connect_timeout=1,
+        read_timeout=3,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=32,
+        tcp_keepalive=True,
+    )
+    return boto3.client("dynamodb", endpoint_url=endpoint_url, config=config)
+
+
+@contextmanager
+def calls() -> Iterator[None]:
+    """Turn the SDK's transient errors into :class:`Busy` or :class:`OutcomeUnknown`."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _THROTTLES or _THROTTLES.intersection(cancellations(error)):
+            raise Busy("the store is throttling: send the same again a little later") from error
+        if code in _SERVER_ERRORS or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            raise OutcomeUnknown("the store failed: send the same again") from error
+        raise
+    except (ConnectTimeoutError, EndpointConnectionError) as error:
+        raise Busy("the store is out of reach: send the same again a little later") from error
+    except BotoCoreError as error:
+        raise OutcomeUnknown("the store did not answer: send the same again") from error
+
+
+def cancellations(error: ClientError) -> list[str]:
+    """Return the reason of each item of a cancelled transaction ("None" where there is none)."""
+    reasons: list[Any] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    return [reason.get("Code", "None") for reason in reasons]
+
+
+def query(
+    client: "DynamoDBClient", limit: int | None = None, **request: Any
+) -> Iterator[dict[str, Any]]:
+    """Yield the items of a query over all its pages, up to ``limit``."""
+    parameters: QueryInputTypeDef = request  # type: ignore[assignment]
+    left = limit
+    while left is None or left > 0:
+        if left is not None:
+            parameters["Limit"] = left
+        with calls():
+            page = client.query(**parameters)
+        yield from page["Items"]
+        if left is not None:
+            left -= len(page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return
+        parameters["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def batch_get(
+    client: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]], size: int
+) -> Iterator[dict[str, Any]]:
+    """Yield those of the items that exist, ``size`` keys a call (100 at most), consistently.
+
+    Raises:
+        Busy: the table keeps leaving keys unprocessed.
+    """
+    for start in range(0, len(keys), size):
+        wanted: Any = keys[start : start + size]
+        for _ in range(_MAX_ROUNDS):
+            with calls():
+                answer = client.batch_get_item(
+                    RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
+                )
+            yield from answer["Responses"].get(table, [])
+            left: Any = answer.get("UnprocessedKeys", {})
+            if table not in left:
+                break
+            wanted = left[table]["Keys"]
+        else:
+            raise Busy("the store is throttling: ask again a little later")

@@ -1,0 +1,136 @@
+"""The journal table: key ``org`` · ``batch``; one item per accepted request."""
+
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query
+from tocsin.adapters.dynamodb.state import receipt_item
+from tocsin.domain import batch as batches
+from tocsin.domain import ids
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import Contended, Poison
+from tocsin.ports import Receipt, UnreadableBatch
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["DynamoJournal", "batch_of_image"]
+
+_DAY_SECONDS = 86_400
+_BATCH_GET_KEYS = 25  # of up to 400 KB each; an answer ends at 16 MB
+
+
+class DynamoJournal:
+    """:class:`~tocsin.ports.Journal` on DynamoDB."""
+
+    def __init__(
+        self, client: "DynamoDBClient", table: str, state_table: str, retention_days: int = 90
+    ) -> None:
+        """Use ``table``; receipts go to ``state_table``; items expire after the retention."""
+        self._client = client
+        self._table = table
+        self._state_table = state_table
+        self._retention_seconds = retention_days * _DAY_SECONDS
+
+    def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
+        """See :meth:`tocsin.ports.Journal.put`."""
+        item = {
+            "org": {"S": batch.org},
+            "batch": {"S": batch.id},
+            "entries": {"B": packed},
+            "count": {"N": str(batch.count)},
+            "key_id": {"S": batch.key_id},
+            "received_at": {"N": str(batch.received_at_ms)},
+            "expires_at": {"N": str(batch.received_at_ms // 1000 + self._retention_seconds)},
+        }
+        put: Any = {
+            "TableName": self._table,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(org)",
+        }
+        try:
+            with calls():
+                if receipt is None:
+                    self._client.put_item(**put)
+                else:
+                    self._client.transact_write_items(
+                        TransactItems=[
+                            {"Put": put},
+                            {"Put": self._receipt_put(receipt, batch)},
+                        ]
+                    )
+        except ClientError as error:
+            return self._after_refusal(error, batch)
+        return True
+
+    def _receipt_put(self, receipt: Receipt, batch: Batch) -> Any:
+        return {
+            "TableName": self._state_table,
+            "Item": receipt_item(receipt),
+            "ConditionExpression": "attribute_not_exists(pk) OR expires_at_ms <= :now",
+            "ExpressionAttributeValues": {":now": {"N": str(batch.received_at_ms)}},
+        }
+
+    def _after_refusal(self, error: ClientError, batch: Batch) -> bool:
+        """Tell a repetition of our own write, which is stored, from a twin's receipt."""
+        code = error.response["Error"]["Code"]
+        reasons = cancellations(error)
+        if code == "ConditionalCheckFailedException" or reasons[:1] == ["ConditionalCheckFailed"]:
+            return True  # ids are random: only a retry of this very call can have stored it
+        if "ConditionalCheckFailed" in reasons:
+            return False
+        if "TransactionConflict" in reasons or code == "TransactionConflictException":
+            raise Contended("a request with this idempotency key is in flight") from error
+        raise error
+
+    def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
+        """See :meth:`tocsin.ports.Journal.get`."""
+        keys = [{"org": {"S": org}, "batch": {"S": each}} for each in dict.fromkeys(batch_ids)]
+        items = batch_get(self._client, self._table, keys, _BATCH_GET_KEYS)
+        return {batch.id: batch for batch in map(batch_of_image, items)}
+
+    def between(
+        self, org: str, after_id: str, until_id: str, limit: int
+    ) -> Sequence[Batch | UnreadableBatch]:
+        """See :meth:`tocsin.ports.Journal.between`."""
+        items = query(
+            self._client,
+            limit,
+            TableName=self._table,
+            KeyConditionExpression="org = :org AND #batch BETWEEN :after AND :until",
+            ExpressionAttributeNames={"#batch": "batch"},
+            ExpressionAttributeValues={
+                ":org": {"S": org},
+                ":after": {"S": after_id + "\0"},  # the least string above it
+                ":until": {"S": until_id},
+            },
+        )
+        return [batch_of_image(item) for item in items]
+
+
+def batch_of_image(image: Mapping[str, Any]) -> Batch | UnreadableBatch:
+    """Return the batch of a journal item, from the API or from a stream record in a Lambda event.
+
+    Binary attributes are bytes in the one and base64 text in the other.
+    """
+    org, batch_id = image["org"]["S"], image["batch"]["S"]
+    try:
+        if not ids.is_name(org) or not ids.is_batch_id(batch_id):
+            raise Poison("its key is not an org and a batch id")
+        packed = image["entries"]["B"]
+        if isinstance(packed, str):
+            packed = b64decode(packed, validate=True)
+        batch = Batch(
+            org=org,
+            id=batch_id,
+            entries=batches.unpack(packed, int(image["count"]["N"])),
+            key_id=image["key_id"]["S"],
+            received_at_ms=int(image["received_at"]["N"]),
+        )
+        batches.check(batch)
+    except (Poison, KeyError, TypeError, ValueError) as error:
+        return UnreadableBatch(org, batch_id, f"{type(error).__name__}: {error}")
+    return batch

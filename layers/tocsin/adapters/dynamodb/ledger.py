@@ -1,0 +1,179 @@
+"""The ledger table: key ``pk`` · ``sk`` (a number).
+
+| pk | sk | holds |
+|---|---|---|
+| ``segment#<org>`` | first seq | references (18 bytes each), leaves (32 bytes each), hashes |
+| ``marker#<org>`` | second of the batch ids | a set of 24 bytes per sealed batch: ULID, first seq |
+| ``minute#<org>`` | minute | the first seq sealed in it |
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from ulid import ULID
+
+from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query
+from tocsin.domain import ids
+from tocsin.domain.chain import HASH_BYTES
+from tocsin.domain.errors import HeadMoved
+from tocsin.domain.segment import Head, Reference, Segment
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["DynamoLedger"]
+
+_ULID_BYTES = 16
+_REFERENCE_BYTES = _ULID_BYTES + 2
+_BATCH_GET_KEYS = 100
+
+
+class DynamoLedger:
+    """:class:`~tocsin.ports.Ledger` on DynamoDB."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        """Use ``table``."""
+        self._client = client
+        self._table = table
+
+    def head(self, org: str) -> Head:
+        """See :meth:`tocsin.ports.Ledger.head`."""
+        for item in self._segments(org, 1, "pk = :pk", {}, backwards=True):
+            return _segment(org, item).head
+        return Head.empty(org)
+
+    def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
+        """See :meth:`tocsin.ports.Ledger.first_seqs`."""
+        wanted = set(batch_ids)
+        keys = [
+            {"pk": {"S": f"marker#{org}"}, "sk": {"N": str(second)}}
+            for second in sorted({_second(batch_id) for batch_id in wanted})
+        ]
+        items = batch_get(self._client, self._table, keys, _BATCH_GET_KEYS)
+        markers = (_read_marker(marker) for item in items for marker in item["batches"]["BS"])
+        return {batch_id: first_seq for batch_id, first_seq in markers if batch_id in wanted}
+
+    def commit(self, segment: Segment, previous: Head) -> None:
+        """See :meth:`tocsin.ports.Ledger.commit`."""
+        items: list[Any] = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": _item(segment),
+                    "ConditionExpression": "attribute_not_exists(pk)",
+                }
+            },
+            *(
+                {
+                    "Update": {
+                        "TableName": self._table,
+                        "Key": {"pk": {"S": f"marker#{segment.org}"}, "sk": {"N": str(second)}},
+                        "UpdateExpression": "ADD batches :markers",
+                        "ExpressionAttributeValues": {":markers": {"BS": markers}},
+                    }
+                }
+                for second, markers in _markers(segment).items()
+            ),
+        ]
+        minute = segment.sealed_at_ms // 60_000
+        if minute > previous.sealed_at_ms // 60_000:
+            mark = {
+                "pk": {"S": f"minute#{segment.org}"},
+                "sk": {"N": str(minute)},
+                "first_seq": {"N": str(segment.first_seq)},
+            }
+            items.append({"Put": {"TableName": self._table, "Item": mark}})
+        try:
+            with calls():
+                self._client.transact_write_items(TransactItems=items)
+        except ClientError as error:
+            reasons = cancellations(error)
+            if "ConditionalCheckFailed" in reasons or "TransactionConflict" in reasons:
+                raise HeadMoved(f"{segment.org}: seq {segment.first_seq} is taken") from error
+            raise
+
+    def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
+        """See :meth:`tocsin.ports.Ledger.segments`."""
+        at = {":seq": {"N": str(from_seq)}}
+        found = [
+            segment
+            for item in self._segments(org, 1, "pk = :pk AND sk <= :seq", at, backwards=True)
+            if (segment := _segment(org, item)).last_seq >= from_seq
+        ]
+        found += [
+            _segment(org, item)
+            for item in self._segments(org, limit - len(found), "pk = :pk AND sk > :seq", at)
+        ]
+        return found
+
+    def _segments(
+        self,
+        org: str,
+        limit: int,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        backwards: bool = False,
+    ) -> Iterable[Mapping[str, Any]]:
+        return query(
+            self._client,
+            limit,
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues={":pk": {"S": f"segment#{org}"}, **values},
+            ScanIndexForward=not backwards,
+            ConsistentRead=True,
+        )
+
+
+def _item(segment: Segment) -> dict[str, Any]:
+    references = b"".join(
+        ULID.from_str(reference.batch_id).bytes + reference.count.to_bytes(2)
+        for reference in segment.references
+    )
+    return {
+        "pk": {"S": f"segment#{segment.org}"},
+        "sk": {"N": str(segment.first_seq)},
+        "references": {"B": references},
+        "leaves": {"B": b"".join(segment.leaves)},
+        "hash_before": {"B": segment.hash_before},
+        "hash_after": {"B": segment.hash_after},
+        "sealed_at": {"N": str(segment.sealed_at_ms)},
+    }
+
+
+def _segment(org: str, item: Mapping[str, Any]) -> Segment:
+    references, leaves = item["references"]["B"], item["leaves"]["B"]
+    return Segment(
+        org=org,
+        first_seq=int(item["sk"]["N"]),
+        references=tuple(
+            Reference(
+                str(ULID.from_bytes(references[at : at + _ULID_BYTES])).lower(),
+                int.from_bytes(references[at + _ULID_BYTES : at + _REFERENCE_BYTES]),
+            )
+            for at in range(0, len(references), _REFERENCE_BYTES)
+        ),
+        leaves=tuple(leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)),
+        hash_before=item["hash_before"]["B"],
+        hash_after=item["hash_after"]["B"],
+        sealed_at_ms=int(item["sealed_at"]["N"]),
+    )
+
+
+def _second(batch_id: str) -> int:
+    return ids.batch_time_ms(batch_id) // 1000
+
+
+def _markers(segment: Segment) -> dict[int, list[bytes]]:
+    markers: dict[int, list[bytes]] = {}
+    for batch_id, first_seq in segment.first_seqs.items():
+        marker = ULID.from_str(batch_id).bytes + first_seq.to_bytes(8)
+        markers.setdefault(_second(batch_id), []).append(marker)
+    return markers
+
+
+def _read_marker(marker: bytes) -> tuple[str, int]:
+    batch_id = str(ULID.from_bytes(marker[:_ULID_BYTES])).lower()
+    return batch_id, int.from_bytes(marker[_ULID_BYTES:])

@@ -1,0 +1,61 @@
+"""Projections in the state table: ``session#<org>``, ``agent#<org>`` and ``usage#<org>`` · id."""
+
+from collections.abc import Mapping
+
+from tocsin.adapters.dynamodb.state import StateTable
+from tocsin.domain.projection import Change
+from tocsin.domain.segment import Segment
+
+__all__ = ["DynamoProjections"]
+
+
+class DynamoProjections(StateTable):
+    """:class:`~tocsin.ports.Projections` on the state table."""
+
+    def through_seq(self, org: str) -> int:
+        """See :meth:`tocsin.ports.Projections.through_seq`."""
+        item = self._get("projected", org)
+        return int(item["through_seq"]["N"]) if item else 0
+
+    def apply(self, org: str, segment: Segment, change: Change) -> None:
+        """See :meth:`tocsin.ports.Projections.apply`."""
+        added = {name: value for name, value in change.counters.items() if value}
+        self._update(
+            f"{change.kind}#{org}",
+            change.id,
+            "SET through_seq = :through, last_seq = :last_seq, last_timestamp = :last_time, "
+            "first_seq = if_not_exists(first_seq, :first_seq), "
+            "first_timestamp = if_not_exists(first_timestamp, :first_time) "
+            "ADD " + ", ".join(f"{name} :{name}" for name in added),
+            {
+                ":segment": {"N": str(segment.first_seq)},
+                ":through": {"N": str(segment.last_seq)},
+                ":first_seq": {"N": str(change.first_seq)},
+                ":last_seq": {"N": str(change.last_seq)},
+                ":first_time": {"S": change.first_timestamp},
+                ":last_time": {"S": change.last_timestamp},
+                **{f":{name}": {"N": str(value)} for name, value in added.items()},
+            },
+            "attribute_not_exists(through_seq) OR through_seq < :segment",
+        )
+
+    def advance(self, org: str, segment: Segment) -> None:
+        """See :meth:`tocsin.ports.Projections.advance`."""
+        self._update(
+            "projected",
+            org,
+            "SET through_seq = :through",
+            {":through": {"N": str(segment.last_seq)}},
+            "attribute_not_exists(through_seq) OR through_seq < :through",
+        )
+
+    def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
+        """See :meth:`tocsin.ports.Projections.get`."""
+        item = self._get(f"{kind}#{org}", id)
+        if item is None:
+            return None
+        return {
+            name: int(value["N"]) if "N" in value else value["S"]
+            for name, value in item.items()
+            if name not in ("pk", "sk")
+        }

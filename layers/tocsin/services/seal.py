@@ -1,0 +1,58 @@
+"""Seal: give the batches of an org their order. The commit of a segment is the seal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import Busy, HeadMoved
+from tocsin.domain.segment import SealedEvent, Segment, seal, sealed_events
+from tocsin.ports import Clock, Ledger
+
+__all__ = ["Sealed", "seal_batches"]
+
+_TRIES = 20
+
+
+@dataclass(slots=True)
+class Sealed:
+    """What became of an org's batches.
+
+    ``fresh`` are the segments committed now with their events, in seq order; ``earlier`` holds the
+    seqs of each batch that had been sealed before; ``conflicts`` counts lost races.
+    """
+
+    fresh: list[tuple[Segment, list[SealedEvent]]] = field(default_factory=list)
+    earlier: dict[str, range] = field(default_factory=dict)
+    conflicts: int = 0
+
+
+def seal_batches(org: str, batches: Iterable[Batch], ledger: Ledger, clock: Clock) -> Sealed:
+    """Append to an org's ledger those of the batches that are not in it, in order of their ids.
+
+    Safe to repeat and to run concurrently: of the sealers that read the same head one commits and
+    the others start again from the new one.
+
+    Raises:
+        Busy: the store does not answer, or too many others are sealing.
+    """
+    todo = {batch.id: batch for batch in batches}
+    result = Sealed()
+    for _ in range(_TRIES):
+        head = ledger.head(org)  # before the markers: a commit in between moves the head
+        for batch_id, first_seq in ledger.first_seqs(org, todo).items():
+            result.earlier[batch_id] = range(first_seq, first_seq + todo.pop(batch_id).count)
+        try:
+            while todo:
+                waiting = sorted(todo.values(), key=lambda batch: batch.id)
+                segment, taken = seal(org, head, waiting, clock.now_ms())
+                ledger.commit(segment, head)
+                head = segment.head
+                entries = [entry for batch in waiting[:taken] for entry in batch.entries]
+                result.fresh.append((segment, sealed_events(segment, entries)))
+                for batch in waiting[:taken]:
+                    del todo[batch.id]
+        except HeadMoved:
+            result.conflicts += 1
+        else:
+            return result
+    raise Busy(f"{result.conflicts} sealers were faster: {org} is sealed by others")

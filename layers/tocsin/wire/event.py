@@ -1,0 +1,142 @@
+"""The canonical event: its fields, its types, and both spellings of them on the way in.
+
+The documents of Igris, Rampart, Govrix Scout and KavachOS name every field here. Tocsin stores one
+spelling (snake_case) and accepts both; messages to a sender use Igris' camelCase.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from pydantic import AfterValidator, ConfigDict, Field, with_config
+
+__all__ = [
+    "CAMEL",
+    "FROM_METADATA",
+    "RESERVED_TYPES",
+    "SNAKE",
+    "TOOL_TYPES",
+    "TYPES",
+    "IncomingEvent",
+    "camel",
+    "timestamp_of",
+]
+
+TOOL_TYPES = frozenset({"tool_call", "completion", "embedding", "custom"})  # Igris
+_KAVACH_TYPES = frozenset(
+    {
+        "audit",
+        "agent.created",
+        "agent.revoked",
+        "agent.rotated",
+        "auth.signin",
+        "auth.signout",
+        "auth.failed",
+        "delegation.created",
+        "delegation.revoked",
+        "budget.exceeded",
+        "anomaly.detected",
+        "cost.recorded",
+    }
+)
+TYPES = TOOL_TYPES | _KAVACH_TYPES
+RESERVED_TYPES = re.compile(r"anomaly|session_update|(approval|tocsin)(\..*)?", re.IGNORECASE)
+_VENDOR_TYPE = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+", re.ASCII | re.IGNORECASE)
+
+FROM_METADATA = {  # where Igris nests what is a field of its own here
+    "model": "model",
+    "userId": "user_id",
+    "latencyMs": "latency_ms",
+    "tokens": "total_tokens",
+}
+
+_CANONICAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def timestamp_of(moment: datetime) -> str:
+    """Return the canonical text of a moment: UTC, milliseconds, ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _timestamp(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        if _CANONICAL_TIME.fullmatch(text):
+            return text
+        return timestamp_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
+        raise ValueError("Invalid ISO 8601 datetime") from error
+
+
+def _type(text: str) -> str:
+    if text in TYPES or (len(text) <= 128 and _VENDOR_TYPE.fullmatch(text)):
+        return text
+    raise ValueError(
+        "Unknown type: use tool_call, completion, embedding, custom, one of KavachOS' types, "
+        "or a name of your own with a namespace, as in vendor.name"
+    )
+
+
+type _Name = Annotated[str, Field(min_length=1, max_length=256)]
+type _Number = int | float
+type _Positive = Annotated[_Number, Field(ge=0)]
+type _Tokens = Annotated[int, Field(ge=0)]
+type _Object = dict[str, Any]
+
+
+@with_config(ConfigDict(strict=True, extra="allow"))
+class Decision(TypedDict, total=False):
+    """What a policy engine decided about a call (Rampart)."""
+
+    action: str
+    matched_policies: list[str]
+    evaluation_time_us: _Positive
+    message: str
+    suggestions: list[str]
+
+
+@with_config(ConfigDict(strict=True, extra="forbid"))
+class IncomingEvent(TypedDict):
+    """What a client may say of an event. Absent fields stay absent; the rest is stamped on it."""
+
+    type: Annotated[str, AfterValidator(_type)]
+    timestamp: NotRequired[Annotated[str, AfterValidator(_timestamp)]]
+    tool_name: NotRequired[_Name]
+    action: NotRequired[Literal["allow", "deny", "alert", "log"]]
+    source_id: NotRequired[_Name]
+    server_id: NotRequired[_Name]
+    agent_id: NotRequired[_Name]
+    session_id: NotRequired[_Name]
+    user_id: NotRequired[_Name]
+    run_id: NotRequired[_Name]
+    direction: NotRequired[_Name]
+    model: NotRequired[_Name]
+    provider: NotRequired[_Name]
+    status: NotRequired[_Name]
+    compliance_tag: NotRequired[_Name]
+    anomaly_type: NotRequired[_Name]
+    prompt_tokens: NotRequired[_Tokens]
+    completion_tokens: NotRequired[_Tokens]
+    total_tokens: NotRequired[_Tokens]
+    cost_usd: NotRequired[_Positive]
+    latency_ms: NotRequired[_Positive]
+    current_rate: NotRequired[_Number]
+    threshold: NotRequired[_Number]
+    pii_detected: NotRequired[bool]
+    pii_types: NotRequired[list[str]]
+    decision: NotRequired[Decision]
+    request: NotRequired[_Object]
+    data: NotRequired[Any]
+    metadata: NotRequired[_Object]
+
+
+def camel(field: str) -> str:
+    """Return Igris' spelling of a canonical field: ``tool_name`` → ``toolName``."""
+    head, *rest = field.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+_FIELDS = [*IncomingEvent.__annotations__, *Decision.__annotations__]
+CAMEL = {field: camel(field) for field in _FIELDS}
+SNAKE = {spelling: field for field in _FIELDS for spelling in (field, camel(field))}
+SNAKE["id"] = "source_id"  # a client's own id; Tocsin gives the event another

@@ -1,0 +1,73 @@
+"""What an error looks like over HTTP: one table for every function and the stream.
+
+The body is ``{"error": message}``, with ``details`` when there are any, as Igris documents it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tocsin.domain.errors import (
+    Busy,
+    Conflict,
+    Forbidden,
+    IntegrityError,
+    Invalid,
+    Malformed,
+    NotFound,
+    QuotaExhausted,
+    Refused,
+    TocsinError,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMedia,
+)
+
+__all__ = ["STATUS", "Problem", "problem"]
+
+STATUS: Mapping[type[TocsinError], int] = {
+    Malformed: 400,
+    Invalid: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    UnsupportedMedia: 415,
+    QuotaExhausted: 429,
+    Busy: 503,
+    Refused: 400,
+    IntegrityError: 500,
+    TocsinError: 500,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An HTTP answer that says what is wrong, and what to do about it."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        """The body as JSON."""
+        return orjson.dumps(self.body)
+
+
+def problem(error: TocsinError) -> Problem:
+    """Return the answer for an error; a class that is not in the table is what its base is."""
+    status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+    body: dict[str, Any] = {"error": str(error)}
+    headers = {"Content-Type": "application/json"}
+    if isinstance(error, Refused):
+        if error.details:
+            body["details"] = list(error.details)
+        if error.retry_after_seconds is not None:
+            headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="tocsin"'
+    return Problem(status, body, headers)

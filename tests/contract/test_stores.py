@@ -1,0 +1,199 @@
+"""What every implementation of the stores' ports does."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from contract.conftest import Stores
+from fakes.events import batch
+from tocsin.domain import batch as batches
+from tocsin.domain import chain
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import HeadMoved
+from tocsin.domain.keys import Scope, mint
+from tocsin.domain.projection import Change
+from tocsin.domain.segment import Head, Segment, seal
+from tocsin.ports import Org, Receipt, SetAsideItem
+
+
+def put(on: Stores, each: Batch, receipt: Receipt | None = None) -> bool:
+    return on.journal.put(each, batches.pack(each.entries), receipt)
+
+
+def commit(on: Stores, *each: Batch, now_ms: int = 1_774_000_000_000) -> Segment:
+    head = on.ledger.head("acme")
+    segment, taken = seal("acme", head, each, now_ms)
+    assert taken == len(each)
+    on.ledger.commit(segment, head)
+    return segment
+
+
+class TestJournal:
+    def test_a_batch_comes_back_as_it_was_put(self, on: Stores) -> None:
+        one = batch(count=3)
+        assert put(on, one)
+        assert on.journal.get("acme", [one.id, "01km5a7k000000000000zzzz00"]) == {one.id: one}
+
+    def test_putting_a_batch_again_is_safe(self, on: Stores) -> None:
+        one = batch()
+        assert put(on, one) and put(on, one)
+        assert on.journal.between("acme", "", "z", 10) == [one]
+
+    def test_an_org_sees_only_its_own(self, on: Stores) -> None:
+        one = batch("acme")
+        put(on, one)
+        assert on.journal.get("beta", [one.id]) == {}
+        assert on.journal.between("beta", "", "z", 10) == []
+
+    def test_between_is_open_below_and_closed_above(self, on: Stores) -> None:
+        four = [batch(salt=salt) for salt in range(1, 5)]
+        for each in reversed(four):
+            put(on, each)
+        assert on.journal.between("acme", four[0].id, four[2].id, 10) == four[1:3]
+        assert on.journal.between("acme", "", "z", 2) == four[:2]
+
+    def test_more_batches_than_one_call_returns(self, on: Stores) -> None:
+        many = [batch(salt=salt) for salt in range(60)]
+        for each in many:
+            put(on, each)
+        assert on.journal.get("acme", [each.id for each in many]) == {e.id: e for e in many}
+
+    def test_a_receipt_is_stored_with_its_batch_or_neither_is(self, on: Stores) -> None:
+        first, second = batch(salt=1), batch(salt=2)
+        receipt = Receipt("acme", "key", b"f" * 32, b"{}", first.received_at_ms + 1_000)
+        assert put(on, first, receipt)
+        assert not put(on, second, replace(receipt, answer=b"other"))
+        assert on.receipts.find("acme", "key", first.received_at_ms) == receipt
+        assert on.receipts.find("beta", "key", first.received_at_ms) is None
+        assert on.journal.get("acme", [second.id]) == {}
+
+    def test_an_expired_receipt_makes_room(self, on: Stores) -> None:
+        first, second = batch(salt=1), batch(salt=2, at_ms=1_774_000_002_000)
+        receipt = Receipt("acme", "key", b"f" * 32, b"{}", first.received_at_ms + 1_000)
+        put(on, first, receipt)
+        assert on.receipts.find("acme", "key", second.received_at_ms) is None
+        again = replace(receipt, answer=b"new", expires_at_ms=second.received_at_ms + 1_000)
+        assert put(on, second, again)
+        assert on.receipts.find("acme", "key", second.received_at_ms) == again
+
+
+class TestLedger:
+    def test_an_empty_ledger_begins_at_genesis(self, on: Stores) -> None:
+        assert on.ledger.head("acme") == Head(0, chain.genesis("acme"), 0)
+        assert on.ledger.segments("acme", 1, 10) == []
+
+    def test_segments_come_back_in_order_from_the_one_that_holds_a_seq(self, on: Stores) -> None:
+        first = commit(on, batch(count=3, salt=1), batch(count=2, salt=2))
+        second = commit(on, batch(count=1_000, salt=3))
+        third = commit(on, batch(salt=4))
+        assert (second.first_seq, third.first_seq) == (6, 1_006)
+        assert on.ledger.head("acme") == third.head
+        assert on.ledger.segments("acme", 1, 10) == [first, second, third]
+        assert on.ledger.segments("acme", 5, 2) == [first, second]
+        assert on.ledger.segments("acme", 1_005, 10) == [second, third]
+        assert on.ledger.segments("acme", 1_006, 1) == [third]
+        assert on.ledger.segments("acme", 1_007, 10) == []
+        assert on.ledger.segments("beta", 1, 10) == []
+
+    def test_the_second_of_two_commits_at_one_head_is_refused(self, on: Stores) -> None:
+        head = on.ledger.head("acme")
+        one, other = batch(salt=1), batch(salt=2)
+        segment, _ = seal("acme", head, [one], 1)
+        rival, _ = seal("acme", head, [other], 1)
+        on.ledger.commit(segment, head)
+        with pytest.raises(HeadMoved):
+            on.ledger.commit(rival, head)
+        assert on.ledger.first_seqs("acme", [one.id, other.id]) == {one.id: 1}
+
+    def test_markers_lead_from_batches_to_seqs(self, on: Stores) -> None:
+        times = [1_774_000_000_000, 1_774_000_000_999, 1_774_000_001_000, 1_774_000_050_000]
+        four = [batch(count=2, at_ms=at_ms, salt=at_ms % 7) for at_ms in times]
+        commit(on, *four[:2])
+        commit(on, *four[2:])
+        expected = {each.id: 1 + 2 * place for place, each in enumerate(four)}
+        unsealed = batch(salt=9)
+        assert on.ledger.first_seqs("acme", [*expected, unsealed.id]) == expected
+        assert on.ledger.first_seqs("beta", expected) == {}
+        assert on.ledger.first_seqs("acme", []) == {}
+
+    def test_a_segment_of_many_small_batches(self, on: Stores) -> None:
+        many = [batch(at_ms=1_774_000_000_000 + salt, salt=salt) for salt in range(1_024)]
+        commit(on, *many)
+        first_seqs = on.ledger.first_seqs("acme", [each.id for each in many])
+        assert sorted(first_seqs.values()) == list(range(1, 1_025))
+
+
+class TestState:
+    def test_keys_are_found_by_org_and_id(self, on: Stores) -> None:
+        scopes = frozenset({Scope.READ, Scope.INGEST})
+        _, key = mint("acme", scopes, "laptop", 5)
+        _, newer = mint("acme", scopes, "ci", 6)
+        on.keys.put(newer)
+        on.keys.put(key)
+        assert on.keys.get("acme", key.id) == key
+        assert on.keys.get("beta", key.id) is None
+        assert on.keys.all("acme") == [key, newer]
+        on.keys.put(key.revoked(9))
+        assert on.keys.get("acme", key.id) == key.revoked(9)
+
+    def test_orgs_and_how_far_they_are_swept(self, on: Stores) -> None:
+        on.orgs.put(Org("beta", 10))
+        on.orgs.put(Org("acme"))
+        on.orgs.put(Org("acme", 7))
+        assert on.orgs.all() == [Org("acme", 7), Org("beta", 10)]
+        assert (on.orgs.get("beta"), on.orgs.get("zeta")) == (Org("beta", 10), None)
+        assert on.orgs.swept_until("acme") == ""
+        on.orgs.set_swept_until("acme", "01")
+        assert on.orgs.swept_until("acme") == "01"
+
+    def test_quota_is_taken_only_as_far_as_the_limit(self, on: Stores) -> None:
+        assert on.quota.reserve("acme", "2026-11", 11, 10) is None
+        assert on.quota.reserve("acme", "2026-11", 4, 10) == 6
+        assert on.quota.reserve("acme", "2026-11", 6, 10) == 0
+        assert on.quota.reserve("acme", "2026-11", 1, 10) is None
+        on.quota.release("acme", "2026-11", 6)
+        assert on.quota.used("acme", "2026-11") == 4
+        assert on.quota.used("acme", "2026-12") == 0
+        assert on.quota.reserve("acme", "2026-12", 10, 10) == 0
+
+    def test_quota_holds_under_concurrency(self, on: Stores) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            taken = list(pool.map(lambda _: on.quota.reserve("acme", "2026-11", 3, 100), range(50)))
+        assert sum(left is not None for left in taken) == 33
+        assert on.quota.used("acme", "2026-11") == 99
+
+    def test_the_set_aside_list(self, on: Stores) -> None:
+        item = SetAsideItem("acme", "b1", "why", 3)
+        on.set_aside.add(item)
+        on.set_aside.add(item)
+        assert on.set_aside.all("acme") == [item]
+        assert on.set_aside.all("beta") == []
+
+
+class TestProjections:
+    def test_a_segment_counts_once_in_an_item(self, on: Stores) -> None:
+        first = commit(on, batch(count=2, salt=1))
+        second = commit(on, batch(count=1, salt=2))
+        change = Change("session", "s1", 1, "t1", 2, "t2", {"events": 2, "cost_nano_usd": 0})
+        later = Change("session", "s1", 3, "t3", 3, "t3", {"events": 1, "cost_nano_usd": 5})
+        for segment, each in [(first, change), (first, change), (second, later), (first, change)]:
+            on.projections.apply("acme", segment, each)
+        assert on.projections.get("acme", "session", "s1") == {
+            "through_seq": 3,
+            "first_seq": 1,
+            "first_timestamp": "t1",
+            "last_seq": 3,
+            "last_timestamp": "t3",
+            "events": 3,
+            "cost_nano_usd": 5,
+        }
+        assert on.projections.get("acme", "agent", "s1") is None
+
+    def test_the_cursor_goes_forward_only(self, on: Stores) -> None:
+        first = commit(on, batch(count=2, salt=1))
+        second = commit(on, batch(count=1, salt=2))
+        assert on.projections.through_seq("acme") == 0
+        for segment in (first, second, first):
+            on.projections.advance("acme", segment)
+        assert on.projections.through_seq("acme") == 3

@@ -1,0 +1,1 @@
+"""Hand-written fakes of the ports, held to the same contract tests as the adapters."""

@@ -1,0 +1,188 @@
+"""The stores in memory."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import HeadMoved
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.projection import Change
+from tocsin.domain.segment import Head, Segment
+from tocsin.ports import Org, Receipt, SetAsideItem, UnreadableBatch
+
+
+class FakeClock:
+    """Time that moves when a test says so."""
+
+    def __init__(self, now_ms: int = 1_774_000_000_000) -> None:
+        self.ms = now_ms
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+class FakeReceipts:
+    def __init__(self) -> None:
+        self.receipts: dict[tuple[str, str], Receipt] = {}
+
+    def find(self, org: str, key: str, now_ms: int) -> Receipt | None:
+        receipt = self.receipts.get((org, key))
+        return receipt if receipt and receipt.expires_at_ms > now_ms else None
+
+
+@dataclass
+class FakeJournal:
+    receipts: FakeReceipts = field(default_factory=FakeReceipts)
+    batches: dict[tuple[str, str], Batch | UnreadableBatch] = field(default_factory=dict)
+
+    def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
+        if (batch.org, batch.id) in self.batches:
+            return True
+        if receipt is not None:
+            if self.receipts.find(batch.org, receipt.key, batch.received_at_ms):
+                return False
+            self.receipts.receipts[batch.org, receipt.key] = receipt
+        self.batches[batch.org, batch.id] = batch
+        return True
+
+    def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
+        return {id: self.batches[org, id] for id in batch_ids if (org, id) in self.batches}
+
+    def between(
+        self, org: str, after_id: str, until_id: str, limit: int
+    ) -> Sequence[Batch | UnreadableBatch]:
+        found = [b for (o, id), b in self.batches.items() if o == org and after_id < id <= until_id]
+        return sorted(found, key=lambda batch: batch.id)[:limit]
+
+
+class FakeLedger:
+    def __init__(self) -> None:
+        self.by_org: dict[str, dict[int, Segment]] = defaultdict(dict)
+        self.minutes: dict[str, dict[int, int]] = defaultdict(dict)
+
+    def head(self, org: str) -> Head:
+        segments = self.by_org[org]
+        return segments[max(segments)].head if segments else Head.empty(org)
+
+    def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
+        sealed = {
+            batch_id: seq
+            for segment in self.by_org[org].values()
+            for batch_id, seq in segment.first_seqs.items()
+        }
+        return {batch_id: sealed[batch_id] for batch_id in batch_ids if batch_id in sealed}
+
+    def commit(self, segment: Segment, previous: Head) -> None:
+        if segment.first_seq in self.by_org[segment.org]:
+            raise HeadMoved(f"seq {segment.first_seq} is taken")
+        self.by_org[segment.org][segment.first_seq] = segment
+        minute = segment.sealed_at_ms // 60_000
+        if minute > previous.sealed_at_ms // 60_000:
+            self.minutes[segment.org][minute] = segment.first_seq
+
+    def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
+        found = [s for s in self.by_org[org].values() if s.last_seq >= from_seq]
+        return sorted(found, key=lambda segment: segment.first_seq)[:limit]
+
+
+class FakeOrgs:
+    def __init__(self) -> None:
+        self.orgs: dict[str, Org] = {}
+        self.swept: dict[str, str] = {}
+
+    def get(self, org: str) -> Org | None:
+        return self.orgs.get(org)
+
+    def put(self, org: Org) -> None:
+        self.orgs[org.id] = org
+
+    def all(self) -> Sequence[Org]:
+        return [self.orgs[id] for id in sorted(self.orgs)]
+
+    def swept_until(self, org: str) -> str:
+        return self.swept.get(org, "")
+
+    def set_swept_until(self, org: str, batch_id: str) -> None:
+        self.swept[org] = batch_id
+
+
+class FakeKeys:
+    def __init__(self) -> None:
+        self.keys: dict[tuple[str, str], ApiKey] = {}
+
+    def get(self, org: str, key_id: str) -> ApiKey | None:
+        return self.keys.get((org, key_id))
+
+    def put(self, key: ApiKey) -> None:
+        self.keys[key.org, key.id] = key
+
+    def all(self, org: str) -> Sequence[ApiKey]:
+        return sorted(
+            (key for key in self.keys.values() if key.org == org),
+            key=lambda key: key.created_at_ms,
+        )
+
+
+class FakeQuota:
+    def __init__(self) -> None:
+        self.taken: dict[tuple[str, str], int] = defaultdict(int)
+        self._lock = threading.Lock()
+
+    def reserve(self, org: str, month: str, events: int, limit: int) -> int | None:
+        with self._lock:
+            if self.taken[org, month] + events > limit:
+                return None
+            self.taken[org, month] += events
+            return limit - self.taken[org, month]
+
+    def release(self, org: str, month: str, events: int) -> None:
+        self.taken[org, month] -= events
+
+    def used(self, org: str, month: str) -> int:
+        return self.taken[org, month]
+
+
+class FakeSetAside:
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], SetAsideItem] = {}
+
+    def add(self, item: SetAsideItem) -> None:
+        self.items[item.org, item.batch_id] = item
+
+    def all(self, org: str) -> Sequence[SetAsideItem]:
+        return [item for key, item in sorted(self.items.items()) if key[0] == org]
+
+
+class FakeProjections:
+    def __init__(self) -> None:
+        self.through: dict[str, int] = defaultdict(int)
+        self.items: dict[tuple[str, str, str], dict[str, int | str]] = {}
+
+    def through_seq(self, org: str) -> int:
+        return self.through[org]
+
+    def apply(self, org: str, segment: Segment, change: Change) -> None:
+        item = self.items.setdefault(
+            (org, change.kind, change.id),
+            {
+                "through_seq": 0,
+                "first_seq": change.first_seq,
+                "first_timestamp": change.first_timestamp,
+            },
+        )
+        if int(item["through_seq"]) >= segment.first_seq:
+            return
+        item["through_seq"] = segment.last_seq
+        item["last_seq"] = change.last_seq
+        item["last_timestamp"] = change.last_timestamp
+        for name, value in change.counters.items():
+            if value:
+                item[name] = int(item.get(name, 0)) + value
+
+    def advance(self, org: str, segment: Segment) -> None:
+        self.through[org] = max(self.through[org], segment.last_seq)
+
+    def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
+        return self.items.get((org, kind, id))

@@ -1,0 +1,1 @@
+"""Real parts for tests: each started on a free port, and ended by who started it."""
