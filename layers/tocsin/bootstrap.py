@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tocsin.adapters.dynamodb import (
     DynamoJournal,
@@ -14,14 +15,17 @@ from tocsin.adapters.dynamodb import (
     DynamoSetAside,
     client,
 )
-from tocsin.ports import Broker, Journal, Keys, Ledger, Orgs, SetAside
+from tocsin.ports import Broker, Journal, Keys, Ledger, Orgs, Projections, SetAside
 from tocsin.services.access import Access
 from tocsin.services.fanout import Fanout
 from tocsin.services.ingest import Ingest
 from tocsin.services.sweep import Sweep
-from tocsin.settings import FanoutSettings, IngestSettings, StoreSettings
+from tocsin.settings import FanoutSettings, IngestSettings, StoreSettings, StreamSettings
 
-__all__ = ["Admin", "SystemClock", "admin", "fanout", "ingest", "sweep"]
+if TYPE_CHECKING:
+    from tocsin.services.watch import StreamParts
+
+__all__ = ["Admin", "SystemClock", "admin", "fanout", "ingest", "projections", "stream", "sweep"]
 
 
 class SystemClock:
@@ -60,6 +64,12 @@ def fanout(settings: FanoutSettings | None = None) -> Fanout:
     )
 
 
+def projections(settings: StoreSettings | None = None) -> Projections:
+    """Wire what is derived from the ledger."""
+    settings = settings or StoreSettings()
+    return DynamoProjections(client(), settings.state_table)
+
+
 def sweep(settings: FanoutSettings | None = None) -> Sweep:
     """Wire the sweeper."""
     settings = settings or FanoutSettings()
@@ -69,6 +79,26 @@ def sweep(settings: FanoutSettings | None = None) -> Sweep:
         journal=DynamoJournal(db, settings.journal_table, state),
         fanout=fanout(settings),
         clock=SystemClock(),
+    )
+
+
+def stream(settings: StreamSettings | None = None) -> "StreamParts":
+    """Wire the stream service."""
+    from tocsin.adapters.valkey import ValkeyFeed  # what only this service loads
+    from tocsin.services.watch import StreamParts
+
+    settings = settings or StreamSettings()
+    db, clock = client(), SystemClock()
+    return StreamParts(
+        ledger=DynamoLedger(db, settings.ledger_table),
+        journal=DynamoJournal(db, settings.journal_table, settings.state_table),
+        access=Access(DynamoKeys(db, settings.state_table), clock),
+        clock=clock,
+        feed=ValkeyFeed(settings.valkey_url) if settings.valkey_url else None,
+        keepalive_seconds=settings.keepalive_seconds,
+        look_seconds=settings.look_seconds,
+        ring_events=settings.ring_events,
+        retention_days=settings.retention_days,
     )
 
 

@@ -39,3 +39,4 @@ class StreamSettings(StoreSettings):
     keepalive_seconds: float = 15.0
     look_seconds: float = 5.0
     ring_events: int = 4_096
+    retention_days: int = 90

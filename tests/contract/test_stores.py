@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from contract.conftest import Stores
 from fakes.events import batch
+from support.databases import Stores
 from tocsin.domain import batch as batches
 from tocsin.domain import chain
 from tocsin.domain.batch import Batch

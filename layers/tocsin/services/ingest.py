@@ -197,7 +197,7 @@ def entries_of(
         "timestamp": received_at,
     }
     stamp = {"id": "", "received_at": received_at, "source": "client"}
-    entries = []
+    entries: list[bytes] = []
     for event, event_id in zip(events, ids.event_ids(batch_id, len(events)), strict=True):
         stamp["id"] = event_id
         entry = canonical(defaults | event | stamp, plain=plain)

@@ -36,7 +36,7 @@ class Gap(TocsinError):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A ledger that holds: its last seq and hash, and how many events only their leaf is left of."""
+    """A ledger that holds; of its ``expired`` events only the leaves are left."""
 
     last_seq: int
     hash: bytes

@@ -3,7 +3,7 @@
 One line of JSON, ``{"first": 7, "last": 9, "prev_hash": hex, "hash": hex}``, then the entries, each
 after a line feed (canonical JSON holds no raw one). ``prev_hash`` is hash(first - 1) and ``hash``
 is hash(last), so that a reader knows that nothing was changed on the way. Beyond
-:data:`MAX_ENTRIES_BYTES` there is only ``{"first": 7, "last": 9}``, and subscribers read the ledger.
+the limit there is only ``{"first": 7, "last": 9}``, and subscribers read the ledger.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def encode(events: Sequence[SealedEvent]) -> bytes:
 
 
 def encode_range(first_seq: int, last_seq: int) -> bytes:
-    """Return the message that says that events are sealed, and leaves reading them to the reader."""
+    """Return the message that only says that these are sealed."""
     return orjson.dumps({"first": first_seq, "last": last_seq})
 
 

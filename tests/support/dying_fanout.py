@@ -1,0 +1,79 @@
+"""Run the fan-out handler on an event, and kill this process at one of its calls to the stores.
+
+``python -m support.dying_fanout CALL before|after < event.json``: kill -9 before or after the call
+with that number (from 0). It exits with 0 when the handler ended before that call.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from functions.fanout import handler as deployed
+
+from tocsin import bootstrap
+from tocsin.services.fanout import Fanout
+from tocsin.settings import FanoutSettings
+
+
+class Deadly:
+    """Counts the calls to all ports, and dies at the chosen one."""
+
+    def __init__(self, call: int, when: str) -> None:
+        self.left, self.when = call, when
+
+    def wrap(self, port: Any) -> Any:
+        return _Port(port, self)
+
+    def around(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        chosen = self.left == 0
+        self.left -= 1
+        if chosen and self.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = method(*args, **kwargs)
+        if chosen:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+
+class _Port:
+    def __init__(self, port: Any, deadly: Deadly) -> None:
+        self._port, self._deadly = port, deadly
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._port, name)
+        return lambda *args, **kwargs: self._deadly.around(method, *args, **kwargs)
+
+
+class _Broker:
+    def publish(self, org: str, message: bytes) -> None:
+        """Nobody listens here."""
+
+
+def main() -> None:
+    deadly = Deadly(int(sys.argv[1]), sys.argv[2])
+    admin, settings = bootstrap.admin(), FanoutSettings()
+    fanout = Fanout(
+        ledger=deadly.wrap(admin.ledger),
+        journal=deadly.wrap(admin.journal),
+        projections=deadly.wrap(bootstrap.projections(settings)),
+        set_aside=deadly.wrap(admin.set_aside),
+        broker=deadly.wrap(_Broker()),
+        clock=bootstrap.SystemClock(),
+    )
+    deployed.service = lambda: fanout  # type: ignore[assignment]
+    answer = deployed.handler(json.load(sys.stdin), _Context())
+    assert answer == {"batchItemFailures": []}, answer
+
+
+class _Context:
+    function_name = "fanout"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:fanout"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+
+if __name__ == "__main__":
+    main()
