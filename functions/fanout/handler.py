@@ -12,12 +12,11 @@ from tocsin.adapters.dynamodb.journal import batch_of_image
 from tocsin.services.fanout import Report
 
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace="Tocsin")
 service = cache(bootstrap.fanout)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Fan out one batch of records (``ReportBatchItemFailures``)."""
     records = [
@@ -45,3 +44,5 @@ def tell(report: Report) -> None:
     }.items():
         if value:
             metrics.add_metric(name, MetricUnit.Count, value)
+    if metrics.metric_set:
+        metrics.flush_metrics()

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from functools import cache
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -14,7 +15,7 @@ from tocsin.services.ingest import IngestRequest
 from tocsin.wire.problems import problem
 
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace="Tocsin")
 app = APIGatewayRestResolver()
 service = cache(bootstrap.ingest)
 
@@ -37,7 +38,7 @@ def ingest_raw() -> Response[str]:
     return Response(200, "application/json", answer.decode())
 
 
-@app.exception_handler(TocsinError)
+@app.exception_handler(TocsinError)  # type: ignore[untyped-decorator] (as Powertools has it)
 def refuse(error: TocsinError) -> Response[str]:
     """Answer an error by the one table."""
     answer = problem(error)
@@ -46,7 +47,9 @@ def refuse(error: TocsinError) -> Response[str]:
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
-def handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Serve one API Gateway proxy event (payload format 1.0)."""
-    return app.resolve(event, context)
+    answer = app.resolve(event, context)
+    if metrics.metric_set:  # nothing is logged of a request that went well: logs cost as much
+        metrics.flush_metrics()
+    return answer

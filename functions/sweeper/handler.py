@@ -11,12 +11,11 @@ from tocsin import bootstrap
 from tocsin.services.sweep import SETTLED_MS
 
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace="Tocsin")
 service = cache(bootstrap.sweep)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sweep what is ``min_age_seconds`` old (ten minutes unless the event says otherwise)."""
     age = event.get("min_age_seconds")
@@ -25,6 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if found:
         logger.warning("sealed what the stream did not deliver", events=found)
         metrics.add_metric("SweptEvents", MetricUnit.Count, found)
+        metrics.flush_metrics()
     failed = sorted({org for report in reports for org in report.failed})
     if failed:
         raise RuntimeError(f"not swept to the end: {', '.join(failed)}")

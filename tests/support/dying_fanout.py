@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from functions.fanout import handler as deployed
-
+from support.context import Context
 from tocsin import bootstrap
 from tocsin.services.fanout import Fanout
 from tocsin.settings import FanoutSettings
@@ -64,15 +64,8 @@ def main() -> None:
         clock=bootstrap.SystemClock(),
     )
     deployed.service = lambda: fanout  # type: ignore[assignment]
-    answer = deployed.handler(json.load(sys.stdin), _Context())
+    answer = deployed.handler(json.load(sys.stdin), Context("fanout"))
     assert answer == {"batchItemFailures": []}, answer
-
-
-class _Context:
-    function_name = "fanout"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:fanout"
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
 
 
 if __name__ == "__main__":

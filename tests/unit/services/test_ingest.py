@@ -269,7 +269,7 @@ class TestIdempotency:
             other.post(EVENT, idempotency_key="k")
             return reserve(*args)
 
-        world.quota.reserve = overtaken  # type: ignore[method-assign]
+        world.quota.reserve = overtaken  # type: ignore[method-assign,assignment]
         answer = world.post(EVENT, idempotency_key="k")
         assert answer["meta"]["remainingQuota"] == 99
         assert (len(world.stored), world.used) == (1, 1)

@@ -68,7 +68,7 @@ def calls() -> Iterator[None]:
 
 def cancellations(error: ClientError) -> list[str]:
     """Return the reason of each item of a cancelled transaction ("None" where there is none)."""
-    reasons: list[Any] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    reasons: list[Any] = error.response.get("CancellationReasons", [])
     return [reason.get("Code", "None") for reason in reasons]
 
 

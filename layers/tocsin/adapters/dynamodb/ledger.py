@@ -95,17 +95,15 @@ class DynamoLedger:
 
     def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
         """See :meth:`tocsin.ports.Ledger.segments`."""
-        at = {":seq": {"N": str(from_seq)}}
-        found = [
-            segment
-            for item in self._segments(org, 1, "pk = :pk AND sk <= :seq", at, backwards=True)
-            if (segment := _segment(org, item)).last_seq >= from_seq
-        ]
-        found += [
-            _segment(org, item)
-            for item in self._segments(org, limit - len(found), "pk = :pk AND sk > :seq", at)
-        ]
-        return found
+        floor = self._segments(
+            org, 1, "pk = :pk AND sk <= :seq", {":seq": {"N": str(from_seq)}}, backwards=True
+        )
+        found = [_segment(org, item) for item in floor]
+        # Go on from the floor, not from the seq: it may have been sealed between the two queries.
+        after = {":seq": {"N": str(found[0].first_seq if found else 0)}}
+        found = [segment for segment in found if segment.last_seq >= from_seq]
+        later = self._segments(org, limit - len(found), "pk = :pk AND sk > :seq", after)
+        return [*found, *(_segment(org, item) for item in later)]
 
     def _segments(
         self,

@@ -1,0 +1,1 @@
+"""The stream service: SSE over the ledger, for many watchers."""

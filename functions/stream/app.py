@@ -1,0 +1,71 @@
+"""The stream service's ASGI application: parse the request, subscribe, pass the bytes on.
+
+``uvicorn functions.stream.app:app`` wires it from the environment; tests call :func:`build`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+from functions.stream._drain import on_sigterm
+from functions.stream._endpoint import (
+    EventStream,
+    send_problem,
+    takes_anything,
+    takes_event_stream,
+)
+from tocsin import bootstrap
+from tocsin.domain.errors import NotFound
+from tocsin.services.watch import StreamParts, Watch
+from tocsin.wire import govrix, igris
+from tocsin.wire.problems import problem
+
+__all__ = ["build"]
+
+
+def build(parts: StreamParts) -> Router:
+    """Return the application over these parts."""
+    watch = Watch(parts)
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        with on_sigterm(watch.drain):
+            yield
+        await watch.aclose()
+
+    async def healthz(request: Request) -> Response:
+        health = await watch.health()
+        body = {
+            "status": "unavailable" if not health.ledger else "ok",
+            "ledger": "ok" if health.ledger else "down",
+            "broker": {True: "ok", False: "down", None: "none"}[health.broker],
+        }
+        if health.ledger and health.broker is False:
+            body["status"] = "degraded"  # it serves, from the ledger
+        return JSONResponse(body, 200 if health.ledger else 503)
+
+    return Router(
+        [
+            Route("/api/v1/events", EventStream(watch, igris.encode, takes_event_stream)),
+            Route("/api/v1/events/stream", EventStream(watch, govrix.encode, takes_anything)),
+            Route("/healthz", healthz, methods=["GET"]),
+        ],
+        redirect_slashes=False,
+        default=_not_found,
+        lifespan=lifespan,
+    )
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await send_problem(problem(NotFound("there is nothing at this path")), send)
+
+
+def __getattr__(name: str) -> object:
+    """Wire ``app`` when a server asks for it, not when the module is imported."""
+    if name == "app":
+        return build(bootstrap.stream())
+    raise AttributeError(name)

@@ -1,0 +1,198 @@
+"""Watching an org's events as they are sealed: who may, from where, and one log per org for all."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from tocsin.domain.errors import Busy
+from tocsin.domain.keys import Scope
+from tocsin.domain.segment import SealedEvent
+from tocsin.services import _cursor, replay
+from tocsin.services._credentials import Credentials
+from tocsin.services._follow import Follow
+from tocsin.services._health import Health, HealthCheck
+from tocsin.services._history import History
+from tocsin.services._log import Log
+from tocsin.services._parts import Access, LiveFeed, StreamParts
+from tocsin.services._ring import Render, Ring
+from tocsin.services._shared import Shared
+from tocsin.services._subscriber import Subscriber
+from tocsin.wire import frames
+
+__all__ = [
+    "Access",
+    "Admission",
+    "Health",
+    "LiveFeed",
+    "Render",
+    "StreamParts",
+    "Subscriber",
+    "Watch",
+]
+
+logger = logging.getLogger(__name__)
+
+READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # of one read of the ledger
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may watch: the credential it came with, its org, and where it starts."""
+
+    credential: str | None
+    org: str
+    cursor: int | None  # None: from now on
+
+
+class Watch:
+    """The stream's engine: a log for each org that somebody watches, and one beat for them all.
+
+    The beat does what would otherwise need timers per connection: keepalives, looks at the ledgers'
+    heads, closing logs that nobody watches, and checking that keys are still valid.
+    """
+
+    def __init__(self, parts: StreamParts) -> None:
+        """Do nothing before the first subscriber comes."""
+        self._parts = parts
+        self._history = History(self._read_after)
+        self._followed: dict[str, Follow] = {}
+        self._credentials = Credentials(parts.access)
+        self._opening: Shared[str, None] = Shared()
+        self._chores: Shared[object, None] = Shared()
+        self._health = HealthCheck(parts)
+        self._beat: asyncio.Task[None] | None = None
+        self._draining = False
+
+    @property
+    def subscribers(self) -> int:
+        """How many there are now."""
+        return len(self._credentials)
+
+    async def admit(
+        self, credential: str | None, last_event_id: str | None = None, after: str | None = None
+    ) -> Admission:
+        """Decide whether a request may watch, and from where.
+
+        Raises:
+            Unauthenticated, Forbidden: not with this credential.
+            Malformed: the cursor is not one, or it is ahead of the ledger.
+            Busy: a store does not answer, or this process is about to end.
+        """
+        if self._draining:
+            raise Busy("this instance is shutting down: connect again")
+        return await asyncio.to_thread(self._admit, credential, last_event_id, after)
+
+    async def subscribe(self, admission: Admission, render: Render) -> Subscriber:
+        """Return a subscriber, to be given to :meth:`leave` in the end.
+
+        Raises:
+            Busy: the ledger does not answer.
+        """
+        org = admission.org
+        if self._beat is None:
+            self._beat = asyncio.create_task(self._keep_beating())
+        while (follow := self._followed.get(org)) is None or follow.log.broken:
+            await self._opening.run(org, lambda: self._open(org))
+        log = follow.log
+        cursor = log.ring.seq if admission.cursor is None else admission.cursor
+        subscriber = Subscriber(log, self._history, render, cursor)
+        self._credentials.add(admission.credential, subscriber)
+        if self._draining:
+            subscriber.end()
+        return subscriber
+
+    def opening(self, subscriber: Subscriber) -> bytes:
+        """Return what a subscriber's stream begins with."""
+        return frames.opening(subscriber.cursor, self._parts.retry_ms)
+
+    def leave(self, admission: Admission, subscriber: Subscriber) -> None:
+        """Forget a subscriber."""
+        subscriber.close()
+        self._credentials.discard(admission.credential, subscriber)
+
+    async def health(self) -> Health:
+        """Return whether the parts answer."""
+        return await self._health()
+
+    def drain(self) -> None:
+        """End all streams where they are, and admit nobody any more."""
+        self._draining = True
+        for subscriber in self._credentials.all():
+            subscriber.end()
+
+    async def aclose(self) -> None:
+        """End everything."""
+        self.drain()
+        if self._beat:
+            self._beat.cancel()
+            await asyncio.gather(self._beat, return_exceptions=True)
+        for part in (self._opening, self._history, self._health):
+            await part.aclose()
+        for org in list(self._followed):
+            self._close(org)
+        await asyncio.gather(*self._chores.running())
+        if self._parts.feed:
+            await self._parts.feed.aclose()
+
+    def _admit(
+        self, credential: str | None, last_event_id: str | None, after: str | None
+    ) -> Admission:
+        parts = self._parts
+        org = parts.access.authorize(credential, Scope.READ).org
+        follow = self._followed.get(org)
+        known_head = follow.log.ring.seq if follow else 0
+        cursor = _cursor.resolve(parts.ledger, org, last_event_id, after, known_head)
+        return Admission(credential, org, cursor)
+
+    def _read_after(self, org: str, after_seq: int, digest: bytes | None) -> list[SealedEvent]:
+        parts, expired_before_ms = self._parts, 0
+        if parts.retention_days is not None:
+            expired_before_ms = parts.clock.now_ms() - parts.retention_days * DAY_MS
+        return replay.read(
+            parts.ledger,
+            parts.journal,
+            org,
+            after_seq,
+            limit=READ_EVENTS,
+            max_bytes=READ_BYTES,
+            expected_hash=digest,
+            expired_before_ms=expired_before_ms,
+        )
+
+    async def _open(self, org: str) -> None:
+        parts = self._parts
+        self._close(org)
+        head = await asyncio.to_thread(parts.ledger.head, org)
+        ring = Ring(head.seq, head.hash, parts.ring_events, parts.ring_bytes)
+        self._followed[org] = Follow(
+            Log(org, ring), parts.ledger, self._read_after, parts.feed, parts.poll_seconds
+        )
+
+    def _close(self, org: str) -> None:
+        if follow := self._followed.pop(org, None):
+            self._chores.start(follow, follow.aclose)
+
+    async def _keep_beating(self) -> None:
+        parts, loop = self._parts, asyncio.get_running_loop()
+        shortest = min(parts.keepalive_seconds, parts.look_seconds, parts.recheck_seconds)
+        recheck_at = loop.time() + parts.recheck_seconds
+        while True:
+            await asyncio.sleep(max(0.01, min(1.0, shortest / 10)))
+            now = loop.time()
+            try:
+                self._look_after_logs(now)
+            except Exception:  # a beat that is missed must not be the last one
+                logger.exception("looking after the logs failed")
+            if now >= recheck_at:
+                self._chores.start("recheck", self._credentials.recheck)
+                recheck_at = now + parts.recheck_seconds
+
+    def _look_after_logs(self, now: float) -> None:
+        parts = self._parts
+        for org, follow in list(self._followed.items()):
+            follow.log.keep_alive(now - parts.keepalive_seconds)
+            if follow.log.broken or follow.log.left_before(now - parts.grace_seconds):
+                self._close(org)
+            elif follow.looked_at <= now - parts.look_seconds:
+                follow.look()

@@ -1,0 +1,387 @@
+"""The stream service over HTTP: uvicorn and httpx for real, the stores in memory."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from httpx_sse import aconnect_sse
+
+from fakes.broker import FakeBroker
+from fakes.tenant import FakeAccess, Tenant
+from functions.stream.app import build
+from support.server import serving
+from support.streams import decode
+from support.valkey import Valkey
+from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
+from tocsin.domain.errors import Busy
+from tocsin.domain.segment import SealedEvent
+from tocsin.services.watch import StreamParts
+from tocsin.wire import channel, sse
+
+pytestmark = pytest.mark.anyio
+IGRIS, GOVRIX = "/api/v1/events", "/api/v1/events/stream"
+KEY = {"Authorization": "Bearer acme"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Stage:
+    tenant: Tenant
+    broker: FakeBroker
+    access: FakeAccess
+    client: httpx.AsyncClient
+
+    def seal(self, *counts: int, **fields: object) -> list[SealedEvent]:
+        events = self.tenant.add(*counts, **fields)
+        self.broker.publish("acme", channel.encode(events))
+        return events
+
+
+@asynccontextmanager
+async def stage(**numbers: Any) -> AsyncIterator[Stage]:
+    tenant, broker, access = Tenant(), FakeBroker(), FakeAccess()
+    parts: dict[str, Any] = {"feed": broker, "keepalive_seconds": 3_600.0} | numbers
+    app = build(
+        StreamParts(
+            ledger=tenant.ledger,
+            journal=tenant.journal,
+            access=access,
+            clock=tenant.clock,
+            **parts,
+        )
+    )
+    limits = httpx.Limits(max_connections=None)
+    async with (
+        asyncio.timeout(30),
+        serving(app) as url,
+        httpx.AsyncClient(base_url=url, limits=limits, timeout=10) as client,
+    ):
+        yield Stage(tenant, broker, access, client)
+
+
+@pytest.fixture
+async def on() -> AsyncIterator[Stage]:
+    async with stage() as staged:
+        yield staged
+
+
+class Watcher:
+    """A client that reads one response as a browser does."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.data = b""
+        self.decoder = sse.Decoder()
+        self._chunks = response.aiter_raw()
+
+    async def read(self) -> bytes:
+        chunk = await anext(self._chunks, b"")
+        self.data += chunk
+        for _ in self.decoder.feed(chunk):
+            pass
+        return chunk
+
+    async def until(self, seq: int) -> list[int]:
+        """Read on until this is the last event id; return all seqs so far."""
+        while self.decoder.last_event_id != str(seq):
+            assert await self.read(), "the stream has ended"
+        return [message.seq for message in decode(self.data)]
+
+    async def to_the_end(self) -> bytes:
+        while await self.read():
+            pass
+        return self.data
+
+
+@asynccontextmanager
+async def watching(on: Stage, path: str = GOVRIX, **headers: str) -> AsyncIterator[Watcher]:
+    headers = KEY | {name.replace("_", "-"): value for name, value in headers.items()}
+    async with on.client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
+        yield Watcher(response)
+
+
+async def test_the_headers_let_every_byte_through_at_once(on: Stage) -> None:
+    async with watching(on) as watcher:
+        assert watcher.response.headers["content-type"] == "text/event-stream"
+        assert watcher.response.headers["cache-control"] == "no-cache"
+        assert watcher.response.headers["x-accel-buffering"] == "no"
+
+
+async def test_a_stream_opens_at_once_with_its_cursor(on: Stage) -> None:
+    on.seal(3)
+    async with watching(on) as watcher:
+        await watcher.until(3)
+        assert decode(watcher.data) == []
+        assert watcher.decoder.retry_ms == 2_000
+
+
+async def test_replay_and_live_meet_without_a_seam(on: Stage) -> None:
+    on.seal(5)
+    on.seal(5)
+    async with watching(on, GOVRIX + "?after=2") as watcher:
+        on.seal(3)
+        assert await watcher.until(13) == list(range(3, 14))
+        on.seal(1)
+        assert await watcher.until(14) == list(range(3, 15))
+
+
+async def test_last_event_id_wins_over_after(on: Stage) -> None:
+    on.seal(5)
+    async with watching(on, GOVRIX + "?after=1", Last_Event_ID="4") as watcher:
+        assert await watcher.until(5) == [5]
+
+
+async def test_an_event_id_is_a_cursor_too(on: Stage) -> None:
+    events = on.seal(5)
+    async with watching(on, Last_Event_ID=events[1].parse()["id"]) as watcher:
+        assert await watcher.until(5) == [3, 4, 5]
+
+
+async def test_a_client_that_is_cut_again_and_again_gets_everything_once(on: Stage) -> None:
+    seen: list[int] = []
+    cursor = {"Last_Event_ID": "0"}
+    for _ in range(10):
+        on.seal(4)
+        async with watching(on, **cursor) as watcher:
+            wanted = int(cursor["Last_Event_ID"]) + 3
+            while int(watcher.decoder.last_event_id or 0) < wanted:
+                await watcher.read()
+            cursor = {"Last_Event_ID": watcher.decoder.last_event_id}
+            seen += [message.seq for message in decode(watcher.data)]
+    assert seen == list(range(1, len(seen) + 1))
+    assert len(seen) >= 30
+
+
+async def test_a_client_that_is_cut_before_its_first_event_resumes_there(on: Stage) -> None:
+    on.seal(3)
+    async with watching(on) as watcher:
+        await watcher.until(3)
+    on.seal(2)
+    async with watching(on, Last_Event_ID=watcher.decoder.last_event_id) as watcher:
+        assert await watcher.until(5) == [4, 5]
+
+
+async def test_igris_as_documented(on: Stage) -> None:
+    async with aconnect_sse(on.client, "GET", IGRIS, headers=dict(KEY)) as source:
+        messages = (message async for message in source.aiter_sse() if message.data)
+        on.seal(1, tool_name="read_users", server_id="db-production")
+        message = await anext(messages)
+        assert message.event == "tool_call"
+        assert message.json()["toolName"] == "read_users"
+
+
+async def test_govrix_as_documented(on: Stage) -> None:
+    async with aconnect_sse(on.client, "GET", GOVRIX, headers=dict(KEY)) as source:
+        messages = (message async for message in source.aiter_sse() if message.data)
+        on.seal(1, model="gpt-4o")
+        message = await anext(messages)
+        assert message.event == "agent_event"
+        assert message.json()["lineage_hash"].startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/event-stream", 200),
+        ("*/*", 200),
+        ("text/*;q=0.5", 200),
+        ("", 200),
+        ("application/json, text/event-stream", 200),
+        ("application/json", 406),
+        ("text/html", 406),
+    ],
+)
+async def test_who_accepts_a_stream_gets_one(on: Stage, accept: str, status: int) -> None:
+    async with on.client.stream("GET", IGRIS, headers=KEY | {"Accept": accept}) as response:
+        assert response.status_code == status
+        if status == 406:
+            await response.aread()
+            assert "text/event-stream" in response.json()["error"]
+
+
+async def test_govrix_streams_to_everybody(on: Stage) -> None:
+    async with watching(on, Accept="application/json"):
+        pass
+
+
+async def test_head_is_answered_without_a_stream(on: Stage) -> None:
+    for path in (IGRIS, GOVRIX):
+        response = await on.client.head(path, headers=KEY)
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "text/event-stream"
+        assert (await on.client.head(path)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "status", "says"),
+    [
+        ({}, "", 401, "key"),
+        ({"Authorization": "Bearer ingest-acme"}, "", 403, "scope"),
+        (KEY, "?after=x", 400, "neither a seq"),
+        (KEY, "?after=4", 400, "ends at 3"),
+        (KEY | {"Last-Event-ID": "4"}, "?after=1", 400, "Last-Event-ID is 4"),
+    ],
+)
+async def test_what_is_refused_is_told_why(
+    on: Stage, headers: dict[str, str], query: str, status: int, says: str
+) -> None:
+    on.seal(3)
+    response = await on.client.get(GOVRIX + query, headers=headers)
+    assert response.status_code == status
+    assert says in response.json()["error"]
+    assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+async def test_a_busy_store_is_503_with_a_time_to_wait(on: Stage) -> None:
+    def busy(*_: object) -> Any:
+        raise Busy("throttled", 2)
+
+    on.access.authorize = busy  # type: ignore[method-assign]
+    response = await on.client.get(GOVRIX, headers=KEY)
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "2"
+
+
+async def test_other_methods_and_paths_are_refused(on: Stage) -> None:
+    response = await on.client.post(IGRIS, headers=KEY)
+    assert response.status_code == 405
+    assert response.headers["allow"] == "GET, HEAD"
+    response = await on.client.get("/api/v2/events")
+    assert response.status_code == 404
+    assert response.json()["error"]
+
+
+async def test_health_names_the_parts(on: Stage) -> None:
+    response = await on.client.get("/healthz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "ledger": "ok", "broker": "ok"}
+
+
+async def test_a_broker_that_is_down_degrades(on: Stage) -> None:
+    on.broker.stop()
+    response = await on.client.get("/healthz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "degraded", "ledger": "ok", "broker": "down"}
+
+
+async def test_a_ledger_that_is_down_is_unavailable(on: Stage) -> None:
+    def busy(org: str) -> Any:
+        raise Busy("throttled")
+
+    on.tenant.ledger.head = busy  # type: ignore[method-assign]
+    response = await on.client.get("/healthz")
+    assert response.status_code == 503
+    assert response.json()["ledger"] == "down"
+
+
+async def test_silence_is_filled_with_comments_of_one_line() -> None:
+    async with stage(keepalive_seconds=0.05) as quick, watching(quick) as watcher:
+        while watcher.data.count(b": keepalive\n") < 3:
+            await watcher.read()
+        assert b": keepalive\n: keepalive\n" in watcher.data
+
+
+async def test_a_revoked_key_ends_its_stream() -> None:
+    async with stage(recheck_seconds=0.05) as quick, watching(quick) as watcher:
+        quick.access.revoked.add(KEY["Authorization"])
+        (message,) = decode(await watcher.to_the_end())
+        assert message.fields["code"] == "UNAUTHORIZED"
+
+
+async def test_a_changed_event_is_not_served(on: Stage) -> None:
+    on.seal(2)
+    on.seal(1)
+    on.tenant.journal.batches.popitem()
+    async with watching(on, GOVRIX + "?after=0") as watcher:
+        *good, error = decode(await watcher.to_the_end())
+        assert [message.seq for message in good] == [1, 2]
+        assert (error.fields["code"], error.fields["seq"]) == ("INTEGRITY", 3)
+
+
+async def test_who_leaves_is_forgotten() -> None:
+    async with stage(grace_seconds=0.05, look_seconds=0.1) as quick:
+        for _ in range(3):
+            streams = [watching(quick) for _ in range(50)]
+            for stream in streams:
+                await stream.__aenter__()
+            assert quick.broker.watched.is_set()
+            for stream in streams:
+                await stream.__aexit__(None, None, None)
+        await quick.broker.idle.wait()
+
+
+async def test_a_client_that_reads_nothing_holds_up_nobody(on: Stage) -> None:
+    async with watching(on) as stuck, watching(on) as reader:
+        for _ in range(60):
+            last = on.seal(20, metadata={"text": "x" * 5_000})[-1].seq
+            await reader.until(last)
+            reader.data = b""
+        assert await stuck.until(last) == list(range(1, last + 1))
+
+
+async def test_it_goes_on_while_valkey_is_killed_and_restarted() -> None:
+    valkey = Valkey()
+    with closing(ValkeyBroker(valkey.url)) as broker:
+        async with stage(feed=ValkeyFeed(valkey.url)) as on, watching(on) as watcher:
+
+            async def seal(told: bool) -> None:
+                events = on.tenant.add(2)
+                if told:
+                    await asyncio.to_thread(broker.publish, "acme", channel.encode(events))
+                await watcher.until(events[-1].seq)
+
+            await seal(told=True)
+            valkey.kill()
+            for _ in range(3):
+                await seal(told=False)
+            valkey.revive()
+            for _ in range(3):
+                await seal(told=True)
+            assert await watcher.until(14) == list(range(1, 15))
+    valkey.kill()
+
+
+async def test_sigterm_ends_the_streams_and_the_process() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "uvicorn", "support.stream_app:app", "--no-access-log"),
+            *("--fd", str(listener.fileno()), "--timeout-graceful-shutdown", "60"),
+            pass_fds=[listener.fileno()],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=asyncio.subprocess.PIPE,
+        )
+    assert process.stderr
+    log = b""
+    while b"startup complete" not in log:
+        line = await process.stderr.readline()
+        assert line, log.decode()
+        log += line
+    async with (
+        asyncio.timeout(30),
+        httpx.AsyncClient(base_url=url, timeout=10) as client,
+        client.stream("GET", GOVRIX + "?after=0", headers=KEY) as response,
+    ):
+        watcher = Watcher(response)
+        await watcher.until(3)
+        process.send_signal(signal.SIGTERM)
+        data = await watcher.to_the_end()  # httpx raises when the response is cut
+        assert [message.seq for message in decode(data)] == [1, 2, 3]
+        _, rest = await process.communicate()
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert b"Traceback" not in log + rest
+    assert b"Cancel" not in rest

@@ -1,0 +1,262 @@
+"""A small real HTTP server that keeps Tocsin's contract, and fails when it is told to."""
+
+import json
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition, Thread
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from tocsin.wire import sse
+
+API_KEY = "tocsin_acme_0123456789ab_" + "s" * 43
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request gets instead of the real answer."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+type Fault = Answer | Literal["lose the request", "lose the answer"]
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """A request as it came."""
+
+    key: str | None
+    partial: bool
+    body: bytes
+    authorization: str | None
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return list(json.loads(self.body)["events"])
+
+
+class FakeTocsin:
+    """Stores what is sent, once an idempotency key, and streams it."""
+
+    def __init__(self) -> None:
+        self.faults: deque[Fault] = deque()
+        self.cuts: deque[int] = deque()  # each ends a stream after so many messages
+        self.streams: list[str | None] = []  # the Last-Event-ID of each connection
+        self.ingests: list[Ingest] = []
+        self.ledger: list[dict[str, Any]] = []
+        self.first_kept = 1
+        self.max_request_bytes = 4 * 1024 * 1024
+        self.changed = Condition()
+        self._answers: dict[str, tuple[bytes, Answer]] = {}
+        self._socket = _bound(0)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        """Listen; until then connections are refused."""
+        self._server = _Server(self._socket, self)
+        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuse connections, with the port kept, and end those that are open."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.shutdown()
+            server.server_close()
+            self._socket = _bound(self.port)
+        with self.changed:
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        self.stop()
+        self._socket.close()
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None
+
+    @property
+    def tools(self) -> list[str]:
+        """The tools of the stored events, in order."""
+        with self.changed:
+            return [event["tool_name"] for event in self.ledger]
+
+    def store(self, *events: dict[str, Any]) -> None:
+        """Seal events as if somebody had sent them."""
+        with self.changed:
+            for event in events:
+                seq = len(self.ledger) + 1
+                stored = {_snake(name): value for name, value in event.items()}
+                stored.setdefault("session_id", "ses_0123456789ab")
+                stored.setdefault("action", "log")
+                stored.setdefault("timestamp", "2026-03-19T10:00:00.000Z")
+                stored.setdefault("tool_name", None)
+                chain = {"seq": seq, "lineage_hash": f"sha256:{seq:064x}"}
+                self.ledger.append(stored | {"id": f"evt_{seq:026d}"} | chain)
+            self.changed.notify_all()
+
+    def wait_until(self, true: Callable[[], bool], timeout: float = 30) -> None:
+        with self.changed:
+            assert self.changed.wait_for(true, timeout), f"never came: {self.ledger!r:.2000}"
+
+    def ingest(self, request: Ingest) -> Answer | None:
+        """Answer a request, or return None where the connection has to break."""
+        with self.changed:
+            self.ingests.append(request)
+            self.changed.notify_all()
+            fault = self.faults.popleft() if self.faults else None
+            if isinstance(fault, Answer):
+                return fault
+            if fault == "lose the request":
+                return None
+            answer = self._answers.get(request.key or "", (request.body, None))
+            if answer[0] != request.body:
+                return Answer(409, body={"error": "used with another body"})
+            final = answer[1] or self._store(request)
+            if request.key is not None and final.status == 200:
+                self._answers[request.key] = (request.body, final)
+            return None if fault == "lose the answer" else final
+
+    def _store(self, request: Ingest) -> Answer:
+        if request.authorization != f"Bearer {API_KEY}":
+            return Answer(401, body={"error": "no such key"})
+        if len(request.body) > self.max_request_bytes:
+            return Answer(413, body={"error": "send less at once"})
+        events = request.events
+        if not 1 <= len(events) <= 1_000:
+            return Answer(413, body={"error": f"{len(events)} events"})
+        errors = [
+            {"index": index, "details": [{"field": f"events[{index}].type", "message": "Required"}]}
+            for index, event in enumerate(events)
+            if "type" not in event
+        ]
+        if errors and not request.partial:
+            details = [detail for error in errors for detail in error["details"]]  # type: ignore[attr-defined]
+            return Answer(400, body={"error": "Validation failed", "details": details})
+        good = [event for event in events if "type" in event]
+        self.store(*good)
+        data: dict[str, Any] = {"ingested": len(good), "rejected": len(errors)}
+        if errors:
+            data["errors"] = errors
+        return Answer(200, body={"data": data, "meta": {"remainingQuota": 1_000}})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, bound: socket.socket, tocsin: FakeTocsin) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
+        self.tocsin = tocsin
+        self.server_activate()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients of these tests break off on purpose."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent."""
+
+    def do_POST(self) -> None:
+        tocsin, url = self.server.tocsin, urlsplit(self.path)
+        request = Ingest(
+            self.headers["Idempotency-Key"],
+            parse_qs(url.query).get("partial") == ["true"],
+            self.rfile.read(int(self.headers["Content-Length"])),
+            self.headers["Authorization"],
+        )
+        answer = tocsin.ingest(request) if tocsin.running else None
+        if answer is None:
+            self.close_connection = True
+            return
+        self._answer(answer)
+
+    def do_GET(self) -> None:
+        tocsin = self.server.tocsin
+        with tocsin.changed:
+            tocsin.streams.append(self.headers["Last-Event-ID"])
+            tocsin.changed.notify_all()
+            fault = tocsin.faults.popleft() if tocsin.faults else None
+            cut = tocsin.cuts.popleft() if tocsin.cuts else None
+            cursor = int(self.headers["Last-Event-ID"] or len(tocsin.ledger))
+        if self.headers["Authorization"] != f"Bearer {API_KEY}":
+            fault = Answer(401, body={"error": "no such key"})
+        if isinstance(fault, Answer):
+            self._answer(fault)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.close_connection = True
+        with suppress(ConnectionError):
+            self._stream(cursor, cut)
+
+    def _stream(self, cursor: int, cut: int | None) -> None:
+        tocsin = self.server.tocsin
+        self._chunk(sse.comment("tocsin") + sse.encode(None, None, cursor))
+        if cursor + 1 < tocsin.first_kept:
+            gap = json.dumps({"after": cursor, "first_seq": tocsin.first_kept})
+            self._chunk(sse.encode("gap", gap, tocsin.first_kept - 1))
+            return
+        sent = 0
+        while cut is None or sent < cut:
+            with tocsin.changed:
+                while cursor >= len(tocsin.ledger) and tocsin.running:
+                    tocsin.changed.wait()
+                if not tocsin.running:
+                    break
+                event = tocsin.ledger[cursor]
+            cursor += 1
+            sent += 1
+            self._chunk(sse.encode("agent_event", json.dumps(event), cursor))
+        # the last chunk is missing: the connection breaks
+
+    def _chunk(self, content: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))
+
+    def _answer(self, answer: Answer) -> None:
+        body = json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def fake_tocsin() -> Iterator[FakeTocsin]:
+    """Yield a server that listens."""
+    tocsin = FakeTocsin()
+    tocsin.start()
+    try:
+        yield tocsin
+    finally:
+        tocsin.close()
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -1,0 +1,36 @@
+"""Reading a stream's bytes with two independent decoders."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from httpx_sse import EventSource
+
+from tocsin.wire import sse
+
+
+@dataclass
+class Received:
+    """One message, as a client sees it."""
+
+    event: str
+    id: str
+    fields: dict[str, Any]
+
+    @property
+    def seq(self) -> int:
+        return int(self.fields["seq"])
+
+
+def decode(data: bytes) -> list[Received]:
+    """Decode in small pieces with Tocsin's decoder; httpx-sse must see the same."""
+    decoder, step = sse.Decoder(), 1 + len(data) // 10_000
+    pieces = (data[at : at + step] for at in range(0, len(data), step))
+    messages = [message for piece in pieces for message in decoder.feed(piece)]
+    response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=data)
+    others = [other for other in EventSource(response).iter_sse() if other.data]
+    assert [(other.event, other.id, other.data) for other in others] == [
+        (message.event, message.id, message.data) for message in messages
+    ]
+    return [Received(each.event, each.id, json.loads(each.data)) for each in messages]

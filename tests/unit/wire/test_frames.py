@@ -1,0 +1,35 @@
+from support.streams import decode
+from tocsin.wire import frames, sse
+
+
+def test_the_opening_tells_the_cursor_and_dispatches_nothing() -> None:
+    decoder = sse.Decoder()
+    assert list(decoder.feed(frames.opening(41, 2_000))) == []
+    assert decoder.last_event_id == "41"
+    assert decoder.retry_ms == 2_000
+
+
+def test_a_keepalive_is_a_comment_and_one_line_feed() -> None:
+    assert sse.comment("keepalive") == frames.KEEPALIVE
+    assert decode(frames.KEEPALIVE * 3) == []
+
+
+def test_an_event_is_what_the_encoder_writes_in_other_order() -> None:
+    rendered = frames.event("tool_call", 7, {"a": 1})
+    assert sorted(rendered.split(b"\n")) == sorted(
+        sse.encode("tool_call", b'{"a":1}', 7).split(b"\n")
+    )
+
+
+def test_a_gap_moves_the_cursor_to_before_what_is_kept() -> None:
+    (message,) = decode(frames.gap(10, 100))
+    assert (message.event, message.id) == ("gap", "99")
+    assert message.fields["after"] == 10
+    assert message.fields["first_seq"] == 100
+
+
+def test_a_failure_moves_no_cursor() -> None:
+    data = frames.opening(41, 2_000) + frames.failure("INTEGRITY", "broken", seq=42)
+    (message,) = decode(data)
+    assert (message.event, message.id) == ("error", "41")
+    assert message.fields == {"code": "INTEGRITY", "message": "broken", "seq": 42}
