@@ -1,0 +1,188 @@
+"""The main job: a real agent's tool calls are seen live, once, in order, whatever is killed."""
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mcp
+import pytest
+from httpx_sse import connect_sse
+from mcp.client.stdio import stdio_client
+
+from support.product import Product, until
+from tocsin import bootstrap
+from tocsin.services import replay
+
+pytestmark = pytest.mark.xdist_group("product")
+
+REPOSITORY = Path(__file__).parents[2]
+KILLED = ("valkey", "ingest", "fanout", "poller", "stream", "gateway")
+
+
+class Watcher:
+    """A subscriber that comes back after every cut with the last id it saw."""
+
+    def __init__(self, product: Product, path: str = "/api/v1/events/stream") -> None:
+        self.events: list[dict[str, Any]] = []
+        self.cuts = 0
+        self._url, self._headers = product.url + path, dict(product.headers)
+        self._stop = threading.Event()
+        self._opened = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._opened.wait(60)
+
+    def _run(self) -> None:
+        last_id = ""
+        while not self._stop.is_set():
+            headers = self._headers | ({"Last-Event-ID": last_id} if last_id else {})
+            try:
+                with (
+                    httpx.Client(timeout=httpx.Timeout(5, read=20)) as client,
+                    connect_sse(client, "GET", self._url, headers=headers) as source,
+                ):
+                    source.response.raise_for_status()
+                    for event in source.iter_sse():
+                        if event.data:
+                            self.events.append(json.loads(event.data))
+                        if self._stop.is_set():
+                            return
+                        last_id = event.id
+                        self._opened.set()
+            except (httpx.HTTPError, httpx.StreamError):
+                self.cuts += 1
+                self._stop.wait(0.1)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def of(self, session: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["session_id"] == session]
+
+
+@pytest.fixture
+def watcher(product: Product) -> Iterator[Watcher]:
+    watcher = Watcher(product)
+    yield watcher
+    watcher.stop()
+
+
+def send(product: Product, **fields: Any) -> httpx.Response:
+    return httpx.post(
+        f"{product.url}/api/v1/ingest/raw",
+        headers=product.headers,
+        json={"type": "tool_call", "toolName": "t"} | fields,
+        timeout=30,
+    )
+
+
+def test_a_posted_event_is_seen_at_once(product: Product, watcher: Watcher) -> None:
+    answer = send(product, sessionId="ses_at_once", metadata={"nested": [1, {"a": None}]})
+    assert answer.status_code == 200
+    until(lambda: bool(watcher.of("ses_at_once")), "the event is seen", 10)
+    (event,) = watcher.of("ses_at_once")
+    assert event["metadata"] == {"nested": [1, {"a": None}]}
+    assert event["lineage_hash"] == f"sha256:{event['hash']}"
+
+
+def test_a_newcomer_s_igris_client_sees_named_events(product: Product) -> None:
+    before = send(product, sessionId="ses_igris").json()
+    assert before["data"] == {"ingested": 1, "rejected": 0}
+    with (
+        httpx.Client(timeout=30) as client,
+        connect_sse(
+            client, "GET", f"{product.url}/api/v1/events?after=0", headers=product.headers
+        ) as source,
+    ):
+        seen = (event for event in source.iter_sse() if event.data)
+        event = next(event for event in seen if json.loads(event.data)["sessionId"] == "ses_igris")
+    assert event.event == "tool_call"
+    assert json.loads(event.data)["toolName"] == "t"
+
+
+async def call_tools(product: Product, calls: int, between: Any) -> None:
+    """Drive a real MCP server through the relay: git, on this repository."""
+    relay = mcp.StdioServerParameters(
+        command=sys.executable,
+        args=[
+            *("-m", "tocsin.cli", "mcp", "--session", "ses_agent", "--"),
+            *(sys.executable, "-m", "mcp_server_git", "--repository", str(REPOSITORY)),
+        ],
+        env={"TOCSIN_HOME": str(product.home)},
+    )
+    async with stdio_client(relay) as streams, mcp.ClientSession(*streams) as session:
+        await session.initialize()
+        for number in range(calls):
+            answer = await session.call_tool(
+                "git_log", {"repo_path": str(REPOSITORY), "max_count": 1 + number}
+            )
+            assert answer.content
+            await asyncio.to_thread(between, number)
+
+
+@pytest.mark.timeout(300)
+def test_every_call_of_an_agent_is_seen_once_and_in_order_across_kills(
+    product: Product, watcher: Watcher
+) -> None:
+    per_part = 4
+    calls = per_part * len(KILLED)
+
+    def kill(number: int) -> None:
+        if number % per_part == 0:
+            product.kill(KILLED[number // per_part])
+        elif number % per_part == per_part - 1:
+            product.until_ready()
+
+    asyncio.run(call_tools(product, calls, kill))
+    until(lambda: len(watcher.of("ses_agent")) >= calls, "every call is seen")
+    product.until_ready()
+    send(product, sessionId="ses_end")
+    until(lambda: bool(watcher.of("ses_end")), "and nothing after it")
+
+    seen = watcher.of("ses_agent")
+    assert [event["tool_name"] for event in seen] == ["git_log"] * calls
+    assert len({event["source_id"] for event in seen if "source_id" in event}) in (0, calls)
+    timestamps = [event["timestamp"] for event in seen]
+    assert timestamps == sorted(timestamps)
+    seqs = [event["seq"] for event in watcher.events]
+    assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    assert watcher.cuts >= 2  # the gateway and the stream service were among the killed
+    check_hashes(product, watcher.events)
+
+
+def check_hashes(product: Product, events: list[dict[str, Any]]) -> None:
+    """The ledger verifies, and says of every event what the stream said."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in json.loads((product.home / "local.json").read_bytes())["env"].items():
+            patch.setenv(name, value)
+        admin = bootstrap.admin()
+        last_seq = replay.verify(admin.ledger, admin.journal, product.org).last_seq
+        assert last_seq >= events[-1]["seq"]
+        stored = replay.read(admin.ledger, admin.journal, product.org, 0, limit=last_seq)
+    hashes = {event.seq: event.hash.hex() for event in stored}
+    assert all(event["hash"] == hashes[event["seq"]] for event in events)
+
+
+@pytest.mark.timeout(300)
+def test_events_survive_a_stop_and_a_start(tmp_path: Path) -> None:
+    own = Product(tmp_path / "home")
+    try:
+        own.start()
+        for number in range(3):
+            send(own, sessionId=f"ses_{number}")
+        assert own.stop() == 0
+        own.start()
+        watcher = Watcher(own, "/api/v1/events/stream?after=0")
+        send(own, sessionId="ses_3")
+        until(lambda: len(watcher.events) >= 4, "old and new events")
+        watcher.stop()
+        assert [(event["seq"], event["session_id"]) for event in watcher.events] == [
+            (number + 1, f"ses_{number}") for number in range(4)
+        ]
+    finally:
+        own.stop()
