@@ -38,7 +38,7 @@ def ingest_raw() -> Response[str]:
     return Response(200, "application/json", answer.decode())
 
 
-@app.exception_handler(TocsinError)  # type: ignore[untyped-decorator] (as Powertools has it)
+@app.exception_handler(TocsinError)  # type: ignore[untyped-decorator]
 def refuse(error: TocsinError) -> Response[str]:
     """Answer an error by the one table."""
     answer = problem(error)

@@ -42,6 +42,11 @@ class _Task:
         self.done = True
         self.back.release()
 
+    def step(self, move: Move) -> None:
+        self.move = move
+        self.go.release()
+        self.back.acquire()
+
     def stop_here(self) -> Move:
         self.back.release()
         self.go.acquire()
@@ -85,12 +90,14 @@ def interleave(
     tasks = [_Task(run) for run in runs]
     for task in tasks:
         task.thread.start()
-    while waiting := [task for task in tasks if not task.done]:
-        index, move = choose(len(waiting))
-        task = waiting[index]
-        task.move = move
-        task.go.release()
-        task.back.acquire()
+    try:
+        while waiting := [task for task in tasks if not task.done]:
+            index, move = choose(len(waiting))
+            waiting[index].step(move)
+    finally:  # where the chooser gave up
+        for task in tasks:
+            while not task.done:
+                task.step(Move.CRASH_BEFORE)
     for task in tasks:
         task.thread.join()
         if task.error is not None:

@@ -61,7 +61,7 @@ class Product:
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=printed,
-                env={**os.environ, "COLUMNS": "80"},
+                env={**os.environ, "AWS_PROFILE": "the-user-s-own", "COLUMNS": "80"},
             )
 
     def start(self) -> None:

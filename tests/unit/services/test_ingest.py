@@ -176,7 +176,7 @@ class TestGzip:
         with pytest.raises(TooLarge, match="inflated"):
             world.post(gzip.compress(b" " * 100_000_000), content_encoding="gzip")
 
-    @pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}" * 500)[:-20], b""])
+    @pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}" * 500, mtime=0)[:-20], b""])
     def test_what_is_not_gzip(self, world: World, body: bytes) -> None:
         with pytest.raises(Malformed, match="gzip"):
             world.post(body, content_encoding="gzip")

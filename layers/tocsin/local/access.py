@@ -1,0 +1,66 @@
+"""The local org, its admin key, and ``local.json``, which tells both to other programs."""
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from tocsin.domain.keys import ApiKey, Scope, key_ids, mint
+from tocsin.ports import Keys, Org, Orgs
+
+__all__ = ["ORG", "admit", "read_token", "write_access"]
+
+ORG = "local"
+FILE = "local.json"
+_NAME = "tocsin up"
+_SCOPES = frozenset({Scope.ADMIN})
+
+
+def admit(keys: Keys, orgs: Orgs, token: str | None, now_ms: int) -> str:
+    """Make sure that the local org exists and has an admin key; return the key's token.
+
+    ``token`` is the one that was used before, and stays valid if the org's owner did not revoke it,
+    also when the tables were emptied since.
+    """
+    if orgs.get(ORG) is None:
+        orgs.put(Org(ORG))
+    claimed = key_ids(token) if token else None
+    if token and claimed and claimed[0] == ORG:
+        stored = keys.get(*claimed)
+        if stored is None:
+            digest = sha256(token.encode()).digest()
+            keys.put(ApiKey(ORG, claimed[1], digest, _SCOPES, _NAME, now_ms))
+            return token
+        if stored.matches(token):
+            return token
+    token, key = mint(ORG, _SCOPES, _NAME, now_ms)
+    keys.put(key)
+    return token
+
+
+def read_token(home: Path) -> str | None:
+    """Return the token of an earlier start."""
+    try:
+        token = orjson.loads((home / FILE).read_bytes())["api_key"]
+    except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return token if isinstance(token, str) else None
+
+
+def write_access(home: Path, url: str, token: str, env: Mapping[str, str]) -> None:
+    """Write ``local.json`` for this user's eyes only; at any moment it is whole or not there.
+
+    ``env`` is how the tables are reached without Tocsin in between, as ``tocsin keys`` does.
+    """
+    content = orjson.dumps(
+        {"url": url, "org": ORG, "api_key": token, "env": dict(env)},
+        option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
+    )
+    temporary = home / f"{FILE}.new"
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(temporary, home / FILE)

@@ -1,0 +1,95 @@
+"""A Lambda host: serves the deployed handlers through Lambda's own Invoke API.
+
+``python -m tocsin.local.function PORT NAME=TIMEOUT_SECONDS...`` imports ``functions.NAME.handler``
+and answers ``POST /2015-03-31/functions/NAME/invocations`` as Lambda does (a synchronous
+invocation: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html), and ``GET /health``.
+"""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+
+import orjson
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tocsin.local.environment import MAX_PAYLOAD_BYTES, Environment, Function
+from tocsin.local.serve import serve
+
+__all__ = ["application", "load"]
+
+TIMED_OUT = 70  # the exit status of an environment whose handler did not end in time
+
+
+def load(timeouts: Mapping[str, float]) -> dict[str, Function]:
+    """Import the handlers of the named functions; the first gives the process its Lambda name."""
+    os.environ |= {
+        "AWS_LAMBDA_FUNCTION_NAME": next(iter(timeouts)),
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    }
+    return {
+        name: Function(name, import_module(f"functions.{name}.handler").handler, seconds)
+        for name, seconds in timeouts.items()
+    }
+
+
+def application(
+    functions: Mapping[str, Function], discard: Callable[[], Awaitable[None]]
+) -> Starlette:
+    """Return the Invoke API; ``discard`` ends a process whose environment is of no use any more."""
+    environment = Environment(functions)
+
+    async def invoke(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in functions:
+            return _error(404, "ResourceNotFoundException", f"Function not found: {name}")
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if len(body) > MAX_PAYLOAD_BYTES:
+            message = f"{len(body)} bytes exceed the limit of {MAX_PAYLOAD_BYTES} bytes"
+            return _error(413, "RequestTooLargeException", message)
+        try:
+            event = orjson.loads(body or b"{}")
+        except orjson.JSONDecodeError as error:
+            return _error(400, "InvalidRequestContentException", f"not JSON: {error}")
+        outcome = await environment.invoke(name, event)
+        return Response(
+            outcome.payload,
+            media_type="application/json",
+            headers={
+                "X-Amzn-RequestId": outcome.request_id,
+                "X-Amz-Executed-Version": "$LATEST",
+                **({"X-Amz-Function-Error": "Unhandled"} if outcome.failed else {}),
+            },
+            background=BackgroundTask(discard) if outcome.spent else None,
+        )
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/2015-03-31/functions/{name}/invocations", invoke, methods=["POST"]),
+        ]
+    )
+
+
+def _error(status: int, kind: str, message: str) -> Response:
+    return JSONResponse({"Message": message}, status, headers={"X-Amzn-ErrorType": kind})
+
+
+async def _exit() -> None:
+    os._exit(TIMED_OUT)  # its thread can't be ended otherwise; the supervisor starts another
+
+
+if __name__ == "__main__":
+    timeouts = {name: float(seconds) for name, seconds in (a.split("=") for a in sys.argv[2:])}
+    serve(application(load(timeouts), _exit), int(sys.argv[1]), int(max(timeouts.values())))

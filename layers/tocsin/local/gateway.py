@@ -1,0 +1,70 @@
+"""The one public port: API Gateway for the functions, a load balancer for the stream service.
+
+``python -m tocsin.local.gateway GRACEFUL_SECONDS``, in the environment that ``tocsin up`` makes.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from tocsin.local import health
+from tocsin.local.integration import INTEGRATION_SECONDS, Integration
+from tocsin.local.layout import GATEWAY, Layout
+from tocsin.local.proxy import BodyTooLarge, ReverseProxy
+from tocsin.local.serve import serve
+
+__all__ = ["application"]
+
+ROUTES = {"/api/v1/ingest/": "ingest"}  # path prefix → function; the rest is the stream service's
+
+
+def application(layout: Layout) -> Starlette:
+    """Return the gateway to the parts of a layout."""
+    stream = ReverseProxy(layout.url("stream"))
+    client = httpx.AsyncClient(
+        trust_env=False,
+        timeout=httpx.Timeout(INTEGRATION_SECONDS, connect=2.0),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await client.aclose()
+        await stream.aclose()
+
+    async def healthz(_: Request) -> Response:
+        parts = await health.report(layout, client)
+        waiting = [name for name, state in parts.items() if state != health.READY]
+        if waiting:
+            body = {"status": "unavailable", "not_ready": waiting, "parts": parts}
+            return JSONResponse(body, 503, headers={"Retry-After": "1"})
+        return JSONResponse({"status": "ok", "parts": parts})
+
+    def too_large(_: Request, __: Exception) -> Response:
+        return JSONResponse({"message": "Request Too Long"}, 413, headers={"Connection": "close"})
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            *(
+                Route(prefix + "{proxy:path}", Integration(prefix, name, layout, client))
+                for prefix, name in ROUTES.items()
+            ),
+            Mount("/", stream),
+        ],
+        exception_handlers={BodyTooLarge: too_large},
+        lifespan=lifespan,
+    )
+
+
+if __name__ == "__main__":
+    layout = Layout.from_env(os.environ)
+    serve(application(layout), layout.ports[GATEWAY], int(sys.argv[1]))

@@ -1,0 +1,76 @@
+"""What an event source mapping works on: its settings, stream records, and batches of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+__all__ = ["Discarded", "Invocation", "MappingSettings", "Record"]
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSettings:
+    """The mapping's settings, by AWS' names and with its meanings; -1 is unlimited."""
+
+    batch_size: int = 100
+    maximum_batching_window_ms: int = 0
+    maximum_retry_attempts: int = -1
+    maximum_record_age_seconds: int = -1
+    bisect_batch_on_function_error: bool = False
+    report_batch_item_failures: bool = True
+    event_names: frozenset[str] = frozenset({"INSERT"})  # the filter's eventName
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stream record: what is decided by, and ``json``, as Lambda's event carries it."""
+
+    sequence_number: str
+    event_name: str
+    created_at_ms: int
+    json: bytes
+
+
+@dataclass(slots=True)
+class Invocation:
+    """A batch to be sent, not before ``not_before_ms``, for the ``attempts + 1``-th time."""
+
+    records: list[Record]
+    attempts: int = 0
+    not_before_ms: int = 0
+
+    @property
+    def payload(self) -> bytes:
+        """The event."""
+        return b'{"Records":[' + b",".join(record.json for record in self.records) + b"]}"
+
+    def first_failure(self, payload: bytes) -> int | None:
+        """Return the place of the lowest failed record that ``payload`` reports.
+
+        0 also when the report makes no sense (the whole batch failed then), None for success.
+        """
+        try:
+            response: Any = orjson.loads(payload or b"null")
+        except orjson.JSONDecodeError:
+            return 0
+        if not response:
+            return None
+        if not isinstance(response, dict):
+            return 0
+        failures = response.get("batchItemFailures")
+        if not failures:
+            return None
+        places = {record.sequence_number: place for place, record in enumerate(self.records)}
+        try:
+            return min(places[failure["itemIdentifier"]] for failure in failures)
+        except (KeyError, TypeError):
+            return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """Records that are given up, and the condition that AWS names in the message about them."""
+
+    records: list[Record]
+    attempts: int
+    condition: str  # RetryAttemptsExhausted | MaximumRecordAgeExceeded

@@ -1,0 +1,77 @@
+"""Where everything is in one run, and how the parts are told."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from tocsin.local.addresses import LOOPBACK
+
+__all__ = ["DYNAMODB", "FUNCTIONS", "GATEWAY", "NAMES", "Layout"]
+
+DYNAMODB = "dynamodb"
+GATEWAY = "gateway"
+NAMES = (DYNAMODB, "valkey", "ingest", "fanout", "poller", "stream", GATEWAY)
+
+# Which part hosts which function.
+FUNCTIONS = {"ingest": "ingest", "fanout": "fanout", "sweeper": "fanout"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything is in one run."""
+
+    home: Path
+    ports: Mapping[str, int]  # by part
+
+    def url(self, part: str) -> str:
+        """The address of a part's HTTP server."""
+        return f"http://{LOOPBACK}:{self.ports[part]}"
+
+    @property
+    def state(self) -> Path:
+        """Where the DynamoDB emulator saves the tables."""
+        return self.home / "dynamodb"
+
+    def log(self, part: str) -> Path:
+        """The file that takes a part's output."""
+        return self.home / "logs" / f"{part}.log"
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """The environment in which the tables, and no others, are found."""
+        return {
+            "TOCSIN_JOURNAL_TABLE": "tocsin-journal",
+            "TOCSIN_LEDGER_TABLE": "tocsin-ledger",
+            "TOCSIN_STATE_TABLE": "tocsin-state",
+            "AWS_ENDPOINT_URL": self.url(DYNAMODB),
+            "AWS_ENDPOINT_URL_DYNAMODB": self.url(DYNAMODB),  # the user may have set it
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the environment of every part says about the others."""
+        return {
+            **self.tables,
+            "TOCSIN_HOME": str(self.home),
+            "TOCSIN_PARTS": orjson.dumps(dict(self.ports)).decode(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "TOCSIN_VALKEY_URL": f"valkey://{LOOPBACK}:{self.ports['valkey']}",
+            "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
+            "POWERTOOLS_TRACE_DISABLED": "true",
+            "NO_PROXY": LOOPBACK,
+            "no_proxy": LOOPBACK,
+        }
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Layout":
+        """Read back what :attr:`env` says."""
+        return cls(Path(env["TOCSIN_HOME"]), orjson.loads(env["TOCSIN_PARTS"]))

@@ -1,0 +1,124 @@
+"""The loop of the event source mapping: read the stream, invoke, keep the place."""
+
+import time
+from collections.abc import Callable
+from threading import Event
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tocsin.local.invocations import Discarded, Invocation, MappingSettings
+from tocsin.local.invoke import Functions
+from tocsin.local.mapping import EventSourceMapping
+from tocsin.local.reader import Checkpoint, StreamReader
+from tocsin.local.records import discarded_message
+
+__all__ = ["Poller"]
+
+FUNCTION = "fanout"
+_QUICK_SECONDS = 0.01  # between two looks at the stream after records came, growing to
+_SLOW_SECONDS = 0.05
+_OUTAGE_SECONDS = 0.2  # between two looks while DynamoDB is not there
+
+
+class Poller:
+    """The loop: read, invoke, checkpoint."""
+
+    def __init__(
+        self,
+        settings: MappingSettings,
+        reader: StreamReader,
+        checkpoint: Checkpoint,
+        functions: Functions,
+        on_failure: Callable[[str], object] | None = None,
+        drain_seconds: float = 10.0,
+    ) -> None:
+        """Take where to read from, what to call, and who is told of records that are given up."""
+        self._mapping = EventSourceMapping(settings)
+        self._reader = reader
+        self._checkpoint = checkpoint
+        self._functions = functions
+        self._on_failure = on_failure
+        self._drain_seconds = drain_seconds
+        self.stopping = Event()
+        self.reading = False  # whether the last look at the stream worked
+        self._trouble = False  # and whether that was printed
+        self.began = Event()  # set once one did: the tables are there
+
+    def run(self) -> None:
+        """Go on until ``stopping`` is set and everything is delivered, or that takes too long."""
+        wait, deadline = _QUICK_SECONDS, float("inf")
+        while not (self.stopping.is_set() and time.monotonic() > deadline):
+            if self.stopping.is_set():
+                deadline = min(deadline, time.monotonic() + self._drain_seconds)
+            found = self._read()
+            if self._deliver():
+                wait = _QUICK_SECONDS
+            elif self.stopping.is_set() and self._mapping.idle and not found:
+                break
+            else:
+                wait = min(wait * 1.25, _SLOW_SECONDS) if self.reading else _OUTAGE_SECONDS
+                self._pause(wait)
+
+    def _read(self) -> bool:
+        """Read on if there is room; returns whether there were records."""
+        if not self._mapping.wants_records:
+            return True
+        try:
+            records = self._reader.read()
+        except (BotoCoreError, ClientError) as error:
+            if not self._trouble:
+                print(f"the stream can't be read: {error}")
+            self.reading, self._trouble = False, True
+            return False
+        self.reading, self._trouble = True, False
+        self.began.set()
+        self._mapping.offer(records, _now_ms())
+        self._save()
+        return bool(records)
+
+    def _deliver(self) -> bool:
+        """Send the batch that is due; returns whether one was sent."""
+        now_ms = _now_ms()
+        if (old := self._mapping.expired(now_ms)) is not None:
+            self._give_up(old)
+        invocation = self._mapping.due(now_ms)
+        if invocation is None or invocation.not_before_ms > now_ms:
+            return False
+        self._send(invocation)
+        self._save()
+        return True
+
+    def _send(self, invocation: Invocation) -> None:
+        answer = self._functions.invoke(FUNCTION, invocation.payload)
+        if answer is None or answer.status != 200:
+            self._mapping.postponed(_now_ms())
+            return
+        if answer.succeeded:
+            given_up = self._mapping.answered(answer.payload, _now_ms())
+        else:
+            print(f"{FUNCTION} failed on {len(invocation.records)} records (see its log)")
+            given_up = self._mapping.failed(_now_ms())
+        if given_up is not None:
+            self._give_up(given_up)
+
+    def _give_up(self, given_up: Discarded) -> None:
+        reader = self._reader
+        message = discarded_message(
+            given_up, FUNCTION, reader.stream_arn, reader.shard_id, _now_ms()
+        )
+        print(f"given up: {message.decode()}")
+        if self._on_failure is not None:
+            self._on_failure(message.decode())
+
+    def _save(self) -> None:
+        self._checkpoint.save(self._reader.stream_arn, self._mapping.checkpoint)
+
+    def _pause(self, seconds: float) -> None:
+        if self.stopping.is_set():
+            time.sleep(seconds)
+        else:
+            self.stopping.wait(seconds)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

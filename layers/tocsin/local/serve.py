@@ -1,0 +1,34 @@
+"""Serve an ASGI application on the loopback interface.
+
+``python -m tocsin.local.serve APP PORT GRACEFUL_SECONDS``
+"""
+
+import sys
+
+import uvicorn
+
+from tocsin.local.addresses import LOOPBACK
+
+__all__ = ["serve"]
+
+
+def serve(app: str | object, port: int, graceful_seconds: int) -> None:
+    """Serve until SIGTERM; what is still being answered then has ``graceful_seconds`` to end."""
+    uvicorn.run(
+        app,  # type: ignore[arg-type]
+        host=LOOPBACK,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=2_048,
+        timeout_graceful_shutdown=graceful_seconds,
+    )
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

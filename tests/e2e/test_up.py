@@ -1,0 +1,161 @@
+"""``tocsin up``: starting, supervising and stopping the whole product."""
+
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from support.product import Product, until
+
+pytestmark = pytest.mark.xdist_group("product")
+
+PARTS = {"dynamodb", "valkey", "ingest", "fanout", "poller", "stream", "gateway"}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Product]:
+    """A copy that the test starts, and may leave in any state."""
+    product = Product(tmp_path / "home")
+    yield product
+    product.stop()
+
+
+def test_it_says_where_it_is_and_what_to_try(product: Product) -> None:
+    for needed in (
+        product.url,
+        product.api_key,
+        f"{product.url}/api/v1/ingest/raw",
+        f"curl -N -H 'Authorization: Bearer {product.api_key}'",
+    ):
+        assert needed in product.output
+    assert product.org == "local"
+
+
+def test_only_the_user_can_read_the_key(product: Product) -> None:
+    assert stat.S_IMODE((product.home / "local.json").stat().st_mode) == 0o600
+
+
+def test_healthz_names_every_part(product: Product) -> None:
+    status, parts = product.health()
+
+    assert status == 200
+    assert parts == dict.fromkeys(PARTS, "ready")
+
+
+@pytest.mark.parametrize("part", sorted(PARTS - {"dynamodb"}))
+def test_a_killed_part_is_named_and_started_again(product: Product, part: str) -> None:
+    before = product.parts()[part].pid
+    told = len(product.output)
+
+    product.kill(part)
+
+    until(lambda: f"ready again: {part}" in product.output[told:], f"{part} is back")
+    assert f"{part} was killed by SIGKILL; starting it again" in product.output[told:]
+    assert product.health()[0] == 200
+    assert product.parts()[part].pid != before
+
+
+def test_healthz_names_the_part_that_is_not_ready(product: Product) -> None:
+    valkey = product.parts()["valkey"]
+    valkey.suspend()
+    try:
+        status, parts = product.health()
+    finally:
+        valkey.resume()
+
+    assert status == 503
+    assert parts["valkey"] == "not answering"
+    product.until_ready()
+
+
+def test_a_taken_port_is_said_plainly(own: Product) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        own.port = taken.getsockname()[1]
+        own.launch()
+
+        assert own.process.wait(60) == 2
+
+    assert f"port {own.port}" in own.output
+    assert "TOCSIN_PORT" in own.output
+    assert "Traceback" not in own.output
+
+
+def test_a_home_serves_one_product_at_a_time(product: Product, tmp_path: Path) -> None:
+    (tmp_path / "same").symlink_to(product.home)
+    second = Product(tmp_path / "same")
+    second.launch()
+
+    assert second.process.wait(60) == 2
+    assert f"process {product.process.pid}" in second.output
+    assert "TOCSIN_HOME" in second.output
+    assert product.health()[0] == 200
+
+
+def test_two_copies_run_side_by_side_and_a_stop_leaves_nothing_behind(
+    product: Product, own: Product
+) -> None:
+    own.start()
+    parts = own.parts()
+    assert set(parts) == PARTS
+    assert own.url != product.url
+    assert own.health()[0] == product.health()[0] == 200
+    assert _ingests(own, own.api_key) == 200
+    assert _ingests(own, product.api_key) == 401
+
+    assert own.stop() == 0
+
+    assert not [name for name, part in parts.items() if _lives(part)]
+    assert product.health()[0] == 200
+
+    first_key = own.api_key
+    own.start()
+    assert own.api_key == first_key
+    assert _ingests(own, first_key) == 200
+    # Not Ctrl-C's signal alone: a closed terminal ends it too.
+    assert own.stop(signal.SIGHUP) == 0
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a process of its parent's end"
+)
+def test_a_killed_supervisor_takes_its_parts_along_and_keeps_the_state(own: Product) -> None:
+    own.start()
+    parts = own.parts()
+
+    own.stop(signal.SIGKILL)
+    own.start()  # waits until the tables of the run before are saved
+
+    assert not [name for name, part in parts.items() if _lives(part)]
+    assert _ingests(own, own.api_key) == 200
+
+
+def test_a_killed_dynamodb_is_called_a_loss_and_everything_goes_on(own: Product) -> None:
+    own.start()
+    key = own.api_key
+
+    own.kill("dynamodb")
+
+    until(lambda: "ready again" in own.output, "everything is back")
+    assert "dynamodb was killed by SIGKILL" in own.output
+    assert "is lost" in own.output
+    own.until_ready()
+    assert _ingests(own, key) == 200
+
+
+def _ingests(product: Product, key: str) -> int:
+    return httpx.post(
+        f"{product.url}/api/v1/ingest/raw",
+        headers={"Authorization": f"Bearer {key}"},
+        json={"type": "tool_call", "toolName": "search"},
+        timeout=30,
+    ).status_code
+
+
+def _lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -1,0 +1,229 @@
+"""The gateway in front of a function host and a stream service that do as the test says."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from support.asgi import served
+from support.product import until
+from tocsin.local.addresses import LOOPBACK, reserve
+from tocsin.local.apigateway import MAX_REQUEST_BYTES
+from tocsin.local.gateway import application
+from tocsin.local.layout import NAMES, Layout
+
+INGEST = "/api/v1/ingest/raw"
+
+
+@dataclass
+class World:
+    """What the gateway talks to, and where the gateway is."""
+
+    url: str = ""
+    events: list[Any] = field(default_factory=list)
+    answer: Response = field(
+        default_factory=lambda: JSONResponse({"statusCode": 200, "body": '{"ok": true}'})
+    )
+    upstream_left: bool = False
+
+    async def invoke(self, request: Request) -> Response:
+        self.events.append(await request.json())
+        return self.answer
+
+    async def events_stream(self, request: Request) -> Response:
+        async def messages() -> AsyncIterator[bytes]:
+            try:
+                for number in range(3):
+                    yield b"id: %d\n\n" % number
+                if "endless" in request.query_params:
+                    await asyncio.Event().wait()
+            finally:
+                self.upstream_left = True
+
+        return StreamingResponse(messages(), media_type="text/event-stream")
+
+    async def echo(self, request: Request) -> Response:
+        return JSONResponse(
+            {
+                "method": request.method,
+                "query": request.scope["query_string"].decode(),
+                "raw_path": request.scope["raw_path"].decode(),
+                "headers": dict(request.headers),
+                "body": (await request.body()).decode(),
+            },
+            418,
+            headers={"X-Upstream": "yes"},
+        )
+
+    async def big(self, request: Request) -> Response:
+        return PlainTextResponse("x" * 3_000_000)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World()
+    host = Starlette(
+        routes=[
+            Route("/2015-03-31/functions/ingest/invocations", world.invoke, methods=["POST"]),
+            Route("/health", lambda _: PlainTextResponse("ok")),
+        ]
+    )
+    stream = Starlette(
+        routes=[
+            Route("/api/v1/events", world.events_stream),
+            Route("/big", world.big),
+            Route("/{path:path}", world.echo, methods=["GET", "PUT", "HEAD"]),
+        ]
+    )
+    with ExitStack() as running:
+        closed = running.enter_context(reserve(0)).getsockname()[1]
+        ports = dict.fromkeys(NAMES, closed)
+        ports |= {
+            "ingest": running.enter_context(served(host)),
+            "stream": running.enter_context(served(stream)),
+        }
+        gateway = running.enter_context(served(application(Layout(tmp_path, ports))))
+        world.url = f"http://{LOOPBACK}:{gateway}"
+        yield world
+
+
+def test_a_request_reaches_the_function_as_a_proxy_event(world: World) -> None:
+    answer = httpx.post(
+        f"{world.url}{INGEST}?partial=true", json={"type": "x"}, headers={"X-Tag": "a"}
+    )
+
+    (event,) = world.events
+    assert event["resource"] == "/api/v1/ingest/{proxy+}"
+    assert event["pathParameters"] == {"proxy": "raw"}
+    assert event["path"] == INGEST
+    assert event["httpMethod"] == "POST"
+    assert event["queryStringParameters"] == {"partial": "true"}
+    assert event["headers"]["x-tag"] == "a"
+    assert json.loads(event["body"]) == {"type": "x"}
+    assert event["requestContext"]["identity"]["sourceIp"] == LOOPBACK
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert answer.headers["x-amzn-requestid"] == event["requestContext"]["requestId"]
+
+
+@pytest.mark.parametrize(
+    ("invoked", "status", "message"),
+    [
+        (
+            JSONResponse({}, headers={"X-Amz-Function-Error": "Unhandled"}),
+            502,
+            "Internal server error",
+        ),
+        (JSONResponse({"no": "status"}), 502, "Internal server error"),
+        (PlainTextResponse("not JSON"), 502, "Internal server error"),
+        (JSONResponse({}, 413), 413, "Request Too Long"),
+    ],
+)
+def test_a_failed_invocation_is_answered_as_api_gateway_does(
+    world: World, invoked: Response, status: int, message: str
+) -> None:
+    world.answer = invoked
+
+    answer = httpx.post(world.url + INGEST, content=b"{}")
+
+    assert (answer.status_code, answer.json()) == (status, {"message": message})
+
+
+@pytest.mark.parametrize("path", [INGEST, "/anything"])
+def test_ten_megabytes_are_the_limit(world: World, path: str) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(11):
+            yield b"x" * 1_000_000
+
+    for content in (b"x" * (MAX_REQUEST_BYTES + 1), chunks()):
+        try:
+            answer = httpx.post(world.url + path, content=content)
+        except httpx.WriteError:
+            continue  # the connection was closed while the client was still sending
+        assert (answer.status_code, answer.json()) == (413, {"message": "Request Too Long"})
+    assert world.events == []
+
+
+def test_a_part_that_is_down_is_a_503_at_once(tmp_path: Path) -> None:
+    with reserve(0) as closed:
+        ports = dict.fromkeys(NAMES, closed.getsockname()[1])
+        with served(application(Layout(tmp_path, ports))) as port:
+            for path in (INGEST, "/api/v1/events"):
+                answer = httpx.get(f"http://{LOOPBACK}:{port}{path}", timeout=2)
+                assert answer.status_code == 503
+                assert answer.headers["Retry-After"] == "1"
+                assert answer.json() == {"message": "Service Unavailable"}
+
+
+def test_other_requests_pass_through_unchanged(world: World) -> None:
+    answer = httpx.put(
+        f"{world.url}/a%2Fb%20c?x=%31&y",
+        content=b"body",
+        headers={"Authorization": "Bearer k", "Last-Event-ID": "7", "Connection": "keep-alive"},
+    )
+
+    seen = answer.json()
+    assert (answer.status_code, answer.headers["x-upstream"]) == (418, "yes")
+    assert seen["method"] == "PUT"
+    assert seen["raw_path"] == "/a%2Fb%20c"
+    assert seen["query"] == "x=%31&y"
+    assert f"http://{seen['headers']['host']}" == world.url
+    assert seen["body"] == "body"
+    assert seen["headers"]["authorization"] == "Bearer k"
+    assert seen["headers"]["last-event-id"] == "7"
+    assert seen["headers"]["user-agent"].startswith("python-httpx")
+    assert seen["headers"]["x-forwarded-for"] == LOOPBACK
+
+
+def test_long_answers_and_head_requests_pass_through(world: World) -> None:
+    assert len(httpx.get(f"{world.url}/big").content) == 3_000_000
+    assert httpx.head(f"{world.url}/anything").headers["x-upstream"] == "yes"
+
+
+def test_messages_arrive_while_the_stream_goes_on_and_a_leaving_client_is_told(
+    world: World,
+) -> None:
+    with httpx.stream("GET", f"{world.url}/api/v1/events?endless=1", timeout=10) as stream:
+        received = b""
+        for chunk in stream.iter_raw():
+            received += chunk
+            if received.count(b"\n\n") == 3:
+                break
+        assert not world.upstream_left
+
+    until(lambda: world.upstream_left, "the stream service knows that the client left", 10)
+
+
+def test_a_finished_stream_is_finished_for_the_client(world: World) -> None:
+    assert httpx.get(f"{world.url}/api/v1/events").text == "id: 0\n\nid: 1\n\nid: 2\n\n"
+
+
+def test_a_stream_that_breaks_off_is_no_clean_end(tmp_path: Path) -> None:
+    def break_off() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n: \r\n")
+
+    with ExitStack() as running:
+        listener = running.enter_context(socket.create_server((LOOPBACK, 0)))
+        closed = running.enter_context(reserve(0)).getsockname()[1]
+        upstream = Thread(target=break_off)
+        upstream.start()
+        running.callback(upstream.join)
+        ports = {**dict.fromkeys(NAMES, closed), "stream": listener.getsockname()[1]}
+        gateway = running.enter_context(served(application(Layout(tmp_path, ports))))
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"http://{LOOPBACK}:{gateway}/api/v1/events", timeout=10)

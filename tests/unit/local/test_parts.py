@@ -1,0 +1,42 @@
+"""What the parts are told of each other."""
+
+from pathlib import Path
+
+from tocsin.local.layout import NAMES, Layout
+from tocsin.local.parts import environment, parts
+from tocsin.settings import FanoutSettings, IngestSettings, StreamSettings
+
+LAYOUT = Layout(Path("/home"), {name: 4_000 + place for place, name in enumerate(NAMES)})
+CHECKOUT = Path("/checkout")
+
+
+def test_every_part_is_described_once() -> None:
+    assert [part.name for part in parts(LAYOUT, CHECKOUT)] == list(NAMES)
+
+
+def test_requests_end_before_what_serves_them_and_the_tables_are_saved_last() -> None:
+    stage = {part.name: part.stage for part in parts(LAYOUT, CHECKOUT)}
+
+    assert stage["gateway"] < stage["ingest"] < stage["poller"] < stage["fanout"]
+    assert stage["valkey"] < stage["dynamodb"] == max(stage.values())
+
+
+def test_no_part_ever_sees_the_users_aws_account() -> None:
+    inherited = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "s", "AWS_ENDPOINT_URL_SQS": "u"}
+    for part in parts(LAYOUT, CHECKOUT):
+        env = environment(LAYOUT, part, CHECKOUT, inherited | {"TOCSIN_RETENTION_DAYS": "1"})
+        assert not inherited.keys() & env.keys()
+        assert env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4000"
+        assert env["AWS_CONFIG_FILE"] == "/dev/null"
+        assert env["TOCSIN_RETENTION_DAYS"] == "1"
+
+
+def test_the_environment_is_what_each_function_reads() -> None:
+    fields = {name.removeprefix("TOCSIN_").lower() for name in LAYOUT.env}
+    for settings in (IngestSettings, FanoutSettings, StreamSettings):
+        required = {name for name, f in settings.model_fields.items() if f.is_required()}
+        assert required <= fields
+
+
+def test_a_part_reads_back_where_the_others_are() -> None:
+    assert Layout.from_env(LAYOUT.env) == LAYOUT
