@@ -53,6 +53,7 @@ class FakeTocsin:
         self.ledger: list[dict[str, Any]] = []
         self.first_kept = 1
         self.max_request_bytes = 4 * 1024 * 1024
+        self.stops = 0
         self.changed = Condition()
         self._answers: dict[str, tuple[bytes, Answer]] = {}
         self._socket = _bound(0)
@@ -69,6 +70,7 @@ class FakeTocsin:
         """Refuse connections, with the port kept, and end those that are open."""
         if self._server is not None:
             server, self._server = self._server, None
+            self.stops += 1
             server.shutdown()
             server.server_close()
             self._socket = _bound(self.port)
@@ -208,6 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, cursor: int, cut: int | None) -> None:
         tocsin = self.server.tocsin
+        stops = tocsin.stops
         self._chunk(sse.comment("tocsin") + sse.encode(None, None, cursor))
         if cursor + 1 < tocsin.first_kept:
             gap = json.dumps({"after": cursor, "first_seq": tocsin.first_kept})
@@ -216,9 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
         sent = 0
         while cut is None or sent < cut:
             with tocsin.changed:
-                while cursor >= len(tocsin.ledger) and tocsin.running:
+                while cursor >= len(tocsin.ledger) and tocsin.stops == stops:
                     tocsin.changed.wait()
-                if not tocsin.running:
+                if tocsin.stops != stops:
                     break
                 event = tocsin.ledger[cursor]
             cursor += 1

@@ -1,0 +1,116 @@
+"""The root command. What a subcommand needs is imported when it runs, so that all start fast."""
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from tocsin import __version__
+from tocsin.cli._failure import USAGE, Failure, complain
+
+__all__ = ["app", "main"]
+
+
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+class _Lazy(NamedTuple):
+    """Where a command is, and what the list of commands says of it."""
+
+    module: str
+    attribute: str
+    help: str
+    settings: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+
+
+_COMMANDS = {
+    "up": _Lazy("tocsin.cli.up", "up", "Run the whole of Tocsin on this machine."),
+    "send": _Lazy("tocsin.cli.send", "send", "Send events: one, a file, or standard input."),
+    "tail": _Lazy("tocsin.cli.tail", "tail", "Watch events as they are sealed."),
+    "mcp": _Lazy(
+        "tocsin.cli.mcp.command",
+        "mcp",
+        "Relay an MCP server and record its tool calls.",
+        {"allow_interspersed_args": False},  # what follows COMMAND belongs to it
+    ),
+    "keys": _Lazy("tocsin.cli.keys", "app", "Create, list and revoke API keys."),
+    "set-aside": _Lazy("tocsin.cli.set_aside", "set_aside", "List what could not be sealed."),
+}
+
+
+class _LazyGroup(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, lazy in _COMMANDS.items():
+            self.add_command(TyperCommand(name, help=lazy.help))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if name in _COMMANDS:
+            self.commands[name] = _load(name, _COMMANDS[name])
+        return super().resolve_command(ctx, args)
+
+
+def _load(name: str, lazy: _Lazy) -> Any:
+    try:
+        found = getattr(import_module(lazy.module), lazy.attribute)
+    except ModuleNotFoundError as error:
+        package = error.name or ""
+        if package.partition(".")[0] == "tocsin":
+            raise
+        raise Failure(
+            f"`tocsin {name}` needs {package}: run `pip install 'tocsin[local]'`", USAGE
+        ) from error
+    wrapper = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    wrapper.callback()(lambda: None)  # makes it a group, so that its commands can be taken out
+    if isinstance(found, typer.Typer):
+        wrapper.add_typer(found, name=name)
+    else:
+        settings = _SETTINGS | lazy.settings
+        wrapper.command(name, context_settings=settings)(found)
+    return typer.main.get_group(wrapper).commands[name]
+
+
+app = typer.Typer(
+    cls=_LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings=_SETTINGS,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tocsin {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="`send`, `tail` and `mcp` find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and "
+    "`TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
+    "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
+    "130 interrupted."
+)
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """The real-time, tamper-evident event stream for AI agents."""
+
+
+def main() -> None:
+    """Run the command line; what is expected to fail is told in a line, without a traceback."""
+    try:
+        app(prog_name="tocsin")
+    except Failure as failure:
+        complain(str(failure))
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

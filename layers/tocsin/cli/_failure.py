@@ -1,0 +1,64 @@
+"""How a command fails: one line on standard error that says what to do, and an exit code."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tocsin.client import ApiError
+
+__all__ = ["REFUSED", "UNREACHABLE", "USAGE", "Failure", "complain", "expected_failures"]
+
+REFUSED = 1
+USAGE = 2
+UNREACHABLE = 4
+
+
+class Failure(Exception):
+    """An expected failure; its message is for the user."""
+
+    def __init__(self, message: str, exit_code: int = REFUSED) -> None:
+        """Keep the code that the process ends with."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def complain(message: str) -> None:
+    """Print a line on standard error."""
+    print(f"tocsin: {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def expected_failures(url: str) -> Iterator[None]:
+    """Turn what a client raises into a :class:`Failure`."""
+    import httpx
+
+    from tocsin.client import ApiError, StreamError
+
+    try:
+        yield
+    except ApiError as error:
+        raise Failure(f"{error.error}{_details(error)}{_advice(error)}") from error
+    except StreamError as error:
+        raise Failure(str(error)) from error
+    except httpx.TransportError as error:
+        raise Failure(
+            f"{url} is out of reach ({error or type(error).__name__}): is `make up` running, "
+            "and is the URL right?",
+            UNREACHABLE,
+        ) from error
+
+
+def _details(error: "ApiError") -> str:
+    lines = [f"\n  {item['field']}: {item['message']}" for item in error.details[:20]]
+    more = len(error.details) - len(lines)
+    return "".join(lines) + (f"\n  … and {more} more" if more else "")
+
+
+def _advice(error: "ApiError") -> str:
+    if error.status == 401:
+        return "\nGive a valid key with --api-key or TOCSIN_API_KEY."
+    if error.status == 403 and not error.details:
+        return "\nUse a key with the scope for this: see `tocsin keys list`."
+    return ""

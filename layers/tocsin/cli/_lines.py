@@ -1,0 +1,54 @@
+"""An event as one line for a terminal."""
+
+from typing import Final
+
+from rich.text import Text
+
+from tocsin.client import Event
+
+__all__ = ["line"]
+
+_TYPES: Final = {
+    "tool_call": "cyan",
+    "completion": "blue",
+    "embedding": "blue",
+    "anomaly": "bold red",
+    "session_update": "magenta",
+}
+_ACTIONS: Final = {"allow": "green", "deny": "bold red", "alert": "bold yellow", "log": "dim"}
+_OUTCOMES: Final = {"ok": "green", "tool_error": "yellow", "error": "red", "no_response": "red"}
+
+# Events hold what agents wrote: nothing of it may steer the terminal or begin another line.
+_UNSAFE: Final = dict.fromkeys(
+    (
+        *(*range(0x20), *range(0x7F, 0xA0)),  # control characters
+        *(*range(0x2028, 0x202F), *range(0x2066, 0x206A)),  # line ends, writing directions
+    ),
+    "\N{REPLACEMENT CHARACTER}",
+)
+
+
+def line(event: Event) -> Text:
+    """Return ``event`` on one line: seq, time (UTC), type, action, tool, outcome, who."""
+    fields, text = event.fields, Text(no_wrap=True)
+
+    def add(value: object, style: str = "", width: int = 0) -> None:
+        shown = "" if value is None else str(value).translate(_UNSAFE)
+        if shown or width:
+            text.append(f"{shown:<{width}}  ", style)
+
+    text.append(f"{event.seq:>7}  ", "dim")
+    add(event.timestamp[11:23], "dim", 12)
+    kind = event.type.partition(".")[0]
+    add(event.type, _TYPES.get(event.type, "yellow" if kind == "approval" else "white"), 10)
+    add(event.action, _ACTIONS.get(event.action or "", ""), 5)
+    place = f"{fields['server_id']}/" if fields.get("server_id") else ""
+    add(f"{place}{event.tool_name or fields.get('anomaly_type') or '-'}", "bold", 28)
+    outcome = event.metadata.get("outcome")
+    add(outcome, _OUTCOMES.get(str(outcome), ""))
+    if fields.get("latency_ms") is not None:
+        add(f"{fields['latency_ms']:g} ms", "dim")
+    add(event.agent_id, "magenta")
+    add(event.session_id, "dim")
+    text.rstrip()
+    return text

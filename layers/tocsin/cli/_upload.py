@@ -1,0 +1,62 @@
+"""Sends what a file holds, and tells how far it came."""
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+from uuid import uuid4
+
+from tocsin.cli._arriving import arriving
+from tocsin.cli._failure import complain
+from tocsin.cli._progress import progress
+from tocsin.cli._sources import Format, read_events
+from tocsin.client import Client, Receipt
+
+__all__ = ["upload"]
+
+_GROUP = 1_000  # events a request takes
+
+
+def upload(
+    client: Client,
+    source: BinaryIO,
+    form: Format,
+    name: str,
+    *,
+    idempotency_key: str | None,
+    partial: bool,
+) -> Receipt:
+    """Send the events of ``source``, with a progress bar if somebody watches.
+
+    A pipe or a terminal is sent as it comes. A file, and whatever is sent with an idempotency key,
+    is cut into the same requests every time, so that it can be sent again.
+
+    Raises:
+        Failure: The source is not what it should be.
+        httpx.HTTPError: As :meth:`Client.send_batches` raises it.
+    """
+    events = read_events(source, form, name)
+    slow = idempotency_key is None and not stat.S_ISREG(os.fstat(source.fileno()).st_mode)
+    key = idempotency_key or uuid4().hex
+
+    def receipts() -> Iterator[Receipt]:
+        if not slow:
+            yield from client.send_batches(events, idempotency_key=key, partial=partial)
+            return
+        for group in arriving(events, _GROUP):
+            yield from client.send_batches(group, partial=partial)
+
+    total = Receipt()
+    try:
+        with progress(source) as show:
+            for receipt in receipts():
+                total += receipt
+                show(total.ingested)
+    except BaseException:
+        if total.ingested or total.rejected:
+            done = total.ingested + total.rejected
+            complain(f"stopped: the first {done:,} events of {name} are done")
+            if not slow:
+                complain(f"to send the rest alone: the same again with --idempotency-key {key}")
+        raise
+    return total

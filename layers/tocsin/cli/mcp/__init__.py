@@ -1,0 +1,1 @@
+"""The relay of an MCP server over stdio, and the record of its tool calls."""

@@ -1,0 +1,115 @@
+"""``tocsin mcp``: the command."""
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Annotated
+
+import typer
+
+from tocsin.cli._connection import ApiKeyOption, UrlOption, connection, home
+from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli.mcp.calls import Calls, Recording
+from tocsin.cli.mcp.recorder import Recorder
+from tocsin.cli.mcp.relay import relay
+from tocsin.cli.mcp.sender import Sender
+from tocsin.cli.mcp.signals import Signals, end_like
+from tocsin.cli.mcp.spool import Spool, target_folder
+
+__all__ = ["mcp"]
+
+_PROMPT_SECONDS = 0.0005  # Python's own 5 ms would let the sender hold up a message for as long
+
+
+def mcp(
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND...", help="The server and its arguments.")
+    ],
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    server: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="The server's name; else what it calls itself."),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="The session of the calls; else a new one."),
+    ] = None,
+    record_arguments: Annotated[
+        bool,
+        typer.Option("--record-arguments", help="Record arguments too. They can hold secrets."),
+    ] = False,
+    record_results: Annotated[
+        bool,
+        typer.Option("--record-results", help="Record results too. They can hold secrets."),
+    ] = False,
+    spool_max_mb: Annotated[
+        float,
+        typer.Option(min=0.001, help="How much to keep on disk while Tocsin is out of reach."),
+    ] = 64,
+    flush_seconds: Annotated[
+        float,
+        typer.Option(min=0, help="How long to go on sending after the server has ended."),
+    ] = 5,
+) -> None:
+    """Relay an MCP server over stdio, and record each of its tool calls as one event.
+
+    What client and server say passes unchanged in both directions; standard error, signals and the
+    exit code are the server's. With Tocsin out of reach the relay works as before: events wait
+    in `$TOCSIN_HOME/spool` and are sent, in order and once, when Tocsin is back.
+
+    Put it in front of the server's command in your client's settings:
+
+        {"command": "tocsin", "args": ["mcp", "--", "uvx", "mcp-server-git"]}
+
+    Arguments and results are not recorded unless asked for.
+
+    Exit codes: the server's own; 2 wrong usage or settings, 126 and 127 the server can't be run.
+    """
+    place = connection(url, api_key)
+    try:
+        spool = Spool(
+            target_folder(home() / "spool", place.url, place.api_key),
+            max_bytes=int(spool_max_mb * 1_000_000),
+        )
+    except OSError as error:
+        raise Failure(
+            f"can't keep events in {home() / 'spool'} ({error.strerror}): "
+            "set TOCSIN_HOME to a folder that can be written",
+            USAGE,
+        ) from error
+    recording = Recording(
+        session=session or f"sess_{token_hex(10)}",
+        command=Path(command[0]).name,
+        server=server,
+        arguments=record_arguments,
+        results=record_results,
+    )
+    calls = Calls(recording, lambda: datetime.now(UTC), time.monotonic)
+    recorder = Recorder(calls, spool, _say)
+    sender = Sender(spool, place.url, place.api_key, _say)
+    sys.setswitchinterval(_PROMPT_SECONDS)
+    signals = Signals()
+    signals.take_over()
+    try:
+        returncode = relay(
+            command, signals, recorder.from_client, recorder.from_server, sender.start
+        )
+        recorder.finish()
+        patience_seconds = min(flush_seconds, 1) if signals.count else flush_seconds
+        sender.stop(patience_seconds, lambda: signals.interrupted)
+        if spool.dropped:
+            _say(f"{spool.dropped} tool calls were dropped: there was no room in the spool")
+        if spool.pending:
+            _say(f"{spool.pending} tool calls are kept in {spool.path} for the next relay to send")
+    finally:
+        spool.close()
+    end_like(returncode)
+
+
+def _say(line: str) -> None:
+    """Write a line at once and whole: the server writes to the same place."""
+    os.write(2, f"tocsin mcp: {line}\n".encode(errors="replace"))

@@ -1,0 +1,74 @@
+"""Runs the server between two pumps."""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from tocsin.cli._failure import Failure
+from tocsin.cli.mcp.pump import Pump
+from tocsin.cli.mcp.signals import Signals
+
+__all__ = ["relay"]
+
+_STDIN: Final = 0
+_STDOUT: Final = 1
+
+type Observer = Callable[[bytes], None]
+
+
+def relay(
+    command: Sequence[str],
+    signals: Signals,
+    from_client: Observer,
+    from_server: Observer,
+    on_start: Callable[[], None],
+) -> int:
+    """Run ``command`` on this process' standard streams and return its return code.
+
+    Its environment is this process' without ``TOCSIN_API_KEY``: a server that is watched should
+    not be able to write its own record.
+
+    Args:
+        command: The server and its arguments.
+        signals: Passes them on.
+        from_client: Sees each chunk on its way to the server.
+        from_server: Sees each chunk on its way to the client.
+        on_start: Called when the server runs.
+
+    Raises:
+        Failure: The command can't be run; with a shell's exit codes, 127 and 126.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "TOCSIN_API_KEY"}
+    server_in, to_server = os.pipe()
+    from_server_out, server_out = os.pipe()
+    try:
+        server = subprocess.Popen(  # noqa: S603 (what the user asked to run)
+            command, stdin=server_in, stdout=server_out, process_group=0, env=environment
+        )
+    except FileNotFoundError as error:
+        raise Failure(f"{command[0]!r} is not a command here", 127) from error
+    except OSError as error:
+        raise Failure(f"can't run {command[0]!r}: {error.strerror}", 126) from error
+    os.close(server_in)
+    os.close(server_out)
+    signals.pass_on_to(server)
+    ended, end = os.pipe()
+    Pump(_owned(_STDIN, os.O_RDONLY), to_server, from_client).start()
+    answers = Pump(from_server_out, _owned(_STDOUT, os.O_WRONLY), from_server, ended=ended)
+    answers.start()
+    on_start()
+    server.wait()
+    os.close(end)
+    while answers.is_alive() and not signals.interrupted:
+        answers.join(0.05)
+    return server.returncode
+
+
+def _owned(standard: int, mode: int) -> int:
+    """Move a standard stream to a descriptor of its own, so that closing it closes it."""
+    own = os.dup(standard)
+    nothing = os.open(os.devnull, mode)
+    os.dup2(nothing, standard)
+    os.close(nothing)
+    return own

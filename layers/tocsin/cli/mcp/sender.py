@@ -1,0 +1,138 @@
+"""Sends what the spool holds, in order, from a thread of its own.
+
+httpx and tenacity are imported in that thread: the relay must not wait for them.
+"""
+
+from collections.abc import Callable
+from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from tocsin.cli.mcp.spool import Spool, SpooledBatch
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+    from tocsin.client import Client, Receipt
+
+__all__ = ["Sender"]
+
+_FIRST_SECONDS: Final = 0.5
+_MAX_SECONDS: Final = 15.0
+_MAX_ASKED_SECONDS: Final = 300.0  # an exhausted quota asks for weeks
+_NEVER: Final = frozenset({400, 409, 413, 415, 422})  # the same request again can't succeed
+
+
+class Sender(Thread):
+    """Runs until it is stopped; everything that it can't send stays in the spool."""
+
+    def __init__(self, spool: Spool, url: str, api_key: str, say: Callable[[str], None]) -> None:
+        """Send to ``url``; ``say`` takes what the user should know, a line at a time."""
+        super().__init__(name="tocsin-sender", daemon=True)
+        self._spool = spool
+        self._url = url
+        self._api_key = api_key
+        self._say = say
+        self._stopping = Event()
+        self._delivering = False
+        self._away = False  # whether the last attempt failed, which has been told
+        self._behind = spool.pending > 0  # whether there is something to tell when all is sent
+        self._sent_late = 0
+
+    def run(self) -> None:
+        """Send batch after batch."""
+        from tocsin.client import Backoff, Client
+
+        try:
+            with Client(self._url, self._api_key, backoff=Backoff(attempts=1)) as client:
+                self._send_all(client)
+        except OSError as error:  # not httpx's, which are no OSErrors
+            self._say(f"can't read {self._spool.path} ({error.strerror}): nothing more is sent")
+
+    def _send_all(self, client: "Client") -> None:
+        while (batch := self._spool.take()) is not None:
+            self._delivering = True
+            if not self._deliver(client, batch):
+                return
+            self._delivering = False
+
+    def stop(self, flush_seconds: float, interrupted: Callable[[], bool]) -> None:
+        """Send the rest, for so long or until ``interrupted``; out of reach, try once more."""
+        self._stopping.set()
+        self._spool.finish()
+        deadline = monotonic() + flush_seconds
+        while self.is_alive() and (self._spool.pending or self._delivering):
+            left_seconds = deadline - monotonic()
+            if interrupted() or left_seconds <= 0:
+                return
+            self.join(min(left_seconds, 0.05))
+
+    def _deliver(self, client: "Client", spooled: SpooledBatch) -> bool:
+        """Send one batch, however long it takes; return False if it has to stay."""
+        import httpx
+        from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_when_event_set
+
+        from tocsin.client import ApiError
+        from tocsin.client._outbox import Batch
+
+        batch = Batch(spooled.events, spooled.key)
+
+        def send() -> "Receipt":
+            return batch.receipt(client.post(batch, partial=True))
+
+        retrying = Retrying(
+            retry=retry_if_exception(
+                lambda error: isinstance(error, httpx.HTTPError) and not _is_final(error)
+            ),
+            stop=stop_when_event_set(self._stopping),
+            wait=_wait_seconds,
+            sleep=sleep_using_event(self._stopping),
+            before_sleep=self._missed,
+            reraise=True,
+        )
+        try:
+            receipt = retrying(send)
+        except ApiError as error:
+            if not _is_final(error):
+                return False
+            self._say(f"{error.error}: kept in {self._spool.refuse(spooled)}, not to be sent again")
+            return True
+        except httpx.HTTPError:
+            return False
+        self._spool.remove(spooled)
+        self._took(len(spooled.events), receipt)
+        return True
+
+    def _took(self, count: int, receipt: "Receipt") -> None:
+        if receipt.rejected:
+            self._say(f"{receipt.rejected} tool calls were not taken: {receipt.rejections[0]}")
+        if self._behind:
+            self._sent_late += count
+            if not self._spool.pending:
+                self._say(f"{self._url} has the {self._sent_late} tool calls from the spool now")
+                self._behind, self._sent_late = False, 0
+        self._away = False
+
+    def _missed(self, state: "RetryCallState") -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if not self._away:
+            self._say(
+                f"{self._url} does not take events ({error or type(error).__name__}): "
+                f"tool calls are kept in {self._spool.path} and sent later"
+            )
+        self._away = self._behind = True
+
+
+def _is_final(error: BaseException) -> bool:
+    from tocsin.client import ApiError
+
+    return isinstance(error, ApiError) and error.status in _NEVER
+
+
+def _wait_seconds(state: "RetryCallState") -> float:
+    from tenacity import wait_random_exponential
+
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked_seconds: float = getattr(error, "retry_after_seconds", None) or 0.0
+    backoff = wait_random_exponential(_FIRST_SECONDS, _MAX_SECONDS)
+    return max(backoff(state), min(asked_seconds, _MAX_ASKED_SECONDS))

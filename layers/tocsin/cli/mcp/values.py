@@ -1,0 +1,77 @@
+"""JSON as MCP peers write it, and as Tocsin takes it."""
+
+import json
+import math
+from typing import Any, Final
+
+import orjson
+
+__all__ = ["MAX_VALUE_BYTES", "label", "messages", "storable"]
+
+MAX_VALUE_BYTES: Final = 100_000
+"""Of one call's arguments, and of its result: together below Tocsin's 256 KB an event."""
+
+_MAX_DEPTH: Final = 40  # Tocsin takes 64 levels an event
+_MAX_INTEGER: Final = 2**53 - 1
+_MAX_LABEL: Final = 256
+
+
+def messages(line: bytes) -> list[dict[str, Any]]:
+    """Return the JSON-RPC messages of a line: one, those of a batch, or none if it is neither."""
+    value: Any
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        try:  # takes NaN, lone surrogates and other things that peers let pass
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            return []
+    return [item for item in (value if isinstance(value, list) else [value]) if type(item) is dict]
+
+
+def label(value: Any) -> str | None:
+    """Return a name as Tocsin takes it (1 to 256 characters), or None if ``value`` is no name."""
+    if not isinstance(value, str) or not value:
+        return None
+    text = value.encode(errors="replace").decode()
+    return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 1] + "…"
+
+
+def storable(value: Any) -> Any:
+    """Return what is recorded of a payload.
+
+    The value itself if it is I-JSON (RFC 7493), as Tocsin demands; else its JSON text as a string;
+    and for one that is too large ``{"omitted": "too large", "sizeBytes": …}``.
+    """
+    try:
+        text = json.dumps(value, separators=(",", ":"))
+    except RecursionError:
+        return {"omitted": "nested too deeply"}
+    plain = _is_i_json(value, _MAX_DEPTH)
+    if len(text) > (MAX_VALUE_BYTES if plain else MAX_VALUE_BYTES // 2):  # quoting may double it
+        return {"omitted": "too large", "sizeBytes": len(text)}
+    return value if plain else text
+
+
+def _is_i_json(value: Any, levels: int) -> bool:
+    match value:
+        case str():
+            return _is_unicode(value)
+        case bool() | None:
+            return True
+        case int():
+            return abs(value) <= _MAX_INTEGER
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return levels > 0 and all(
+                _is_unicode(key) and _is_i_json(item, levels - 1) for key, item in value.items()
+            )
+        case list():
+            return levels > 0 and all(_is_i_json(item, levels - 1) for item in value)
+        case _:
+            return False
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

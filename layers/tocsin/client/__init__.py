@@ -1,0 +1,29 @@
+"""Send events to Tocsin and watch them, from Python.
+
+>>> from tocsin.client import Client
+>>> with Client("http://127.0.0.1:8484", api_key) as tocsin:  # doctest: +SKIP
+...     tocsin.send([{"type": "tool_call", "toolName": "search", "action": "allow"}])
+...     for event in tocsin.stream(after=0):
+...         print(event.seq, event.tool_name, event.action)
+
+:class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
+"""
+
+from tocsin.client._async import AsyncClient
+from tocsin.client._backoff import Backoff
+from tocsin.client._errors import ApiError, Gap, StreamError
+from tocsin.client._events import Event
+from tocsin.client._outbox import Receipt, Rejection
+from tocsin.client._sync import Client
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Backoff",
+    "Client",
+    "Event",
+    "Gap",
+    "Receipt",
+    "Rejection",
+    "StreamError",
+]

@@ -1,0 +1,91 @@
+"""When a request is worth repeating, and how long to wait before."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, stop_never
+from tenacity.wait import wait_random_exponential
+
+from tocsin.client._errors import ApiError, StreamError
+
+__all__ = ["Backoff", "is_transient", "raise_if_transient"]
+
+_TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_HOPELESS: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, StreamError)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How a client waits between attempts: exponentially longer, each time by chance.
+
+    Attributes:
+        attempts: How often a request is made before its error is raised. A stream that was open
+            once does not count: it tries until it is closed.
+        first_seconds: The longest first wait; it doubles from attempt to attempt …
+        max_seconds: … up to this. An answer whose ``Retry-After`` is beyond it is not waited for.
+    """
+
+    attempts: int = 6
+    first_seconds: float = 0.5
+    max_seconds: float = 20.0
+
+    def widened(self, first_seconds: float) -> "Backoff":
+        """Return a backoff whose first wait may be as long as a server asks."""
+        return Backoff(
+            self.attempts,
+            max(self.first_seconds, first_seconds),
+            max(self.max_seconds, first_seconds),
+        )
+
+    def retrying(
+        self,
+        on_retry: Callable[[BaseException], None] | None = None,
+        *,
+        forever: bool = False,
+    ) -> dict[str, Any]:
+        """Return the arguments for :class:`tenacity.Retrying` or its asyncio sister."""
+
+        def tell(state: RetryCallState) -> None:
+            error = _error(state)
+            if on_retry is not None and error is not None:
+                on_retry(error)
+
+        return {
+            "retry": retry_if_exception(self._is_worth_waiting_for),
+            "stop": stop_never if forever else stop_after_attempt(self.attempts),
+            "wait": self._wait_seconds,
+            "before_sleep": tell,
+            "reraise": True,
+        }
+
+    def _is_worth_waiting_for(self, error: BaseException) -> bool:
+        return is_transient(error) and _asked_seconds(error) <= self.max_seconds
+
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        wait = wait_random_exponential(self.first_seconds, self.max_seconds)
+        return max(wait(state), _asked_seconds(_error(state)))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later: no connection, a time-out, a busy server."""
+    if isinstance(error, ApiError):
+        return error.status in _TRANSIENT_STATUS
+    return isinstance(error, httpx.TransportError) and not isinstance(error, _HOPELESS)
+
+
+def raise_if_transient(response: httpx.Response) -> httpx.Response:
+    """Return an answer that is final; raise one that a repetition may better as ApiError."""
+    if response.status_code in _TRANSIENT_STATUS:
+        raise ApiError(response)
+    return response
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _asked_seconds(error: BaseException | None) -> float:
+    asked = error.retry_after_seconds if isinstance(error, ApiError) else None
+    return asked or 0.0

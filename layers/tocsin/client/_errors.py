@@ -1,0 +1,96 @@
+"""What can go wrong between a client and Tocsin.
+
+::
+
+    httpx.HTTPError
+    ├── httpx.HTTPStatusError
+    │   └── ApiError       Tocsin answered, and not with success
+    └── httpx.TransportError
+        ├── StreamError    the stream is not one, or ends for a reason that no retry mends
+        │   └── Gap        events that the cursor asked for are not kept any more
+        └── …              httpx's own: no connection, a timeout, a broken answer
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+import orjson
+
+from tocsin.domain.errors import Detail, TocsinError
+
+__all__ = ["ApiError", "Gap", "StreamError"]
+
+
+class ApiError(httpx.HTTPStatusError, TocsinError):
+    """Tocsin refused a request.
+
+    Attributes:
+        status: The HTTP status.
+        error: What Tocsin says is wrong, in words.
+        details: One entry for each field that is wrong.
+        retry_after_seconds: When to try again, if the answer said so.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        """Take the reason from a ``response`` whose body has been read."""
+        self.status = response.status_code
+        self.error, self.details = _reason(response)
+        self.retry_after_seconds = _retry_after_seconds(response.headers.get("retry-after"))
+        told = "; ".join(f"{item['field']}: {item['message']}" for item in self.details[:5])
+        super().__init__(
+            f"{self.status} from {response.url.copy_with(query=None)}: {self.error}"
+            + (f" ({told})" if told else ""),
+            request=response.request,
+            response=response,
+        )
+
+
+class StreamError(httpx.TransportError, TocsinError):
+    """The stream cannot go on."""
+
+
+class Gap(StreamError):
+    """Events after ``after`` and before ``first_seq`` are not kept any more.
+
+    To go on with what there is, stream again with ``after=first_seq - 1``.
+    """
+
+    def __init__(self, after: int, first_seq: int) -> None:
+        """Name the cursor and the first event that is left."""
+        super().__init__(
+            f"events after {after} and before {first_seq} are older than the retention and gone"
+        )
+        self.after = after
+        self.first_seq = first_seq
+
+
+def _reason(response: httpx.Response) -> tuple[str, Sequence[Detail]]:
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        return response.reason_phrase or "no reason given", ()
+    details = [
+        Detail(field=str(item.get("field", "")), message=str(item.get("message", "")))
+        for item in body.get("details") or ()
+        if isinstance(item, dict)
+    ]
+    return str(body.get("error") or body.get("message") or response.reason_phrase), details
+
+
+def _retry_after_seconds(value: str | None) -> float | None:
+    """Read ``Retry-After``: seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,562 @@
+"""`tocsin mcp` as processes: bytes, signals and exit codes pass; every call is recorded once."""
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import git
+import mcp
+import pytest
+from mcp.client.stdio import stdio_client
+
+from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
+
+PYTHON = sys.executable
+
+# Answers every line that is a request with what its params say; ends at the end of its input.
+SCRIPTED = """
+import json, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    for message in request if isinstance(request, list) else [request]:
+        answer = (message.get("params") or {}).get("answer")
+        if answer is not None:
+            print(json.dumps({"jsonrpc": "2.0", "id": message["id"]} | answer), flush=True)
+"""
+OK = {"result": {"content": [{"type": "text", "text": "the-result-secret"}]}}
+
+
+@pytest.fixture
+def tocsin() -> Iterator[FakeTocsin]:
+    with fake_tocsin() as server:
+        yield server
+
+
+class Relay:
+    """A running relay in front of ``command``."""
+
+    def __init__(self, tocsin: FakeTocsin, home: Path, command: list[str], *options: str) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 (our own program)
+            [PYTHON, "-m", "tocsin.cli", "mcp", *options, "--", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(tocsin, home),
+            start_new_session=True,  # as MCP clients do
+        )
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+        self.stderr = self.process.stderr
+
+    def write(self, content: bytes) -> None:
+        self.stdin.write(content)
+        self.stdin.flush()
+
+    def ask(self, message: Any) -> Any:
+        """Send a message and wait for its answer."""
+        self.write(json.dumps(message).encode() + b"\n")
+        return json.loads(self.stdout.readline())
+
+    def call(self, id: Any, tool: str, answer: Any = OK, **arguments: Any) -> Any:
+        return self.ask(call(id, tool, answer, **arguments))
+
+    def hears(self, words: str) -> str:
+        """Wait for a line on standard error with ``words`` in it."""
+        for line in self.stderr:
+            if words in line.decode():
+                return line.decode()
+        raise AssertionError(f"{words!r} was never said")
+
+    def end(self) -> tuple[int, bytes, str]:
+        """Close its input and return its return code, the rest of its output, and its errors."""
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err.decode()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+type Start = Callable[..., Relay]
+
+
+@pytest.fixture
+def start(tocsin: FakeTocsin, tmp_path: Path) -> Iterator[Start]:
+    relays: list[Relay] = []
+
+    def start_one(*options: str, command: list[str] | None = None) -> Relay:
+        relays.append(Relay(tocsin, tmp_path, command or [PYTHON, "-c", SCRIPTED], *options))
+        return relays[-1]
+
+    yield start_one
+    for relay in relays:
+        relay.kill()
+
+
+def environment(tocsin: FakeTocsin, home: Path) -> dict[str, str]:
+    place = {"TOCSIN_URL": tocsin.url, "TOCSIN_API_KEY": API_KEY, "TOCSIN_HOME": str(home)}
+    return os.environ | place
+
+
+def call(id: Any, tool: str, answer: Any = OK, **arguments: Any) -> dict[str, Any]:
+    params = {"name": tool, "arguments": arguments, "answer": answer}
+    return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
+
+
+def spooled(home: Path) -> list[Path]:
+    return [path for path in (home / "spool").rglob("*.*") if path.is_file()]
+
+
+def shell(script: str) -> list[str]:
+    return ["sh", "-c", script]
+
+
+# What passes
+
+
+def test_bytes_pass_unchanged_in_both_directions(start: Start) -> None:
+    source = random.Random(8484)  # noqa: S311 (the same bytes every time)
+    odd = (
+        b'{"id": 1}\r\n\n\n{"a":\n"\xff\xfe\0 no utf-8"}\n{ "spaced" : 1.0e0 ,"z":"\\u00e9"}\n[]\n'
+    )
+    calls = json.dumps(call(1, "t")).encode().replace(b" ", b"   ")
+    content = odd + calls + b"\n" + source.randbytes(3_000_000) + b"\nno line end"
+    relay = start(command=["cat"])
+    out, _ = relay.process.communicate(content, timeout=60)
+    assert out == content
+
+
+def test_a_part_of_a_line_passes_at_once(start: Start) -> None:
+    relay = start(command=["cat"])
+    for part in (b'{"jsonrpc":', b" ", b'"2.0"', b"}", b"\n"):
+        relay.write(part)
+        assert os.read(relay.stdout.fileno(), 100) == part
+
+
+def test_the_end_of_the_input_passes(start: Start) -> None:
+    relay = start(command=shell("cat; echo done"))
+    relay.write(b"last words")
+    assert relay.end() == (0, b"last wordsdone\n", "")
+
+
+def test_the_end_of_the_output_passes_while_the_server_lives(start: Start) -> None:
+    relay = start(command=shell("exec >&-; read line; exit 5"))
+    assert relay.stdout.read() == b""
+    relay.write(b"go\n")
+    assert relay.process.wait(30) == 5
+
+
+def test_a_client_that_stops_reading_ends_the_server(start: Start) -> None:
+    relay = start(command=["yes"])
+    relay.stdout.readline()
+    relay.stdout.close()
+    assert relay.process.wait(30) == -signal.SIGPIPE
+
+
+def test_a_server_that_stops_reading_is_felt_by_the_client(start: Start) -> None:
+    relay = start(command=shell("exec <&-; echo closed; sleep 60 >&-"))
+    relay.stdout.readline()
+    with pytest.raises(BrokenPipeError):
+        while True:
+            relay.write(b"x" * 65_536)
+    relay.process.terminate()
+
+
+def test_standard_error_is_the_servers(start: Start) -> None:
+    assert start(command=shell("echo oops >&2")).end() == (0, b"", "oops\n")
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 255])
+def test_the_exit_code_is_the_servers(start: Start, code: int) -> None:
+    assert start(command=shell(f"exit {code}")).end()[0] == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_a_server_killed_by_a_signal_looks_so(start: Start, number: signal.Signals) -> None:
+    assert start(command=shell(f"kill -{number} $$")).end()[0] == -number
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_reaches_the_server_once(start: Start, number: signal.Signals) -> None:
+    server = (
+        "import os, signal, sys\n"
+        f"signal.signal({number}, lambda *_: os.write(1, b'told\\n'))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    relay = start(command=[PYTHON, "-c", server])
+    assert relay.stdout.readline() == b"ready\n"
+    relay.process.send_signal(number)
+    assert relay.stdout.readline() == b"told\n"
+    assert relay.end() == (0, b"", "")
+
+
+def test_a_signal_to_the_whole_group_reaches_the_server_once(start: Start) -> None:
+    server = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, lambda *_: os.write(1, b'told\\n'))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    relay = start(command=[PYTHON, "-c", server])
+    assert relay.stdout.readline() == b"ready\n"
+    os.killpg(relay.process.pid, signal.SIGINT)
+    assert relay.stdout.readline() == b"told\n"
+    assert relay.end() == (0, b"", "")
+
+
+def test_a_signal_that_ends_the_server_ends_the_relay(start: Start) -> None:
+    relay = start(command=shell("echo ready; exec sleep 60"))
+    relay.stdout.readline()
+    relay.process.terminate()
+    assert relay.end()[0] == -signal.SIGTERM
+
+
+def test_a_descendant_that_keeps_the_output_open_holds_nobody_up(start: Start) -> None:
+    relay = start(command=shell("sleep 20 2>/dev/null & echo $!; exit 3"))
+    sleeper = int(relay.stdout.readline())
+    assert relay.end()[:2] == (3, b"")
+    os.kill(sleeper, signal.SIGKILL)
+
+
+def test_a_command_that_is_not_there_is_said_plainly(start: Start) -> None:
+    code, out, err = start(command=["no-such-server"]).end()
+    assert (code, out) == (127, b"")
+    assert err == "tocsin: 'no-such-server' is not a command here\n"
+
+
+def test_the_server_does_not_get_the_key(start: Start) -> None:
+    script = shell("echo ${TOCSIN_API_KEY:-none} $TOCSIN_URL")
+    assert start(command=script).end()[1].startswith(b"none http://")
+
+
+# What is recorded
+
+
+def test_each_call_is_one_event_in_order(start: Start, tocsin: FakeTocsin) -> None:
+    relay = start("--server", "files", "--session", "sess_1", command=None)
+    for number in range(50):
+        assert relay.call(number, f"tool_{number}") == {"jsonrpc": "2.0", "id": number} | OK
+    assert relay.end() == (0, b"", "")
+    assert tocsin.tools == [f"tool_{number}" for number in range(50)]
+    event = tocsin.ledger[0]
+    assert (event["type"], event["action"]) == ("tool_call", "allow")
+    assert (event["server_id"], event["session_id"]) == ("files", "sess_1")
+    assert event["metadata"] == {"outcome": "ok"}
+    assert 0 < event["latency_ms"] < 30_000
+    assert event["timestamp"].endswith("Z")
+
+
+def test_a_call_is_seen_while_the_relay_runs(start: Start, tocsin: FakeTocsin) -> None:
+    relay = start()
+    relay.call(1, "now")
+    tocsin.wait_until(lambda: tocsin.tools == ["now"])
+
+
+def test_secrets_are_not_recorded_unless_asked_for(start: Start, tocsin: FakeTocsin) -> None:
+    relay = start()
+    relay.call(1, "login", user="the-argument-secret")
+    relay.call(2, "fail", {"error": {"code": -32602, "message": "the-error-secret"}})
+    relay.end()
+    assert b"secret" not in b"".join(request.body for request in tocsin.ingests)
+
+
+def test_arguments_and_results_are_recorded_when_asked_for(
+    start: Start, tocsin: FakeTocsin
+) -> None:
+    relay = start("--record-arguments", "--record-results")
+    relay.call(1, "login", user="ada")
+    relay.end()
+    assert tocsin.ledger[0]["metadata"] == {
+        "outcome": "ok",
+        "arguments": {"user": "ada"},
+        "result": OK["result"],
+    }
+
+
+def test_calls_without_an_answer_are_recorded_at_the_end(start: Start, tocsin: FakeTocsin) -> None:
+    relay = start()
+    relay.write(json.dumps(call("lost", "forgotten", None)).encode() + b"\n")
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
+    relay.write(json.dumps(call(2, "cancelled", None)).encode() + b"\n")
+    relay.write(json.dumps(cancelled | {"params": {"requestId": 2}}).encode() + b"\n")
+    relay.call(3, "answered")
+    relay.end()
+    assert tocsin.tools == ["answered", "forgotten", "cancelled"]
+    assert tocsin.ledger[1]["metadata"] == {"outcome": "no_response"}
+    assert tocsin.ledger[2]["metadata"] == {"outcome": "no_response", "cancelled": True}
+
+
+def test_a_last_message_without_a_line_end_counts(start: Start, tocsin: FakeTocsin) -> None:
+    relay = start()
+    relay.write(json.dumps(call(1, "last")).encode())
+    relay.end()
+    assert tocsin.tools == ["last"]
+    assert tocsin.ledger[0]["metadata"]["outcome"] == "ok"
+
+
+# When Tocsin is away
+
+
+def test_out_of_reach_and_back(start: Start, tocsin: FakeTocsin, tmp_path: Path) -> None:
+    tocsin.stop()
+    relay = start()
+    relay.call(1, "first")
+    assert tocsin.url in relay.hears("does not take events")
+    for number in range(2, 5):
+        relay.call(number, "later")
+    (path,) = {path.parent for path in spooled(tmp_path)}
+    assert {path.stat().st_mode & 0o777 for path in spooled(tmp_path)} == {0o600}
+    assert path.stat().st_mode & 0o777 == 0o700
+    tocsin.start()
+    relay.hears("has the 4 tool calls from the spool now")
+    assert tocsin.tools == ["first", "later", "later", "later"]
+    assert relay.end() == (0, b"", "")
+    assert spooled(tmp_path) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_a_tocsin_that_refuses_for_now_is_waited_for(
+    start: Start, tocsin: FakeTocsin, status: int
+) -> None:
+    tocsin.faults.append(Answer(status, {"Retry-After": "0"}, {"error": "not now"}))
+    relay = start()
+    relay.call(1, "one")
+    assert "not now" in relay.hears("does not take events")
+    relay.hears("has the 1 tool calls")
+    assert tocsin.tools == ["one"]
+
+
+def test_a_lost_answer_doubles_nothing(start: Start, tocsin: FakeTocsin) -> None:
+    tocsin.faults += ["lose the answer", "lose the answer"]
+    relay = start()
+    relay.call(1, "one")
+    relay.hears("has the 1 tool calls")
+    relay.call(2, "two")
+    relay.end()
+    assert tocsin.tools == ["one", "two"]
+
+
+def test_what_is_left_at_the_end_is_kept_and_sent_by_the_next(
+    start: Start, tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    tocsin.stop()
+    relay = start()
+    relay.call(1, "one")
+    relay.call(2, "two")
+    code, _, err = relay.end()
+    assert code == 0
+    assert "2 tool calls are kept in" in err
+    tocsin.start()
+    relay = start()
+    relay.call(3, "three")
+    err = relay.end()[2]
+    assert tocsin.tools == ["one", "two", "three"]
+    assert "tool calls from the spool" in err
+    assert spooled(tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", ["lose the request", "lose the answer"])
+def test_a_relay_killed_while_it_sends_loses_and_doubles_nothing(
+    start: Start, tocsin: FakeTocsin, fault: Any
+) -> None:
+    tocsin.faults += [fault] * 50
+    relay = start()
+    relay.call(1, "one")
+    tocsin.wait_until(lambda: len(tocsin.ingests) > 0)
+    relay.call(2, "two")
+    relay.kill()
+    tocsin.faults.clear()
+    relay = start()
+    relay.call(3, "three")
+    relay.end()
+    assert tocsin.tools == ["one", "two", "three"]
+
+
+def test_an_answered_call_survives_a_kill(start: Start, tocsin: FakeTocsin) -> None:
+    """However often: what the client has seen the answer of is recorded."""
+    tocsin.stop()
+    for number in range(8):
+        relay = start()
+        relay.call(number, f"t{number}")
+        relay.kill()
+    tocsin.start()
+    start().end()
+    assert tocsin.tools == [f"t{number}" for number in range(8)]
+
+
+def test_a_living_relays_spool_is_left_alone(start: Start, tocsin: FakeTocsin) -> None:
+    tocsin.stop()
+    living = start()
+    living.call(1, "living")
+    living.hears("does not take events")
+    assert start().end()[0] == 0
+    tocsin.start()
+    living.hears("has the 1 tool calls")
+    assert tocsin.tools == ["living"]
+
+
+def test_a_spool_for_another_tocsin_is_left_alone(
+    start: Start, tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    tocsin.stop()
+    relay = start()
+    relay.call(1, "private")
+    relay.kill()
+    with fake_tocsin() as other:
+        Relay(other, tmp_path, ["true"]).end()
+        assert other.ingests == []
+    assert len(spooled(tmp_path)) == 1
+
+
+def test_a_full_spool_drops_the_newest_and_says_so(
+    start: Start, tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    tocsin.stop()
+    relay = start("--spool-max-mb", "0.001")
+    for number in range(10):
+        relay.call(number, f"t{number}")
+    relay.hears("the spool is full")
+    _, _, err = relay.end()
+    assert sum(path.stat().st_size for path in spooled(tmp_path)) <= 1_000
+    dropped = int(err.split(" tool calls were dropped")[0].split()[-1])
+    kept = int(err.split(" tool calls are kept")[0].split()[-1])
+    assert dropped + kept == 10
+    assert dropped > 0
+    tocsin.start()
+    start().end()
+    assert tocsin.tools == [f"t{number}" for number in range(kept)]
+
+
+def test_what_tocsin_never_takes_blocks_nothing(
+    start: Start, tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    tocsin.faults.append(Answer(400, body={"error": "malformed"}))
+    relay = start()
+    relay.call(1, "bad")
+    assert "malformed" in relay.hears("not to be sent again")
+    relay.call(2, "good")
+    relay.end()
+    assert tocsin.tools == ["good"]
+    (refused,) = spooled(tmp_path)
+    assert json.loads(refused.read_text())["toolName"] == "bad"
+
+
+def test_a_second_signal_ends_the_last_words(start: Start, tocsin: FakeTocsin) -> None:
+    """A client that has lost patience is not kept waiting for a Tocsin that hangs."""
+    relay = start("--flush-seconds", "60", command=shell("cat; echo over >&2"))
+    with tocsin.changed:  # it hangs while this is held
+        relay.write(json.dumps(call(1, "one")).encode() + b"\n")
+        relay.stdin.close()
+        relay.hears("over")
+        while relay.process.poll() is None:
+            relay.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                relay.process.wait(0.1)
+    assert relay.process.returncode in (0, -signal.SIGTERM)  # the server may just be alive
+
+
+def test_a_tocsin_that_hangs_is_waited_for_so_long(
+    start: Start, tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    relay = start("--flush-seconds", "0.2", command=["cat"])
+    with tocsin.changed:  # it hangs while this is held
+        relay.write(json.dumps(call(1, "one")).encode() + b"\n")
+        code, _, err = relay.end()
+    assert code == 0
+    assert "1 tool calls are kept" in err
+    assert len(spooled(tmp_path)) == 1
+    start().end()
+    assert tocsin.tools == ["one"]
+
+
+def test_a_spool_that_is_taken_away_is_told(
+    start: Start, tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    tocsin.stop()
+    relay = start()
+    relay.call(1, "one")
+    relay.hears("does not take events")
+    shutil.rmtree(tmp_path / "spool")
+    tocsin.start()
+    relay.call(2, "two")
+    relay.hears("tool calls can't be kept")
+    assert relay.call(3, "three")["result"]
+    assert relay.end()[0] == 0
+
+
+# Before it starts
+
+
+def test_without_a_tocsin_to_send_to_it_says_what_to_do(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+    done = subprocess.run(  # noqa: S603 (our own program)
+        [PYTHON, "-m", "tocsin.cli", "mcp", "--", "cat"],
+        env=env | {"TOCSIN_HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "run `make up`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# A real client and a real server
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_real_client_and_server(tocsin: FakeTocsin, tmp_path: Path, mode: Any) -> None:
+    repository = tmp_path / "repository"
+    author = git.Actor("a", "a@example.com")
+    with git.Repo.init(repository) as repo:
+        repo.index.commit("begin", author=author, committer=author)
+    relay = mcp.StdioServerParameters(
+        command=PYTHON,
+        args=["-m", "tocsin.cli", "mcp", "--", PYTHON, "-m", "mcp_server_git"],
+        env=environment(tocsin, tmp_path),
+    )
+
+    async def session() -> None:
+        with (tmp_path / "errors").open("w") as errors:
+            info = mcp.Implementation(name="an-agent", version="1")
+            transport = stdio_client(relay, errlog=errors)
+            async with mcp.Client(transport, mode=mode, client_info=info) as client:
+                assert "git_log" in [tool.name for tool in (await client.list_tools()).tools]
+                path = {"repo_path": str(repository)}
+                log = await client.call_tool("git_log", path)
+                assert "begin" in str(log.content)
+                await client.call_tool("git_status", path)
+                failed = await client.call_tool("git_show", path | {"revision": "nowhere"})
+                assert failed.is_error
+                await asyncio.gather(
+                    *(
+                        client.call_tool("git_branch", path | {"branch_type": "local"})
+                        for _ in "abc"
+                    )
+                )
+
+    asyncio.run(session())
+    tools = ["git_log", "git_status", "git_show", "git_branch", "git_branch", "git_branch"]
+    assert tocsin.tools == tools
+    assert {event["server_id"] for event in tocsin.ledger} == {"mcp-git"}
+    assert {event["agent_id"] for event in tocsin.ledger} == {"an-agent"}
+    assert len({event["session_id"] for event in tocsin.ledger}) == 1
+    outcomes = [event["metadata"]["outcome"] for event in tocsin.ledger]
+    assert outcomes == ["ok", "ok", "tool_error", "ok", "ok", "ok"]
+    assert str(repository).encode() not in b"".join(request.body for request in tocsin.ingests)

@@ -1,0 +1,447 @@
+"""The commands as processes: what they print, how they end, and what they load."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
+from tocsin import __version__
+
+TOCSIN = [sys.executable, "-m", "tocsin.cli"]
+
+
+@pytest.fixture
+def tocsin() -> Iterator[FakeTocsin]:
+    with fake_tocsin() as server:
+        yield server
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+    return clean | {"TOCSIN_HOME": str(home), "COLUMNS": "100", "NO_COLOR": "1"} | variables
+
+
+@pytest.fixture
+def env(tocsin: FakeTocsin, tmp_path: Path) -> dict[str, str]:
+    return environment(tmp_path, TOCSIN_URL=tocsin.url, TOCSIN_API_KEY=API_KEY)
+
+
+def run(
+    *args: str,
+    env: dict[str, str],
+    stdin: str | None = None,
+    program: Sequence[str] = TOCSIN,
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    done = subprocess.run(  # noqa: S603 (our own program)
+        [*program, *args],
+        **given,
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def start(*args: str, **options: Any) -> subprocess.Popen[Any]:
+    return subprocess.Popen([*TOCSIN, *args], **options)  # noqa: S603 (our own program)
+
+
+def lines(*events: dict[str, Any]) -> str:
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+CALL = {"type": "tool_call", "toolName": "a"}
+
+
+# The root
+
+
+def test_help_lists_the_commands_and_the_exit_codes(tmp_path: Path) -> None:
+    done = run("--help", env=environment(tmp_path))
+    assert done.returncode == 0
+    for word in ("up", "send", "tail", "mcp", "keys", "set-aside", "Exit codes", "TOCSIN_URL"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", ["send", "tail", "mcp"])
+def test_each_command_explains_itself(tmp_path: Path, command: str) -> None:
+    done = run(command, "--help", env=environment(tmp_path))
+    assert done.returncode == 0
+    assert "Exit codes" in done.stdout
+    assert f"tocsin {command}" in done.stdout
+
+
+def test_version(tmp_path: Path) -> None:
+    assert run("--version", env=environment(tmp_path)).stdout == f"tocsin {__version__}\n"
+
+
+def test_a_mistyped_command_is_suggested(tmp_path: Path) -> None:
+    done = run("sned", env=environment(tmp_path))
+    assert done.returncode == 2
+    assert "Did you mean 'send'" in done.stderr
+
+
+@pytest.mark.parametrize("args", [["--help"], ["mcp", "--help"], ["mcp", "--", "true"]])
+def test_what_a_command_does_not_need_is_not_imported(env: dict[str, str], args: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "for name in ('boto3', 'botocore', 'starlette', 'uvicorn', 'aws_lambda_powertools'):\n"
+        "    sys.modules[name] = None\n"
+        "from tocsin.cli import main\n"
+        "main()\n"
+    )
+    done = run(*args, env=env, program=[sys.executable, "-c", script])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_part_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['tocsin.local'] = sys.modules['tocsin.bootstrap'] = None\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'tocsin.cli.keys':\n"
+        "            raise ModuleNotFoundError('No module', name='boto3')\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "from tocsin.cli import main\n"
+        "main()\n"
+    )
+    python = [sys.executable, "-c", script]
+    done = run("keys", "list", env=environment(tmp_path), program=python)
+    assert done.returncode == 2
+    assert done.stderr == "tocsin: `tocsin keys` needs boto3: run `pip install 'tocsin[local]'`\n"
+
+
+# Where Tocsin is
+
+
+def test_local_json_is_found(tocsin: FakeTocsin, tmp_path: Path) -> None:
+    found = {"url": tocsin.url, "org": "acme", "api_key": API_KEY}
+    (tmp_path / "local.json").write_text(json.dumps(found))
+    assert run("send", "--tool", "a", env=environment(tmp_path)).returncode == 0
+    assert tocsin.tools == ["a"]
+
+
+def test_the_default_home_is_in_the_working_directory(tocsin: FakeTocsin, tmp_path: Path) -> None:
+    (tmp_path / ".tocsin").mkdir()
+    found = {"url": tocsin.url, "api_key": API_KEY}
+    (tmp_path / ".tocsin" / "local.json").write_text(json.dumps(found))
+    env = environment(tmp_path)
+    del env["TOCSIN_HOME"]
+    assert run("send", "--tool", "a", env=env, cwd=tmp_path).returncode == 0
+    assert tocsin.tools == ["a"]
+
+
+def test_options_win_over_variables(tocsin: FakeTocsin, tmp_path: Path) -> None:
+    env = environment(tmp_path, TOCSIN_URL="http://127.0.0.1:1", TOCSIN_API_KEY="wrong")
+    place = ["--url", tocsin.url + "/", "--api-key", API_KEY]
+    assert run("send", "--tool", "a", *place, env=env).returncode == 0
+
+
+def test_the_local_key_is_sent_to_the_local_url_alone(tocsin: FakeTocsin, tmp_path: Path) -> None:
+    found = {"url": "http://127.0.0.1:8484", "api_key": API_KEY}
+    (tmp_path / "local.json").write_text(json.dumps(found))
+    done = run("send", "--tool", "a", "--url", tocsin.url, env=environment(tmp_path))
+    assert done.returncode == 2
+    assert "can't find an API key" in done.stderr
+    assert tocsin.ingests == []
+
+
+@pytest.mark.parametrize("command", [["send", "--tool", "a"], ["tail"], ["mcp", "--", "true"]])
+def test_without_a_place_it_says_what_to_do(tmp_path: Path, command: list[str]) -> None:
+    done = run(*command, env=environment(tmp_path))
+    assert done.returncode == 2
+    assert "run `make up` here" in done.stderr
+    assert "TOCSIN_API_KEY" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8484", "ftp://a", "http://", "http://a:b", "http://[::"]
+)
+def test_what_is_no_url_is_said(tmp_path: Path, url: str) -> None:
+    done = run("tail", "--url", url, "--api-key", "k", env=environment(tmp_path))
+    assert done.returncode == 2
+    assert "reads like http://127.0.0.1:8484" in done.stderr
+
+
+def test_a_broken_local_json_is_said(tmp_path: Path) -> None:
+    (tmp_path / "local.json").write_text("{")
+    done = run("tail", env=environment(tmp_path))
+    assert done.returncode == 2
+    assert "local.json" in done.stderr
+
+
+# send
+
+
+def test_send_one_event(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    options = {
+        "--type": "completion",
+        "--tool": "gpt",
+        "--action": "deny",
+        "--session": "s",
+        "--agent": "a",
+        "--server": "v",
+        "--user": "u",
+        "--timestamp": "2026-03-19T10:00:00.000Z",
+        "--metadata": '{"n": [1]}',
+    }
+    done = run("send", *(word for option in options.items() for word in option), env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        (0, "1 ingested, 1,000 left this month\n", "")
+    )
+    (event,) = tocsin.ingests[0].events
+    assert event == {
+        "type": "completion",
+        "tool_name": "gpt",
+        "action": "deny",
+        "session_id": "s",
+        "agent_id": "a",
+        "server_id": "v",
+        "user_id": "u",
+        "timestamp": "2026-03-19T10:00:00.000Z",
+        "metadata": {"n": [1]},
+    }
+
+
+@pytest.mark.parametrize("name", ["-", None])
+def test_send_standard_input(env: dict[str, str], tocsin: FakeTocsin, name: str | None) -> None:
+    done = run(
+        "send", *([name] if name else []), env=env, stdin=lines(CALL, CALL | {"toolName": "b"})
+    )
+    assert (done.returncode, done.stdout) == (0, "2 ingested, 1,000 left this month\n")
+    assert tocsin.tools == ["a", "b"]
+
+
+def test_a_pipe_is_sent_as_it_comes(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    sender = start("send", "-", env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert sender.stdin
+    for number in range(1, 4):
+        sender.stdin.write(lines(CALL).encode())
+        sender.stdin.flush()
+        tocsin.wait_until(lambda count=number: len(tocsin.ledger) == count)  # type: ignore[misc]
+    out, _ = sender.communicate(timeout=60)
+    assert (sender.returncode, out) == (0, b"3 ingested, 1,000 left this month\n")
+
+
+def test_send_a_file(env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text("type,toolName\ntool_call,a\ntool_call,b\n")
+    assert run("send", str(tmp_path / "history.csv"), env=env).returncode == 0
+    assert tocsin.tools == ["a", "b"]
+
+
+def test_a_file_can_be_sent_again_where_it_stopped(
+    env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(lines(*(CALL | {"toolName": f"t{n}"} for n in range(1_500)), {"bad": 1}))
+    done = run("send", str(path), env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the first 1,000 events" in done.stderr
+    key = done.stderr.split("--idempotency-key ")[1].split()[0]
+    path.write_text(lines(*(CALL | {"toolName": f"t{n}"} for n in range(1_500))))
+    assert run("send", str(path), "--idempotency-key", key, env=env).returncode == 0
+    assert tocsin.tools == [f"t{n}" for n in range(1_500)]
+
+
+def test_partial_says_what_was_left_out(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    done = run("send", "--partial", env=env, stdin=lines(CALL, {"toolName": "b"}))
+    assert (done.returncode, done.stdout) == (1, "1 ingested, 1 left out, 1,000 left this month\n")
+    assert done.stderr == "tocsin: event 2: events[1].type: Required\n"
+
+
+def test_a_refusal_says_which_field(env: dict[str, str]) -> None:
+    done = run("send", env=env, stdin=lines({"toolName": "b"}))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "tocsin: Validation failed\n  events[0].type: Required\n"
+
+
+def test_a_wrong_key_says_what_to_do(env: dict[str, str]) -> None:
+    done = run("send", "--tool", "a", env=env | {"TOCSIN_API_KEY": "wrong"})
+    assert done.returncode == 1
+    assert "--api-key or TOCSIN_API_KEY" in done.stderr
+
+
+def test_a_used_up_quota_is_told_at_once(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults.append(Answer(429, {"Retry-After": "864000"}, {"error": "the quota is used up"}))
+    done = run("send", "--tool", "a", env=env)
+    assert (done.returncode, done.stderr) == (1, "tocsin: the quota is used up\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--metadata", "{"], "--metadata: not JSON"),
+        (["--metadata", "[]"], "--metadata: not a JSON object"),
+        (["--tool", "a", "file.json"], "but not both"),
+        (["no-such-file.json"], "can't read no-such-file.json: No such file"),
+    ],
+)
+def test_wrong_usage_of_send(env: dict[str, str], args: list[str], words: str) -> None:
+    done = run("send", *args, env=env)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_a_terminal_sees_progress(env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(lines(*[CALL] * 2_500))
+    ours, theirs = pty.openpty()
+    del env["NO_COLOR"]
+    terminal = env | {"TERM": "xterm-256color"}
+    sender = start("send", str(path), env=terminal, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 65_536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert sender.wait(60) == 0
+    assert b"events stored" in seen
+    assert len(tocsin.ledger) == 2_500
+
+
+# tail
+
+
+class Tail:
+    """A running `tocsin tail`."""
+
+    def __init__(self, env: dict[str, str], *args: str) -> None:
+        pipe = subprocess.PIPE
+        self.process = start("tail", *args, env=env, stdout=pipe, stderr=pipe, text=True)
+
+    def line(self) -> str:
+        assert self.process.stdout
+        return str(self.process.stdout.readline())
+
+    def interrupt(self) -> tuple[int, str]:
+        self.process.send_signal(signal.SIGINT)
+        _, err = self.process.communicate(timeout=60)
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def start_tail(env: dict[str, str]) -> Iterator[Callable[..., Tail]]:
+    tails: list[Tail] = []
+
+    def start_one(*args: str) -> Tail:
+        tails.append(Tail(env, *args))
+        return tails[-1]
+
+    yield start_one
+    for tail in tails:
+        tail.process.kill()
+        tail.process.communicate()
+
+
+def test_tail_prints_one_line_an_event(start_tail: Callable[..., Tail], tocsin: FakeTocsin) -> None:
+    tocsin.store(
+        CALL
+        | {"serverId": "git", "agentId": "claude", "sessionId": "s1", "action": "allow"}
+        | {"latencyMs": 12, "metadata": {"outcome": "tool_error"}}
+    )
+    tail = start_tail("--after", "0")
+    words = "1 10:00:00.000 tool_call allow git/a tool_error 12 ms claude s1"
+    assert " ".join(tail.line().split()) == words
+    tocsin.store({"type": "anomaly", "anomaly_type": "rate_spike"})
+    assert tail.line().split()[:5] == ["2", "10:00:00.000", "anomaly", "log", "rate_spike"]
+    assert tail.interrupt() == (130, "")
+
+
+def test_tail_begins_with_the_next_event(
+    start_tail: Callable[..., Tail], tocsin: FakeTocsin
+) -> None:
+    tocsin.store(CALL)
+    tail = start_tail("--json")
+    tocsin.wait_until(lambda: len(tocsin.streams) == 1)
+    tocsin.store(CALL | {"toolName": "next"})
+    assert json.loads(tail.line())["tool_name"] == "next"
+    tail.interrupt()
+
+
+def test_tail_json_is_the_event(start_tail: Callable[..., Tail], tocsin: FakeTocsin) -> None:
+    tocsin.store(CALL | {"metadata": {"text": "two\nlines \u2028 é"}})
+    tail = start_tail("--json", "--after", "0")
+    assert json.loads(tail.line()) == tocsin.ledger[0]
+    tail.interrupt()
+
+
+def test_tail_filters(start_tail: Callable[..., Tail], tocsin: FakeTocsin) -> None:
+    wanted = {"sessionId": "s1", "agentId": "a1", "toolName": "t1", "type": "custom"}
+    for field in wanted:
+        tocsin.store(wanted | {field: "another"})
+    tocsin.store(wanted, wanted | {"toolName": "t2"})
+    only = ["--session", "s1", "--agent", "a1", "--tool", "t1", "--tool", "t2", "--type", "custom"]
+    tail = start_tail("--json", "--after", "0", *only)
+    assert [json.loads(tail.line())["seq"] for _ in range(2)] == [5, 6]
+    tail.interrupt()
+
+
+def test_tail_goes_on_across_drops(start_tail: Callable[..., Tail], tocsin: FakeTocsin) -> None:
+    tail = start_tail("--json", "--after", "0")
+    for number in range(1, 6):
+        tocsin.store(CALL)
+        assert json.loads(tail.line())["seq"] == number
+        if number % 2:
+            tocsin.stop()
+            tocsin.start()
+    code, err = tail.interrupt()
+    assert code == 130
+    assert "trying again" in err
+    assert "connected again at event" in err
+
+
+def test_tail_tells_of_a_gap_and_goes_on(
+    start_tail: Callable[..., Tail], tocsin: FakeTocsin
+) -> None:
+    tocsin.store(*[CALL] * 5)
+    tocsin.first_kept = 4
+    tail = start_tail("--json", "--after", "1")
+    assert [json.loads(tail.line())["seq"] for _ in range(2)] == [4, 5]
+    assert "events after 1 and before 4" in tail.interrupt()[1]
+
+
+def test_what_agents_write_cannot_steer_the_terminal(
+    start_tail: Callable[..., Tail], tocsin: FakeTocsin
+) -> None:
+    tocsin.store({"type": "custom", "toolName": "a\x1b[2J\n\r\x9b31m\u202e\u2028[bold]x[/bold]"})
+    tail = start_tail("--after", "0")
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert f"a{mark}[2J{mark * 3}31m{mark * 2}[bold]x[/bold]" in tail.line()
+    tail.interrupt()
+
+
+def test_a_reader_that_leaves_ends_tail(
+    start_tail: Callable[..., Tail], tocsin: FakeTocsin
+) -> None:
+    tocsin.store(*[CALL] * 5_000)
+    tail = start_tail("--after", "0")
+    assert tail.process.stdout
+    assert tail.process.stderr
+    tail.line()
+    tail.process.stdout.close()
+    assert tail.process.stderr.read() == ""
+    assert tail.process.wait(60) == 0
+
+
+def test_tail_with_a_wrong_key(env: dict[str, str]) -> None:
+    done = run("tail", env=env | {"TOCSIN_API_KEY": "wrong"})
+    assert done.returncode == 1
+    assert "TOCSIN_API_KEY" in done.stderr

@@ -1,0 +1,208 @@
+"""Streaming: every event once and in order, whatever becomes of the connections."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing, closing
+from itertools import islice
+from typing import Any
+
+import httpx
+import pytest
+
+from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
+from tocsin.client import ApiError, AsyncClient, Backoff, Client, Event, Gap, StreamError
+
+NO_WAIT = Backoff(first_seconds=0, max_seconds=0)
+
+
+@pytest.fixture
+def tocsin() -> Iterator[FakeTocsin]:
+    with fake_tocsin() as server:
+        yield server
+
+
+@pytest.fixture(params=["sync", "async"])
+def read(request: pytest.FixtureRequest, tocsin: FakeTocsin) -> Any:
+    """Read so many events with either client."""
+
+    def sync_read(count: int, after: int | None = 0, **options: Any) -> list[Event]:
+        with (
+            Client(tocsin.url, API_KEY, backoff=NO_WAIT) as client,
+            closing(client.stream(after, **options)) as events,
+        ):
+            return list(islice(events, count))
+
+    def async_read(count: int, after: int | None = 0, **options: Any) -> list[Event]:
+        async def run() -> list[Event]:
+            found: list[Event] = []
+            async with (
+                AsyncClient(tocsin.url, API_KEY, backoff=NO_WAIT) as client,
+                aclosing(client.stream(after, **options)) as events,
+            ):
+                async for event in events:
+                    found.append(event)
+                    if len(found) == count:
+                        break
+            return found
+
+        return asyncio.run(run())
+
+    return sync_read if request.param == "sync" else async_read
+
+
+def fill(tocsin: FakeTocsin, count: int) -> None:
+    tocsin.store(*({"type": "tool_call", "toolName": f"t{n}"} for n in range(1, count + 1)))
+
+
+def test_events_are_typed(read: Any, tocsin: FakeTocsin) -> None:
+    tocsin.store(
+        {"type": "tool_call", "toolName": "t", "sessionId": "s", "agentId": "a", "action": "allow"}
+        | {"metadata": {"n": 1}, "cost_usd": 0.5}
+    )
+    (event,) = read(1)
+    assert (event.seq, event.type, event.tool_name, event.session_id, event.agent_id) == (
+        (1, "tool_call", "t", "s", "a")
+    )
+    assert (event.action, event.timestamp) == ("allow", "2026-03-19T10:00:00.000Z")
+    assert event.lineage_hash == f"sha256:{1:064x}"
+    assert event.metadata == {"n": 1}
+    assert event.fields["cost_usd"] == 0.5
+
+
+def test_it_begins_after_the_given_event(read: Any, tocsin: FakeTocsin) -> None:
+    fill(tocsin, 5)
+    assert [event.seq for event in read(2, after=3)] == [4, 5]
+
+
+def test_drops_are_resumed_after_the_last_event(read: Any, tocsin: FakeTocsin) -> None:
+    fill(tocsin, 10)
+    tocsin.cuts += [3, 0, 1, 2]
+    drops: list[BaseException] = []
+    assert [event.seq for event in read(10, on_drop=drops.append)] == list(range(1, 11))
+    assert tocsin.streams == ["0", "3", "3", "4", "6"]
+    assert len(drops) == 4
+    assert all(isinstance(drop, httpx.TransportError) for drop in drops)
+
+
+def test_a_stream_cut_before_its_first_event_resumes_where_it_began(
+    read: Any, tocsin: FakeTocsin
+) -> None:
+    fill(tocsin, 3)
+    tocsin.cuts += [0]
+    told: list[BaseException] = []
+
+    def on_drop(error: BaseException) -> None:
+        told.append(error)
+        tocsin.store({"type": "tool_call", "toolName": "meanwhile"})
+
+    assert [event.tool_name for event in read(1, after=None, on_drop=on_drop)] == ["meanwhile"]
+    assert tocsin.streams == [None, "3"]
+
+
+def test_a_busy_or_broken_server_is_tried_again(read: Any, tocsin: FakeTocsin) -> None:
+    fill(tocsin, 1)
+    tocsin.faults += [Answer(503), Answer(429, {"Retry-After": "0"}), Answer(502)]
+    assert [event.seq for event in read(1)] == [1]
+
+
+def test_a_stream_that_was_open_tries_without_end(tocsin: FakeTocsin) -> None:
+    fill(tocsin, 2)
+    tocsin.cuts += [1]
+    backoff = Backoff(attempts=2, first_seconds=0, max_seconds=0)
+    with (
+        Client(tocsin.url, API_KEY, backoff=backoff) as client,
+        closing(client.stream(0)) as events,
+    ):
+        assert next(events).seq == 1
+        tocsin.faults += [Answer(502)] * 20
+        assert next(events).seq == 2
+    assert len(tocsin.streams) == 22
+
+
+def test_the_first_connection_gives_up(tocsin: FakeTocsin) -> None:
+    tocsin.stop()
+    with (
+        Client(tocsin.url, API_KEY, backoff=NO_WAIT) as client,
+        pytest.raises(httpx.ConnectError),
+    ):
+        next(client.stream())
+
+
+def test_a_refusal_is_raised(read: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(403, body={"error": "needs the scope read"})]
+    with pytest.raises(ApiError, match=r"403 .*needs the scope read"):
+        read(1)
+
+
+def test_a_key_that_is_revoked_meanwhile_ends_the_stream(read: Any, tocsin: FakeTocsin) -> None:
+    fill(tocsin, 1)
+    tocsin.cuts += [1]
+
+    def on_drop(error: BaseException) -> None:
+        tocsin.faults += [Answer(401, body={"error": "revoked"})]
+
+    with pytest.raises(ApiError, match="revoked"):
+        read(2, on_drop=on_drop)
+
+
+def test_something_else_at_the_url_is_told(read: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(200, body={})]
+    with pytest.raises(StreamError, match="application/json, not a stream"):
+        read(1)
+
+
+def test_a_gap_is_never_silent(read: Any, tocsin: FakeTocsin) -> None:
+    fill(tocsin, 9)
+    tocsin.first_kept = 5
+    with pytest.raises(Gap) as raised:
+        read(1, after=2)
+    assert (raised.value.after, raised.value.first_seq) == (2, 5)
+    assert [event.seq for event in read(5, after=4)] == [5, 6, 7, 8, 9]
+
+
+def body(*chunks: bytes) -> httpx.MockTransport:
+    headers = {"Content-Type": "text/event-stream"}
+    return httpx.MockTransport(lambda request: httpx.Response(200, headers=headers, content=chunks))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"event: agent_event\ndata: not json\n\n",
+        b"event: agent_event\ndata: []\n\n",
+        b"event: agent_event\ndata: {}\n\n",
+        b"event: error\ndata: {}\n\n",
+        b"event: gap\ndata: 3\n\n",
+    ],
+)
+def test_what_is_no_event_is_told(message: bytes) -> None:
+    with (
+        Client("http://tocsin", API_KEY, transport=body(message)) as client,
+        pytest.raises(StreamError, match="no event"),
+    ):
+        next(client.stream())
+
+
+def test_an_error_message_ends_the_stream_with_its_reason() -> None:
+    message = b'event: error\ndata: {"code": "UNAUTHORIZED", "message": "Invalid token"}\n\n'
+    with (
+        Client("http://tocsin", API_KEY, transport=body(message)) as client,
+        pytest.raises(StreamError, match="UNAUTHORIZED: Invalid token"),
+    ):
+        next(client.stream())
+
+
+def test_a_message_without_end_is_not_collected() -> None:
+    endless = (b"data: " + b"x" * 100_000 for _ in range(1_000))
+    with (
+        Client("http://tocsin", API_KEY, transport=body(*endless)) as client,
+        pytest.raises(StreamError, match="larger than"),
+    ):
+        next(client.stream())
+
+
+def test_messages_of_other_kinds_are_passed_over(read: Any, tocsin: FakeTocsin) -> None:
+    event = b'{"seq":1,"id":"e","type":"custom","timestamp":"t","session_id":"s"}'
+    chunks = (b"data: {}\n\nevent: news\ndata: {}\n\n", b"event: agent_event\ndata: " + event)
+    with Client("http://tocsin", API_KEY, transport=body(*chunks, b"\n\n")) as client:
+        assert next(client.stream()).seq == 1
