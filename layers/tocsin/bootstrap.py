@@ -15,17 +15,27 @@ from tocsin.adapters.dynamodb import (
     DynamoSetAside,
     client,
 )
-from tocsin.ports import Broker, Journal, Keys, Ledger, Orgs, Projections, SetAside
+from tocsin.ports import Broker, Clock, Journal, Keys, Ledger, Orgs, Projections, SetAside
 from tocsin.services.access import Access
 from tocsin.services.fanout import Fanout
 from tocsin.services.ingest import Ingest
+from tocsin.services.project import Projector
 from tocsin.services.sweep import Sweep
-from tocsin.settings import FanoutSettings, IngestSettings, StoreSettings, StreamSettings
+from tocsin.settings import (
+    FanoutSettings,
+    IngestSettings,
+    StoreSettings,
+    StreamSettings,
+    ValkeySettings,
+)
 
 if TYPE_CHECKING:
+    from tocsin.adapters.valkey import IamCredentials, ValkeyFeed
     from tocsin.services.watch import StreamParts
 
 __all__ = ["Admin", "SystemClock", "admin", "fanout", "ingest", "projections", "stream", "sweep"]
+
+_WRITERS = 8  # writes in flight at once; more than a function's share of a core can marshal
 
 
 class SystemClock:
@@ -53,14 +63,20 @@ def ingest(settings: IngestSettings | None = None) -> Ingest:
 def fanout(settings: FanoutSettings | None = None) -> Fanout:
     """Wire the fan-out function."""
     settings = settings or FanoutSettings()
-    db, state = client(), settings.state_table
+    db, state, clock = client(), settings.state_table, SystemClock()
+    ledger = DynamoLedger(db, settings.ledger_table)
     return Fanout(
-        ledger=DynamoLedger(db, settings.ledger_table),
-        journal=DynamoJournal(db, settings.journal_table, state),
-        projections=DynamoProjections(db, state),
+        ledger=ledger,
+        projector=Projector(
+            ledger=ledger,
+            journal=DynamoJournal(db, settings.journal_table, state),
+            projections=DynamoProjections(db, state),
+            clock=clock,
+            writers=_WRITERS,
+        ),
         set_aside=DynamoSetAside(db, state),
-        broker=_broker(settings.valkey_url),
-        clock=SystemClock(),
+        broker=_broker(settings),
+        clock=clock,
     )
 
 
@@ -84,8 +100,7 @@ def sweep(settings: FanoutSettings | None = None) -> Sweep:
 
 def stream(settings: StreamSettings | None = None) -> "StreamParts":
     """Wire the stream service."""
-    from tocsin.adapters.valkey import ValkeyFeed  # what only this service loads
-    from tocsin.services.watch import StreamParts
+    from tocsin.services.watch import StreamParts  # what only this service loads
 
     settings = settings or StreamSettings()
     db, clock = client(), SystemClock()
@@ -94,11 +109,13 @@ def stream(settings: StreamSettings | None = None) -> "StreamParts":
         journal=DynamoJournal(db, settings.journal_table, settings.state_table),
         access=Access(DynamoKeys(db, settings.state_table), clock),
         clock=clock,
-        feed=ValkeyFeed(settings.valkey_url) if settings.valkey_url else None,
+        feed=_feed(settings),
         keepalive_seconds=settings.keepalive_seconds,
         look_seconds=settings.look_seconds,
         ring_events=settings.ring_events,
         retention_days=settings.retention_days,
+        max_seconds=settings.stream_max_seconds,
+        max_bytes=settings.stream_max_bytes,
     )
 
 
@@ -126,9 +143,27 @@ def admin(settings: StoreSettings | None = None) -> Admin:
     )
 
 
-def _broker(url: str | None) -> Broker | None:
-    if url is None:
+def _broker(settings: ValkeySettings) -> Broker | None:
+    if settings.valkey_url is None:
         return None
     from tocsin.adapters.valkey import ValkeyBroker  # 150 ms that only who publishes should wait
 
-    return ValkeyBroker(url)
+    return ValkeyBroker(settings.valkey_url, *_sign_in(settings))
+
+
+def _feed(settings: ValkeySettings) -> "ValkeyFeed | None":
+    if settings.valkey_url is None:
+        return None
+    from tocsin.adapters.valkey import ValkeyFeed
+
+    return ValkeyFeed(settings.valkey_url, *_sign_in(settings))
+
+
+def _sign_in(settings: ValkeySettings) -> "tuple[IamCredentials, Clock] | tuple[()]":
+    """Return what either end needs to sign in to ElastiCache and to do so again in time."""
+    if settings.valkey_iam_user is None or settings.valkey_cache_name is None:
+        return ()
+    from tocsin.adapters.valkey import IamCredentials
+
+    clock = SystemClock()
+    return IamCredentials(settings.valkey_iam_user, settings.valkey_cache_name, clock), clock

@@ -22,6 +22,7 @@ __all__ = [
     "Ledger",
     "Org",
     "Orgs",
+    "Projected",
     "Projections",
     "Quota",
     "Receipt",
@@ -189,17 +190,33 @@ class SetAside(Protocol):
         """Return an org's list, by batch id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """How far an org's events are projected.
+
+    Everything through ``through_seq`` is. When ``until_seq`` is beyond it, a run up to there was
+    claimed at the Unix time ``claimed_at_ms``, and may have been applied in part.
+    """
+
+    through_seq: int = 0
+    until_seq: int = 0
+    claimed_at_ms: int = 0
+
+
 class Projections(Protocol):
-    """Items derived from the ledger; each knows through which seq it has been told."""
+    """Items derived from the ledger; each knows through which run it has been told."""
 
-    def through_seq(self, org: str) -> int:
-        """Return the seq up to which all projections are complete, strongly consistent."""
+    def cursor(self, org: str) -> Projected:
+        """Return how far an org is projected, strongly consistent."""
 
-    def apply(self, org: str, segment: Segment, change: Change) -> None:
-        """Add what a segment changes in one item, unless the item has had that segment."""
+    def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
+        """Claim a run; False, changing nothing, when the org is not at ``cursor`` any more."""
 
-    def advance(self, org: str, segment: Segment) -> None:
-        """Record that all projections are complete through a segment."""
+    def apply(self, org: str, run: Projected, change: Change) -> None:
+        """Add what a run changes in one item, unless the item has had that run."""
+
+    def advance(self, org: str, run: Projected) -> None:
+        """Record that a run is applied; changes nothing if that was recorded before."""
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         """Return one item: its counters, first/last seq and timestamp, and ``through_seq``."""

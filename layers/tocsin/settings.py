@@ -1,8 +1,18 @@
 """What each deployable reads from its environment; only ``bootstrap`` reads these."""
 
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["FanoutSettings", "IngestSettings", "StoreSettings", "StreamSettings"]
+__all__ = [
+    "FanoutSettings",
+    "IngestSettings",
+    "StoreSettings",
+    "StreamSettings",
+    "ValkeySettings",
+]
 
 
 class _Settings(BaseSettings):
@@ -26,17 +36,44 @@ class IngestSettings(StoreSettings):
     retention_days: int = 90
 
 
-class FanoutSettings(StoreSettings):
+class ValkeySettings(StoreSettings):
+    """The tables, and where Valkey is: ``valkey://host:6379``, or ``valkeys://`` with TLS.
+
+    With ``valkey_iam_user`` and ``valkey_cache_name`` it is an ElastiCache Serverless cache to sign
+    in to with IAM, which takes TLS. The region is the AWS SDK's.
+    """
+
+    valkey_url: str | None = None
+    valkey_iam_user: str | None = None
+    valkey_cache_name: str | None = None
+
+    @model_validator(mode="after")
+    def _iam_is_whole(self) -> Self:
+        if (self.valkey_iam_user is None) != (self.valkey_cache_name is None):
+            raise ValueError("set both TOCSIN_VALKEY_IAM_USER and TOCSIN_VALKEY_CACHE_NAME")
+        if self.valkey_iam_user is not None:
+            url = urlsplit(self.valkey_url or "")
+            if url.scheme != "valkeys" or "@" in url.netloc:
+                raise ValueError(
+                    "TOCSIN_VALKEY_IAM_USER needs a TOCSIN_VALKEY_URL like valkeys://host:6379"
+                )
+        return self
+
+
+class FanoutSettings(ValkeySettings):
     """The fan-out function and the sweeper. Without ``valkey_url`` nothing is published."""
 
-    valkey_url: str | None = None
 
+class StreamSettings(ValkeySettings):
+    """The stream service. Without ``valkey_url`` it looks at the ledger's head instead.
 
-class StreamSettings(StoreSettings):
-    """The stream service. Without ``valkey_url`` it looks at the ledger's head instead."""
+    Where a response must not last or grow for ever, ``stream_max_seconds`` and ``stream_max_bytes``
+    end each stream before that, between two messages; its client resumes where it ended.
+    """
 
-    valkey_url: str | None = None
     keepalive_seconds: float = 15.0
     look_seconds: float = 5.0
     ring_events: int = 4_096
     retention_days: int = 90
+    stream_max_seconds: float | None = Field(default=None, gt=0)
+    stream_max_bytes: int | None = Field(default=None, ge=1_048_576)  # any message is smaller

@@ -14,7 +14,7 @@ from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.projection import Change
 from tocsin.domain.segment import Head, Segment, seal
-from tocsin.ports import Org, Receipt, SetAsideItem
+from tocsin.ports import Org, Projected, Receipt, SetAsideItem
 
 
 def put(on: Stores, each: Batch, receipt: Receipt | None = None) -> bool:
@@ -172,13 +172,12 @@ class TestState:
 
 
 class TestProjections:
-    def test_a_segment_counts_once_in_an_item(self, on: Stores) -> None:
-        first = commit(on, batch(count=2, salt=1))
-        second = commit(on, batch(count=1, salt=2))
+    def test_a_run_counts_once_in_an_item(self, on: Stores) -> None:
+        first, second = Projected(0, 2, 1), Projected(2, 3, 2)
         change = Change("session", "s1", 1, "t1", 2, "t2", {"events": 2, "cost_nano_usd": 0})
         later = Change("session", "s1", 3, "t3", 3, "t3", {"events": 1, "cost_nano_usd": 5})
-        for segment, each in [(first, change), (first, change), (second, later), (first, change)]:
-            on.projections.apply("acme", segment, each)
+        for run, each in [(first, change), (first, change), (second, later), (first, change)]:
+            on.projections.apply("acme", run, each)
         assert on.projections.get("acme", "session", "s1") == {
             "through_seq": 3,
             "first_seq": 1,
@@ -190,10 +189,19 @@ class TestProjections:
         }
         assert on.projections.get("acme", "agent", "s1") is None
 
-    def test_the_cursor_goes_forward_only(self, on: Stores) -> None:
-        first = commit(on, batch(count=2, salt=1))
-        second = commit(on, batch(count=1, salt=2))
-        assert on.projections.through_seq("acme") == 0
-        for segment in (first, second, first):
-            on.projections.advance("acme", segment)
-        assert on.projections.through_seq("acme") == 3
+    def test_a_run_is_claimed_once_and_ends_once(self, on: Stores) -> None:
+        start = on.projections.cursor("acme")
+        assert start == Projected(0, 0, 0)
+        run = Projected(0, 5, 100)
+        assert on.projections.claim("acme", start, run)
+        assert not on.projections.claim("acme", start, Projected(0, 9, 101))
+        assert on.projections.cursor("acme") == run
+        on.projections.advance("acme", run)
+        assert on.projections.cursor("acme") == Projected(5, 5, 100)
+        following = Projected(5, 7, 200)
+        assert on.projections.claim("acme", Projected(5, 5, 100), following)
+        on.projections.advance("acme", run)  # by one who was slow
+        assert on.projections.cursor("acme") == following
+        on.projections.advance("acme", following)
+        assert on.projections.cursor("acme").through_seq == 7
+        assert on.projections.cursor("beta") == Projected()

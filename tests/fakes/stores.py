@@ -3,14 +3,14 @@
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.projection import Change
 from tocsin.domain.segment import Head, Segment
-from tocsin.ports import Org, Receipt, SetAsideItem, UnreadableBatch
+from tocsin.ports import Org, Projected, Receipt, SetAsideItem, UnreadableBatch
 
 
 class FakeClock:
@@ -157,13 +157,20 @@ class FakeSetAside:
 
 class FakeProjections:
     def __init__(self) -> None:
-        self.through: dict[str, int] = defaultdict(int)
+        self.cursors: dict[str, Projected] = defaultdict(Projected)
         self.items: dict[tuple[str, str, str], dict[str, int | str]] = {}
 
-    def through_seq(self, org: str) -> int:
-        return self.through[org]
+    def cursor(self, org: str) -> Projected:
+        return self.cursors[org]
 
-    def apply(self, org: str, segment: Segment, change: Change) -> None:
+    def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
+        at = self.cursors[org]
+        if (at.through_seq, at.until_seq) != (cursor.through_seq, cursor.until_seq):
+            return False
+        self.cursors[org] = run
+        return True
+
+    def apply(self, org: str, run: Projected, change: Change) -> None:
         item = self.items.setdefault(
             (org, change.kind, change.id),
             {
@@ -172,17 +179,19 @@ class FakeProjections:
                 "first_timestamp": change.first_timestamp,
             },
         )
-        if int(item["through_seq"]) >= segment.first_seq:
+        if int(item["through_seq"]) > run.through_seq:
             return
-        item["through_seq"] = segment.last_seq
+        item["through_seq"] = run.until_seq
         item["last_seq"] = change.last_seq
         item["last_timestamp"] = change.last_timestamp
         for name, value in change.counters.items():
             if value:
                 item[name] = int(item.get(name, 0)) + value
 
-    def advance(self, org: str, segment: Segment) -> None:
-        self.through[org] = max(self.through[org], segment.last_seq)
+    def advance(self, org: str, run: Projected) -> None:
+        at = self.cursors[org]
+        if (at.through_seq, at.until_seq) == (run.through_seq, run.until_seq):
+            self.cursors[org] = replace(at, through_seq=run.until_seq)
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         return self.items.get((org, kind, id))

@@ -18,6 +18,7 @@ from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
 from tocsin.services import replay
 from tocsin.services.fanout import Fanout
+from tocsin.services.project import Projector
 
 ROOT = Path(__file__).parents[2]
 BATCHES = [batch(count=count, salt=salt) for salt, count in enumerate((3, 1_000, 30))]
@@ -55,13 +56,21 @@ def run(env: dict[str, str], call: int, when: str, delivered: Sequence[Batch]) -
 
 def redeliver(on: Stores) -> None:
     """Deliver everything, as the stream does after a crash, together with what came later."""
-    fanout = Fanout(
+    clock = SystemClock()
+    projector = Projector(
         ledger=on.ledger,
         journal=on.journal,
         projections=on.projections,
+        clock=clock,
+        interval_ms=0,
+        lease_ms=0,
+    )
+    fanout = Fanout(
+        ledger=on.ledger,
+        projector=projector,
         set_aside=on.set_aside,
         broker=None,
-        clock=SystemClock(),
+        clock=clock,
     )
     assert fanout(BATCHES).failed == {}
 
@@ -76,7 +85,7 @@ def check(on: Stores) -> None:
     )
     agent = on.projections.get("acme", "agent", "a1")
     assert agent is not None and agent["events"] == total
-    assert on.projections.through_seq("acme") == total
+    assert on.projections.cursor("acme").through_seq == total
 
 
 @pytest.mark.timeout(300)

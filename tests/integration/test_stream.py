@@ -332,6 +332,39 @@ async def test_a_client_that_reads_nothing_holds_up_nobody(on: Stage) -> None:
         assert await stuck.until(last) == list(range(1, last + 1))
 
 
+async def test_without_a_broker_the_ledger_is_enough() -> None:
+    async with stage(feed=None, poll_seconds=0.01) as on, watching(on) as watcher:
+        for last in (3, 6, 9):
+            on.tenant.add(3)
+            assert await watcher.until(last) == list(range(1, last + 1))
+        assert (await on.client.get("/healthz")).json()["broker"] == "none"
+
+
+@pytest.mark.parametrize("limit", [{"max_seconds": 0.05}, {"max_bytes": 100_000}])
+@pytest.mark.parametrize("bus", [{}, {"feed": None, "poll_seconds": 0.01}])
+async def test_who_resumes_streams_that_are_ended_misses_nothing(
+    limit: dict[str, Any], bus: dict[str, Any]
+) -> None:
+    async with stage(**limit, **bus) as on:
+        cursor, seen, ends = "0", list[int](), 0
+
+        async def seal() -> None:
+            while len(seen) < 300:
+                on.seal(2, metadata={"text": "x" * 5_000})
+                await asyncio.sleep(0.002)
+
+        sealing = asyncio.create_task(seal())
+        while not sealing.done():
+            async with watching(on, Last_Event_ID=cursor) as watcher:
+                data = await watcher.to_the_end()  # httpx raises when the response is cut
+            assert data.endswith(b"\n\n")
+            assert len(data) <= limit.get("max_bytes", len(data))
+            seen += [message.seq for message in decode(data)]
+            cursor, ends = watcher.decoder.last_event_id or "", ends + 1
+        assert seen == list(range(1, len(seen) + 1))
+        assert ends > 2
+
+
 async def test_it_goes_on_while_valkey_is_killed_and_restarted() -> None:
     valkey = Valkey()
     with closing(ValkeyBroker(valkey.url)) as broker:

@@ -15,6 +15,7 @@ from functions.fanout import handler as deployed
 from support.context import Context
 from tocsin import bootstrap
 from tocsin.services.fanout import Fanout
+from tocsin.services.project import Projector
 from tocsin.settings import FanoutSettings
 
 
@@ -55,13 +56,19 @@ class _Broker:
 def main() -> None:
     deadly = Deadly(int(sys.argv[1]), sys.argv[2])
     admin, settings = bootstrap.admin(), FanoutSettings()
-    fanout = Fanout(
+    clock = bootstrap.SystemClock()
+    projector = Projector(
         ledger=deadly.wrap(admin.ledger),
         journal=deadly.wrap(admin.journal),
         projections=deadly.wrap(bootstrap.projections(settings)),
+        clock=clock,
+    )
+    fanout = Fanout(
+        ledger=deadly.wrap(admin.ledger),
+        projector=projector,
         set_aside=deadly.wrap(admin.set_aside),
         broker=deadly.wrap(_Broker()),
-        clock=bootstrap.SystemClock(),
+        clock=clock,
     )
     deployed.service = lambda: fanout  # type: ignore[assignment]
     answer = deployed.handler(json.load(sys.stdin), Context("fanout"))

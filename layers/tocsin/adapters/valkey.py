@@ -1,44 +1,91 @@
 """Valkey pub/sub: how the stream services hear at once what was just sealed.
 
 One channel per org. Nothing depends on a message's arrival: the ledger is the truth.
+
+ElastiCache ends a connection that has signed in with IAM after 12 hours. Given a clock, both ends
+of the broker replace theirs before that, and a subscription only after the next one has begun.
 """
 
 import asyncio
+import logging
+import secrets
 from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
 
 from valkey import Valkey
 from valkey.asyncio import Valkey as AsyncValkey
 from valkey.asyncio.client import PubSub
 from valkey.backoff import NoBackoff
+from valkey.credentials import CredentialProvider
 from valkey.exceptions import ConnectionError as Unreachable
 from valkey.exceptions import ValkeyError
 from valkey.retry import Retry
 
+from tocsin.adapters._valkey_iam import IamCredentials, SignedAhead
 from tocsin.domain.errors import Busy
+from tocsin.ports import Clock
 
-__all__ = ["ValkeyBroker", "ValkeyFeed"]
+__all__ = ["IamCredentials", "ValkeyBroker", "ValkeyFeed"]
+
+logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 1.0  # to connect, and to answer a command
 RETRY_SECONDS = 0.25  # between two attempts to subscribe
 SILENCE_SECONDS = 10.0  # after which a subscription is asked whether it lives
+RENEW_MS = 11 * 3_600_000  # of age, less up to
+JITTER_MS = 30 * 60_000  # so that not all connections are renewed at once
+RENEW_AGAIN_MS = 60_000  # after a renewal that failed
 
 
 def _channel(org: str) -> str:
     return f"tocsin:v1:{org}"
 
 
+def _options(url: str, credentials: CredentialProvider | None) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "socket_connect_timeout": ANSWER_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        "credential_provider": credentials,
+    }
+    if url.startswith("valkeys:"):
+        options["ssl_check_hostname"] = True  # not the client's default
+    return options
+
+
+class _Renewal:
+    """When a connection is to be replaced: never without a clock."""
+
+    def __init__(self, clock: Clock | None) -> None:
+        self._clock = clock
+        self.postpone(RENEW_MS - secrets.randbelow(JITTER_MS))
+
+    @property
+    def due(self) -> bool:
+        return self._clock is not None and self._clock.now_ms() >= self._at_ms
+
+    def postpone(self, ms: int) -> None:
+        self._at_ms = ms + (self._clock.now_ms() if self._clock else 0)
+
+
 class ValkeyBroker:
     """:class:`tocsin.ports.Broker` on Valkey."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        credentials: CredentialProvider | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Take the address, ``valkey://`` or ``valkeys://``; connects when first needed."""
         self._client = Valkey.from_url(
             url,
-            socket_connect_timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
+            **_options(url, credentials),
             retry=Retry(NoBackoff(), 1),  # a connection from before the server's restart
             retry_on_error=[Unreachable],
         )
+        self._clock = clock
+        self._renewal = _Renewal(clock)
 
     def publish(self, org: str, message: bytes) -> None:
         """Publish to the org's channel.
@@ -46,6 +93,9 @@ class ValkeyBroker:
         Raises:
             Busy: the broker is out of reach; it can't be known that anybody was told.
         """
+        if self._renewal.due:
+            self._client.connection_pool.disconnect(inuse_connections=False)
+            self._renewal = _Renewal(self._clock)
         try:
             self._client.publish(_channel(org), message)
         except (ValkeyError, OSError) as error:
@@ -59,64 +109,143 @@ class ValkeyBroker:
 class ValkeyFeed:
     """:class:`tocsin.ports.Feed` on Valkey, with a connection per org."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        credentials: CredentialProvider | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Take the address, ``valkey://`` or ``valkeys://``; connects when first needed."""
-        self._client = AsyncValkey.from_url(
-            url,
-            socket_connect_timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            socket_keepalive=True,
-        )
+        self._credentials = SignedAhead(credentials) if credentials else None
+        options = _options(url, self._credentials) | {"socket_keepalive": True}
+        self._client = AsyncValkey.from_url(url, **options)
+        self._pinger = AsyncValkey.from_url(url, **options)  # its connection may grow old
+        self._clock = clock
 
     async def messages(self, org: str) -> AsyncGenerator[bytes | None]:
         """Yield what is published to the org's channel; None when something may have been missed.
 
-        While Valkey is out of reach, that is None a few times a second.
+        While Valkey is out of reach, that is None a few times a second. When a subscription is
+        replaced nothing is missed, and some messages may come twice.
         """
+        warned = False
         while True:
-            pubsub = self._client.pubsub()
-            subscribing = asyncio.create_task(pubsub.subscribe(_channel(org)))
+            held = [self._subscribe(org)]  # the one that is heard, and the one that is to follow it
             try:
-                while not subscribing.done():
-                    await asyncio.wait([subscribing], timeout=RETRY_SECONDS)
-                    if not subscribing.done():
-                        yield None
-                await subscribing
+                while not await held[0].begun(RETRY_SECONDS):
+                    yield None
+                warned = False
+                yield None
                 while True:
-                    yield await self._hear(pubsub)
-            except (ValkeyError, OSError):
+                    if (message := await held[0].hear()) is not None:
+                        yield message
+                    if await self._succeeded(held, org):
+                        async for message in held[0].rest():
+                            yield message
+                        await held.pop(0).aclose()
+                        yield None
+            except (ValkeyError, OSError) as error:
+                if not warned:
+                    logger.warning("no subscription for %s, trying again: %r", org, error)
+                    warned = True
                 yield None
             finally:
-                subscribing.cancel()
-                await asyncio.gather(subscribing, return_exceptions=True)
-                await pubsub.aclose()
+                for subscription in held:
+                    await subscription.aclose()
             await asyncio.sleep(RETRY_SECONDS)
 
     async def alive(self) -> bool:
         """Whether Valkey answers now."""
         try:
-            return bool(await self._client.ping())
+            if self._credentials:
+                await self._credentials.refresh()
+            return bool(await self._pinger.ping())
         except (ValkeyError, OSError):
             return False
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+        await self._pinger.aclose()
 
-    async def _hear(self, pubsub: PubSub) -> bytes | None:
-        """Return the next message, or None when the subscription has begun (again)."""
-        asked = False
-        while True:
-            message = await pubsub.get_message(timeout=SILENCE_SECONDS)
-            if message is None and asked:
+    def _subscribe(self, org: str) -> "_Subscription":
+        return _Subscription(
+            self._client.pubsub(), _channel(org), self._credentials, _Renewal(self._clock)
+        )
+
+    async def _succeeded(self, held: list["_Subscription"], org: str) -> bool:
+        """Whether the successor has begun; it is made when the time has come."""
+        if len(held) == 1:
+            if held[0].renewal.due:
+                held.append(self._subscribe(org))
+            return False
+        try:
+            return await held[1].begun(0)
+        except (ValkeyError, OSError) as error:
+            logger.warning("the subscription for %s is not renewed yet: %r", org, error)
+            await held.pop().aclose()
+            held[0].renewal.postpone(RENEW_AGAIN_MS)
+            return False
+
+
+class _Subscription:
+    """A connection of its own that listens to one channel."""
+
+    def __init__(
+        self,
+        pubsub: PubSub,
+        channel: str,
+        credentials: SignedAhead | None,
+        renewal: _Renewal,
+    ) -> None:
+        self.renewal = renewal
+        self._pubsub = pubsub
+        self._unanswered = 0  # pings
+        self._beginning = asyncio.create_task(self._begin(channel, credentials))
+
+    async def begun(self, seconds: float) -> bool:
+        """Whether the server has confirmed it; waits so long for that, and raises if it failed."""
+        await asyncio.wait([self._beginning], timeout=seconds)
+        return self._beginning.done() and self._beginning.result()
+
+    async def hear(self) -> bytes | None:
+        """Return the next message; None after another sign of life, or a while without any."""
+        heard = await self._pubsub.get_message(timeout=SILENCE_SECONDS)
+        if heard is None:
+            if self._unanswered:
                 raise Unreachable("a subscription does not answer")
-            if message is None:
-                await pubsub.ping()
-                asked = True
-            elif message["type"] == "message":
-                data: bytes = message["data"]
-                return data
-            elif message["type"] == "subscribe":
-                return None
-            else:
-                asked = False
+            await self._ask()
+        elif heard["type"] == "message":
+            message: bytes = heard["data"]
+            return message
+        elif heard["type"] == "pong":
+            self._unanswered -= 1
+        else:
+            raise Unreachable("a subscription was begun anew")
+        return None
+
+    async def rest(self) -> AsyncGenerator[bytes]:
+        """Yield what was published before now and has not been heard yet."""
+        await self._ask()
+        while self._unanswered:
+            if (message := await self.hear()) is not None:
+                yield message
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._beginning.cancel()
+        await asyncio.gather(self._beginning, return_exceptions=True)
+        with suppress(ValkeyError, OSError):
+            await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _begin(self, channel: str, credentials: SignedAhead | None) -> bool:
+        if credentials:
+            await credentials.refresh()
+        await self._pubsub.subscribe(channel)
+        if await self._pubsub.get_message(timeout=ANSWER_SECONDS) is None:
+            raise Unreachable("a subscription is not confirmed")
+        return True
+
+    async def _ask(self) -> None:
+        await self._pubsub.ping()
+        self._unanswered += 1

@@ -44,3 +44,5 @@ class StreamParts:
     ring_bytes: int = 8 * 1024 * 1024
     retry_ms: int = 2_000  # how long a client that was cut waits before it comes back
     retention_days: int | None = None  # None: nothing was expired, so all must be in the journal
+    max_seconds: float | None = None  # after which a stream is ended; its client comes back
+    max_bytes: int | None = None  # before which a stream is ended, but not before its first chunk

@@ -22,28 +22,40 @@ class Subscriber:
     """
 
     __slots__ = (
+        "_began_at",
         "_ended",
         "_hash",
         "_history",
         "_last",
         "_log",
         "_loop",
+        "_max_bytes",
         "_quiet",
         "_render",
         "_sent_at",
+        "_sent_bytes",
         "_waiter",
         "cursor",
     )
 
-    def __init__(self, log: Log, history: History, render: Render, cursor: int) -> None:
-        """Start after ``cursor``."""
+    def __init__(
+        self,
+        log: Log,
+        history: History,
+        render: Render,
+        cursor: int,
+        max_bytes: int | None = None,
+    ) -> None:
+        """Start after ``cursor``, and end before ``max_bytes``."""
         self.cursor = cursor
         self._hash = log.ring.hash if cursor == log.ring.seq else None
         self._log = log
         self._history = history
         self._render = render
         self._loop = asyncio.get_running_loop()
-        self._sent_at = self._loop.time()
+        self._began_at = self._sent_at = self._loop.time()
+        self._sent_bytes = 0
+        self._max_bytes = max_bytes
         self._waiter: asyncio.Future[None] | None = None
         self._quiet = False
         self._ended = False
@@ -61,8 +73,9 @@ class Subscriber:
                     return data
             elif self._quiet:
                 self._quiet = False
-                self._sent_at = self._loop.time()
-                return frames.KEEPALIVE
+                if self._fits(frames.KEEPALIVE):
+                    self._sent_at = self._loop.time()
+                    return frames.KEEPALIVE
             else:
                 self._waiter = self._loop.create_future()
                 log.waiting.add(self)
@@ -84,6 +97,11 @@ class Subscriber:
         if self._waiter is not None and self._sent_at <= sent_before:
             self._quiet = True
             self.wake()
+
+    def end_older(self, began_before: float) -> None:
+        """End the stream where it is if it began before then (the loop's time)."""
+        if self._began_at <= began_before:
+            self.end()
 
     def end(self, last: bytes = b"") -> None:
         """End the stream where it is, after these bytes."""
@@ -114,8 +132,22 @@ class Subscriber:
             reason = "it does not follow what was sent"
             self._refuse(IntegrityError(self._log.org, self.cursor + 1, reason))
             return b""
+        if not self._fits(chunk.data):
+            return b""
         self.cursor, self._hash = chunk.last_seq, chunk.hash
         return chunk.data
+
+    def _fits(self, data: bytes) -> bool:
+        """Count what is to be sent; end the stream instead when that would be too much.
+
+        The first is never too much, so that a client that comes back again and again gets on.
+        """
+        sent_bytes = self._sent_bytes + len(data)
+        if self._max_bytes is not None and self._sent_bytes and sent_bytes > self._max_bytes:
+            self.end()
+            return False
+        self._sent_bytes = sent_bytes
+        return True
 
     def _refuse(self, error: IntegrityError) -> None:
         logger.error("a stream ends: %s", error)

@@ -1,7 +1,8 @@
 """Fan out: seal what the journal's stream delivers, tell the subscribers, apply the projections."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tocsin.domain.batch import Batch
@@ -9,14 +10,12 @@ from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.ports import (
     Broker,
     Clock,
-    Journal,
     Ledger,
-    Projections,
     SetAside,
     SetAsideItem,
     UnreadableBatch,
 )
-from tocsin.services.project import project
+from tocsin.services.project import Projector
 from tocsin.services.seal import Sealed, seal_batches
 from tocsin.wire import channel
 
@@ -47,16 +46,14 @@ class Fanout:
         self,
         *,
         ledger: Ledger,
-        journal: Journal,
-        projections: Projections,
+        projector: Projector,
         set_aside: SetAside,
         broker: Broker | None,
         clock: Clock,
     ) -> None:
         """Wire the ports; without a broker subscribers poll the ledger."""
         self._ledger = ledger
-        self._journal = journal
-        self._projections = projections
+        self._projector = projector
         self._set_aside = set_aside
         self._broker = broker
         self._clock = clock
@@ -68,12 +65,15 @@ class Fanout:
         for batch in received:
             by_org[batch.org].append(batch)
         for org, batches in by_org.items():
-            try:
+            with _reporting(org, report):
                 self._one_org(org, batches, report)
-            except Busy as error:
-                report.failed[org] = error
-            except IntegrityError as error:
-                report.broken.append(error)
+        return report
+
+    def catch_up(self, org: str) -> Report:
+        """Project what was sealed since the org's last run, and is not due before more comes."""
+        report = Report()
+        with _reporting(org, report):
+            self._projector(org, at_once=True)
         return report
 
     def _one_org(
@@ -94,13 +94,7 @@ class Fanout:
         report.segments += len(sealed.fresh)
         report.sealed_events += sum(segment.count for segment, _ in sealed.fresh)
         self._publish(org, sealed, report)
-        project(
-            org,
-            sealed.fresh,
-            ledger=self._ledger,
-            journal=self._journal,
-            projections=self._projections,
-        )
+        self._projector(org, sealed.fresh)
 
     def _publish(self, org: str, sealed: Sealed, report: Report) -> None:
         """Tell the subscribers. A broker that is gone costs them a look at the ledger, no more."""
@@ -116,3 +110,13 @@ class Fanout:
                 self._broker.publish(org, message)
         except Busy:
             report.unpublished += 1
+
+
+@contextmanager
+def _reporting(org: str, report: Report) -> Iterator[None]:
+    try:
+        yield
+    except Busy as error:
+        report.failed[org] = error
+    except IntegrityError as error:
+        report.broken.append(error)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy
@@ -49,7 +50,8 @@ class Watch:
     """The stream's engine: a log for each org that somebody watches, and one beat for them all.
 
     The beat does what would otherwise need timers per connection: keepalives, looks at the ledgers'
-    heads, closing logs that nobody watches, and checking that keys are still valid.
+    heads, closing logs that nobody watches, ending streams that last too long, and checking that
+    keys are still valid.
     """
 
     def __init__(self, parts: StreamParts) -> None:
@@ -96,7 +98,7 @@ class Watch:
             await self._opening.run(org, lambda: self._open(org))
         log = follow.log
         cursor = log.ring.seq if admission.cursor is None else admission.cursor
-        subscriber = Subscriber(log, self._history, render, cursor)
+        subscriber = Subscriber(log, self._history, render, cursor, self._max_bytes(cursor))
         self._credentials.add(admission.credential, subscriber)
         if self._draining:
             subscriber.end()
@@ -145,6 +147,13 @@ class Watch:
         cursor = _cursor.resolve(parts.ledger, org, last_event_id, after, known_head)
         return Admission(credential, org, cursor)
 
+    def _max_bytes(self, cursor: int) -> int | None:
+        """Return what a stream may send after its opening."""
+        parts = self._parts
+        if parts.max_bytes is None:
+            return None
+        return parts.max_bytes - len(frames.opening(cursor, parts.retry_ms))
+
     def _read_after(self, org: str, after_seq: int, digest: bytes | None) -> list[SealedEvent]:
         parts, expired_before_ms = self._parts, 0
         if parts.retention_days is not None:
@@ -175,15 +184,21 @@ class Watch:
 
     async def _keep_beating(self) -> None:
         parts, loop = self._parts, asyncio.get_running_loop()
-        shortest = min(parts.keepalive_seconds, parts.look_seconds, parts.recheck_seconds)
+        shortest = min(
+            parts.keepalive_seconds,
+            parts.look_seconds,
+            parts.recheck_seconds,
+            parts.max_seconds or math.inf,
+        )
         recheck_at = loop.time() + parts.recheck_seconds
         while True:
             await asyncio.sleep(max(0.01, min(1.0, shortest / 10)))
             now = loop.time()
             try:
                 self._look_after_logs(now)
+                self._end_old_streams(now)
             except Exception:  # a beat that is missed must not be the last one
-                logger.exception("looking after the logs failed")
+                logger.exception("looking after logs and streams failed")
             if now >= recheck_at:
                 self._chores.start("recheck", self._credentials.recheck)
                 recheck_at = now + parts.recheck_seconds
@@ -196,3 +211,8 @@ class Watch:
                 self._close(org)
             elif follow.looked_at <= now - parts.look_seconds:
                 follow.look()
+
+    def _end_old_streams(self, now: float) -> None:
+        if self._parts.max_seconds is not None:
+            for subscriber in self._credentials.all():
+                subscriber.end_older(now - self._parts.max_seconds)

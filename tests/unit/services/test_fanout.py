@@ -11,9 +11,10 @@ from fakes.interleave import Gate, Move, interleave
 from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeProjections, FakeSetAside
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy
-from tocsin.ports import UnreadableBatch
+from tocsin.ports import Projected, UnreadableBatch
 from tocsin.services import replay
 from tocsin.services.fanout import Fanout, Report
+from tocsin.services.project import Projector
 from tocsin.wire import channel
 
 
@@ -35,6 +36,7 @@ class World:
         self.set_aside = FakeSetAside()
         self.broker = FakeBroker()
         self.clock = FakeClock()
+        self.interval_ms = 0
 
     def accept(self, *batches: Batch) -> None:
         for each in batches:
@@ -43,8 +45,14 @@ class World:
     def fanout(self, gate: Callable[[Any], Any] = lambda port: port) -> Fanout:
         return Fanout(
             ledger=gate(self.ledger),
-            journal=self.journal,
-            projections=gate(self.projections),
+            projector=Projector(
+                ledger=gate(self.ledger),
+                journal=self.journal,
+                projections=gate(self.projections),
+                clock=self.clock,
+                interval_ms=self.interval_ms,
+                lease_ms=0,
+            ),
             set_aside=gate(self.set_aside),
             broker=gate(self.broker),
             clock=self.clock,
@@ -73,6 +81,7 @@ moves = st.sampled_from([Move.GO_ON] * 8 + [Move.CRASH_BEFORE, Move.CRASH_AFTER]
 @given(data=st.data())
 def test_every_event_is_sealed_and_counted_exactly_once(data: st.DataObject) -> None:
     world = World()
+    world.interval_ms = data.draw(st.sampled_from([0, 10_000]))
     specs = data.draw(
         st.lists(
             st.tuples(
@@ -99,6 +108,7 @@ def test_every_event_is_sealed_and_counted_exactly_once(data: st.DataObject) -> 
         return lambda gate: world.fanout(gate)(delivery)
 
     interleave([run_of(delivery) for delivery in deliveries], choose)
+    world.interval_ms = 0
     world.fanout()(batches)  # what crashed is delivered again
 
     for org in {each.org for each in batches}:
@@ -114,7 +124,7 @@ def test_every_event_is_sealed_and_counted_exactly_once(data: st.DataObject) -> 
         assert agent is not None
         events = sum(each.count for each in own)
         assert (agent["events"], agent["total_tokens"]) == (events, 2 * events)
-        assert world.projections.through_seq(org) == events
+        assert world.projections.cursor(org).through_seq == events
         told = set[int]()
         for to, message in world.broker.messages:
             if to == org:
@@ -169,7 +179,7 @@ def test_a_broker_that_is_gone_costs_no_event() -> None:
     world.broker = Gone()
     report = world.fanout()([one])
     assert (report.unpublished, report.failed) == (1, {})
-    assert world.projections.through_seq("acme") == 1
+    assert world.projections.cursor("acme").through_seq == 1
 
 
 def test_what_another_run_sealed_and_did_not_project_is_projected() -> None:
@@ -181,3 +191,32 @@ def test_what_another_run_sealed_and_did_not_project_is_projected() -> None:
     world.fanout()([second])
     agent = world.projections.get("acme", "agent", "a1")
     assert agent is not None and agent["events"] == 5
+
+
+def test_a_burst_is_projected_in_runs_and_the_rest_by_the_sweeper() -> None:
+    world = World()
+    world.interval_ms = 10_000
+    batches = [batch(count=2, salt=salt) for salt in range(5)]
+    world.accept(*batches)
+    through = []
+    for each in batches:
+        world.fanout()([each])
+        through.append(world.projections.cursor("acme").through_seq)
+        world.clock.ms += 4_000
+    assert through == [2, 2, 2, 8, 8]  # at 0, 12 and (not yet) 24 seconds
+    world.fanout().catch_up("acme")
+    agent = world.projections.get("acme", "agent", "a1")
+    assert agent is not None and agent["events"] == 10
+
+
+def test_a_backlog_is_projected_in_bounded_runs() -> None:
+    world = World()
+    batches = [batch(count=1_000, salt=salt) for salt in range(12)]
+    world.accept(*batches)
+    world.interval_ms = 10_000
+    world.projections.cursors["acme"] = Projected(0, 0, world.clock.ms)
+    world.fanout()(batches)
+    assert world.projections.cursor("acme").through_seq == 0
+    world.fanout().catch_up("acme")
+    agent = world.projections.get("acme", "agent", "a1")
+    assert agent is not None and agent["events"] == 12_000

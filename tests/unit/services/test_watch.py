@@ -387,6 +387,62 @@ async def test_logs_are_closed_a_while_after_the_last_has_left() -> None:
         assert await seqs(again, 3) == [3]
 
 
+async def test_a_stream_ends_after_its_time_and_the_next_goes_on_where_it_ended() -> None:
+    async with stage(max_seconds=0.05) as on:
+        cursor, seen = 0, list[int]()
+        for _ in range(4):
+            subscriber = await on.join(str(cursor))
+            on.seal(2)
+            data = b""
+            while chunk := await subscriber.next():
+                data += chunk
+            cursor = subscriber.cursor
+            seen += [message.seq for message in decode(data)]
+        assert seen == list(range(1, 9))
+
+
+async def test_a_stream_ends_before_its_bytes_and_the_next_goes_on_where_it_ended() -> None:
+    async with stage(max_bytes=200_000, ring_events=100) as on:
+        sealed = on.tenant.add(300, metadata={"text": "x" * 3_000})
+        await on.join("0")
+        cursor, streams, everything = 0, 0, b""
+        while cursor < 300:
+            subscriber = await on.join(str(cursor))
+            sent = [on.watch.opening(subscriber)]
+            while chunk := await subscriber.next():
+                sent.append(chunk)
+                if subscriber.cursor == 300:
+                    break
+            assert len(sent) > 1
+            assert len(b"".join(sent)) <= 200_000
+            cursor, streams = subscriber.cursor, streams + 1
+            everything += b"".join(sent[1:])
+        assert streams > 4
+        assert everything == b"".join(map(govrix.encode, sealed))
+
+
+async def test_a_message_that_is_larger_than_a_stream_may_be_is_sent_nevertheless() -> None:
+    async with stage(max_bytes=1_000) as on:
+        on.seal(1)
+        on.tenant.add(2, metadata={"text": "x" * 100_000})
+        for cursor in range(3):
+            subscriber = await on.join(str(cursor))
+            (message,) = decode(await subscriber.next())
+            assert message.seq == cursor + 1
+            if cursor < 2:
+                assert await subscriber.next() == b""
+
+
+async def test_keepalives_count_too() -> None:
+    async with stage(max_bytes=100, keepalive_seconds=0.02) as on:
+        subscriber = await on.join()
+        sent = on.watch.opening(subscriber)
+        while chunk := await subscriber.next():
+            assert chunk == frames.KEEPALIVE
+            sent += chunk
+        assert 100 - len(frames.KEEPALIVE) < len(sent) <= 100
+
+
 async def test_dialects_are_rendered_side_by_side() -> None:
     async with stage() as on:
         admission = await on.watch.admit("Bearer acme")

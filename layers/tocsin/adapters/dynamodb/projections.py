@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tocsin.adapters.dynamodb.state import StateTable
 from tocsin.domain.projection import Change
-from tocsin.domain.segment import Segment
+from tocsin.ports import Projected
 
 __all__ = ["DynamoProjections"]
 
@@ -12,41 +12,66 @@ __all__ = ["DynamoProjections"]
 class DynamoProjections(StateTable):
     """:class:`~tocsin.ports.Projections` on the state table."""
 
-    def through_seq(self, org: str) -> int:
-        """See :meth:`tocsin.ports.Projections.through_seq`."""
+    def cursor(self, org: str) -> Projected:
+        """See :meth:`tocsin.ports.Projections.cursor`."""
         item = self._get("projected", org)
-        return int(item["through_seq"]["N"]) if item else 0
+        if item is None:
+            return Projected()
+        return Projected(
+            through_seq=int(item["through_seq"]["N"]),
+            until_seq=int(item["until_seq"]["N"]),
+            claimed_at_ms=int(item["claimed_at"]["N"]),
+        )
 
-    def apply(self, org: str, segment: Segment, change: Change) -> None:
+    def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
+        """See :meth:`tocsin.ports.Projections.claim`."""
+        claimed = self._update(
+            "projected",
+            org,
+            "SET through_seq = :through, until_seq = :until, claimed_at = :now",
+            {
+                ":through": {"N": str(run.through_seq)},
+                ":until": {"N": str(run.until_seq)},
+                ":now": {"N": str(run.claimed_at_ms)},
+                ":was": {"N": str(cursor.until_seq)},
+            },
+            "attribute_not_exists(pk) OR (through_seq = :through AND until_seq = :was)",
+        )
+        return claimed is not None
+
+    def apply(self, org: str, run: Projected, change: Change) -> None:
         """See :meth:`tocsin.ports.Projections.apply`."""
         added = {name: value for name, value in change.counters.items() if value}
         self._update(
             f"{change.kind}#{org}",
             change.id,
-            "SET through_seq = :through, last_seq = :last_seq, last_timestamp = :last_time, "
+            "SET through_seq = :until, last_seq = :last_seq, last_timestamp = :last_time, "
             "first_seq = if_not_exists(first_seq, :first_seq), "
             "first_timestamp = if_not_exists(first_timestamp, :first_time) "
             "ADD " + ", ".join(f"{name} :{name}" for name in added),
             {
-                ":segment": {"N": str(segment.first_seq)},
-                ":through": {"N": str(segment.last_seq)},
+                ":through": {"N": str(run.through_seq)},
+                ":until": {"N": str(run.until_seq)},
                 ":first_seq": {"N": str(change.first_seq)},
                 ":last_seq": {"N": str(change.last_seq)},
                 ":first_time": {"S": change.first_timestamp},
                 ":last_time": {"S": change.last_timestamp},
                 **{f":{name}": {"N": str(value)} for name, value in added.items()},
             },
-            "attribute_not_exists(through_seq) OR through_seq < :segment",
+            "attribute_not_exists(through_seq) OR through_seq <= :through",
         )
 
-    def advance(self, org: str, segment: Segment) -> None:
+    def advance(self, org: str, run: Projected) -> None:
         """See :meth:`tocsin.ports.Projections.advance`."""
         self._update(
             "projected",
             org,
-            "SET through_seq = :through",
-            {":through": {"N": str(segment.last_seq)}},
-            "attribute_not_exists(through_seq) OR through_seq < :through",
+            "SET through_seq = :until",
+            {
+                ":through": {"N": str(run.through_seq)},
+                ":until": {"N": str(run.until_seq)},
+            },
+            "through_seq = :through AND until_seq = :until",
         )
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:

@@ -1,0 +1,76 @@
+"""KavachOS' dialect: twelve named types, each with the same few fields around its ``data``.
+
+An event whose type is one of the twelve is sent by that name, an ``anomaly`` as
+``anomaly.detected``, and all else as ``audit``. Who asks for ``cost.recorded`` gets that of every
+event that cost something, beside the event itself where that was asked for too.
+
+``data`` is what the sender gave as KavachOS' payload. Where it gave none, or the message is named
+differently from the event, it holds the event's other fields in KavachOS' camelCase, with the
+event's own ``type`` among them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tocsin.domain import canonical
+from tocsin.domain.segment import SealedEvent
+from tocsin.wire import event as events
+from tocsin.wire import frames, sse
+
+__all__ = ["HEARTBEAT", "TYPES", "UNAUTHORIZED", "Asked", "encode"]
+
+TYPES: Final = events.TYPES - events.TOOL_TYPES
+HEARTBEAT: Final = sse.comment("heartbeat")
+UNAUTHORIZED: Final = frames.failure("UNAUTHORIZED", "Invalid token")
+"""All that is sent to who has no valid token."""
+
+_COST: Final = "cost.recorded"
+_AROUND: Final = {"id", "type", "timestamp", "agent_id", "user_id", "tool_name", "metadata"}
+_NAMES: Final = events.CAMEL | {"received_at": "receivedAt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The dialect for those who asked for some of the twelve types, and only for these."""
+
+    types: frozenset[str]
+
+    def __call__(self, event: SealedEvent) -> bytes:
+        """Return an event as those see it; empty when it is hidden from them."""
+        return encode(event, self.types)
+
+
+def encode(event: SealedEvent, asked: frozenset[str] | None = None) -> bytes:
+    """Return an event as KavachOS sends it; of two messages only the last moves the cursor."""
+    fields = canonical.parse(event.entry)
+    names = [_name(fields["type"])]
+    if asked is not None:
+        if names != [_COST] and fields.get("cost_usd", 0) > 0:
+            names.append(_COST)
+        names = [name for name in names if name in asked]
+    seqs = [None] * (len(names) - 1) + [event.seq]
+    return b"".join(
+        sse.encode(name, frames.json_data(_message(name, fields, event.seq)), seq)
+        for name, seq in zip(names, seqs, strict=False)
+    )
+
+
+def _name(type: str) -> str:
+    if type in TYPES:
+        return type
+    return "anomaly.detected" if type == "anomaly" else "audit"
+
+
+def _message(name: str, fields: dict[str, Any], seq: int) -> dict[str, Any]:
+    message = {"id": fields["id"], "type": name, "timestamp": fields["timestamp"]}
+    if name == fields["type"] and "data" in fields:
+        message["data"] = fields["data"]
+    else:
+        rest = {_NAMES.get(key, key): fields[key] for key in fields if key not in _AROUND}
+        message["data"] = {"type": fields["type"]} | rest
+    for field, key in (("agent_id", "agentId"), ("user_id", "userId")):
+        if field in fields:
+            message[key] = fields[field]
+    message |= {key: fields[key] for key in ("tool_name", "metadata") if key in fields}
+    message["seq"] = seq
+    return message
