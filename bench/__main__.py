@@ -1,0 +1,54 @@
+"""Run the benches: ``python -m bench [--list] [NAME …]``.
+
+Every figure that matters is a ratio to a baseline measured in the same run.
+"""
+
+import argparse
+import sys
+import time
+import traceback
+from importlib import import_module
+from pathlib import Path
+
+from bench.report import machine
+
+BENCHES = {
+    "ingest": "the ingest handler without I/O, against a Pydantic model and an item per event",
+    "seal": "seal, fan out and verify, against bare SHA-256",
+    "bytes": "journal bytes and DynamoDB write units per event, against one item per event",
+    "imports": "what each function's handler takes to import, against boto3 alone",
+    "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
+    "stream": "the stream service with many subscribers",
+}
+
+
+def main() -> int:
+    """Run what is named, or everything; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m bench", description="Measure Tocsin.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("--list", action="store_true", help="say what there is, and end")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for name, what in BENCHES.items():
+            print(f"{name:<10} {what}")
+        return 0
+    if unknown := set(arguments.names) - BENCHES.keys():
+        parser.error(f"no such bench: {', '.join(sorted(unknown))} (--list says what there is)")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the fakes
+    print(f"{machine()}\n")
+    failed = []
+    for name in arguments.names or BENCHES:
+        began = time.monotonic()
+        try:
+            import_module(f"bench.{name}").main()
+        except Exception:
+            traceback.print_exc()
+            failed.append(name)
+        print(f"({name} took {time.monotonic() - began:.0f} s)\n", flush=True)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

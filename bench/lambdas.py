@@ -1,0 +1,120 @@
+"""What the deployed handlers need to be called here: environment, events, an org with a key."""
+
+import copy
+import json
+import os
+import warnings
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fakes.stores import FakeClock, FakeJournal, FakeKeys, FakeOrgs, FakeQuota, FakeReceipts
+from tocsin import ports
+from tocsin.domain.keys import Scope, mint
+from tocsin.local.environment import Context
+from tocsin.services.access import Access
+from tocsin.services.ingest import Ingest, IngestRequest
+
+__all__ = ["ORG", "Tenant", "context", "prepare", "rotating", "stream_event"]
+
+ORG = "bench"
+EVENTS_PER_MONTH = 10**12
+_EVENTS = Path(__file__).parents[1] / "events"
+
+
+def prepare() -> None:
+    """Set what a function finds in its environment; call it before importing a handler."""
+    for name, value in {
+        "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
+        "POWERTOOLS_SERVICE_NAME": "bench",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }.items():
+        os.environ.setdefault(name, value)
+    # Powertools says it once per environment.
+    warnings.filterwarnings("ignore", message="No application metrics to publish")
+
+
+def context(function: str) -> LambdaContext:
+    """Return what Lambda hands a handler beside the event."""
+    return cast("LambdaContext", Context(function, timeout_seconds=29))
+
+
+class Tenant:
+    """An org with a key and its ingest service, over the tests' fakes unless told otherwise."""
+
+    def __init__(
+        self,
+        journal: ports.Journal | None = None,
+        quota: ports.Quota | None = None,
+        clock: ports.Clock | None = None,
+    ) -> None:
+        """Make the key, and wire the service."""
+        clock = clock or FakeClock()
+        keys, orgs = FakeKeys(), FakeOrgs()
+        self.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)
+        keys.put(key)
+        orgs.put(ports.Org(ORG, EVENTS_PER_MONTH))
+        self.ingest = Ingest(
+            access=Access(keys, clock),
+            orgs=orgs,
+            quota=quota or FakeQuota(),
+            receipts=FakeReceipts(),
+            journal=journal or FakeJournal(),
+            clock=clock,
+        )
+
+    def request(self, body: bytes) -> IngestRequest:
+        """Return what the service takes."""
+        return IngestRequest(
+            authorization=f"Bearer {self.token}",
+            content_type="application/json",
+            content_encoding=None,
+            idempotency_key=None,
+            partial=False,
+            body=body,
+        )
+
+    def event(self, body: bytes) -> dict[str, Any]:
+        """Return what the handler takes: an API Gateway proxy event."""
+        event: dict[str, Any] = json.loads((_EVENTS / "apigateway-ingest.json").read_bytes())
+        bearer = f"Bearer {self.token}"
+        event["headers"]["authorization"] = bearer
+        event["multiValueHeaders"]["authorization"] = [bearer]
+        event["queryStringParameters"] = event["multiValueQueryStringParameters"] = None
+        return event | {"body": body.decode()}
+
+
+def stream_event(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the event with which Lambda delivers these journal items (as boto3 has them)."""
+    event: dict[str, Any] = json.loads((_EVENTS / "dynamodb-journal-insert.json").read_bytes())
+    record = event["Records"][0]
+    records = []
+    for item in items:
+        made = copy.deepcopy(record)
+        image = {
+            name: {kind: b64encode(value).decode() if kind == "B" else value}
+            for name, attribute in item.items()
+            for kind, value in attribute.items()
+        }
+        keys = {"org": image["org"], "batch": image["batch"]}
+        made["dynamodb"] |= {"Keys": keys, "NewImage": image}
+        records.append(made)
+    return {"Records": records}
+
+
+def rotating[T](call: Callable[[T], object], values: Sequence[T]) -> Callable[[], object]:
+    """Return a call without arguments that takes the values in turns."""
+    place = 0
+
+    def turn() -> object:
+        nonlocal place
+        place = (place + 1) % len(values)
+        return call(values[place])
+
+    return turn

@@ -1,0 +1,77 @@
+"""How many streams there may be at once: in this process, of an org, and with a key.
+
+A seat is taken before anything is awaited, so that a burst of requests can't pass the limit while
+they are authenticated. Whose it is can be known only after that; then it is counted there in the
+same step that decides, before anything else is awaited.
+"""
+
+from collections import Counter
+
+from tocsin.domain.errors import Crowded, LimitReached
+from tocsin.domain.keys import ApiKey
+
+__all__ = ["Seats"]
+
+RETRY_AFTER_SECONDS = 5
+
+
+class Seats:
+    """Counts streams. Used in the event loop's thread only."""
+
+    def __init__(self, in_all: int, per_org: int | None, per_key: int | None) -> None:
+        """Start empty; None is no limit but the process's."""
+        self._in_all = in_all
+        self._per_org = per_org
+        self._per_key = per_key
+        self._taken = 0
+        self._orgs: Counter[str] = Counter()
+        self._keys: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def taken(self) -> int:
+        """How many there are."""
+        return self._taken
+
+    def take(self) -> None:
+        """Take a seat for whoever it is.
+
+        Raises:
+            Crowded: there is none.
+        """
+        if self._taken >= self._in_all:
+            raise Crowded(
+                f"this instance serves {self._in_all:,} streams and takes no more: "
+                "connect again a little later",
+                RETRY_AFTER_SECONDS,
+            )
+        self._taken += 1
+
+    def give_back(self) -> None:
+        """Give back a seat that was nobody's yet."""
+        self._taken -= 1
+
+    def assign(self, key: ApiKey) -> None:
+        """Make the seat taken last this key's.
+
+        Raises:
+            LimitReached: its org or the key has enough; the seat is still to be given back.
+        """
+        for whose, taken, limit in (
+            ("org", self._orgs[key.org], self._per_org),
+            ("key", self._keys[key.org, key.id], self._per_key),
+        ):
+            if limit is not None and taken >= limit:
+                raise LimitReached(
+                    f"this {whose} has {taken:,} streams open, which is its limit: close one first",
+                    RETRY_AFTER_SECONDS,
+                )
+        self._orgs[key.org] += 1
+        self._keys[key.org, key.id] += 1
+
+    def leave(self, key: ApiKey) -> None:
+        """Give back a key's seat."""
+        self._taken -= 1
+        for counter, name in ((self._orgs, key.org), (self._keys, (key.org, key.id))):
+            counter[name] -= 1
+            if not counter[name]:
+                del counter[name]

@@ -1,0 +1,69 @@
+"""From a time to a place in the ledger, in a number of queries that its length does not change."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from tocsin.domain.ids import batch_time_ms
+from tocsin.ports import Ledger
+
+__all__ = ["seq_before", "time_ms"]
+
+SKEW_MS: Final = 2_000  # by which the sealer's clock may be behind the receivers'
+SEGMENTS_PER_READ: Final = 64
+READS: Final = 4
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def time_ms(text: str) -> int | None:
+    """Return the Unix time of an ISO 8601 text, rounded up to milliseconds; None: it is none.
+
+    Without an offset it is UTC.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return -((_EPOCH - moment) // _MILLISECOND)
+    except (ValueError, OverflowError):
+        return None
+
+
+def seq_before(ledger: Ledger, org: str, since_ms: int) -> int:
+    """Return the seq before the first event that was received at ``since_ms`` or later.
+
+    Receiving comes before sealing, and seals are in the order of time. So the ledger's marks lead
+    to the minute, a bisection to the second, and the batches' ids, which hold when each was
+    received, to the event. What follows it in the ledger and was received before it comes too.
+
+    While the sealing lags behind, the events received earlier that come first may be too many to
+    look at. Then some of them are not skipped: nothing that was received since is ever missed.
+    """
+    head = ledger.head(org)
+    end = head.seq + 1
+    sealed_ms = max(since_ms - SKEW_MS, 0)
+    minute = sealed_ms // 60_000
+    low = ledger.first_sealed(org, minute) or end
+    if low >= end:
+        return head.seq
+    high = min(ledger.first_sealed(org, minute + 1) or end, end)
+    while low < high:
+        middle = ledger.segments(org, (low + high) // 2, 1)[0]
+        if middle.sealed_at_ms < sealed_ms:
+            low = middle.last_seq + 1
+        else:
+            high = max(low, middle.first_seq)
+    return _scan(ledger, org, low - 1, since_ms)
+
+
+def _scan(ledger: Ledger, org: str, cursor: int, since_ms: int) -> int:
+    for _ in range(READS):
+        segments = ledger.segments(org, cursor + 1, SEGMENTS_PER_READ)
+        for segment in segments:
+            for batch_id, first_seq in segment.first_seqs.items():
+                if batch_time_ms(batch_id) >= since_ms:
+                    return first_seq - 1
+            cursor = segment.last_seq
+        if len(segments) < SEGMENTS_PER_READ:
+            break
+    return cursor

@@ -1,0 +1,69 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tocsin.settings import FanoutSettings, StreamSettings
+
+TABLES = {
+    "TOCSIN_JOURNAL_TABLE": "journal",
+    "TOCSIN_LEDGER_TABLE": "ledger",
+    "TOCSIN_STATE_TABLE": "state",
+}
+URL = {"TOCSIN_VALKEY_URL": "valkeys://cache.example:6379"}
+USER = {"TOCSIN_VALKEY_IAM_USER": "tocsin"}
+CACHE = {"TOCSIN_VALKEY_CACHE_NAME": "tocsin-cache"}
+
+
+@pytest.fixture(autouse=True)
+def tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in TABLES.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("settings", [FanoutSettings, StreamSettings])
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({}, None),
+        (URL, None),
+        ({"TOCSIN_VALKEY_URL": "valkey://user:password@localhost:6379"}, None),
+        (URL | USER | CACHE, None),
+        (URL | USER, "set both"),
+        (URL | CACHE, "set both"),
+        (USER | CACHE, "like valkeys://host:6379"),
+        ({"TOCSIN_VALKEY_URL": "valkey://cache:6379"} | USER | CACHE, "like valkeys://"),
+        ({"TOCSIN_VALKEY_URL": "valkeys://u:p@cache:6379"} | USER | CACHE, "like valkeys://"),
+    ],
+)
+def test_signing_in_with_iam_takes_a_user_a_cache_and_tls(
+    settings: Any, environment: dict[str, str], says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if says is None:
+        assert settings().valkey_url == environment.get("TOCSIN_VALKEY_URL")
+    else:
+        with pytest.raises(ValidationError, match=says):
+            settings()
+
+
+def test_streams_are_not_limited_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = StreamSettings()
+    assert (settings.stream_max_seconds, settings.stream_max_bytes) == (None, None)
+    monkeypatch.setenv("TOCSIN_STREAM_MAX_SECONDS", "300")
+    monkeypatch.setenv("TOCSIN_STREAM_MAX_BYTES", "150000000")
+    settings = StreamSettings()
+    assert (settings.stream_max_seconds, settings.stream_max_bytes) == (300.0, 150_000_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TOCSIN_STREAM_MAX_SECONDS", "0"), ("TOCSIN_STREAM_MAX_BYTES", "1048575")],
+)
+def test_a_limit_under_which_no_stream_gets_on_is_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match="greater than"):
+        StreamSettings()
