@@ -32,15 +32,12 @@ def tell(report: Report) -> None:
     """Log what went wrong, and count what happened."""
     for org, reason in report.failed.items():
         logger.warning("an org must wait", org=org, reason=str(reason))
-    for broken in report.broken:
-        logger.error("the ledger is broken", org=broken.org, seq=broken.seq, reason=broken.reason)
     for name, value in {
         "SealedEvents": report.sealed_events,
         "Segments": report.segments,
         "SealConflicts": report.conflicts,
         "SetAside": report.set_aside,
         "Unpublished": report.unpublished,
-        "BrokenLedgers": len(report.broken),
     }.items():
         if value:
             metrics.add_metric(name, MetricUnit.Count, value)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tocsin.adapters.valkey import IamCredentials, ValkeyFeed
     from tocsin.services.watch import StreamParts
 
-__all__ = ["Admin", "SystemClock", "admin", "fanout", "ingest", "projections", "stream", "sweep"]
+__all__ = ["Admin", "SystemClock", "admin", "fanout", "ingest", "project", "stream", "sweep"]
 
 _WRITERS = 8  # writes in flight at once; more than a function's share of a core can marshal
 
@@ -64,26 +64,24 @@ def fanout(settings: FanoutSettings | None = None) -> Fanout:
     """Wire the fan-out function."""
     settings = settings or FanoutSettings()
     db, state, clock = client(), settings.state_table, SystemClock()
-    ledger = DynamoLedger(db, settings.ledger_table)
     return Fanout(
-        ledger=ledger,
-        projector=Projector(
-            ledger=ledger,
-            journal=DynamoJournal(db, settings.journal_table, state),
-            projections=DynamoProjections(db, state),
-            clock=clock,
-            writers=_WRITERS,
-        ),
+        ledger=DynamoLedger(db, settings.ledger_table),
         set_aside=DynamoSetAside(db, state),
         broker=_broker(settings),
         clock=clock,
     )
 
 
-def projections(settings: StoreSettings | None = None) -> Projections:
-    """Wire what is derived from the ledger."""
+def project(settings: StoreSettings | None = None) -> Projector:
+    """Wire the project function."""
     settings = settings or StoreSettings()
-    return DynamoProjections(client(), settings.state_table)
+    db, state = client(), settings.state_table
+    return Projector(
+        ledger=DynamoLedger(db, settings.ledger_table),
+        journal=DynamoJournal(db, settings.journal_table, state),
+        projections=DynamoProjections(db, state),
+        writers=_WRITERS,
+    )
 
 
 def sweep(settings: FanoutSettings | None = None) -> Sweep:
@@ -110,6 +108,13 @@ def stream(settings: StreamSettings | None = None) -> "StreamParts":
         access=Access(DynamoKeys(db, settings.state_table), clock),
         clock=clock,
         feed=_feed(settings),
+        allowed_types=settings.stream_types,
+        max_streams=settings.max_streams,
+        max_streams_per_org=settings.max_streams_per_org,
+        max_streams_per_key=settings.max_streams_per_key,
+        token_in_query=settings.token_in_query,
+        bare_events_route=settings.bare_events_route,
+        stall_seconds=settings.stall_seconds,
         keepalive_seconds=settings.keepalive_seconds,
         look_seconds=settings.look_seconds,
         ring_events=settings.ring_events,
@@ -128,6 +133,7 @@ class Admin:
     set_aside: SetAside
     ledger: Ledger
     journal: Journal
+    projections: Projections
 
 
 def admin(settings: StoreSettings | None = None) -> Admin:
@@ -140,6 +146,7 @@ def admin(settings: StoreSettings | None = None) -> Admin:
         set_aside=DynamoSetAside(db, state),
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=DynamoJournal(db, settings.journal_table, state),
+        projections=DynamoProjections(db, state),
     )
 
 

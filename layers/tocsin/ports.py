@@ -112,6 +112,12 @@ class Ledger(Protocol):
         Strongly consistent. Fewer than ``limit`` are returned only at the end of the ledger.
         """
 
+    def first_sealed(self, org: str, minute: int) -> int | None:
+        """Return the first seq sealed in a minute (of Unix time) or after it; None: none yet.
+
+        Strongly consistent, and one query however long the ledger is.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Org:
@@ -195,12 +201,11 @@ class Projected:
     """How far an org's events are projected.
 
     Everything through ``through_seq`` is. When ``until_seq`` is beyond it, a run up to there was
-    claimed at the Unix time ``claimed_at_ms``, and may have been applied in part.
+    claimed, and may have been applied in part.
     """
 
     through_seq: int = 0
     until_seq: int = 0
-    claimed_at_ms: int = 0
 
 
 class Projections(Protocol):

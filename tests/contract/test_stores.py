@@ -117,6 +117,16 @@ class TestLedger:
         assert on.ledger.first_seqs("beta", expected) == {}
         assert on.ledger.first_seqs("acme", []) == {}
 
+    def test_marks_lead_from_minutes_to_seqs(self, on: Stores) -> None:
+        minute = 1_774_000_000_000 // 60_000
+        times = [0, 59_999, 60_000, 60_001, 300_000]
+        for salt, after_ms in enumerate(times):
+            commit(on, batch(count=2, salt=salt), now_ms=minute * 60_000 + after_ms)
+        found = [on.ledger.first_sealed("acme", minute + after) for after in range(-1, 7)]
+        assert found == [1, 1, 5, 9, 9, 9, 9, None]
+        assert on.ledger.first_sealed("acme", 0) == 1
+        assert on.ledger.first_sealed("beta", minute) is None
+
     def test_a_segment_of_many_small_batches(self, on: Stores) -> None:
         many = [batch(at_ms=1_774_000_000_000 + salt, salt=salt) for salt in range(1_024)]
         commit(on, *many)
@@ -136,6 +146,12 @@ class TestState:
         assert on.keys.all("acme") == [key, newer]
         on.keys.put(key.revoked(9))
         assert on.keys.get("acme", key.id) == key.revoked(9)
+
+    def test_keys_keep_the_types_their_streams_may_show(self, on: Stores) -> None:
+        _, key = mint("acme", frozenset({Scope.READ}), "soc", 5)
+        for types in (frozenset({"anomaly", "approval.created"}), frozenset[str](), None):
+            on.keys.put(replace(key, types=types))
+            assert on.keys.get("acme", key.id) == replace(key, types=types)
 
     def test_orgs_and_how_far_they_are_swept(self, on: Stores) -> None:
         on.orgs.put(Org("beta", 10))
@@ -173,7 +189,7 @@ class TestState:
 
 class TestProjections:
     def test_a_run_counts_once_in_an_item(self, on: Stores) -> None:
-        first, second = Projected(0, 2, 1), Projected(2, 3, 2)
+        first, second = Projected(0, 2), Projected(2, 3)
         change = Change("session", "s1", 1, "t1", 2, "t2", {"events": 2, "cost_nano_usd": 0})
         later = Change("session", "s1", 3, "t3", 3, "t3", {"events": 1, "cost_nano_usd": 5})
         for run, each in [(first, change), (first, change), (second, later), (first, change)]:
@@ -191,15 +207,15 @@ class TestProjections:
 
     def test_a_run_is_claimed_once_and_ends_once(self, on: Stores) -> None:
         start = on.projections.cursor("acme")
-        assert start == Projected(0, 0, 0)
-        run = Projected(0, 5, 100)
+        assert start == Projected(0, 0)
+        run = Projected(0, 5)
         assert on.projections.claim("acme", start, run)
-        assert not on.projections.claim("acme", start, Projected(0, 9, 101))
+        assert not on.projections.claim("acme", start, Projected(0, 9))
         assert on.projections.cursor("acme") == run
         on.projections.advance("acme", run)
-        assert on.projections.cursor("acme") == Projected(5, 5, 100)
-        following = Projected(5, 7, 200)
-        assert on.projections.claim("acme", Projected(5, 5, 100), following)
+        assert on.projections.cursor("acme") == Projected(5, 5)
+        following = Projected(5, 7)
+        assert on.projections.claim("acme", Projected(5, 5), following)
         on.projections.advance("acme", run)  # by one who was slow
         assert on.projections.cursor("acme") == following
         on.projections.advance("acme", following)

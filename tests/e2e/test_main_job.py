@@ -4,7 +4,8 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tocsin.services import replay
 pytestmark = pytest.mark.xdist_group("product")
 
 REPOSITORY = Path(__file__).parents[2]
-KILLED = ("valkey", "ingest", "fanout", "poller", "stream", "gateway")
+KILLED = ("valkey", "ingest", "fanout", "project", "poller", "stream", "gateway")
 
 
 class Watcher:
@@ -153,14 +154,26 @@ def test_every_call_of_an_agent_is_seen_once_and_in_order_across_kills(
     assert seqs == list(range(seqs[0], seqs[-1] + 1))
     assert watcher.cuts >= 2  # the gateway and the stream service were among the killed
     check_hashes(product, watcher.events)
+    until(lambda: session(product, "ses_agent").get("events") == calls, "counted once each")
+
+
+@contextmanager
+def tables_of(product: Product) -> Iterator[bootstrap.Admin]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in json.loads((product.home / "local.json").read_bytes())["env"].items():
+            patch.setenv(name, value)
+        yield bootstrap.admin()
+
+
+def session(product: Product, id: str) -> Mapping[str, int | str]:
+    """What is projected of a session."""
+    with tables_of(product) as admin:
+        return admin.projections.get(product.org, "session", id) or {}
 
 
 def check_hashes(product: Product, events: list[dict[str, Any]]) -> None:
     """The ledger verifies, and says of every event what the stream said."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in json.loads((product.home / "local.json").read_bytes())["env"].items():
-            patch.setenv(name, value)
-        admin = bootstrap.admin()
+    with tables_of(product) as admin:
         last_seq = replay.verify(admin.ledger, admin.journal, product.org).last_seq
         assert last_seq >= events[-1]["seq"]
         stored = replay.read(admin.ledger, admin.journal, product.org, 0, limit=last_seq)

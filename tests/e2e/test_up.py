@@ -15,7 +15,7 @@ from support.product import Product, until
 
 pytestmark = pytest.mark.xdist_group("product")
 
-PARTS = {"dynamodb", "valkey", "ingest", "fanout", "poller", "stream", "gateway"}
+PARTS = {"dynamodb", "valkey", "ingest", "fanout", "project", "poller", "stream", "gateway"}
 
 
 @pytest.fixture

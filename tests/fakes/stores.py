@@ -86,6 +86,10 @@ class FakeLedger:
         found = [s for s in self.by_org[org].values() if s.last_seq >= from_seq]
         return sorted(found, key=lambda segment: segment.first_seq)[:limit]
 
+    def first_sealed(self, org: str, minute: int) -> int | None:
+        later = [first_seq for at, first_seq in self.minutes[org].items() if at >= minute]
+        return min(later, default=None)
+
 
 class FakeOrgs:
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The fan-out killed (-9) at each of its steps, on a real database."""
+"""Fan-out and projection killed (-9) at each of their steps, on a real database."""
 
 import json
 import os
@@ -56,23 +56,10 @@ def run(env: dict[str, str], call: int, when: str, delivered: Sequence[Batch]) -
 
 def redeliver(on: Stores) -> None:
     """Deliver everything, as the stream does after a crash, together with what came later."""
-    clock = SystemClock()
-    projector = Projector(
-        ledger=on.ledger,
-        journal=on.journal,
-        projections=on.projections,
-        clock=clock,
-        interval_ms=0,
-        lease_ms=0,
-    )
-    fanout = Fanout(
-        ledger=on.ledger,
-        projector=projector,
-        set_aside=on.set_aside,
-        broker=None,
-        clock=clock,
-    )
+    fanout = Fanout(ledger=on.ledger, set_aside=on.set_aside, broker=None, clock=SystemClock())
+    projector = Projector(ledger=on.ledger, journal=on.journal, projections=on.projections)
     assert fanout(BATCHES).failed == {}
+    assert projector(["acme"]).failed == {}
 
 
 def check(on: Stores) -> None:

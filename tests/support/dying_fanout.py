@@ -1,4 +1,4 @@
-"""Run the fan-out handler on an event, and kill this process at one of its calls to the stores.
+"""Run the fan-out handler on an event and project, and die at one of the calls to the stores.
 
 ``python -m support.dying_fanout CALL before|after < event.json``: kill -9 before or after the call
 with that number (from 0). It exits with 0 when the handler ended before that call.
@@ -16,7 +16,6 @@ from support.context import Context
 from tocsin import bootstrap
 from tocsin.services.fanout import Fanout
 from tocsin.services.project import Projector
-from tocsin.settings import FanoutSettings
 
 
 class Deadly:
@@ -55,24 +54,22 @@ class _Broker:
 
 def main() -> None:
     deadly = Deadly(int(sys.argv[1]), sys.argv[2])
-    admin, settings = bootstrap.admin(), FanoutSettings()
-    clock = bootstrap.SystemClock()
+    admin = bootstrap.admin()
+    fanout = Fanout(
+        ledger=deadly.wrap(admin.ledger),
+        set_aside=deadly.wrap(admin.set_aside),
+        broker=deadly.wrap(_Broker()),
+        clock=bootstrap.SystemClock(),
+    )
     projector = Projector(
         ledger=deadly.wrap(admin.ledger),
         journal=deadly.wrap(admin.journal),
-        projections=deadly.wrap(bootstrap.projections(settings)),
-        clock=clock,
-    )
-    fanout = Fanout(
-        ledger=deadly.wrap(admin.ledger),
-        projector=projector,
-        set_aside=deadly.wrap(admin.set_aside),
-        broker=deadly.wrap(_Broker()),
-        clock=clock,
+        projections=deadly.wrap(admin.projections),
     )
     deployed.service = lambda: fanout  # type: ignore[assignment]
     answer = deployed.handler(json.load(sys.stdin), Context("fanout"))
     assert answer == {"batchItemFailures": []}, answer
+    assert projector(["acme"]).failed == {}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@
     │   ├── TooLarge               beyond a limit; the message says which and what to do
     │   ├── UnsupportedMedia
     │   ├── QuotaExhausted         carries ``retry_after_seconds``
+    │   ├── LimitReached           an org or a key has as many of something open as it may
     │   └── Busy                   throttled or out of reach; carries ``retry_after_seconds``
+    │       ├── Crowded            this process serves as many streams as it may
     │       ├── Contended          another transaction holds an item that this one needs
     │       └── OutcomeUnknown     a write that may or may not have happened
     ├── HeadMoved                  another sealer committed first: read the head again
@@ -28,11 +30,13 @@ __all__ = [
     "Busy",
     "Conflict",
     "Contended",
+    "Crowded",
     "Detail",
     "Forbidden",
     "HeadMoved",
     "IntegrityError",
     "Invalid",
+    "LimitReached",
     "Malformed",
     "NotFound",
     "OutcomeUnknown",
@@ -115,6 +119,15 @@ class QuotaExhausted(Refused):
         self.retry_after_seconds = retry_after_seconds
 
 
+class LimitReached(Refused):
+    """The org or the key has as many of something open as it may."""
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        """Keep the seconds after which a retry makes sense."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Busy(Refused):
     """A store throttled or did not answer; the same request may succeed later."""
 
@@ -122,6 +135,10 @@ class Busy(Refused):
         """Keep the seconds after which a retry makes sense."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Crowded(Busy):
+    """This process serves as many streams as it may; another one, or this one later, may serve."""
 
 
 class Contended(Busy):

@@ -16,9 +16,11 @@ __all__ = [
     "batch_of",
     "batch_time_ms",
     "event_ids",
+    "from_bytes",
     "is_batch_id",
     "is_name",
     "new_batch_id",
+    "to_bytes",
 ]
 
 EVENT_PREFIX = "evt_"
@@ -27,6 +29,7 @@ MAX_EVENTS_PER_BATCH = 1_000
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, as ULID uses it
 _TAILS = [a + b for a in _ALPHABET for b in _ALPHABET]  # the last 10 bits
 _PLACE = {tail: i for i, tail in enumerate(_TAILS)}
+_TO_BASE32HEX = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # as int() reads it
 _ULID = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
@@ -49,7 +52,17 @@ def is_batch_id(text: str) -> bool:
 
 def batch_time_ms(batch_id: str) -> int:
     """Return the Unix time in milliseconds that a batch id was made at."""
-    return int(ULID.from_str(batch_id).milliseconds)
+    return int(batch_id[:10].translate(_TO_BASE32HEX), 32)
+
+
+def to_bytes(batch_id: str) -> bytes:
+    """Return the 16 bytes of a batch id."""
+    return int(batch_id.translate(_TO_BASE32HEX), 32).to_bytes(16)
+
+
+def from_bytes(ulid: bytes) -> str:
+    """Return the batch id of its 16 bytes."""
+    return str(ULID.from_bytes(ulid)).lower()
 
 
 def event_ids(batch_id: str, count: int) -> list[str]:

@@ -31,7 +31,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is stored of a key: never the secret, only its SHA-256."""
+    """What is stored of a key: never the secret, only its SHA-256.
+
+    ``types`` are the event types that its streams may show; None: all.
+    """
 
     org: str
     id: str
@@ -40,6 +43,7 @@ class ApiKey:
     name: str
     created_at_ms: int
     revoked_at_ms: int | None = None
+    types: frozenset[str] | None = None
 
     def matches(self, token: str) -> bool:
         """Whether ``token`` is this key and the key is not revoked (in constant time)."""

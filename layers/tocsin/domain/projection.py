@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tocsin.domain import canonical
 from tocsin.domain.segment import SealedEvent
 
 __all__ = ["Change", "changes"]
@@ -41,7 +42,7 @@ def changes(events: Iterable[SealedEvent]) -> list[Change]:
     """Return what consecutive events of one org change, one entry per projected item."""
     items: dict[tuple[str, str], Change] = {}
     for sealed in events:
-        event = sealed.parse()
+        event = canonical.parse(sealed.entry)
         targets = [("session", event["session_id"]), ("usage", event["received_at"][:7])]
         if agent := event.get("agent_id"):
             targets.append(("agent", agent))

@@ -160,15 +160,19 @@ def verify(segment: Segment, entries: Sequence[bytes], expected_before: bytes) -
         raise broken(missing, "the journal holds another number of events than was sealed")
     if hashes[-1] != segment.hash_after:
         raise broken(segment.first_seq, "the segment's leaves do not lead to its hash")
-    return sealed_events(segment, entries)
+    return _sealed(segment.first_seq, entries, hashes)
 
 
 def sealed_events(segment: Segment, entries: Sequence[bytes]) -> list[SealedEvent]:
     """Return a segment's events, given its entries, which are taken as they are."""
     hashes = [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
+    return _sealed(segment.first_seq, entries, hashes)
+
+
+def _sealed(first_seq: int, entries: Sequence[bytes], hashes: Sequence[bytes]) -> list[SealedEvent]:
     return [
-        SealedEvent(segment.first_seq + place, entry, before, after)
-        for place, (entry, (before, after)) in enumerate(
-            zip(entries, pairwise(hashes), strict=True)
+        SealedEvent(seq, entry, before, after)
+        for seq, (entry, (before, after)) in enumerate(
+            zip(entries, pairwise(hashes), strict=True), first_seq
         )
     ]

@@ -13,10 +13,10 @@ __all__ = ["DYNAMODB", "FUNCTIONS", "GATEWAY", "NAMES", "Layout"]
 
 DYNAMODB = "dynamodb"
 GATEWAY = "gateway"
-NAMES = (DYNAMODB, "valkey", "ingest", "fanout", "poller", "stream", GATEWAY)
+NAMES = (DYNAMODB, "valkey", "ingest", "fanout", "project", "poller", "stream", GATEWAY)
 
 # Which part hosts which function.
-FUNCTIONS = {"ingest": "ingest", "fanout": "fanout", "sweeper": "fanout"}
+FUNCTIONS = {"ingest": "ingest", "fanout": "fanout", "project": "project", "sweeper": "project"}
 
 
 @dataclass(frozen=True, slots=True)

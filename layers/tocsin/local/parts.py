@@ -18,9 +18,9 @@ __all__ = [
 ]
 
 # They remember what they read from the tables.
-DEPENDENTS = ("ingest", "fanout", "poller", "stream")
+DEPENDENTS = ("ingest", "fanout", "project", "poller", "stream")
 
-_TIMEOUTS = {"ingest": 29, "fanout": 60, "sweeper": 60}  # seconds
+_TIMEOUTS = {"ingest": 29, "fanout": 60, "project": 60, "sweeper": 60}  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,7 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
         ),
         Part("ingest", host("ingest"), stage=1, stop_seconds=35),
         Part("fanout", host("fanout"), stage=3, stop_seconds=65),
+        Part("project", host("project"), stage=3, stop_seconds=65),
         Part("poller", module("tocsin.local.poller", port("poller")), stage=2, stop_seconds=20),
         Part(
             "stream",

@@ -1,14 +1,15 @@
-"""Lambda's event source mapping from the journal's stream to fan-out: ``… .poller PORT``.
+"""Lambda's event source mappings, journal → fan-out and ledger → project: ``… .poller PORT``.
 
 The decisions are :mod:`tocsin.local.mapping`'s, the calls :mod:`tocsin.local.polling`'s.
-``GET /health`` on ``PORT`` answers 200 while the stream can be read. On SIGTERM it delivers what
-the stream still holds, then ends.
+``GET /health`` on ``PORT`` answers 200 while the streams can be read. On SIGTERM it delivers what
+they still hold, then ends.
 """
 
 import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 
 import boto3
@@ -27,8 +28,11 @@ from tocsin.settings import StoreSettings
 __all__ = ["PollerSettings", "to_queue"]
 
 
+_PROJECT = MappingSettings(batch_size=1_000, maximum_batching_window_ms=2_000)
+
+
 class PollerSettings(BaseSettings):
-    """The mapping as it is deployed; ``TOCSIN_POLLER_MAPPING`` (JSON) changes it.
+    """Fan-out's mapping as it is deployed; ``TOCSIN_POLLER_MAPPING`` (JSON) changes it.
 
     ``on_failure_queue_url`` is an SQS queue that is told of records that were given up.
     """
@@ -48,25 +52,40 @@ def to_queue(url: str) -> Callable[[str], object]:
 def main(port: int) -> None:
     """Run in this process's environment until SIGTERM."""
     layout = Layout.from_env(os.environ)
-    checkpoint = Checkpoint(layout.home / "checkpoint.json")
-    # Failures surface at once: this loop is the retry.
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20)
-    reader = StreamReader(
-        boto3.client("dynamodb", config=config),
-        boto3.client("dynamodbstreams", config=config),
-        StoreSettings().journal_table,
-        checkpoint,
-    )
+    tables, settings = StoreSettings(), PollerSettings()
     functions = Functions({name: layout.url(host) for name, host in FUNCTIONS.items()})
-    settings = PollerSettings()
     on_failure = to_queue(settings.on_failure_queue_url) if settings.on_failure_queue_url else None
-    poller = Poller(settings.mapping, reader, checkpoint, functions, on_failure)
-    signal.signal(signal.SIGTERM, lambda *_: poller.stopping.set())
-    schedule = Schedule(functions, begin=poller.began, stopping=poller.stopping)
+    fanout = Poller(
+        settings.mapping,
+        *_reader(tables.journal_table, layout.home / "checkpoint.json"),
+        functions,
+        on_failure,
+    )
+    project = Poller(
+        _PROJECT,
+        *_reader(tables.ledger_table, layout.home / "checkpoint-ledger.json"),
+        functions,
+        function="project",
+    )
+    signal.signal(signal.SIGTERM, lambda *_: fanout.stopping.set())
+    schedule = Schedule(functions, begin=fanout.began, stopping=fanout.stopping)
     Thread(target=schedule.run, daemon=True).start()
-    serve_health(port, lambda: poller.reading)
-    poller.run()
+    projecting = Thread(target=project.run, daemon=True)
+    projecting.start()
+    serve_health(port, lambda: fanout.reading and project.reading)
+    fanout.run()
+    project.stopping.set()
+    projecting.join()
     functions.close()
+
+
+def _reader(table: str, path: Path) -> tuple[StreamReader, Checkpoint]:
+    # Failures surface at once: the poller's loop is the retry.
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20)
+    checkpoint = Checkpoint(path)
+    tables = boto3.client("dynamodb", config=config)
+    streams = boto3.client("dynamodbstreams", config=config)
+    return StreamReader(tables, streams, table, checkpoint), checkpoint
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from tocsin.local.records import discarded_message
 
 __all__ = ["Poller"]
 
-FUNCTION = "fanout"
 _QUICK_SECONDS = 0.01  # between two looks at the stream after records came, growing to
 _SLOW_SECONDS = 0.05
 _OUTAGE_SECONDS = 0.2  # between two looks while DynamoDB is not there
@@ -31,8 +30,10 @@ class Poller:
         functions: Functions,
         on_failure: Callable[[str], object] | None = None,
         drain_seconds: float = 10.0,
+        function: str = "fanout",
     ) -> None:
         """Take where to read from, what to call, and who is told of records that are given up."""
+        self._function = function
         self._mapping = EventSourceMapping(settings)
         self._reader = reader
         self._checkpoint = checkpoint
@@ -89,14 +90,14 @@ class Poller:
         return True
 
     def _send(self, invocation: Invocation) -> None:
-        answer = self._functions.invoke(FUNCTION, invocation.payload)
+        answer = self._functions.invoke(self._function, invocation.payload)
         if answer is None or answer.status != 200:
             self._mapping.postponed(_now_ms())
             return
         if answer.succeeded:
             given_up = self._mapping.answered(answer.payload, _now_ms())
         else:
-            print(f"{FUNCTION} failed on {len(invocation.records)} records (see its log)")
+            print(f"{self._function} failed on {len(invocation.records)} records (see its log)")
             given_up = self._mapping.failed(_now_ms())
         if given_up is not None:
             self._give_up(given_up)
@@ -104,7 +105,7 @@ class Poller:
     def _give_up(self, given_up: Discarded) -> None:
         reader = self._reader
         message = discarded_message(
-            given_up, FUNCTION, reader.stream_arn, reader.shard_id, _now_ms()
+            given_up, self._function, reader.stream_arn, reader.shard_id, _now_ms()
         )
         print(f"given up: {message.decode()}")
         if self._on_failure is not None:

@@ -1,12 +1,11 @@
-"""Fan out: seal what the journal's stream delivers, tell the subscribers, apply the projections."""
+"""Fan out: seal what the journal's stream delivers, and tell the subscribers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tocsin.domain.batch import Batch
-from tocsin.domain.errors import Busy, IntegrityError
+from tocsin.domain.errors import Busy
 from tocsin.ports import (
     Broker,
     Clock,
@@ -15,7 +14,6 @@ from tocsin.ports import (
     SetAsideItem,
     UnreadableBatch,
 )
-from tocsin.services.project import Projector
 from tocsin.services.seal import Sealed, seal_batches
 from tocsin.wire import channel
 
@@ -31,49 +29,41 @@ class Report:
     conflicts: int = 0
     set_aside: int = 0
     unpublished: int = 0
-    broken: list[IntegrityError] = field(default_factory=list)
     failed: dict[str, Busy] = field(default_factory=dict)
 
 
 class Fanout:
     """The use case behind the journal's stream. The only writer of ledgers.
 
-    Every step can be repeated: sealing skips what is sealed, subscribers drop what they have by its
-    seq, and projections know what they were told.
+    Every step can be repeated: sealing skips what is sealed, and subscribers drop what they have by
+    its seq.
     """
 
     def __init__(
         self,
         *,
         ledger: Ledger,
-        projector: Projector,
         set_aside: SetAside,
         broker: Broker | None,
         clock: Clock,
     ) -> None:
         """Wire the ports; without a broker subscribers poll the ledger."""
         self._ledger = ledger
-        self._projector = projector
         self._set_aside = set_aside
         self._broker = broker
         self._clock = clock
 
     def __call__(self, received: Iterable[Batch | UnreadableBatch]) -> Report:
-        """Seal, publish and project; one org's trouble holds up no other."""
+        """Seal and publish; one org's trouble holds up no other."""
         report = Report()
         by_org: dict[str, list[Batch | UnreadableBatch]] = defaultdict(list)
         for batch in received:
             by_org[batch.org].append(batch)
         for org, batches in by_org.items():
-            with _reporting(org, report):
+            try:
                 self._one_org(org, batches, report)
-        return report
-
-    def catch_up(self, org: str) -> Report:
-        """Project what was sealed since the org's last run, and is not due before more comes."""
-        report = Report()
-        with _reporting(org, report):
-            self._projector(org, at_once=True)
+            except Busy as error:
+                report.failed[org] = error
         return report
 
     def _one_org(
@@ -94,7 +84,6 @@ class Fanout:
         report.segments += len(sealed.fresh)
         report.sealed_events += sum(segment.count for segment, _ in sealed.fresh)
         self._publish(org, sealed, report)
-        self._projector(org, sealed.fresh)
 
     def _publish(self, org: str, sealed: Sealed, report: Report) -> None:
         """Tell the subscribers. A broker that is gone costs them a look at the ledger, no more."""
@@ -110,13 +99,3 @@ class Fanout:
                 self._broker.publish(org, message)
         except Busy:
             report.unpublished += 1
-
-
-@contextmanager
-def _reporting(org: str, report: Report) -> Iterator[None]:
-    try:
-        yield
-    except Busy as error:
-        report.failed[org] = error
-    except IntegrityError as error:
-        report.broken.append(error)

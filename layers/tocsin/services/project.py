@@ -1,101 +1,91 @@
 """Project: derive sessions, agents and usage from sealed events, each exactly once, in seq order.
 
-A projected item costs a write however many events change it, so events are projected in runs: an
-org's next run begins no sooner than some seconds after the last one. A run is claimed before it is
-applied, so whoever repeats it, after a crash or at the same time, applies the same events; and an
-item knows through which run it was told, so that it counts each once.
+A projected item costs a write however many events change it, so events are projected in runs, as
+many at once as were sealed since the last one. A run is claimed before it is applied, so whoever
+repeats it, after a crash or at the same time, applies the same events; and an item knows through
+which run it was told, so that it counts each once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field
 
+from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.projection import Change, changes
-from tocsin.domain.segment import SealedEvent, Segment
-from tocsin.ports import Clock, Journal, Ledger, Projected, Projections
+from tocsin.domain.segment import SealedEvent
+from tocsin.ports import Journal, Ledger, Projected, Projections
 from tocsin.services import replay
 
-__all__ = ["INTERVAL_MS", "Projector"]
+__all__ = ["ProjectReport", "Projector"]
 
-INTERVAL_MS = 10_000  # between two runs of an org
-LEASE_MS = 60_000  # after which a claimed run that did not end is taken over
 _RUN_EVENTS = 10_000
 _READ_EVENTS = 1_000
 
-type Sealed = tuple[Segment, Sequence[SealedEvent]]
+
+@dataclass(slots=True)
+class ProjectReport:
+    """What stopped a projection: ``failed`` orgs must be tried again, ``broken`` can't be read."""
+
+    failed: dict[str, Busy] = field(default_factory=dict)
+    broken: list[IntegrityError] = field(default_factory=list)
 
 
 class Projector:
-    """Brings an org's projections up to the head of its ledger, now and then."""
+    """The use case behind the ledger's stream: brings projections up to the ledgers' heads."""
 
     def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        journal: Journal,
-        projections: Projections,
-        clock: Clock,
-        interval_ms: int = INTERVAL_MS,
-        lease_ms: int = LEASE_MS,
-        writers: int = 1,
+        self, *, ledger: Ledger, journal: Journal, projections: Projections, writers: int = 1
     ) -> None:
         """Wire the ports; ``writers`` threads write the items of a run, which are independent."""
         self._ledger = ledger
         self._journal = journal
         self._projections = projections
-        self._clock = clock
-        self._interval_ms = interval_ms
-        self._lease_ms = lease_ms
         self._writers = writers
 
-    def __call__(self, org: str, fresh: Sequence[Sealed] = (), *, at_once: bool = False) -> None:
-        """Project what is sealed and not projected, if a run is due or ``at_once`` is set.
+    def __call__(self, orgs: Iterable[str]) -> ProjectReport:
+        """Project what is sealed and not projected; one org's trouble holds up no other."""
+        report = ProjectReport()
+        for org in orgs:
+            try:
+                self._catch_up(org)
+            except Busy as error:
+                report.failed[org] = error
+            except IntegrityError as error:
+                report.broken.append(error)
+        return report
 
-        ``fresh`` are segments just sealed, whose events need not be read again.
+    def _catch_up(self, org: str) -> None:
+        while run := self._next_run(org):
+            self._apply(org, run, changes(self._events(org, run)))
+            self._projections.advance(org, run)
 
-        Raises:
-            IntegrityError: an event can't be verified; the run stays claimed.
-            Busy: a store does not answer.
-        """
-        at_hand = {segment.first_seq: events for segment, events in fresh}
-        head_seq = fresh[-1][0].last_seq if fresh else None
+    def _next_run(self, org: str) -> Projected | None:
+        """Return the run that is claimed, or claim the next one; None at the head."""
         while True:
             cursor = self._projections.cursor(org)
-            claimed = cursor.until_seq > cursor.through_seq
-            wait_ms = self._lease_ms if claimed else 0 if at_once else self._interval_ms
-            now_ms = self._clock.now_ms()
-            if 0 <= now_ms - cursor.claimed_at_ms < wait_ms:
-                return
-            if not claimed:
-                if head_seq is None:
-                    head_seq = self._ledger.head(org).seq
-                until_seq = min(head_seq, cursor.through_seq + _RUN_EVENTS)
-                run = replace(cursor, until_seq=until_seq, claimed_at_ms=now_ms)
-                if until_seq <= cursor.through_seq or not self._projections.claim(org, cursor, run):
-                    return
-                cursor = run
-            events = self._events(org, cursor.through_seq, cursor.until_seq, at_hand)
-            self._apply(org, cursor, changes(events))
-            self._projections.advance(org, cursor)
-            at_once = True  # what is left of a backlog
+            if cursor.until_seq > cursor.through_seq:
+                return cursor
+            head_seq = self._ledger.head(org).seq
+            if head_seq <= cursor.through_seq:
+                return None
+            run = Projected(cursor.through_seq, min(head_seq, cursor.through_seq + _RUN_EVENTS))
+            if self._projections.claim(org, cursor, run):
+                return run
+
+    def _events(self, org: str, run: Projected) -> Iterator[SealedEvent]:
+        seq = run.through_seq
+        while seq < run.until_seq:
+            limit = min(run.until_seq - seq, _READ_EVENTS)
+            events = replay.read(self._ledger, self._journal, org, seq, limit=limit)
+            yield from events
+            seq = events[-1].seq
 
     def _apply(self, org: str, run: Projected, found: Sequence[Change]) -> None:
         if self._writers == 1:
             for change in found:
                 self._projections.apply(org, run, change)
-        else:
-            with ThreadPoolExecutor(self._writers) as pool:
-                for written in [
-                    pool.submit(self._projections.apply, org, run, change) for change in found
-                ]:
-                    written.result()
-
-    def _events(
-        self, org: str, seq: int, until_seq: int, at_hand: Mapping[int, Sequence[SealedEvent]]
-    ) -> Iterator[SealedEvent]:
-        while seq < until_seq:
-            events = at_hand.get(seq + 1) or replay.read(
-                self._ledger, self._journal, org, seq, limit=_READ_EVENTS
-            )
-            yield from events[: until_seq - seq]
-            seq = events[-1].seq
+            return
+        with ThreadPoolExecutor(self._writers) as pool:
+            writing = [pool.submit(self._projections.apply, org, run, each) for each in found]
+            for written in writing:
+                written.result()

@@ -1,4 +1,4 @@
-"""Sweep: find what was accepted and never sealed, and what was sealed and never projected."""
+"""Sweep: find what was accepted and never sealed, and fan it out."""
 
 from tocsin.domain.ids import new_batch_id
 from tocsin.ports import Clock, Journal, Orgs
@@ -40,7 +40,6 @@ class Sweep:
             after = found[-1].id
             if after <= settled:
                 self._orgs.set_swept_until(org, after)
-        reports.append(self._fanout.catch_up(org))
         return reports
 
 

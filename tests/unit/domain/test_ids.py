@@ -4,13 +4,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from tocsin.domain.ids import batch_of, batch_time_ms, event_ids, is_batch_id, is_name, new_batch_id
+from tocsin.domain.ids import (
+    batch_of,
+    batch_time_ms,
+    event_ids,
+    from_bytes,
+    is_batch_id,
+    is_name,
+    new_batch_id,
+    to_bytes,
+)
 
 
 @given(st.integers(0, 2**48 - 1), st.binary(min_size=10, max_size=10), st.integers(1, 1_000))
 def test_event_ids_are_consecutive_ulids_of_their_batch(at_ms: int, random: bytes, n: int) -> None:
     batch_id = new_batch_id(at_ms, random)
     assert is_batch_id(batch_id) and batch_time_ms(batch_id) == at_ms
+    assert to_bytes(batch_id) == ULID.from_str(batch_id).bytes
+    assert from_bytes(to_bytes(batch_id)) == batch_id
     ids = event_ids(batch_id, n)
     first = int(ULID.from_str(batch_id))
     assert [int(ULID.from_str(each.removeprefix("evt_"))) for each in ids] == list(

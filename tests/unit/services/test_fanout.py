@@ -13,7 +13,7 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy
 from tocsin.ports import Projected, UnreadableBatch
 from tocsin.services import replay
-from tocsin.services.fanout import Fanout, Report
+from tocsin.services.fanout import Fanout
 from tocsin.services.project import Projector
 from tocsin.wire import channel
 
@@ -36,7 +36,6 @@ class World:
         self.set_aside = FakeSetAside()
         self.broker = FakeBroker()
         self.clock = FakeClock()
-        self.interval_ms = 0
 
     def accept(self, *batches: Batch) -> None:
         for each in batches:
@@ -45,17 +44,14 @@ class World:
     def fanout(self, gate: Callable[[Any], Any] = lambda port: port) -> Fanout:
         return Fanout(
             ledger=gate(self.ledger),
-            projector=Projector(
-                ledger=gate(self.ledger),
-                journal=self.journal,
-                projections=gate(self.projections),
-                clock=self.clock,
-                interval_ms=self.interval_ms,
-                lease_ms=0,
-            ),
             set_aside=gate(self.set_aside),
             broker=gate(self.broker),
             clock=self.clock,
+        )
+
+    def projector(self, gate: Callable[[Any], Any] = lambda port: port) -> Projector:
+        return Projector(
+            ledger=gate(self.ledger), journal=self.journal, projections=gate(self.projections)
         )
 
     def seqs(self, org: str) -> list[str]:
@@ -81,7 +77,6 @@ moves = st.sampled_from([Move.GO_ON] * 8 + [Move.CRASH_BEFORE, Move.CRASH_AFTER]
 @given(data=st.data())
 def test_every_event_is_sealed_and_counted_exactly_once(data: st.DataObject) -> None:
     world = World()
-    world.interval_ms = data.draw(st.sampled_from([0, 10_000]))
     specs = data.draw(
         st.lists(
             st.tuples(
@@ -104,12 +99,16 @@ def test_every_event_is_sealed_and_counted_exactly_once(data: st.DataObject) -> 
         world.clock.ms += data.draw(st.integers(-1_000, 40_000))  # clocks disagree
         return data.draw(st.integers(0, waiting - 1)), data.draw(moves)
 
-    def run_of(delivery: list[Batch]) -> Callable[[Gate], Report]:
-        return lambda gate: world.fanout(gate)(delivery)
+    def run_of(delivery: list[Batch]) -> Callable[[Gate], object]:
+        def run(gate: Gate) -> None:
+            world.fanout(gate)(delivery)
+            world.projector(gate)([each.org for each in delivery])
+
+        return run
 
     interleave([run_of(delivery) for delivery in deliveries], choose)
-    world.interval_ms = 0
     world.fanout()(batches)  # what crashed is delivered again
+    assert world.projector()({each.org for each in batches}).failed == {}
 
     for org in {each.org for each in batches}:
         own = [each for each in batches if each.org == org]
@@ -179,44 +178,36 @@ def test_a_broker_that_is_gone_costs_no_event() -> None:
     world.broker = Gone()
     report = world.fanout()([one])
     assert (report.unpublished, report.failed) == (1, {})
-    assert world.projections.cursor("acme").through_seq == 1
+    assert world.seqs("acme") == ids_of([one])
 
 
-def test_what_another_run_sealed_and_did_not_project_is_projected() -> None:
+def test_projecting_goes_on_where_it_was() -> None:
     world = World()
-    first, second = batch(count=3, salt=1), batch(count=2, salt=2)
-    world.accept(first, second)
-    world.fanout()([first])
-    world.projections = FakeProjections()
-    world.fanout()([second])
-    agent = world.projections.get("acme", "agent", "a1")
-    assert agent is not None and agent["events"] == 5
-
-
-def test_a_burst_is_projected_in_runs_and_the_rest_by_the_sweeper() -> None:
-    world = World()
-    world.interval_ms = 10_000
-    batches = [batch(count=2, salt=salt) for salt in range(5)]
-    world.accept(*batches)
-    through = []
-    for each in batches:
-        world.fanout()([each])
-        through.append(world.projections.cursor("acme").through_seq)
-        world.clock.ms += 4_000
-    assert through == [2, 2, 2, 8, 8]  # at 0, 12 and (not yet) 24 seconds
-    world.fanout().catch_up("acme")
-    agent = world.projections.get("acme", "agent", "a1")
-    assert agent is not None and agent["events"] == 10
+    for salt in range(3):
+        world.accept(one := batch(count=2, salt=salt))
+        world.fanout()([one])
+        world.projector()(["acme", "acme", "beta"])
+        agent = world.projections.get("acme", "agent", "a1")
+        assert agent is not None and agent["events"] == 2 * (salt + 1)
 
 
 def test_a_backlog_is_projected_in_bounded_runs() -> None:
     world = World()
     batches = [batch(count=1_000, salt=salt) for salt in range(12)]
     world.accept(*batches)
-    world.interval_ms = 10_000
-    world.projections.cursors["acme"] = Projected(0, 0, world.clock.ms)
     world.fanout()(batches)
-    assert world.projections.cursor("acme").through_seq == 0
-    world.fanout().catch_up("acme")
+    world.projector()(["acme"])
+    assert world.projections.cursor("acme") == Projected(12_000, 12_000)
     agent = world.projections.get("acme", "agent", "a1")
     assert agent is not None and agent["events"] == 12_000
+
+
+def test_a_broken_ledger_is_told_and_holds_up_no_other_org() -> None:
+    world = World()
+    batches = [batch("acme"), batch("beta")]
+    world.accept(*batches)
+    world.fanout()(batches)
+    world.journal.batches["acme", batches[0].id] = batch("acme", tool_name="forged")
+    report = world.projector()(["acme", "beta"])
+    assert [(broken.org, broken.seq) for broken in report.broken] == [("acme", 1)]
+    assert world.projections.cursor("beta").through_seq == 1

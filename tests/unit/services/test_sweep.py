@@ -8,7 +8,6 @@ from fakes.stores import (
     FakeJournal,
     FakeLedger,
     FakeOrgs,
-    FakeProjections,
     FakeSetAside,
 )
 from tocsin.domain.batch import Batch
@@ -16,7 +15,6 @@ from tocsin.domain.errors import Busy
 from tocsin.domain.segment import Head
 from tocsin.ports import Org, UnreadableBatch
 from tocsin.services.fanout import Fanout
-from tocsin.services.project import Projector
 from tocsin.services.sweep import Sweep
 
 NOW_MS = 1_774_000_000_000
@@ -44,16 +42,8 @@ class World:
         self.orgs = FakeOrgs()
         self.set_aside = FakeSetAside()
         self.orgs.put(Org("acme"))
-        self.projections = FakeProjections()
-        projector = Projector(
-            ledger=self.ledger,
-            journal=self.journal,
-            projections=self.projections,
-            clock=self.clock,
-        )
         fanout = Fanout(
             ledger=self.ledger,
-            projector=projector,
             set_aside=self.set_aside,
             broker=None,
             clock=self.clock,
@@ -72,7 +62,7 @@ class World:
 def test_what_is_ten_minutes_old_is_sealed() -> None:
     world = World()
     old, young = world.accept(11), world.accept(9)
-    report, _ = world.sweep()
+    (report,) = world.sweep()
     assert report.sealed_events == 1 and world.sealed(old, young) == [True, False]
 
 
@@ -81,7 +71,7 @@ def test_what_was_sealed_is_not_sealed_again() -> None:
     old = world.accept(11)
     world.sweep()
     world.orgs.swept.clear()
-    report, _ = world.sweep()
+    (report,) = world.sweep()
     assert report.sealed_events == 0 and world.ledger.head("acme").seq == 1
     assert world.sealed(old) == [True]
 
@@ -115,7 +105,7 @@ def test_an_org_that_must_wait_is_swept_again_and_holds_up_no_other() -> None:
     world.orgs.put(Org("beta"))
     stuck, fine = world.accept(11), world.accept(11, "beta")
     reports = world.sweep()
-    assert [list(report.failed) for report in reports] == [["acme"], [], []]
+    assert [list(report.failed) for report in reports] == [["acme"], []]
     assert world.sealed(stuck, fine) == [False, True]
     assert world.orgs.swept_until("acme") == ""
 
@@ -135,12 +125,3 @@ def test_more_than_a_page() -> None:
     many = [world.accept(11, salt=salt) for salt in range(250)]
     world.sweep()
     assert all(world.sealed(*many))
-
-
-def test_what_was_sealed_and_not_projected_is_projected() -> None:
-    world = World()
-    world.accept(11)
-    world.sweep()
-    world.accept(11, salt=1)
-    world.sweep()  # within the interval after the run before
-    assert world.projections.cursor("acme").through_seq == 2

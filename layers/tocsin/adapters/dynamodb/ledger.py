@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from ulid import ULID
 
 from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query
 from tocsin.domain import ids
@@ -22,11 +21,20 @@ from tocsin.domain.segment import Head, Reference, Segment
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["DynamoLedger"]
+__all__ = ["DynamoLedger", "org_of_segment"]
 
 _ULID_BYTES = 16
 _REFERENCE_BYTES = _ULID_BYTES + 2
 _BATCH_GET_KEYS = 100
+
+
+_SEGMENT = "segment#"
+
+
+def org_of_segment(key: Mapping[str, Any]) -> str | None:
+    """Return whose segment an item of the ledger table is, by its key; None for other kinds."""
+    pk = str(key["pk"]["S"])
+    return pk.removeprefix(_SEGMENT) if pk.startswith(_SEGMENT) else None
 
 
 class DynamoLedger:
@@ -105,6 +113,21 @@ class DynamoLedger:
         later = self._segments(org, limit - len(found), "pk = :pk AND sk > :seq", after)
         return [*found, *(_segment(org, item) for item in later)]
 
+    def first_sealed(self, org: str, minute: int) -> int | None:
+        """See :meth:`tocsin.ports.Ledger.first_sealed`."""
+        marks = query(
+            self._client,
+            1,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk >= :minute",
+            ExpressionAttributeValues={
+                ":pk": {"S": f"minute#{org}"},
+                ":minute": {"N": str(minute)},
+            },
+            ConsistentRead=True,
+        )
+        return next((int(mark["first_seq"]["N"]) for mark in marks), None)
+
     def _segments(
         self,
         org: str,
@@ -119,7 +142,7 @@ class DynamoLedger:
             limit,
             TableName=self._table,
             KeyConditionExpression=condition,
-            ExpressionAttributeValues={":pk": {"S": f"segment#{org}"}, **values},
+            ExpressionAttributeValues={":pk": {"S": _SEGMENT + org}, **values},
             ScanIndexForward=not backwards,
             ConsistentRead=True,
         )
@@ -127,11 +150,11 @@ class DynamoLedger:
 
 def _item(segment: Segment) -> dict[str, Any]:
     references = b"".join(
-        ULID.from_str(reference.batch_id).bytes + reference.count.to_bytes(2)
+        ids.to_bytes(reference.batch_id) + reference.count.to_bytes(2)
         for reference in segment.references
     )
     return {
-        "pk": {"S": f"segment#{segment.org}"},
+        "pk": {"S": _SEGMENT + segment.org},
         "sk": {"N": str(segment.first_seq)},
         "references": {"B": references},
         "leaves": {"B": b"".join(segment.leaves)},
@@ -148,7 +171,7 @@ def _segment(org: str, item: Mapping[str, Any]) -> Segment:
         first_seq=int(item["sk"]["N"]),
         references=tuple(
             Reference(
-                str(ULID.from_bytes(references[at : at + _ULID_BYTES])).lower(),
+                ids.from_bytes(references[at : at + _ULID_BYTES]),
                 int.from_bytes(references[at + _ULID_BYTES : at + _REFERENCE_BYTES]),
             )
             for at in range(0, len(references), _REFERENCE_BYTES)
@@ -167,11 +190,11 @@ def _second(batch_id: str) -> int:
 def _markers(segment: Segment) -> dict[int, list[bytes]]:
     markers: dict[int, list[bytes]] = {}
     for batch_id, first_seq in segment.first_seqs.items():
-        marker = ULID.from_str(batch_id).bytes + first_seq.to_bytes(8)
+        marker = ids.to_bytes(batch_id) + first_seq.to_bytes(8)
         markers.setdefault(_second(batch_id), []).append(marker)
     return markers
 
 
 def _read_marker(marker: bytes) -> tuple[str, int]:
-    batch_id = str(ULID.from_bytes(marker[:_ULID_BYTES])).lower()
+    batch_id = ids.from_bytes(marker[:_ULID_BYTES])
     return batch_id, int.from_bytes(marker[_ULID_BYTES:])

@@ -17,22 +17,17 @@ class DynamoProjections(StateTable):
         item = self._get("projected", org)
         if item is None:
             return Projected()
-        return Projected(
-            through_seq=int(item["through_seq"]["N"]),
-            until_seq=int(item["until_seq"]["N"]),
-            claimed_at_ms=int(item["claimed_at"]["N"]),
-        )
+        return Projected(int(item["through_seq"]["N"]), int(item["until_seq"]["N"]))
 
     def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
         """See :meth:`tocsin.ports.Projections.claim`."""
         claimed = self._update(
             "projected",
             org,
-            "SET through_seq = :through, until_seq = :until, claimed_at = :now",
+            "SET through_seq = :through, until_seq = :until",
             {
                 ":through": {"N": str(run.through_seq)},
                 ":until": {"N": str(run.until_seq)},
-                ":now": {"N": str(run.claimed_at_ms)},
                 ":was": {"N": str(cursor.until_seq)},
             },
             "attribute_not_exists(pk) OR (through_seq = :through AND until_seq = :was)",

@@ -92,6 +92,8 @@ class DynamoKeys(StateTable):
         }
         if key.revoked_at_ms is not None:
             attributes["revoked_at"] = _number(key.revoked_at_ms)
+        if key.types is not None:
+            attributes["types"] = {"L": [{"S": type} for type in sorted(key.types)]}
         self._put(f"key#{key.org}", key.id, attributes)
 
     def all(self, org: str) -> Sequence[ApiKey]:
@@ -213,7 +215,7 @@ def _org(item: Mapping[str, Any]) -> Org:
 
 
 def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
-    revoked_at = item.get("revoked_at")
+    revoked_at, types = item.get("revoked_at"), item.get("types")
     return ApiKey(
         org=org,
         id=item["sk"]["S"],
@@ -222,4 +224,5 @@ def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
         name=item["name"]["S"],
         created_at_ms=int(item["created_at"]["N"]),
         revoked_at_ms=int(revoked_at["N"]) if revoked_at else None,
+        types=frozenset(type["S"] for type in types["L"]) if types else None,
     )

@@ -1,0 +1,1 @@
+"""The project function, on the ledger's stream."""

@@ -1,0 +1,35 @@
+"""Parse the ledger's stream records, call the projector, and name the records to be tried again."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tocsin import bootstrap
+from tocsin.adapters.dynamodb.ledger import org_of_segment
+
+logger = Logger()
+metrics = Metrics(namespace="Tocsin")
+service = cache(bootstrap.project)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Project the orgs of one batch of records (``ReportBatchItemFailures``)."""
+    sealed = [
+        (org, record["dynamodb"]["SequenceNumber"])
+        for record in event["Records"]
+        if (org := org_of_segment(record["dynamodb"]["Keys"]))
+    ]
+    report = service()(dict.fromkeys(org for org, _ in sealed))
+    for org, reason in report.failed.items():
+        logger.warning("an org must wait", org=org, reason=str(reason))
+    for broken in report.broken:
+        logger.error("the ledger is broken", org=broken.org, seq=broken.seq, reason=broken.reason)
+    if report.broken:
+        metrics.add_metric("BrokenLedgers", MetricUnit.Count, len(report.broken))
+        metrics.flush_metrics()
+    failed = [sequence_number for org, sequence_number in sealed if org in report.failed]
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
