@@ -23,7 +23,7 @@ from tocsin.adapters.dynamodb.journal import batch_of_image
 from tocsin.domain.batch import Batch
 from tocsin.local.tables import create
 from tocsin.services.fanout import Fanout
-from tocsin.services.project import INTERVAL_MS, Projector
+from tocsin.services.project import Projector
 from tocsin.settings import StoreSettings
 
 __all__ = ["main"]
@@ -31,7 +31,8 @@ __all__ = ["main"]
 EVENTS_PER_SECOND = 100
 SEALS_PER_SECOND = 4  # how often Lambda looks at a shard of a stream
 WARM_UP_SECONDS = 3  # in which the sessions and agents come to be
-COUNTED_SECONDS = INTERVAL_MS // 1000  # one run of the projections
+WINDOW_SECONDS = 10  # for which the project function's mapping collects
+COUNTED_SECONDS = WINDOW_SECONDS  # one run of the projections
 BYTES_BATCHES = 40  # requests of each size and shape
 _JOURNAL, _LEDGER, _STATE = "journal", "ledger", "state"
 _COLUMNS = {
@@ -65,7 +66,7 @@ def main() -> None:
         [_row(size, each) for size, each in counted.items()],
         (
             "segments and markers are one transaction (twice the units); projections: every",
-            f"  {INTERVAL_MS / 1000:g} s a write for each of {traffic.SESSIONS} sessions and "
+            f"  {WINDOW_SECONDS} s a write for each of {traffic.SESSIONS} sessions and "
             f"{traffic.AGENTS} agents that had events, the usage and the cursor.",
             "an item: what ratios are to; +2 indexes: with one by session and one by agent.",
             "calls: of fan-out to DynamoDB, one after another: at a typical seal, and at most.",
@@ -127,17 +128,18 @@ def _units(server: Server, size: int) -> _Counted:
     projections = dynamodb.DynamoProjections(client, settings.state_table)
     fanout = Fanout(
         ledger=ledger,
-        projector=Projector(ledger=ledger, journal=journal, projections=projections, clock=clock),
         set_aside=FakeSetAside(),
         broker=None,
         clock=clock,
     )
+    projector = Projector(ledger=ledger, journal=journal, projections=projections)
     bodies = iter(traffic.bodies(size, _requests_in(WARM_UP_SECONDS + COUNTED_SECONDS, size)))
     sent: list[bytes] = []
     calls: list[int] = []
     last_id = ""
     for tick in range((WARM_UP_SECONDS + COUNTED_SECONDS) * SEALS_PER_SECOND):
         if tick == WARM_UP_SECONDS * SEALS_PER_SECOND:
+            projector([ORG])
             meter.reset()
             sent.clear()
             calls.clear()
@@ -157,6 +159,7 @@ def _units(server: Server, size: int) -> _Counted:
             if report.failed or report.set_aside:
                 raise RuntimeError(f"not sealed: {report}")
         clock.ms = FakeClock().ms + (tick + 1) * 1000 // SEALS_PER_SECOND
+    projector([ORG])
     items = [item for body in sent for item in straightforward.items(body)]
     theirs = sum(write_units(item_size(item)) for item in items)
     indexes = sum(write_units(_index_size(item, by)) for by in _INDEXES for item in items)

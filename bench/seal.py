@@ -14,13 +14,12 @@ from bench.lambdas import ORG, Tenant
 from bench.report import number, ratio, show
 from bench.timing import Variant, measure
 from bench.unsent import Recorder, hold
-from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeProjections, FakeSetAside
+from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeSetAside
 from tocsin import ports
 from tocsin.adapters import dynamodb
 from tocsin.adapters.dynamodb.journal import batch_of_image
 from tocsin.domain.batch import Batch
 from tocsin.services.fanout import Fanout
-from tocsin.services.project import Projector
 from tocsin.services.replay import verify
 from tocsin.services.seal import seal_batches
 
@@ -60,7 +59,7 @@ def main() -> None:
             "seal, with its items: on the DynamoDB adapter, over a client that does nothing.",
             "seal to the send: on the DynamoDB adapter, with a boto3 client that all but sends.",
             "fan-out handler: from the stream's event, over fakes: unpack, check, seal, encode for",
-            "  the channel, project (a run is due each time).",
+            "  the channel.",
             "verify: services.replay.verify over a ledger of four seals, its batches unpacked;",
             "verify from items: the same from journal items as DynamoDB returns them.",
         ),
@@ -88,15 +87,8 @@ def _variants(size: int) -> dict[str, Variant]:
         _check(sum(segment.count for segment, _ in sealed.fresh), len(entries))
 
     def fan_out() -> None:
-        ledger, projections = FakeLedger(), FakeProjections()
         fanout = Fanout(
-            ledger=ledger,
-            projector=Projector(
-                ledger=ledger, journal=FakeJournal(), projections=projections, clock=clock
-            ),
-            set_aside=FakeSetAside(),
-            broker=_Broker(),
-            clock=clock,
+            ledger=FakeLedger(), set_aside=FakeSetAside(), broker=_Broker(), clock=clock
         )
         deployed.service = lambda: fanout  # type: ignore[assignment]
         _check(len(deployed.handler(event, context)["batchItemFailures"]), 0)

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -12,6 +11,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
 )
+from botocore.session import get_session
 
 from tocsin import __version__
 from tocsin.domain.errors import Busy, OutcomeUnknown
@@ -48,7 +48,9 @@ def client(endpoint_url: str | None = None) -> "DynamoDBClient":
         parameter_validation=False,  # a sixth of a call's time, for what mypy has checked
         user_agent=f"tocsin/{__version__}",  # else it is assembled anew for every call
     )
-    return boto3.client("dynamodb", endpoint_url=endpoint_url, config=config)
+    # boto3's own session would load its resources and S3 transfers: 50 ms more of a cold start.
+    client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=config)
+    return cast("DynamoDBClient", client)
 
 
 @contextmanager
