@@ -1,88 +1,119 @@
 """One stream over raw ASGI: no framework's objects stay in memory while a client watches."""
 
 import asyncio
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+from urllib.parse import urlencode
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
-from tocsin.domain.errors import TocsinError
+from tocsin.domain.errors import Crowded, LimitReached, Refused, TocsinError, Unauthenticated
 from tocsin.services.watch import Admission, Render, Subscriber, Watch
+from tocsin.wire.dialects import Dialect
+from tocsin.wire.negotiation import BareRoute, wants_stream
 from tocsin.wire.problems import Problem, problem
 
-__all__ = ["EventStream", "send_problem", "takes_anything", "takes_event_stream"]
+__all__ = ["EventStream", "send_problem"]
 
-_HEADERS = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx, and what learned it from nginx
-]
-_STREAMS = {"text/event-stream", "text/*", "*/*"}
-
-
-def takes_event_stream(accept: str) -> bool:
-    """Whether an ``Accept`` header allows a stream: it names one, or does not care."""
-    ranges = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
-    return not accept.strip() or not _STREAMS.isdisjoint(ranges)
-
-
-def takes_anything(accept: str) -> bool:
-    """Whether the route only streams, whatever ``Accept`` says: always."""
-    return True
+_HEADERS = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",  # nginx, and what learned it from nginx
+}
+_START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(name.encode(), value.encode()) for name, value in _HEADERS.items()],
+}
+_ABORT_SECONDS = 1.0
+_DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
 
 
 class EventStream:
     """``GET`` and ``HEAD`` of one dialect's route."""
 
-    def __init__(self, watch: Watch, render: Render, takes: Callable[[str], bool]) -> None:
-        """Serve ``watch`` in the dialect ``render`` to those whose ``Accept`` header it takes."""
+    def __init__(
+        self,
+        watch: Watch,
+        dialect: Dialect,
+        *,
+        token_in_query: bool,
+        bare_route: BareRoute | None = None,
+    ) -> None:
+        """Serve ``watch`` in a dialect.
+
+        With ``token_in_query`` a key may come as ``?token=``. ``bare_route`` is for the route that
+        is a list too; the others stream whatever ``Accept`` says.
+        """
         self._watch = watch
-        self._render = render
-        self._takes = takes
+        self._dialect = dialect
+        self._token_in_query = token_in_query
+        self._bare_route = bare_route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request to its end."""
         try:
-            admission = await self._admit(scope)
-            if scope["method"] == "HEAD":
-                await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-                await send({"type": "http.response.body"})
-                return
-            subscriber = await self._watch.subscribe(admission, self._render)
-        except (TocsinError, _Unserved) as error:
-            answer = error.problem if isinstance(error, _Unserved) else problem(error)
-            await send_problem(answer, send)
+            admission, render = await self._admit(scope)
+        except TocsinError as error:
+            await self._refuse(error, send)
             return
-        leaving = asyncio.create_task(_end_on_disconnect(receive, subscriber))
+        subscriber: Subscriber | None = None
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            data = self._watch.opening(subscriber)
-            while data:
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-                data = await subscriber.next()
-            await send({"type": "http.response.body"})
+            if scope["method"] == "HEAD":
+                await _send_stream(b"", send)
+                return
+            subscriber = await self._watch.subscribe(admission, render, self._dialect)
+            opening = self._watch.opening(subscriber, self._dialect)
+            await _pump(subscriber, opening, receive, send)
+        except TocsinError as error:  # nothing has been sent yet
+            await self._refuse(error, send)
         finally:
-            leaving.cancel()
             self._watch.leave(admission, subscriber)
 
-    async def _admit(self, scope: Scope) -> Admission:
-        if scope["method"] not in ("GET", "HEAD"):
+    async def _admit(self, scope: Scope) -> tuple[Admission, Render]:
+        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        _hide_token(scope, query)
+        self._check(scope["method"], headers, query)
+        credential = headers.get("authorization")
+        if credential is None and self._token_in_query and (token := query.get("token")):
+            credential = f"Bearer {token}"
+        admission = await self._watch.admit(
+            credential, headers.get("last-event-id"), query.get("after"), query.get("since")
+        )
+        try:
+            return admission, self._dialect.render(query.multi_items(), admission.allowed)
+        except TocsinError:
+            self._watch.leave(admission)
+            raise
+
+    def _check(self, method: str, headers: Headers, query: QueryParams) -> None:
+        if method not in ("GET", "HEAD"):
             raise _Unserved(405, "this route takes GET and HEAD", {"Allow": "GET, HEAD"})
-        headers = Headers(scope=scope)
-        if not self._takes(headers.get("accept", "")):
+        accept = ", ".join(headers.getlist("accept"))
+        if self._bare_route and not wants_stream(accept, query, self._bare_route):
             raise _Unserved(
                 406,
                 "the list of events is not available yet: ask for the stream with "
                 "Accept: text/event-stream",
             )
-        return await self._watch.admit(
-            headers.get("authorization"),
-            headers.get("last-event-id"),
-            QueryParams(scope["query_string"]).get("after"),
-        )
+
+    async def _refuse(self, error: TocsinError, send: Send) -> None:
+        dialect = self._dialect
+        if isinstance(error, _Unserved):
+            await send_problem(error.problem, send)
+        elif isinstance(error, Unauthenticated) and dialect.unauthorized:
+            await _send_stream(dialect.unauthorized, send)
+        elif isinstance(error, Crowded | LimitReached) and dialect.too_many:
+            headers = {"Content-Type": "text/plain; charset=utf-8"} | _retry_after(error)
+            await _send(503, headers, dialect.too_many.encode(), send)
+        else:
+            await send_problem(problem(error), send)
 
 
-class _Unserved(Exception):
+class _Unserved(TocsinError):
     """What HTTP itself refuses here."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
@@ -92,11 +123,70 @@ class _Unserved(Exception):
 
 async def send_problem(answer: Problem, send: Send) -> None:
     """Send an error as a whole response."""
-    content = answer.content
-    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    headers.append((b"content-length", b"%d" % len(content)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await _send(answer.status, answer.headers, answer.content, send)
+
+
+async def _send(status: int, headers: Mapping[str, str], content: bytes, send: Send) -> None:
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw.append((b"content-length", b"%d" % len(content)))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": content})
+
+
+async def _send_stream(data: bytes, send: Send) -> None:
+    """Send a stream that ends at once."""
+    await send(_START)
+    await send({"type": "http.response.body", "body": data})
+
+
+async def _pump(subscriber: Subscriber, opening: bytes, receive: Receive, send: Send) -> None:
+    """Pass on what the subscriber is given until either side ends it."""
+    serving = asyncio.current_task()
+    if serving is None:
+        raise RuntimeError("a stream is served in a task")
+    leaving = asyncio.create_task(_end_on_disconnect(receive, subscriber))
+    subscriber.on_stall = serving.cancel
+    try:
+        await send(_START)
+        data = opening
+        while data:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            data = await subscriber.next()
+        await send({"type": "http.response.body"})
+    except asyncio.CancelledError:
+        if not subscriber.stalled:
+            raise
+        serving.uncancel()
+        _abort(send)
+        await asyncio.wait([leaving], timeout=_ABORT_SECONDS)
+    finally:
+        leaving.cancel()
+
+
+def _abort(send: Send) -> None:
+    """Break the connection of a client that takes nothing.
+
+    ASGI has no word for this. What uvicorn hands out as ``send`` is bound to the object that has
+    the transport. With another server the response just ends, when that server can send its end.
+    """
+    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        return
+    if (connection := transport.get_extra_info("socket")) is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
+    transport.abort()
+
+
+def _retry_after(error: Refused) -> dict[str, str]:
+    seconds = error.retry_after_seconds
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+def _hide_token(scope: MutableMapping[str, Any], query: QueryParams) -> None:
+    """Take the token out of what the server may write to its access log."""
+    if "token" in query:
+        rest = [(name, value) for name, value in query.multi_items() if name != "token"]
+        scope["query_string"] = urlencode(rest).encode()
 
 
 async def _end_on_disconnect(receive: Receive, subscriber: Subscriber) -> None:

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,16 +13,11 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from functions.stream._drain import on_sigterm
-from functions.stream._endpoint import (
-    EventStream,
-    send_problem,
-    takes_anything,
-    takes_event_stream,
-)
+from functions.stream._endpoint import EventStream, send_problem
 from tocsin import bootstrap
 from tocsin.domain.errors import NotFound
 from tocsin.services.watch import StreamParts, Watch
-from tocsin.wire import govrix, igris
+from tocsin.wire.dialects import GOVRIX, IGRIS, KAVACH, RAMPART
 from tocsin.wire.problems import problem
 
 __all__ = ["build"]
@@ -30,6 +26,7 @@ __all__ = ["build"]
 def build(parts: StreamParts) -> Router:
     """Return the application over these parts."""
     watch = Watch(parts)
+    stream = partial(EventStream, watch, token_in_query=parts.token_in_query)
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
@@ -50,8 +47,10 @@ def build(parts: StreamParts) -> Router:
 
     return Router(
         [
-            Route("/api/v1/events", EventStream(watch, igris.encode, takes_event_stream)),
-            Route("/api/v1/events/stream", EventStream(watch, govrix.encode, takes_anything)),
+            Route("/api/v1/events", stream(IGRIS, bare_route=parts.bare_events_route)),
+            Route("/v1/events/stream", stream(RAMPART)),
+            Route("/api/v1/events/stream", stream(GOVRIX)),
+            Route("/api/kavach/events/stream", stream(KAVACH)),
             Route("/healthz", healthz, methods=["GET"]),
         ],
         redirect_slashes=False,

@@ -1,10 +1,12 @@
 """What each deployable reads from its environment; only ``bootstrap`` reads these."""
 
-from typing import Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tocsin.wire.filters import is_event_type
 
 __all__ = [
     "FanoutSettings",
@@ -69,11 +71,33 @@ class StreamSettings(ValkeySettings):
 
     Where a response must not last or grow for ever, ``stream_max_seconds`` and ``stream_max_bytes``
     end each stream before that, between two messages; its client resumes where it ended.
+
+    ``stream_types`` are the event types that streams may show at most, comma-separated. With
+    ``token_in_query`` a key is also taken as ``?token=``. ``bare_events_route`` says what a plain
+    ``GET /api/v1/events`` is. Without ``keepalive_seconds`` each dialect keeps to its document. A
+    client that takes nothing for ``stall_seconds`` is given up.
     """
 
-    keepalive_seconds: float = 15.0
+    stream_types: Annotated[frozenset[str] | None, NoDecode] = None
+    max_streams: int = Field(default=10_000, ge=1)
+    max_streams_per_org: int | None = Field(default=None, ge=1)
+    max_streams_per_key: int | None = Field(default=None, ge=1)
+    token_in_query: bool = True
+    bare_events_route: Literal["stream", "list"] = "stream"
+    keepalive_seconds: float | None = Field(default=None, gt=0)
+    stall_seconds: float = Field(default=60.0, gt=0)
     look_seconds: float = 5.0
     ring_events: int = 4_096
     retention_days: int = 90
     stream_max_seconds: float | None = Field(default=None, gt=0)
     stream_max_bytes: int | None = Field(default=None, ge=1_048_576)  # any message is smaller
+
+    @field_validator("stream_types", mode="before")
+    @classmethod
+    def _known_types(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        types = frozenset(type.strip() for type in value.split(","))
+        if unknown := sorted(type for type in types if not is_event_type(type)):
+            raise ValueError(f"TOCSIN_STREAM_TYPES names {unknown[0]!r}, which is no event type")
+        return types

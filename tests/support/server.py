@@ -10,14 +10,15 @@ from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, *, access_log: bool = False) -> AsyncIterator[str]:
     """Serve an application in this event loop, and yield its URL."""
     config = uvicorn.Config(
         app,
         http="httptools",
         ws="none",
-        log_level="warning",
-        access_log=False,
+        log_level="info" if access_log else "warning",
+        log_config=None if access_log else uvicorn.config.LOGGING_CONFIG,
+        access_log=access_log,
         lifespan="on",
         timeout_graceful_shutdown=5,
     )

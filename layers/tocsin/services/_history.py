@@ -20,6 +20,7 @@ type ReadAfter = Callable[[str, int, bytes | None], list[SealedEvent]]
 
 READS_AT_ONCE = 4
 CACHE_BYTES = 16 * 1024 * 1024
+CHUNK_OVERHEAD_BYTES = 512  # of a chunk in the cache, of which most may be hidden
 
 type _Place = tuple[str, Render, int]
 
@@ -78,7 +79,7 @@ class History:
     def _remember(self, place: _Place, chunk: Chunk) -> None:
         if place not in self._cache:
             self._cache[place] = chunk
-            self._cache_bytes += len(chunk.data)
+            self._cache_bytes += CHUNK_OVERHEAD_BYTES + len(chunk.data)
         while self._cache_bytes > CACHE_BYTES:
             oldest = next(iter(self._cache))
-            self._cache_bytes -= len(self._cache.pop(oldest).data)
+            self._cache_bytes -= CHUNK_OVERHEAD_BYTES + len(self._cache.pop(oldest).data)

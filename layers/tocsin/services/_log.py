@@ -22,8 +22,8 @@ class Reader(Protocol):
     def wake(self) -> None:
         """Look at the log again, if waiting."""
 
-    def keep_alive(self, sent_before: float) -> None:
-        """Say that the stream lives, if nothing was sent since then (the loop's time)."""
+    def keep_alive(self, now: float) -> None:
+        """Say that the stream lives, if it was silent for long (the loop's time)."""
 
     def fail(self, error: IntegrityError) -> None:
         """Stop: what the log holds can't be trusted."""
@@ -47,20 +47,23 @@ class Log:
         """Add a reader."""
         self._readers.add(reader)
 
-    def leave(self, reader: Reader) -> None:
-        """Forget a reader."""
-        self._readers.discard(reader)
+    def leave(self, reader: Reader) -> bool:
+        """Forget a reader; whether it was one."""
+        if reader not in self._readers:
+            return False
+        self._readers.remove(reader)
         self.waiting.discard(reader)
         self._left_at = self._loop.time()
+        return True
 
     def left_before(self, moment: float) -> bool:
         """Whether nobody has read it since ``moment`` (the loop's time)."""
         return not self._readers and self._left_at < moment
 
-    def keep_alive(self, sent_before: float) -> None:
-        """Let those readers that sent nothing since ``sent_before`` say that they live."""
+    def keep_alive(self, now: float) -> None:
+        """Let those readers that were silent for long say that they live."""
         for reader in self._readers:
-            reader.keep_alive(sent_before)
+            reader.keep_alive(now)
 
     def append(self, events: Sequence[SealedEvent]) -> bool:
         """Add what is new of these; False when they do not follow the head."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.ports import Clock, Feed, Journal, Ledger
+from tocsin.wire.negotiation import BareRoute
 
 __all__ = ["Access", "LiveFeed", "StreamParts"]
 
@@ -35,7 +36,14 @@ class StreamParts:
     access: Access
     clock: Clock
     feed: LiveFeed | None = None
-    keepalive_seconds: float = 15.0
+    allowed_types: frozenset[str] | None = None  # event types; None: all, as far as the key goes
+    max_streams: int = 10_000  # at once, in this process
+    max_streams_per_org: int | None = None
+    max_streams_per_key: int | None = None
+    token_in_query: bool = True  # whether ?token=<key> will do for the Authorization header
+    bare_events_route: BareRoute = "stream"
+    keepalive_seconds: float | None = None  # None: as each dialect's document says
+    stall_seconds: float = 60.0  # after which a client that takes nothing is given up
     look_seconds: float = 5.0  # how often a ledger's head is looked at although the feed is there
     poll_seconds: float = 0.5  # and without a feed
     recheck_seconds: float = 20.0  # how often the keys of open streams are checked again

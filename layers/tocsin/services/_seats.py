@@ -71,7 +71,11 @@ class Seats:
     def leave(self, key: ApiKey) -> None:
         """Give back a key's seat."""
         self._taken -= 1
-        for counter, name in ((self._orgs, key.org), (self._keys, (key.org, key.id))):
-            counter[name] -= 1
-            if not counter[name]:
-                del counter[name]
+        _less(self._orgs, key.org)
+        _less(self._keys, (key.org, key.id))
+
+
+def _less[K](counter: Counter[K], name: K) -> None:
+    counter[name] -= 1
+    if not counter[name]:
+        del counter[name]

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from tocsin.domain.errors import IntegrityError
 from tocsin.services._history import History
@@ -9,9 +11,20 @@ from tocsin.services._log import Log
 from tocsin.services._ring import Chunk, Render
 from tocsin.wire import frames
 
-__all__ = ["Subscriber"]
+__all__ = ["Pace", "Subscriber"]
 
 logger = logging.getLogger(__name__)
+
+TELL_SECONDS = 1.0  # between two messages that tell only the cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What silence leads to: a heartbeat when it is ours, and an end when it is the client's."""
+
+    heartbeat: bytes = frames.KEEPALIVE
+    silence_seconds: float = 15.0
+    stall_seconds: float = 60.0
 
 
 class Subscriber:
@@ -19,23 +32,30 @@ class Subscriber:
 
     Replay, live, a slow client and a hole left by pub/sub are the same case: the cursor is behind
     the head, so take the ring's bytes, or the ledger's when the ring begins later.
+
+    ``on_stall`` is called once when the client has not taken for long what it was given.
     """
 
     __slots__ = (
         "_began_at",
         "_ended",
+        "_giving",
         "_hash",
+        "_hidden",
         "_history",
         "_last",
         "_log",
         "_loop",
         "_max_bytes",
+        "_pace",
         "_quiet",
         "_render",
         "_sent_at",
         "_sent_bytes",
         "_waiter",
         "cursor",
+        "on_stall",
+        "stalled",
     )
 
     def __init__(
@@ -44,14 +64,20 @@ class Subscriber:
         history: History,
         render: Render,
         cursor: int,
+        pace: Pace,
         max_bytes: int | None = None,
     ) -> None:
         """Start after ``cursor``, and end before ``max_bytes``."""
         self.cursor = cursor
+        self.on_stall: Callable[[], object] | None = None
+        self.stalled = False
         self._hash = log.ring.hash if cursor == log.ring.seq else None
         self._log = log
         self._history = history
-        self._render = render
+        self._render = log.ring.join(render)
+        self._pace = pace
+        self._hidden = False  # whether the cursor is beyond what the client was told
+        self._giving = False  # whether the client is yet to take what it was given
         self._loop = asyncio.get_running_loop()
         self._began_at = self._sent_at = self._loop.time()
         self._sent_bytes = 0
@@ -65,17 +91,17 @@ class Subscriber:
     async def next(self) -> bytes:
         """Return what to send next, waiting for it; empty at the end of the stream."""
         log = self._log
+        self._giving = False
         while not self._ended:
             if self.cursor < log.ring.seq:
                 chunk = log.ring.take(self._render, self.cursor) or await self._read()
                 if chunk and (data := self._advance(chunk)):
-                    self._sent_at = self._loop.time()
-                    return data
+                    return self._give(data)
             elif self._quiet:
                 self._quiet = False
-                if self._fits(frames.KEEPALIVE):
-                    self._sent_at = self._loop.time()
-                    return frames.KEEPALIVE
+                data = self._tell() if self._hidden else self._pace.heartbeat
+                if self._fits(data):
+                    return self._give(data)
             else:
                 self._waiter = self._loop.create_future()
                 log.waiting.add(self)
@@ -92,11 +118,19 @@ class Subscriber:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def keep_alive(self, sent_before: float) -> None:
-        """Send a comment if it waits and sent nothing since ``sent_before`` (the loop's time)."""
-        if self._waiter is not None and self._sent_at <= sent_before:
-            self._quiet = True
-            self.wake()
+    def keep_alive(self, now: float) -> None:
+        """Say something if it has long been silent, and give up a client that takes nothing."""
+        silent_seconds = now - self._sent_at
+        if self._waiter is not None:
+            patience_seconds = TELL_SECONDS if self._hidden else self._pace.silence_seconds
+            if silent_seconds >= min(patience_seconds, self._pace.silence_seconds):
+                self._quiet = True
+                self.wake()
+        elif self._giving and not self.stalled and silent_seconds >= self._pace.stall_seconds:
+            self.stalled = True
+            self.end()
+            if self.on_stall:
+                self.on_stall()
 
     def end_older(self, began_before: float) -> None:
         """End the stream where it is if it began before then (the loop's time)."""
@@ -117,7 +151,8 @@ class Subscriber:
     def close(self) -> None:
         """Leave the log; nothing is sent any more."""
         self._ended = True
-        self._log.leave(self)
+        if self._log.leave(self):
+            self._log.ring.leave(self._render)
 
     async def _read(self) -> Chunk | None:
         try:
@@ -132,10 +167,22 @@ class Subscriber:
             reason = "it does not follow what was sent"
             self._refuse(IntegrityError(self._log.org, self.cursor + 1, reason))
             return b""
-        if not self._fits(chunk.data):
+        data, hidden = chunk.data, chunk.hidden
+        if not data and self._loop.time() - self._sent_at >= TELL_SECONDS:
+            data, hidden = frames.cursor(chunk.last_seq), False
+        if not self._fits(data):
             return b""
-        self.cursor, self._hash = chunk.last_seq, chunk.hash
-        return chunk.data
+        self.cursor, self._hash, self._hidden = chunk.last_seq, chunk.hash, hidden
+        return data
+
+    def _give(self, data: bytes) -> bytes:
+        self._sent_at = self._loop.time()
+        self._giving = True
+        return data
+
+    def _tell(self) -> bytes:
+        self._hidden = False
+        return frames.cursor(self.cursor)
 
     def _fits(self, data: bytes) -> bool:
         """Count what is to be sent; end the stream instead when that would be too much.

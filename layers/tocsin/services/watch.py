@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy
-from tocsin.domain.keys import Scope
+from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.segment import SealedEvent
 from tocsin.services import _cursor, replay
 from tocsin.services._credentials import Credentials
@@ -16,9 +16,11 @@ from tocsin.services._history import History
 from tocsin.services._log import Log
 from tocsin.services._parts import Access, LiveFeed, StreamParts
 from tocsin.services._ring import Render, Ring
+from tocsin.services._seats import Seats
 from tocsin.services._shared import Shared
-from tocsin.services._subscriber import Subscriber
-from tocsin.wire import frames
+from tocsin.services._subscriber import TELL_SECONDS, Pace, Subscriber
+from tocsin.wire import filters
+from tocsin.wire.dialects import GOVRIX, Dialect
 
 __all__ = [
     "Access",
@@ -39,19 +41,28 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that may watch: the credential it came with, its org, and where it starts."""
+    """A request that may watch: the credential it came with, its key, and where it starts.
+
+    ``allowed`` are the event types it may see; None: all.
+    """
 
     credential: str | None
-    org: str
+    key: ApiKey
     cursor: int | None  # None: from now on
+    allowed: frozenset[str] | None = None
+
+    @property
+    def org(self) -> str:
+        """The key's org."""
+        return self.key.org
 
 
 class Watch:
     """The stream's engine: a log for each org that somebody watches, and one beat for them all.
 
     The beat does what would otherwise need timers per connection: keepalives, looks at the ledgers'
-    heads, closing logs that nobody watches, ending streams that last too long, and checking that
-    keys are still valid.
+    heads, closing logs that nobody watches, ending streams that last too long or whose clients take
+    nothing, and checking that keys are still valid.
     """
 
     def __init__(self, parts: StreamParts) -> None:
@@ -60,6 +71,8 @@ class Watch:
         self._history = History(self._read_after)
         self._followed: dict[str, Follow] = {}
         self._credentials = Credentials(parts.access)
+        self._seats = Seats(parts.max_streams, parts.max_streams_per_org, parts.max_streams_per_key)
+        self._paces: dict[Dialect, Pace] = {}
         self._opening: Shared[str, None] = Shared()
         self._chores: Shared[object, None] = Shared()
         self._health = HealthCheck(parts)
@@ -71,22 +84,45 @@ class Watch:
         """How many there are now."""
         return len(self._credentials)
 
+    @property
+    def admitted(self) -> int:
+        """How many requests hold a seat: those that watch, and those still being admitted."""
+        return self._seats.taken
+
     async def admit(
-        self, credential: str | None, last_event_id: str | None = None, after: str | None = None
+        self,
+        credential: str | None,
+        last_event_id: str | None = None,
+        after: str | None = None,
+        since: str | None = None,
     ) -> Admission:
-        """Decide whether a request may watch, and from where.
+        """Decide whether a request may watch, and from where; :meth:`leave` in the end.
 
         Raises:
             Unauthenticated, Forbidden: not with this credential.
             Malformed: the cursor is not one, or it is ahead of the ledger.
+            Crowded: this process serves as many as it may.
+            LimitReached: the org or the key has as many streams as it may.
             Busy: a store does not answer, or this process is about to end.
         """
         if self._draining:
             raise Busy("this instance is shutting down: connect again")
-        return await asyncio.to_thread(self._admit, credential, last_event_id, after)
+        self._seats.take()
+        try:
+            start = _cursor.Start(last_event_id, after, since)
+            admission = await asyncio.to_thread(self._admit, credential, start)
+            self._seats.assign(admission.key)
+        except BaseException:
+            self._seats.give_back()
+            raise
+        return admission
 
-    async def subscribe(self, admission: Admission, render: Render) -> Subscriber:
+    async def subscribe(
+        self, admission: Admission, render: Render, dialect: Dialect = GOVRIX
+    ) -> Subscriber:
         """Return a subscriber, to be given to :meth:`leave` in the end.
+
+        ``render`` is the dialect with the request's filters.
 
         Raises:
             Busy: the ledger does not answer.
@@ -98,20 +134,29 @@ class Watch:
             await self._opening.run(org, lambda: self._open(org))
         log = follow.log
         cursor = log.ring.seq if admission.cursor is None else admission.cursor
-        subscriber = Subscriber(log, self._history, render, cursor, self._max_bytes(cursor))
+        subscriber = Subscriber(
+            log,
+            self._history,
+            render,
+            cursor,
+            self._pace(dialect),
+            self._max_bytes(dialect, cursor),
+        )
         self._credentials.add(admission.credential, subscriber)
         if self._draining:
             subscriber.end()
         return subscriber
 
-    def opening(self, subscriber: Subscriber) -> bytes:
+    def opening(self, subscriber: Subscriber, dialect: Dialect = GOVRIX) -> bytes:
         """Return what a subscriber's stream begins with."""
-        return frames.opening(subscriber.cursor, self._parts.retry_ms)
+        return dialect.opening(subscriber.cursor, self._parts.retry_ms)
 
-    def leave(self, admission: Admission, subscriber: Subscriber) -> None:
-        """Forget a subscriber."""
-        subscriber.close()
-        self._credentials.discard(admission.credential, subscriber)
+    def leave(self, admission: Admission, subscriber: Subscriber | None = None) -> None:
+        """Forget a request, once, and its subscriber if it came to that."""
+        self._seats.leave(admission.key)
+        if subscriber is not None:
+            subscriber.close()
+            self._credentials.discard(admission.credential, subscriber)
 
     async def health(self) -> Health:
         """Return whether the parts answer."""
@@ -137,22 +182,29 @@ class Watch:
         if self._parts.feed:
             await self._parts.feed.aclose()
 
-    def _admit(
-        self, credential: str | None, last_event_id: str | None, after: str | None
-    ) -> Admission:
+    def _admit(self, credential: str | None, start: _cursor.Start) -> Admission:
         parts = self._parts
-        org = parts.access.authorize(credential, Scope.READ).org
-        follow = self._followed.get(org)
+        key = parts.access.authorize(credential, Scope.READ)
+        follow = self._followed.get(key.org)
         known_head = follow.log.ring.seq if follow else 0
-        cursor = _cursor.resolve(parts.ledger, org, last_event_id, after, known_head)
-        return Admission(credential, org, cursor)
+        cursor = _cursor.resolve(parts.ledger, key.org, start, known_head, parts.clock.now_ms())
+        return Admission(credential, key, cursor, filters.within(key.types, parts.allowed_types))
 
-    def _max_bytes(self, cursor: int) -> int | None:
+    def _pace(self, dialect: Dialect) -> Pace:
+        """Return the dialect's pace, as far as the parts do not say another."""
+        pace = self._paces.get(dialect)
+        if pace is None:
+            seconds = self._parts.keepalive_seconds or dialect.heartbeat.seconds
+            pace = Pace(dialect.heartbeat.data, seconds, self._parts.stall_seconds)
+            self._paces[dialect] = pace
+        return pace
+
+    def _max_bytes(self, dialect: Dialect, cursor: int) -> int | None:
         """Return what a stream may send after its opening."""
         parts = self._parts
         if parts.max_bytes is None:
             return None
-        return parts.max_bytes - len(frames.opening(cursor, parts.retry_ms))
+        return parts.max_bytes - len(dialect.opening(cursor, parts.retry_ms))
 
     def _read_after(self, org: str, after_seq: int, digest: bytes | None) -> list[SealedEvent]:
         parts, expired_before_ms = self._parts, 0
@@ -185,9 +237,11 @@ class Watch:
     async def _keep_beating(self) -> None:
         parts, loop = self._parts, asyncio.get_running_loop()
         shortest = min(
-            parts.keepalive_seconds,
+            parts.keepalive_seconds or GOVRIX.heartbeat.seconds,
             parts.look_seconds,
             parts.recheck_seconds,
+            parts.stall_seconds,
+            10 * TELL_SECONDS,
             parts.max_seconds or math.inf,
         )
         recheck_at = loop.time() + parts.recheck_seconds
@@ -206,7 +260,7 @@ class Watch:
     def _look_after_logs(self, now: float) -> None:
         parts = self._parts
         for org, follow in list(self._followed.items()):
-            follow.log.keep_alive(now - parts.keepalive_seconds)
+            follow.log.keep_alive(now)
             if follow.log.broken or follow.log.left_before(now - parts.grace_seconds):
                 self._close(org)
             elif follow.looked_at <= now - parts.look_seconds:

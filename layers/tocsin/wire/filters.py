@@ -85,6 +85,15 @@ class Filtered:
 
     encode: Render
     filter: Filter
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the hash, by which bytes are looked up for each delivery."""
+        object.__setattr__(self, "_hash", hash((self.encode, self.filter)))
+
+    def __hash__(self) -> int:
+        """Return the prepared hash."""
+        return self._hash
 
     def __call__(self, event: SealedEvent) -> bytes:
         """Return the dialect's bytes of an event; empty when it is hidden."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["KEEPALIVE", "event", "failure", "gap", "json_data", "opening"]
+__all__ = ["KEEPALIVE", "cursor", "event", "failure", "gap", "json_data", "opening"]
 
 KEEPALIVE = b": keepalive\n"  # one line feed: after a blank line some decoders emit an empty event
 
@@ -45,9 +45,15 @@ def opening(cursor: int, retry_ms: int) -> bytes:
     return b": tocsin\nretry: %d\nid: %d\n\n" % (retry_ms, cursor)
 
 
+def cursor(seq: int) -> bytes:
+    """Return the message that only moves the reader's cursor, over what is hidden from it."""
+    return b"id: %d\n\n" % seq
+
+
 def gap(after_seq: int, first_seq: int) -> bytes:
     """Return the message that says that events are not kept any more, from after ``after_seq``."""
     said = {
+        "type": "gap",
         "code": "GAP",
         "message": "events before first_seq are older than the retention and not available",
         "after": after_seq,
@@ -58,4 +64,5 @@ def gap(after_seq: int, first_seq: int) -> bytes:
 
 def failure(code: str, message: str, **details: Any) -> bytes:
     """Return the last message of a stream that ends for a reason; it moves no cursor."""
-    return b"event: error\ndata: %b\n\n" % json_data({"code": code, "message": message, **details})
+    said = {"type": "error", "code": code, "message": message, **details}
+    return b"event: error\ndata: %b\n\n" % json_data(said)

@@ -21,7 +21,7 @@ __all__ = ["HEARTBEAT", "TYPES", "UNAUTHORIZED", "Asked", "encode"]
 
 TYPES: Final = events.TYPES - events.TOOL_TYPES
 HEARTBEAT: Final = sse.comment("heartbeat")
-UNAUTHORIZED: Final = frames.failure("UNAUTHORIZED", "Invalid token")
+UNAUTHORIZED: Final = sse.encode("error", '{"code":"UNAUTHORIZED","message":"Invalid token"}')
 """All that is sent to who has no valid token."""
 
 _COST: Final = "cost.recorded"

@@ -32,4 +32,11 @@ def test_a_failure_moves_no_cursor() -> None:
     data = frames.opening(41, 2_000) + frames.failure("INTEGRITY", "broken", seq=42)
     (message,) = decode(data)
     assert (message.event, message.id) == ("error", "41")
-    assert message.fields == {"code": "INTEGRITY", "message": "broken", "seq": 42}
+    said = {"type": "error", "code": "INTEGRITY", "message": "broken", "seq": 42}
+    assert message.fields == said
+
+
+def test_a_cursor_alone_dispatches_nothing() -> None:
+    decoder = sse.Decoder()
+    assert list(decoder.feed(frames.cursor(42))) == []
+    assert decoder.last_event_id == "42"

@@ -1,0 +1,64 @@
+"""The four dialects of the stream, each with what its clients rely on beside the messages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.wire import filters, frames, govrix, igris, kavach, rampart
+from tocsin.wire.filters import Query, Render
+
+__all__ = ["GOVRIX", "IGRIS", "KAVACH", "RAMPART", "Dialect", "Heartbeat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The comment that is sent after so many seconds of silence."""
+
+    data: bytes = frames.KEEPALIVE
+    seconds: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One product's stream.
+
+    ``opening`` makes its first bytes from the cursor and the milliseconds to wait before a
+    reconnection. ``asked`` makes the dialect for those who ask for some of the dialect's own
+    ``names``; without them ``types`` means event types. ``unauthorized`` is all that a stream
+    without a valid credential says; None: it is an HTTP error, as are too many connections when
+    there is no text for them.
+    """
+
+    encode: Render
+    opening: Callable[[int, int], bytes] = frames.opening
+    heartbeat: Heartbeat = Heartbeat()
+    names: frozenset[str] | None = None
+    asked: Callable[[frozenset[str]], Render] | None = None
+    unauthorized: bytes | None = None
+    too_many: str | None = None
+
+    def render(self, query: Query, allowed: frozenset[str] | None = None) -> Render:
+        """Return the dialect with what a query filters, within the event types ``allowed``.
+
+        Raises:
+            Malformed: a filter is not understood.
+            Forbidden: nothing of what it asks for is allowed.
+        """
+        query = list(query)
+        encode, own = self.encode, self.asked is not None
+        if self.asked and (names := filters.types_of(query, self.names)) is not None:
+            encode = self.asked(names)
+        return filters.render(encode, filters.parse(query, typed=not own, allowed=allowed))
+
+
+IGRIS: Final = Dialect(encode=igris.encode)
+GOVRIX: Final = Dialect(encode=govrix.encode)
+RAMPART: Final = Dialect(encode=rampart.encode, opening=rampart.opening)
+KAVACH: Final = Dialect(
+    encode=kavach.encode,
+    heartbeat=Heartbeat(kavach.HEARTBEAT, 30.0),
+    names=kavach.TYPES,
+    asked=kavach.Asked,
+    unauthorized=kavach.UNAUTHORIZED,
+    too_many="Too many connections",
+)

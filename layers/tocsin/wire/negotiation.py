@@ -1,0 +1,29 @@
+"""What ``GET /api/v1/events`` is: Igris' stream, or Govrix Scout's list.
+
+Both documents' own commands work as they are printed. Who names ``text/event-stream`` gets the
+stream. Else who names ``application/json`` or gives a list's parameter gets the list. Else, for a
+plain ``curl``, it is as the setting says.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+__all__ = ["LIST_PARAMETERS", "BareRoute", "wants_stream"]
+
+type BareRoute = Literal["stream", "list"]
+
+LIST_PARAMETERS: Final = frozenset({"limit", "offset", "agent_id", "session_id"})  # Govrix Scout
+_ANYTHING: Final = frozenset({"text/*", "*/*"})
+
+
+def wants_stream(accept: str, parameters: Iterable[str], bare: BareRoute = "stream") -> bool:
+    """Whether a request for the bare route is for the stream.
+
+    ``accept`` is the header's value ("" when there is none), ``parameters`` are the query's names.
+    """
+    ranges = {each.partition(";")[0].strip().lower() for each in accept.split(",")} - {""}
+    if "text/event-stream" in ranges:
+        return True
+    if "application/json" in ranges or not LIST_PARAMETERS.isdisjoint(parameters):
+        return False
+    return bare == "stream" and (not ranges or not ranges.isdisjoint(_ANYTHING))
