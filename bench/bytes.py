@@ -122,7 +122,9 @@ def _units(server: Server, size: int) -> _Counted:
     tables, client = server.client(), server.client()
     create(tables, settings)
     meter, clock = Meter(client, tables), FakeClock()
-    journal = dynamodb.DynamoJournal(client, settings.journal_table, settings.state_table)
+    journal = dynamodb.DynamoJournal(
+        client, settings.journal_table, settings.state_table, retention_days=36_500
+    )
     tenant = Tenant(journal, dynamodb.DynamoQuota(client, settings.state_table), clock)
     ledger = dynamodb.DynamoLedger(client, settings.ledger_table)
     projections = dynamodb.DynamoProjections(client, settings.state_table)

@@ -45,7 +45,12 @@ class Database:
         create(client, settings)
         state = (client, settings.state_table)
         return Stores(
-            journal=dynamodb.DynamoJournal(client, settings.journal_table, settings.state_table),
+            journal=dynamodb.DynamoJournal(
+                client,
+                settings.journal_table,
+                settings.state_table,
+                retention_days=36_500,  # tests set the time, and the emulator expires by its own
+            ),
             receipts=dynamodb.DynamoReceipts(*state),
             ledger=dynamodb.DynamoLedger(client, settings.ledger_table),
             orgs=dynamodb.DynamoOrgs(*state),
