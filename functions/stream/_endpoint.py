@@ -66,6 +66,7 @@ class EventStream:
                 await _send_stream(b"", send)
                 return
             subscriber = await self._watch.subscribe(admission, render, self._dialect)
+            del render  # the subscriber has the one that is shared
             opening = self._watch.opening(subscriber, self._dialect)
             await _pump(subscriber, opening, receive, send)
         except TocsinError as error:  # nothing has been sent yet

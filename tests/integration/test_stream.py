@@ -50,8 +50,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(**numbers: Any) -> AsyncIterator[Stage]:
-    tenant, broker, access = Tenant(), FakeBroker(), FakeAccess()
+async def stage(
+    *, access: FakeAccess | None = None, access_log: bool = False, **numbers: Any
+) -> AsyncIterator[Stage]:
+    tenant, broker, access = Tenant(), FakeBroker(), access or FakeAccess()
     parts: dict[str, Any] = {"feed": broker, "keepalive_seconds": 3_600.0} | numbers
     app = build(
         StreamParts(
@@ -65,7 +67,7 @@ async def stage(**numbers: Any) -> AsyncIterator[Stage]:
     limits = httpx.Limits(max_connections=None)
     async with (
         asyncio.timeout(30),
-        serving(app) as url,
+        serving(app, access_log=access_log) as url,
         httpx.AsyncClient(base_url=url, limits=limits, timeout=10) as client,
     ):
         yield Stage(tenant, broker, access, client)

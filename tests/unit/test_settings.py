@@ -67,3 +67,27 @@ def test_a_limit_under_which_no_stream_gets_on_is_refused(
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match="greater than"):
         StreamSettings()
+
+
+def test_the_types_that_streams_may_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert StreamSettings().stream_types is None
+    monkeypatch.setenv("TOCSIN_STREAM_TYPES", "anomaly, approval.created")
+    assert StreamSettings().stream_types == frozenset({"anomaly", "approval.created"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("TOCSIN_STREAM_TYPES", "anomaly,nope", "'nope'"),
+        ("TOCSIN_STREAM_TYPES", "", "no event type"),
+        ("TOCSIN_MAX_STREAMS", "0", "greater than"),
+        ("TOCSIN_BARE_EVENTS_ROUTE", "both", "'stream' or 'list'"),
+        ("TOCSIN_STALL_SECONDS", "0", "greater than"),
+    ],
+)
+def test_a_setting_that_would_not_do_what_it_says_is_refused(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=says):
+        StreamSettings()
