@@ -7,6 +7,7 @@ export PATH := $(PATH):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),python3 -m uv)
+PARTS := .venv-ministack/.ready .venv-cdk/.ready
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
@@ -18,13 +19,18 @@ help: ## list the targets
 up: $(VENV)/.ready .venv-ministack/.ready ## install everything and run the whole product on this machine
 	@exec $(BIN)/tocsin up
 
-test: check .venv-ministack/.ready ## everything: format, lint, types, import rules, every test
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: check $(PARTS) ## everything: format, lint, types, import rules, every test
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/infra/synth
+	.venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 
-check: $(VENV)/.ready ## format, lint, types and import rules
+check: $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready ## format, lint, types and import rules
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
+	$(BIN)/mypy --exclude '^tests/(infra/(synth|throwaway)|localstack)/'
+	$(BIN)/mypy --cache-dir .mypy_cache/infra --python-executable .venv-infra/bin/python \
+		infra tests/infra/synth tests/infra/throwaway
+	$(BIN)/mypy --cache-dir .mypy_cache/localstack \
+		--python-executable .venv-localstack/bin/python tests/localstack
 	PYTHONPATH=layers:. $(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/.ready .venv-ministack/.ready ## print what is measured, as ratios within this run
@@ -35,6 +41,9 @@ lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in requirements/stream.in -o requirements/stream.txt
 	$(COMPILE) pyproject.toml --extra local requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/ministack.in -o requirements/ministack.txt
+	$(COMPILE) requirements/infra.in -o requirements/infra.txt
+	cd tests/localstack && $(COMPILE) --no-python-downloads pyproject.toml --group dev \
+		-o ../../requirements/localstack.txt
 
 clean: ## remove what was built; .tocsin (your events) stays
 	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -55,4 +64,20 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 
 .venv-ministack/.ready: requirements/ministack.txt
 	$(environment)
+	@touch $@
+
+.venv-infra/.ready: requirements/infra.txt
+	$(environment)
+	@touch $@
+
+.venv-localstack/.ready: requirements/localstack.txt tests/localstack/pyproject.toml
+	$(environment)
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(dir $@)bin/python \
+		--editable tests/localstack
+	@touch $@
+
+# The CDK's command line, one file from npm, by its checksum.
+.venv-cdk/.ready: requirements/aws-cdk.sha512
+	@mkdir -p $(dir $@) && cd $(dir $@) && npm pack --silent aws-cdk@2.1148.1 >/dev/null \
+		&& sha512sum --quiet --check $(CURDIR)/$< && tar -xzf aws-cdk-2.1148.1.tgz
 	@touch $@

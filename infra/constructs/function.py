@@ -1,0 +1,90 @@
+"""A Lambda function of ours: ARM, Python 3.13, a role and a log group of its own."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra import assets
+from infra.acknowledge import acknowledge
+from infra.config import Config
+from infra.constructs.layers import RUNTIME, Layers
+from infra.constructs.logs import Logs
+from infra.constructs.valkey import Valkey
+
+__all__ = ["Function"]
+
+
+class Function(lambda_.Function):
+    """``functions/<name>/handler.py``, deployed. With ``valkey`` it runs in the VPC."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        config: Config,
+        layers: Layers,
+        environment: Mapping[str, str],
+        timeout: Duration,
+        memory_mb: int = 512,
+        valkey: Valkey | None = None,
+        code: lambda_.Code | None = None,
+        handler: str | None = None,
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        """Deploy the handler, unless ``code`` and ``handler`` name something else."""
+        self.service = name  # the dimension of its metrics
+        logs = Logs(scope, f"{id}Logs", config=config)
+        role = _role(scope, f"{id}Role", in_vpc=valkey is not None)
+        logs.grant_write(role)
+        super().__init__(
+            scope,
+            id,
+            runtime=RUNTIME,
+            architecture=layers.architecture,
+            code=code or lambda_.Code.from_asset(str(assets.function(name))),
+            handler=handler or f"functions.{name}.handler.handler",
+            layers=layers.all,
+            environment={"POWERTOOLS_SERVICE_NAME": name, **environment},
+            timeout=timeout,
+            memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
+            role=role,
+            log_group=logs,
+            logging_format=lambda_.LoggingFormat.JSON,
+            # Without START, END and REPORT, which would be most of what is paid for logs.
+            system_log_level_v2=lambda_.SystemLogLevel.WARN,
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
+            tracing=lambda_.Tracing.ACTIVE if config.tracing else lambda_.Tracing.DISABLED,
+            vpc=valkey.vpc if valkey else None,
+            vpc_subnets=valkey.subnets if valkey else None,
+            security_groups=[valkey.clients] if valkey else None,
+        )
+        acknowledge(self, {"AwsSolutions-L1": "the locks are resolved for Python 3.13"})
+
+
+def _role(scope: Construct, id: str, *, in_vpc: bool) -> iam.Role:
+    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    acknowledge(
+        role,
+        {
+            "AwsSolutions-IAM5[Resource::*]": "traces, network interfaces and the list of streams "
+            "have no ARN to name"
+        },
+    )
+    if in_vpc:
+        actions = ["CreateNetworkInterface", "DeleteNetworkInterface"]
+        actions += ["DescribeNetworkInterfaces", "DescribeSubnets"]
+        actions += ["AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"]
+        role.add_to_policy(
+            iam.PolicyStatement(
+                sid="LambdaInVpc",
+                actions=[f"ec2:{action}" for action in actions],
+                resources=["*"],
+            )
+        )
+    return role

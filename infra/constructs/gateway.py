@@ -1,0 +1,139 @@
+"""The way in: an HTTP API, or where there is none a REST API, before the same handlers.
+
+Both send the REST API's event (an HTTP API calls it payload format 1.0).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_apigateway as rest
+from aws_cdk import aws_apigatewayv2 as http
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from infra.acknowledge import acknowledge
+from infra.config import Config
+from infra.constructs.logs import Logs
+from infra.constructs.signals import Alarms, graph
+
+__all__ = ["Gateway", "HttpGateway", "RestGateway"]
+
+# No header, query or body: an API key must not reach a log.
+_LOGGED = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "bytes": "$context.responseLength",
+    "latency": "$context.responseLatency",
+    "error": "$context.integrationErrorMessage",
+}
+_CORS_HEADERS = ["authorization", "content-type", "content-encoding", "idempotency-key"]
+
+
+class Gateway(Construct):
+    """Functions behind path prefixes: ``/api/v1/ingest/`` stands for everything below it."""
+
+    url: str  # its own address, without a slash at the end
+    failures: cloudwatch.IMetric  # requests that were answered with 5xx
+
+    def __init__(
+        self, scope: Construct, id: str, *, routes: Mapping[str, lambda_.IFunction], config: Config
+    ) -> None:
+        """Create nothing yet."""
+        super().__init__(scope, id)
+
+    def alarm(self, alarms: Alarms) -> None:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        meaning = "Requests to the API end in 5xx: see the ingest function's log."
+        alarms.above("ApiFailures", self.failures, 10, meaning, periods=2)
+
+    def graphs(self) -> Sequence[cloudwatch.IWidget]:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        return [graph("API: 5xx", self.failures)]
+
+
+class HttpGateway(Gateway):
+    """An HTTP API: a third of a REST API's price."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, routes: Mapping[str, lambda_.IFunction], config: Config
+    ) -> None:
+        """Create the API."""
+        super().__init__(scope, id, routes=routes, config=config)
+        origins = list(config.allowed_origins)
+        api = http.HttpApi(
+            self,
+            "Api",
+            api_name=f"tocsin-{config.environment}",
+            create_default_stage=False,
+            cors_preflight=http.CorsPreflightOptions(
+                allow_origins=origins,
+                allow_methods=[http.CorsHttpMethod.ANY],
+                allow_headers=_CORS_HEADERS,
+                max_age=Duration.minutes(10),
+            )
+            if origins
+            else None,
+        )
+        for prefix, function in routes.items():
+            api.add_routes(
+                path=f"{prefix}{{proxy+}}",
+                integration=HttpLambdaIntegration(
+                    f"To{function.node.id}",
+                    function,
+                    payload_format_version=http.PayloadFormatVersion.VERSION_1_0,
+                ),
+            )
+        stage = http.HttpStage(
+            self,
+            "Stage",
+            http_api=api,
+            auto_deploy=True,
+            throttle=http.ThrottleSettings(
+                rate_limit=config.requests_per_second, burst_limit=config.request_burst
+            ),
+        )
+        raw = stage.node.default_child
+        assert isinstance(raw, http.CfnStage)  # noqa: S101 (for the type)
+        raw.access_log_settings = http.CfnStage.AccessLogSettingsProperty(
+            destination_arn=Logs(self, "Access", config=config).log_group_arn,
+            format=json.dumps(_LOGGED),
+        )
+        keys = "Tocsin's API keys are checked by the functions themselves"
+        acknowledge(api, {"AwsSolutions-APIG4": keys})
+        self.url = api.api_endpoint
+        self.failures = api.metric_server_error(statistic=cloudwatch.Stats.SUM)
+
+
+class RestGateway(Gateway):
+    """A REST API."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, routes: Mapping[str, lambda_.IFunction], config: Config
+    ) -> None:
+        """Create the API."""
+        super().__init__(scope, id, routes=routes, config=config)
+        api = rest.RestApi(
+            self,
+            "Api",
+            rest_api_name=f"tocsin-{config.environment}",
+            endpoint_types=[rest.EndpointType.REGIONAL],
+            binary_media_types=["*/*"],  # every body arrives as it was sent, compressed or not
+            cloud_watch_role=False,
+            deploy_options=rest.StageOptions(
+                throttling_rate_limit=config.requests_per_second,
+                throttling_burst_limit=config.request_burst,
+            ),
+        )
+        for prefix, function in routes.items():
+            api.root.resource_for_path(prefix).add_proxy(
+                default_integration=rest.LambdaIntegration(function)
+            )
+        stack = Stack.of(self)
+        host = f"{api.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+        self.url = f"https://{host}/{api.deployment_stage.stage_name}"
+        self.failures = api.metric_server_error(statistic=cloudwatch.Stats.SUM)

@@ -1,0 +1,67 @@
+"""The ingest function."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from infra.config import Config
+from infra.constructs.function import Function
+from infra.constructs.layers import Layers
+from infra.constructs.signals import Alarms, emitted, graph
+from infra.constructs.tables import Tables
+
+__all__ = ["Ingest"]
+
+
+class Ingest(Function):
+    """``functions/ingest``: may look up keys and orgs, count, and add to the journal."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, config: Config, layers: Layers, tables: Tables
+    ) -> None:
+        """Create the function."""
+        super().__init__(
+            scope,
+            id,
+            name="ingest",
+            config=config,
+            layers=layers,
+            environment={
+                **tables.environment,
+                "TOCSIN_RETENTION_DAYS": str(config.retention_days),
+            },
+            timeout=Duration.seconds(29),  # the gateway answers 504 after 30
+        )
+        tables.allow(self, journal=["PutItem"], state=["GetItem", "PutItem", "UpdateItem"])
+
+    def alarm(self, alarms: Alarms) -> None:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        alarms.above(
+            "IngestThrottled",
+            self.metric_throttles(),
+            0,
+            "Requests find no free function: raise the account's concurrent executions.",
+            periods=2,
+        )
+        alarms.above(
+            "StoreBusy",
+            emitted("Refused503", service="ingest"),
+            20,
+            "DynamoDB throttles: an org is beyond about 1,000 requests or 1 MB a second.",
+            periods=2,
+        )
+
+    def graphs(self) -> Sequence[cloudwatch.IWidget]:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        refused = [emitted(f"Refused{status}", service="ingest") for status in (401, 429, 503)]
+        return [
+            graph("Ingest: requests", self.metric_invocations(), right=[self.metric_errors()]),
+            graph(
+                "Ingest: milliseconds",
+                self.metric_duration(statistic="p50"),
+                self.metric_duration(statistic="p99"),
+            ),
+            graph("Ingest: refused", *refused),
+        ]

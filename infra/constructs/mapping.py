@@ -1,0 +1,60 @@
+"""A function on a table's stream."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+
+from infra.constructs.function import Function
+
+__all__ = ["age_of", "consume"]
+
+
+def consume(
+    function: Function,
+    table: dynamodb.Table,
+    *,
+    filter: Mapping[str, Any],
+    batch_size: int,
+    window_seconds: int,
+) -> None:
+    """Invoke the function with what is inserted into the table, until it has taken it."""
+    stream = table.table_stream_arn
+    if stream is None:
+        raise ValueError(f"{table.node.path} has no stream")
+    actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+    function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=[stream]))
+    function.add_to_role_policy(
+        iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"])
+    )
+    inserted = {"eventName": lambda_.FilterRule.is_equal("INSERT"), **filter}
+    mapping = lambda_.EventSourceMapping(
+        function,
+        table.node.id,
+        target=function,
+        event_source_arn=stream,
+        starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+        filters=[lambda_.FilterCriteria.filter(inserted)],
+        batch_size=batch_size,
+        max_batching_window=Duration.seconds(window_seconds),
+        parallelization_factor=1,
+        bisect_batch_on_error=True,
+        report_batch_item_failures=True,
+    )
+    # No record is given up, for an org must not be passed over: the stream keeps a day of them,
+    # and the sweeper finds the rest. (-1 is the default, which CDK does not let be said.)
+    raw = mapping.node.default_child
+    assert isinstance(raw, lambda_.CfnEventSourceMapping)  # noqa: S101 (for the type)
+    raw.maximum_retry_attempts = -1
+    raw.maximum_record_age_in_seconds = -1
+
+
+def age_of(function: Function) -> cloudwatch.Metric:
+    """Return how long ago the last record that it was given was written, in milliseconds."""
+    return function.metric(
+        "IteratorAge", statistic=cloudwatch.Stats.MAXIMUM, period=Duration.minutes(1)
+    )

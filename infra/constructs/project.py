@@ -1,0 +1,69 @@
+"""The project function."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.config import Config
+from infra.constructs.function import Function
+from infra.constructs.layers import Layers
+from infra.constructs.mapping import age_of, consume
+from infra.constructs.signals import Alarms, emitted, graph
+from infra.constructs.tables import Tables
+
+__all__ = ["Project"]
+
+# Not the markers and marks, which share the table.
+_SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
+_WINDOW_SECONDS = 10  # a projected item costs a write however many events change it
+
+
+class Project(Function):
+    """``functions/project``: sessions, agents and usage; on the ledger's stream."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, config: Config, layers: Layers, tables: Tables
+    ) -> None:
+        """Create the function and its event source mapping."""
+        super().__init__(
+            scope,
+            id,
+            name="project",
+            config=config,
+            layers=layers,
+            environment=tables.environment,
+            timeout=Duration.seconds(60),
+            memory_mb=1024,
+        )
+        tables.allow(
+            self, journal=["BatchGetItem"], ledger=["Query"], state=["GetItem", "UpdateItem"]
+        )
+        consume(
+            self,
+            tables.ledger,
+            filter=_SEGMENTS,
+            batch_size=1_000,
+            window_seconds=_WINDOW_SECONDS,
+        )
+
+    def alarm(self, alarms: Alarms) -> None:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        alarms.above("BrokenLedgers", emitted("BrokenLedgers", service="project"), 0, _BROKEN)
+        alarms.above("ProjectErrors", self.metric_errors(), 0, _ERRORS, periods=2)
+        alarms.above("ProjectBehind", age_of(self), 300_000, _BEHIND, periods=5)
+
+    def graphs(self) -> Sequence[cloudwatch.IWidget]:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        broken = emitted("BrokenLedgers", service="project")
+        return [
+            graph("Project: runs", self.metric_invocations(), right=[self.metric_errors(), broken]),
+            graph("Project: milliseconds", self.metric_duration(), right=[age_of(self)]),
+        ]
+
+
+_BROKEN = "A ledger can't be read: the project function's log names the org and the seq."
+_ERRORS = "The project function fails: sessions and agents are not brought up to date."
+_BEHIND = "Sessions and agents are more than five minutes behind the ledger."

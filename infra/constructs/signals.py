@@ -1,0 +1,99 @@
+"""Alarms, each with what it means for whoever is woken by it, and graphs."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+__all__ = ["NAMESPACE", "Alarms", "Watched", "emitted", "graph"]
+
+NAMESPACE = "Tocsin"  # of the metrics that our own code emits
+
+
+class Watched(Protocol):
+    """A part that knows what is wrong with it."""
+
+    def alarm(self, alarms: "Alarms") -> None:
+        """Add its alarms."""
+
+    def graphs(self) -> Sequence[cloudwatch.IWidget]:
+        """Return its row of the dashboard."""
+
+
+class Alarms(Construct):
+    """Alarms that tell one topic. Silence is good news unless said otherwise."""
+
+    def __init__(self, scope: Construct, id: str, *, topic: sns.ITopic) -> None:
+        """Take the topic."""
+        super().__init__(scope, id)
+        self._action = actions.SnsAction(topic)
+        self.all: list[cloudwatch.Alarm] = []
+
+    def above(
+        self,
+        id: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        meaning: str,
+        *,
+        periods: int = 1,
+    ) -> None:
+        """Alarm when the metric is above the threshold in each of these periods."""
+        self._add(id, metric, threshold, meaning, periods, _ABOVE, _QUIET)
+
+    def silent(
+        self, id: str, metric: cloudwatch.IMetric, meaning: str, *, periods: int = 1
+    ) -> None:
+        """Alarm when the metric has been below 1, or absent, for these periods."""
+        self._add(id, metric, 1, meaning, periods, _BELOW, cloudwatch.TreatMissingData.BREACHING)
+
+    def _add(
+        self,
+        id: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        meaning: str,
+        periods: int,
+        comparison: cloudwatch.ComparisonOperator,
+        missing: cloudwatch.TreatMissingData,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            id,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=comparison,
+            treat_missing_data=missing,
+            alarm_description=meaning,
+        )
+        alarm.add_alarm_action(self._action)
+        alarm.add_ok_action(self._action)
+        self.all.append(alarm)
+
+
+_ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+_BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+_QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
+
+
+def emitted(name: str, *, service: str, minutes: int = 5) -> cloudwatch.Metric:
+    """Return a metric that our own code emits, as a sum."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"service": service},
+        statistic=cloudwatch.Stats.SUM,
+        period=Duration.minutes(minutes),
+    )
+
+
+def graph(
+    title: str, *left: cloudwatch.IMetric, right: Sequence[cloudwatch.IMetric] = ()
+) -> cloudwatch.GraphWidget:
+    """Return a third of a row."""
+    return cloudwatch.GraphWidget(title=title, left=[*left], right=[*right], width=8, height=6)

@@ -1,0 +1,46 @@
+"""The one place where LocalStack gets something else than an account does."""
+
+import platform
+from dataclasses import dataclass
+
+from aws_cdk import aws_lambda as lambda_
+
+from infra.config import Config
+from infra.constructs.gateway import Gateway, HttpGateway, RestGateway
+
+__all__ = ["Profile"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What depends on where the stacks are deployed to.
+
+    The free LocalStack has no HTTP API, VPC endpoint, ElastiCache, load balancer, ECS, CloudFront
+    and CloudWatch dashboard, and runs functions on its own machine.
+    """
+
+    gateway: type[Gateway]
+    architecture: lambda_.Architecture
+    wheels: str  # uv's name for the platform
+    network_stream_and_edge: bool
+    dashboard: bool
+
+    @classmethod
+    def of(cls, config: Config) -> "Profile":
+        """Return the profile that the configuration names."""
+        if config.profile == "account":
+            return cls(
+                gateway=HttpGateway,
+                architecture=lambda_.Architecture.ARM_64,
+                wheels="aarch64-manylinux2014",
+                network_stream_and_edge=True,
+                dashboard=True,
+            )
+        arm = platform.machine() in ("arm64", "aarch64")
+        return cls(
+            gateway=RestGateway,
+            architecture=lambda_.Architecture.ARM_64 if arm else lambda_.Architecture.X86_64,
+            wheels="aarch64-manylinux2014" if arm else "x86_64-manylinux2014",
+            network_stream_and_edge=False,
+            dashboard=False,
+        )

@@ -1,0 +1,66 @@
+"""The stacks. Each only composes constructs; here the stacks themselves are composed."""
+
+from constructs import Construct
+
+from infra.config import Config
+from infra.constructs.network import Network
+from infra.constructs.signals import Watched
+from infra.constructs.stream import StreamHost
+from infra.constructs.tables import Tables
+from infra.constructs.valkey import Valkey
+from infra.profile import Profile
+from infra.stacks.api import ApiStack
+from infra.stacks.bus import BusStack
+from infra.stacks.data import DataStack
+from infra.stacks.edge import EdgeStack
+from infra.stacks.network import NetworkStack
+from infra.stacks.operations import OperationsStack
+from infra.stacks.pipeline import PipelineStack
+from infra.stacks.stream import FargateStack, LambdaStack
+
+__all__ = ["build"]
+
+
+def build(scope: Construct, config: Config) -> None:
+    """Create the stacks of one environment.
+
+    A setting adds and removes whole stacks; one that is no longer named here has to be deleted
+    by hand, when the others have been deployed without it.
+    """
+    profile = Profile.of(config)
+    tables = DataStack(scope, config=config).tables
+    api = ApiStack(scope, config=config, profile=profile, tables=tables)
+    watched: list[Watched] = [api.gateway, api.ingest]
+
+    network = valkey = None
+    if profile.network_stream_and_edge:
+        if config.stream == "fargate" or config.bus == "valkey":
+            network = NetworkStack(scope, config=config).network
+        if config.bus == "valkey" and network:
+            valkey = BusStack(scope, config=config, network=network).valkey
+            watched.append(valkey)
+
+    pipeline = PipelineStack(scope, config=config, profile=profile, tables=tables, valkey=valkey)
+    watched += [pipeline.fanout, pipeline.project, pipeline.sweeper]
+
+    if profile.network_stream_and_edge:
+        stream = _stream(scope, config, profile, tables, network, valkey)
+        EdgeStack(scope, config=config, gateway=api.gateway, stream=stream)
+        watched.append(stream)
+
+    OperationsStack(scope, config=config, profile=profile, parts=watched)
+
+
+def _stream(
+    scope: Construct,
+    config: Config,
+    profile: Profile,
+    tables: Tables,
+    network: Network | None,
+    valkey: Valkey | None,
+) -> StreamHost:
+    if config.stream == "fargate" and network:
+        return FargateStack(
+            scope, config=config, network=network, tables=tables, valkey=valkey
+        ).host
+    return LambdaStack(scope, config=config, profile=profile, tables=tables, valkey=valkey).host

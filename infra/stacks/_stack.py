@@ -1,0 +1,36 @@
+"""What all stacks share."""
+
+from typing import Any
+
+from aws_cdk import Environment, Stack, Tags
+from constructs import Construct
+
+from infra.config import Config
+
+__all__ = ["TocsinStack"]
+
+
+class TocsinStack(Stack):
+    """A stack named ``tocsin-<environment>-<part>``, tagged so that its costs can be told apart."""
+
+    def __init__(self, scope: Construct, part: str, *, config: Config, description: str) -> None:
+        """Create an empty stack in the configured region, in whichever account deploys it."""
+        name = f"tocsin-{config.environment}-{part}"
+        super().__init__(
+            scope,
+            name,
+            description=f"Tocsin: {description}",
+            env=Environment(region=config.region),
+            termination_protection=part == "data" and config.removal == "retain",
+        )
+        Tags.of(self).add("project", "tocsin")
+        Tags.of(self).add("environment", config.environment)
+
+    def keep(self, *values: Any) -> None:
+        """Export these whether another stack imports them in this configuration or not.
+
+        An export can't go while a stack that was deployed before still imports it, so a setting
+        that changes who imports what must not change what is exported.
+        """
+        for value in values:
+            self.export_value(value)

@@ -1,0 +1,28 @@
+"""The way in."""
+
+from aws_cdk import CfnOutput
+from constructs import Construct
+
+from infra.config import Config
+from infra.constructs.ingest import Ingest
+from infra.constructs.layers import Layers
+from infra.constructs.tables import Tables
+from infra.profile import Profile
+from infra.stacks._stack import TocsinStack
+
+__all__ = ["ApiStack"]
+
+
+class ApiStack(TocsinStack):
+    """The API and its functions."""
+
+    def __init__(
+        self, scope: Construct, *, config: Config, profile: Profile, tables: Tables
+    ) -> None:
+        """Create the API."""
+        super().__init__(scope, "api", config=config, description="API and ingest function")
+        layers = Layers(self, "Layers", profile=profile)
+        self.ingest = Ingest(self, "Ingest", config=config, layers=layers, tables=tables)
+        routes = {"/api/v1/ingest/": self.ingest}
+        self.gateway = profile.gateway(self, "Gateway", routes=routes, config=config)
+        CfnOutput(self, "ApiUrl", value=self.gateway.url)

@@ -1,0 +1,30 @@
+"""What must not be lost."""
+
+from aws_cdk import CfnOutput, RemovalPolicy
+from constructs import Construct
+
+from infra.config import Config
+from infra.constructs.tables import Tables
+from infra.stacks._stack import TocsinStack
+
+__all__ = ["DataStack"]
+
+
+class DataStack(TocsinStack):
+    """The three tables."""
+
+    def __init__(self, scope: Construct, *, config: Config) -> None:
+        """Create the tables."""
+        super().__init__(scope, "data", config=config, description="journal, ledger and state")
+        self.tables = Tables(self, "Tables", removal=_REMOVAL[config.removal])
+        for name, table in (
+            ("JournalTable", self.tables.journal),
+            ("LedgerTable", self.tables.ledger),
+            ("StateTable", self.tables.state),
+        ):
+            self.keep(table.table_name, table.table_arn)
+            CfnOutput(self, name, value=table.table_name)
+        self.keep(self.tables.journal.table_stream_arn, self.tables.ledger.table_stream_arn)
+
+
+_REMOVAL = {"retain": RemovalPolicy.RETAIN, "destroy": RemovalPolicy.DESTROY}

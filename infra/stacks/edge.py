@@ -1,0 +1,65 @@
+"""The one address."""
+
+from aws_cdk import CfnOutput, Duration, Fn
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from constructs import Construct
+
+from infra.acknowledge import acknowledge
+from infra.config import Config
+from infra.constructs.gateway import Gateway
+from infra.constructs.stream import StreamHost
+from infra.stacks._stack import TocsinStack
+
+__all__ = ["EdgeStack"]
+
+STREAMED = ("/api/v1/events*", "/v1/*", "/api/kavach/*", "/healthz")  # the rest is the API's
+
+
+class EdgeStack(TocsinStack):
+    """CloudFront before the API and the streams: nothing is cached, nothing held back."""
+
+    def __init__(
+        self, scope: Construct, *, config: Config, gateway: Gateway, stream: StreamHost
+    ) -> None:
+        """Create the distribution."""
+        super().__init__(scope, "edge", config=config, description="CloudFront")
+        api = origins.HttpOrigin(
+            Fn.select(2, Fn.split("/", gateway.url)), read_timeout=Duration.seconds(30)
+        )
+        to_stream = _behaviour(stream.origin())
+        distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment=f"Tocsin {config.environment}",
+            default_behavior=_behaviour(api),
+            additional_behaviors=dict.fromkeys(STREAMED, to_stream),
+            http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            price_class=cloudfront.PriceClass.PRICE_CLASS_ALL,
+        )
+        _acknowledge(distribution)
+        CfnOutput(self, "Url", value=f"https://{distribution.distribution_domain_name}")
+
+
+def _behaviour(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
+    return cloudfront.BehaviorOptions(
+        origin=origin,
+        allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+        cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+        origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+        # A redirect would come after an API key was sent in the clear.
+        viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+        compress=False,  # compressing means collecting
+    )
+
+
+def _acknowledge(distribution: cloudfront.Distribution) -> None:
+    acknowledge(
+        distribution,
+        {
+            "AwsSolutions-CFR1": "agents are wherever they are",
+            "AwsSolutions-CFR2": "a firewall is the account's choice; every request needs a key",
+            "AwsSolutions-CFR3": "its log would hold query strings, and with them keys",
+            "AwsSolutions-CFR4": "CloudFront's own domain name has no minimum of ours",
+        },
+    )

@@ -1,0 +1,39 @@
+"""From the journal to the ledger, and to what is derived from it."""
+
+from constructs import Construct
+
+from infra.config import Config
+from infra.constructs.fanout import Fanout
+from infra.constructs.layers import Layers
+from infra.constructs.project import Project
+from infra.constructs.sweeper import Sweeper
+from infra.constructs.tables import Tables
+from infra.constructs.valkey import Valkey
+from infra.profile import Profile
+from infra.stacks._stack import TocsinStack
+
+__all__ = ["PipelineStack"]
+
+
+class PipelineStack(TocsinStack):
+    """Fan-out, project and sweeper."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        config: Config,
+        profile: Profile,
+        tables: Tables,
+        valkey: Valkey | None,
+    ) -> None:
+        """Create the functions, the streams' mappings and the schedule."""
+        super().__init__(scope, "pipeline", config=config, description="fan-out, project, sweeper")
+        layers = Layers(self, "Layers", profile=profile)
+        self.fanout = Fanout(
+            self, "Fanout", config=config, layers=layers, tables=tables, valkey=valkey
+        )
+        self.project = Project(self, "Project", config=config, layers=layers, tables=tables)
+        self.sweeper = Sweeper(
+            self, "Sweeper", config=config, layers=layers, tables=tables, valkey=valkey
+        )

@@ -1,0 +1,63 @@
+"""The way in."""
+
+import json
+
+from support.templates import Synthesize, Templates
+
+
+def test_requests_reach_the_handler_as_rest_events(default: Templates) -> None:
+    integration = default.one("api", "AWS::ApiGatewayV2::Integration")
+    assert integration["PayloadFormatVersion"] == "1.0"
+    assert default.one("api", "AWS::ApiGatewayV2::Route")["RouteKey"] == (
+        "ANY /api/v1/ingest/{proxy+}"
+    )
+
+
+def test_requests_are_throttled(synthesize: Synthesize) -> None:
+    templates = synthesize(requests_per_second=7, request_burst=9)
+    settings = templates.one("api", "AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"]
+    assert settings == {"ThrottlingRateLimit": 7, "ThrottlingBurstLimit": 9}
+
+
+def test_access_is_logged_without_anything_that_may_hold_a_credential(default: Templates) -> None:
+    stage = default.one("api", "AWS::ApiGatewayV2::Stage")
+    logged = json.loads(stage["AccessLogSettings"]["Format"])
+    assert "$context.requestId" in logged.values()
+    assert not [each for each in logged.values() if "authorizer" in each or "path" in each.lower()]
+
+
+def test_browsers_of_other_origins_are_let_in_only_by_choice(
+    default: Templates, synthesize: Synthesize
+) -> None:
+    assert "CorsConfiguration" not in default.one("api", "AWS::ApiGatewayV2::Api")
+    chosen = synthesize(
+        requests_per_second=7, request_burst=9, allowed_origins=("https://a.example",)
+    )
+    cors = chosen.one("api", "AWS::ApiGatewayV2::Api")["CorsConfiguration"]
+    assert cors["AllowOrigins"] == ["https://a.example"]
+    assert "authorization" in cors["AllowHeaders"]
+
+
+def test_functions_are_small_traced_and_on_arm(default: Templates) -> None:
+    function = default.one("api", "AWS::Lambda::Function")
+    assert function["Architectures"] == ["arm64"]
+    assert function["Runtime"] == "python3.13"
+    assert function["Handler"] == "functions.ingest.handler.handler"
+    assert function["Timeout"] < 30  # the HTTP API's limit
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert "VpcConfig" not in function
+    assert len(function["Layers"]) == 2
+
+
+def test_tracing_costs_and_is_off_unless_asked_for(small: Templates) -> None:
+    assert "TracingConfig" not in small.one("api", "AWS::Lambda::Function")
+
+
+def test_logs_are_forgotten(default: Templates) -> None:
+    groups = [
+        resource
+        for _, _, resource in default.everything()
+        if resource["Type"] == "AWS::Logs::LogGroup"
+    ]
+    assert groups
+    assert {group["Properties"]["RetentionInDays"] for group in groups} == {30}

@@ -1,0 +1,126 @@
+"""What is uploaded: no more than is used, the same for the same tree, and enough to run."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from aws_cdk import FileSystem
+
+from infra import assets
+from support.layers import HOST, run
+
+FUNCTIONS = ("ingest", "fanout", "project", "sweeper")
+VARIABLES = {
+    "AWS_REGION": "us-east-1",  # Lambda sets both
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "TOCSIN_JOURNAL_TABLE": "journal",
+    "TOCSIN_LEDGER_TABLE": "ledger",
+    "TOCSIN_STATE_TABLE": "state",
+    "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the sources, to be edited."""
+    unused = shutil.ignore_patterns("__pycache__")
+    for folder in ("functions", "layers/tocsin", "infra/image", "requirements"):
+        shutil.copytree(assets.ROOT / folder, tmp_path / folder, ignore=unused)
+    return tmp_path
+
+
+def _hashes(root: Path) -> dict[str, str]:
+    folders = {name: assets.function(name, root) for name in FUNCTIONS}
+    folders |= {"stream": assets.web_function("stream", root), "image": assets.image(root)}
+    folders |= {"shared": assets.shared(root)}
+    return {name: FileSystem.fingerprint(str(folder)) for name, folder in folders.items()}
+
+
+def test_the_same_tree_gives_the_same_hashes(tree: Path) -> None:
+    before = _hashes(tree)
+    for path in tree.rglob("*.py"):
+        os.utime(path, (0, 0))
+    assert _hashes(tree) == before == _hashes(assets.ROOT)
+
+
+def test_packages_are_the_same_wherever_they_are_built(tree: Path) -> None:
+    again = assets.dependencies("functions", HOST, tree)
+    built = assets.dependencies("functions", HOST)
+    assert again != built
+    assert FileSystem.fingerprint(str(again)) == FileSystem.fingerprint(str(built))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_editing_a_handler_changes_its_own_asset_alone(tree: Path, name: str) -> None:
+    before = _hashes(tree)
+    with (tree / "functions" / name / "handler.py").open("a") as handler:
+        handler.write("# edited\n")
+    after = _hashes(tree)
+    assert {asset for asset in before if before[asset] != after[asset]} == {name}
+
+
+def test_editing_the_command_line_changes_no_asset(tree: Path) -> None:
+    before = _hashes(tree)
+    with (tree / "layers" / "tocsin" / "cli" / "keys.py").open("a") as command:
+        command.write("# edited\n")
+    assert _hashes(tree) == before
+
+
+def test_a_handlers_zip_holds_its_handler_alone() -> None:
+    folder = assets.function("ingest")
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == {
+        "functions/__init__.py",
+        "functions/ingest/__init__.py",
+        "functions/ingest/handler.py",
+    }
+
+
+def test_the_shared_layer_leaves_out_what_runs_elsewhere() -> None:
+    package = assets.shared() / "python" / "tocsin"
+    assert (package / "domain" / "chain.py").exists()
+    assert not [name for name in ("client", "cli", "local") if (package / name).exists()]
+
+
+def test_the_dependency_layer_holds_packages_for_arm_and_nothing_of_their_installation() -> None:
+    packages = assets.dependencies("functions", "aarch64-manylinux2014") / "python"
+    libraries = {path.name for path in packages.rglob("*.so")}
+    assert libraries
+    assert all("aarch64" in name for name in libraries if "cpython" in name)
+    assert not [*packages.rglob("RECORD"), *packages.rglob("INSTALLER"), *packages.glob("bin")]
+    assert (packages / "botocore" / "data" / "dynamodb").is_dir()
+    assert not (packages / "botocore" / "data" / "ec2").exists()
+
+
+HANDLER = "from functions.{name} import handler; handler.service()"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_layers_are_enough_for_a_handler(name: str) -> None:
+    code = HANDLER.format(name=name)
+    run(code, lock="functions", environment=VARIABLES, code_folders=[assets.function(name)])
+
+
+def test_the_layers_are_enough_for_the_stream_service() -> None:
+    code = "from functions.stream.app import app; import httptools, uvicorn, uvloop"
+    folders = [assets.web_function("stream")]
+    run(code, lock="stream", environment=VARIABLES, code_folders=folders)
+
+
+def test_the_image_holds_what_its_recipe_copies() -> None:
+    folder = assets.image()
+    recipe = (folder / "Dockerfile").read_text()
+    for line in recipe.splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            assert (folder / line.split()[1]).exists(), line
+    assert (folder / "functions" / "stream" / "app.py").exists()
+    assert not (folder / "tocsin" / "local").exists()
+
+
+def test_bytecode_is_not_from_this_machine() -> None:
+    packages = assets.dependencies("functions", HOST) / "python"
+    [compiled] = (packages / "__pycache__").glob("six.*.pyc")
+    assert b"/opt/python/six.py" in compiled.read_bytes()
+    assert str(Path.cwd()).encode() not in compiled.read_bytes()

@@ -1,0 +1,149 @@
+"""Least privilege: what each role may do, word for word, and every wildcard with its reason."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from support.templates import Templates
+
+SEALING = {"Query", "BatchGetItem", "PutItem", "UpdateItem"}
+CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
+# What the adapters call for each function. A transaction needs its parts' actions alone.
+ON_TABLES = {
+    ("default", "api", "IngestRole"): {
+        "Journal": {"PutItem"},
+        "State": {"GetItem", "PutItem", "UpdateItem"},
+    },
+    ("default", "pipeline", "FanoutRole"): {
+        "JournalStream": CONSUMING,
+        "Ledger": SEALING,
+        "State": {"PutItem"},
+    },
+    ("default", "pipeline", "ProjectRole"): {
+        "LedgerStream": CONSUMING,
+        "Journal": {"BatchGetItem"},
+        "Ledger": {"Query"},
+        "State": {"GetItem", "UpdateItem"},
+    },
+    ("default", "pipeline", "SweeperRole"): {
+        "Journal": {"Query"},
+        "Ledger": SEALING,
+        "State": {"GetItem", "PutItem", "Query"},
+    },
+    ("default", "stream-fargate", "StreamTaskTaskRole"): {
+        "Journal": {"BatchGetItem"},
+        "Ledger": {"Query", "BatchGetItem"},
+        "State": {"GetItem"},
+    },
+    ("small", "stream-lambda", "StreamFunctionRole"): {
+        "Journal": {"BatchGetItem"},
+        "Ledger": {"Query", "BatchGetItem"},
+        "State": {"GetItem"},
+    },
+}
+
+# Why a resource can't be named.
+WILDCARDS = {
+    "xray:PutTraceSegments": "X-Ray has no resources",
+    "xray:PutTelemetryRecords": "X-Ray has no resources",
+    "ec2:CreateNetworkInterface": "how Lambda enters a VPC",
+    "ec2:DeleteNetworkInterface": "how Lambda enters a VPC",
+    "ec2:DescribeNetworkInterfaces": "how Lambda enters a VPC",
+    "ec2:DescribeSubnets": "how Lambda enters a VPC",
+    "ec2:AssignPrivateIpAddresses": "how Lambda enters a VPC",
+    "ec2:UnassignPrivateIpAddresses": "how Lambda enters a VPC",
+    "dynamodb:ListStreams": "lists, by name alone; the mapping needs it",
+    "ecr:GetAuthorizationToken": "the token is the account's",
+}
+
+
+@pytest.mark.parametrize("role", ON_TABLES, ids=lambda role: role[2])
+def test_a_role_may_do_on_tables_what_its_adapters_do(
+    request: pytest.FixtureRequest, role: tuple[str, str, str]
+) -> None:
+    fixture, part, prefix = role
+    granted: dict[str, set[str]] = {}
+    for actions, resources in _statements(request.getfixturevalue(fixture), part, prefix):
+        for resource in resources:
+            text = json.dumps(resource)
+            for table in ("Journal", "Ledger", "State"):
+                if f"Tables{table}" in text:
+                    name = table + ("Stream" if "StreamArn" in text else "")
+                    granted.setdefault(name, set()).update(
+                        action.removeprefix("dynamodb:") for action in actions
+                    )
+    assert granted == ON_TABLES[role]
+
+
+@pytest.mark.parametrize("fixture", ["default", "small", "localstack"])
+def test_every_wildcard_has_a_reason(request: pytest.FixtureRequest, fixture: str) -> None:
+    templates = request.getfixturevalue(fixture)
+    for part in templates.by_part:
+        for actions, resources in _statements(templates, part):
+            assert not [action for action in actions if "*" in action]
+            if any(_wild(resource) for resource in resources):
+                assert set(actions) <= set(WILDCARDS), (part, actions)
+
+
+def test_no_reason_is_left_over(default: Templates, small: Templates) -> None:
+    used = {
+        action
+        for templates in (default, small)
+        for part in templates.by_part
+        for actions, resources in _statements(templates, part)
+        for action in actions
+        if any(_wild(resource) for resource in resources)
+    }
+    assert used == set(WILDCARDS)
+
+
+def test_no_managed_policy_grants_more(default: Templates, small: Templates) -> None:
+    for templates in (default, small):
+        for _, id, resource in templates.everything():
+            assert "ManagedPolicyArns" not in resource.get("Properties", {}), id
+
+
+@pytest.mark.parametrize(
+    ("part", "prefix", "user"),
+    [
+        ("pipeline", "FanoutRole", "publisher"),
+        ("pipeline", "SweeperRole", "publisher"),
+        ("stream-fargate", "StreamTaskTaskRole", "subscriber"),
+    ],
+)
+def test_valkey_is_entered_as_one_user(
+    default: Templates, part: str, prefix: str, user: str
+) -> None:
+    [connect] = [
+        resources
+        for actions, resources in _statements(default, part, prefix)
+        if actions == ["elasticache:Connect"]
+    ]
+    assert len(connect) == 2  # the cache, the user
+    assert f":user:tocsin-dev-{user}" in json.dumps(connect)
+
+
+def test_the_api_function_does_not_know_valkey(default: Templates) -> None:
+    assert "elasticache" not in json.dumps(default.by_part["api"])
+
+
+def _statements(
+    templates: Any, part: str, prefix: str = ""
+) -> Iterator[tuple[list[str], list[Any]]]:
+    """Yield actions and resources of what is allowed by the policies of the roles so named."""
+    for resource in templates.of(part, "AWS::IAM::Policy").values():
+        roles = [role["Ref"] for role in resource["Properties"]["Roles"]]
+        if any(role.startswith(prefix) for role in roles):
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow":
+                    yield _list(statement["Action"]), _list(statement["Resource"])
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _wild(resource: Any) -> bool:
+    return "*" in json.dumps(resource)

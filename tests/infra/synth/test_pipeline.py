@@ -1,0 +1,49 @@
+"""From the journal to the ledger."""
+
+import json
+from typing import Any
+
+import pytest
+
+from support.templates import Templates
+
+INSERT = {"eventName": ["INSERT"]}
+SEGMENT = {"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "segment#"}]}}}}
+
+
+@pytest.mark.parametrize(
+    ("function", "pattern", "window"),
+    [("FanoutJournal", INSERT, 1), ("ProjectLedger", {**INSERT, **SEGMENT}, 10)],
+)
+def test_streams_reach_their_functions_until_they_have_taken_them(
+    default: Templates, function: str, pattern: dict[str, Any], window: int
+) -> None:
+    mapping = default.one("pipeline", "AWS::Lambda::EventSourceMapping", function)
+    [found] = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(found["Pattern"]) == pattern
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping["MaximumRecordAgeInSeconds"] == -1
+    assert mapping["ParallelizationFactor"] == 1
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["MaximumBatchingWindowInSeconds"] == window
+
+
+def test_the_sweeper_runs_every_five_minutes_and_its_own_next_run_is_its_retry(
+    default: Templates,
+) -> None:
+    rule = default.one("pipeline", "AWS::Events::Rule")
+    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+    assert rule["Targets"][0]["Input"] == "{}"
+    assert default.one("pipeline", "AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+
+
+@pytest.mark.parametrize("name", ["Fanout", "Sweeper"])
+def test_who_publishes_is_beside_valkey_and_nowhere_else(
+    default: Templates, small: Templates, name: str
+) -> None:
+    inside = default.one("pipeline", "AWS::Lambda::Function", name)
+    subnets = json.dumps(inside["VpcConfig"]["SubnetIds"])
+    assert subnets.count("IsolatedSubnet") == 2
+    assert "VpcConfig" not in small.one("pipeline", "AWS::Lambda::Function", name)

@@ -1,0 +1,241 @@
+"""The real stacks on LocalStack: the product's main job runs on what `cdk deploy` makes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from httpx_sse import connect_sse
+
+from support.cdk import Cdk
+from support.localstack import LocalStack
+from support.product import until
+from support.valkey import Valkey
+from tocsin import bootstrap
+from tocsin.domain.keys import Scope, mint
+from tocsin.local.addresses import LOOPBACK, reserve
+from tocsin.ports import Org
+from tocsin.services import replay
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@dataclass
+class Deployed:
+    """The stacks' outputs, and what they are of."""
+
+    localstack: LocalStack
+    cdk: Cdk
+    outputs: dict[str, str] = field(default_factory=dict)
+    token: str = ""
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """The environment of the functions, for another process."""
+        return {
+            f"TOCSIN_{name}_TABLE": self.outputs[f"{name.title()}Table"]
+            for name in ("JOURNAL", "LEDGER", "STATE")
+        }
+
+    @property
+    def admin(self) -> bootstrap.Admin:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (self.localstack.env | self.tables).items():
+                patch.setenv(name, value)
+            return bootstrap.admin()
+
+    @property
+    def api(self) -> str:
+        """The API as LocalStack serves it where no name resolves to it."""
+        url = urlsplit(self.outputs["ApiUrl"])
+        api_id, stage = str(url.hostname).partition(".")[0], url.path.strip("/")
+        return f"{self.localstack.url}/_aws/execute-api/{api_id}/{stage}"
+
+    def post(self, body: Any, **headers: str) -> httpx.Response:
+        return httpx.post(
+            f"{self.api}/api/v1/ingest/raw",
+            headers={"Authorization": f"Bearer {self.token}", **headers},
+            json=body,
+            timeout=60,
+        )
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    localstack: LocalStack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    app = ".venv-infra/bin/python -m infra.app"
+    context = {"profile": "localstack", "removal": "destroy", "batch_window_seconds": "0"}
+    cdk = Cdk(localstack, app, tmp_path_factory.mktemp("cdk"), ROOT, context)
+    cdk.bootstrap()
+    found = Deployed(localstack, cdk)
+    for outputs in cdk.deploy().values():
+        found.outputs |= outputs
+    found.token, key = mint("acme", frozenset({Scope.INGEST, Scope.READ}), "test", 1)
+    admin = found.admin
+    admin.orgs.put(Org("acme"))
+    admin.keys.put(key)
+    yield found
+    cdk.destroy()
+    assert not localstack.client("dynamodb").list_tables()["TableNames"]
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[Valkey]:
+    server = Valkey()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def stream_url(deployed: Deployed, valkey: Valkey) -> Iterator[str]:
+    """The real stream service on the deployed tables and a real Valkey."""
+    _publish_to(deployed, valkey.url)
+    held = reserve(0)
+    port = held.getsockname()[1]
+    path = os.pathsep.join((str(ROOT), str(ROOT / "layers")))
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "tocsin.local.serve", "functions.stream.app:app", str(port), "1"],
+        env=os.environ
+        | deployed.localstack.env
+        | deployed.tables
+        | {"TOCSIN_VALKEY_URL": valkey.url, "PYTHONPATH": path},
+    )
+    url = f"http://{LOOPBACK}:{port}"
+    try:
+        until(lambda: _answers(url), "the stream service is ready", 60)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+        held.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _function(deployed: Deployed, name: str) -> str:
+    """Return the deployed function's name, by the service that it says it is."""
+    client = deployed.localstack.client("lambda")
+    for function in client.list_functions()["Functions"]:
+        variables = function.get("Environment", {}).get("Variables", {})
+        if variables.get("POWERTOOLS_SERVICE_NAME") == name:
+            return str(function["FunctionName"])
+    raise AssertionError(f"no function {name}")
+
+
+def _publish_to(deployed: Deployed, valkey_url: str) -> None:
+    """Tell the deployed fan-out where Valkey is: LocalStack has no ElastiCache to deploy."""
+    client = deployed.localstack.client("lambda")
+    name = _function(deployed, "fanout")
+    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    client.update_function_configuration(
+        FunctionName=name, Environment={"Variables": variables | {"TOCSIN_VALKEY_URL": valkey_url}}
+    )
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+
+def _head(deployed: Deployed) -> int:
+    return deployed.admin.ledger.head("acme").seq
+
+
+def test_what_is_posted_is_watched(deployed: Deployed, stream_url: str) -> None:
+    with (
+        httpx.Client(timeout=60) as client,
+        connect_sse(
+            client,
+            "GET",
+            f"{stream_url}/api/v1/events/stream?after=0",
+            headers={"Authorization": f"Bearer {deployed.token}"},
+        ) as source,
+    ):
+        messages = source.iter_sse()
+        answer = deployed.post(json.loads((ROOT / "events" / "igris-batch.json").read_text()))
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["data"] == {"ingested": 2, "rejected": 0}
+        told = (json.loads(message.data) for message in messages if message.data)
+        seen = [next(told), next(told)]
+    assert [event["seq"] for event in seen] == [1, 2]
+    admin = deployed.admin
+    assert replay.verify(admin.ledger, admin.journal, "acme").hash.hex() == seen[-1]["hash"]
+
+
+def test_refusals_come_through_the_gateway(deployed: Deployed) -> None:
+    assert deployed.post({"type": "tool_call"}).json() == {
+        "error": "Validation failed",
+        "details": [{"field": "toolName", "message": "Required"}],
+    }
+    assert deployed.post({}, Authorization="Bearer nope").status_code == 401
+
+
+def test_sessions_are_projected_from_the_ledger_s_stream(deployed: Deployed) -> None:
+    deployed.post({"type": "custom", "toolName": "t", "sessionId": "ses_projected"})
+    get = deployed.admin.projections.get
+    until(lambda: bool(get("acme", "session", "ses_projected")), "the session is projected", 120)
+    assert (get("acme", "session", "ses_projected") or {})["events"] == 1
+
+
+def _logged(deployed: Deployed) -> str:
+    logs = deployed.localstack.client("logs")
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    return "".join(
+        event["message"]
+        for group in groups
+        for event in logs.filter_log_events(logGroupName=group)["events"]
+    )
+
+
+def test_a_transient_failure_is_tried_again(deployed: Deployed) -> None:
+    """The ledger's name is wrong for a while, as if the table could not be reached."""
+    client = deployed.localstack.client("lambda")
+    name, before = _function(deployed, "fanout"), _head(deployed)
+    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    for ledger in ("gone", variables["TOCSIN_LEDGER_TABLE"]):
+        client.update_function_configuration(
+            FunctionName=name,
+            Environment={"Variables": variables | {"TOCSIN_LEDGER_TABLE": ledger}},
+        )
+        client.get_waiter("function_updated_v2").wait(FunctionName=name)
+        if ledger == "gone":
+            assert deployed.post({"type": "custom", "toolName": "t"}).status_code == 200
+            until(lambda: "ResourceNotFound" in _logged(deployed), "the fan-out fails")
+            assert _head(deployed) == before
+    until(lambda: _head(deployed) == before + 1, "and is tried again", 180)
+
+
+def test_a_poisoned_item_is_set_aside_and_the_rest_goes_on(deployed: Deployed) -> None:
+    before = _head(deployed)
+    deployed.localstack.client("dynamodb").put_item(
+        TableName=deployed.outputs["JournalTable"],
+        Item={"org": {"S": "acme"}, "batch": {"S": "poison"}, "entries": {"B": b"no frame"}},
+    )
+    assert deployed.post({"type": "custom", "toolName": "t"}).status_code == 200
+    until(lambda: _head(deployed) == before + 1, "the event behind it is sealed", 120)
+    (item,) = deployed.admin.set_aside.all("acme")
+    assert item.batch_id == "poison"
+
+
+def test_deploying_again_changes_nothing(deployed: Deployed) -> None:
+    before = {
+        stack["StackName"]: stack.get("LastUpdatedTime")
+        for stack in deployed.localstack.client("cloudformation").describe_stacks()["Stacks"]
+    }
+    deployed.cdk.deploy()
+    after = {
+        stack["StackName"]: stack.get("LastUpdatedTime")
+        for stack in deployed.localstack.client("cloudformation").describe_stacks()["Stacks"]
+    }
+    assert after == before

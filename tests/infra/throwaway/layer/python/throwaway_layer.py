@@ -1,0 +1,3 @@
+"""What the function takes from its layer."""
+
+GREETING = "hello from the layer"

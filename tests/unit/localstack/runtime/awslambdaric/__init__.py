@@ -1,0 +1,1 @@
+"""Stands for AWS's runtime where the one environment for tests does not have it."""
