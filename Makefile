@@ -77,7 +77,8 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@touch $@
 
 # The CDK's command line, one file from npm, by its checksum.
-.venv-cdk/.ready: requirements/aws-cdk.sha512
-	@mkdir -p $(dir $@) && cd $(dir $@) && npm pack --silent aws-cdk@2.1148.1 >/dev/null \
+.venv-cdk/.ready: requirements/aws-cdk.sha512 .venv-infra/.ready
+	@mkdir -p $(dir $@) && cd $(dir $@) \
+		&& PATH=$(CURDIR)/.venv-infra/bin:$$PATH npm pack --silent aws-cdk@2.1148.1 >/dev/null \
 		&& sha512sum --quiet --check $(CURDIR)/$< && tar -xzf aws-cdk-2.1148.1.tgz
 	@touch $@
