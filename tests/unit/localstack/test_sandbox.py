@@ -194,7 +194,7 @@ def test_stopping_ends_the_running_invocation_and_everything_else(
         started = pids(tmp_path / "pids")
         on.sandbox.stop()
         assert error(invoking.result()[0])[0] == "Runtime.ExitError"
-    assert not running(started)
+    until(lambda: not running(started), "its processes are gone", 10)
     with pytest.raises(Stopped):
         on.invoke(None)
 
