@@ -45,7 +45,8 @@ def client(endpoint_url: str | None = None) -> "DynamoDBClient":
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=32,
         tcp_keepalive=True,
-        parameter_validation=False,  # a sixth of a call's time, for what mypy has checked
+        # These two took two fifths of a call's time (430 µs, then 253):
+        parameter_validation=False,  # of what mypy has checked
         user_agent=f"tocsin/{__version__}",  # else it is assembled anew for every call
     )
     # boto3's own session would load its resources and S3 transfers: 50 ms more of a cold start.
