@@ -1,11 +1,15 @@
 """What tests of several kinds share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from support.databases import Database
 from support.ministack import dynamodb_server
+
+# What a function finds in its environment; handlers read it when they are imported.
+os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "tocsin-test"
 
 
 @pytest.fixture(scope="session")

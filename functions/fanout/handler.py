@@ -12,7 +12,7 @@ from tocsin.adapters.dynamodb.journal import batch_of_image
 from tocsin.services.fanout import Report
 
 logger = Logger()
-metrics = Metrics(namespace="Tocsin")
+metrics = Metrics()
 service = cache(bootstrap.fanout)
 
 
@@ -32,13 +32,7 @@ def tell(report: Report) -> None:
     """Log what went wrong, and count what happened."""
     for org, reason in report.failed.items():
         logger.warning("an org must wait", org=org, reason=str(reason))
-    for name, value in {
-        "SealedEvents": report.sealed_events,
-        "Segments": report.segments,
-        "SealConflicts": report.conflicts,
-        "SetAside": report.set_aside,
-        "Unpublished": report.unpublished,
-    }.items():
+    for name, value in report.counts.items():
         if value:
             metrics.add_metric(name, MetricUnit.Count, value)
     if metrics.metric_set:

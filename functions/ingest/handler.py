@@ -15,7 +15,7 @@ from tocsin.services.ingest import IngestRequest
 from tocsin.wire.problems import problem
 
 logger = Logger()
-metrics = Metrics(namespace="Tocsin")
+metrics = Metrics()
 app = APIGatewayRestResolver()
 service = cache(bootstrap.ingest)
 

@@ -11,7 +11,7 @@ from tocsin import bootstrap
 from tocsin.adapters.dynamodb.ledger import org_of_segment
 
 logger = Logger()
-metrics = Metrics(namespace="Tocsin")
+metrics = Metrics()
 service = cache(bootstrap.project)
 
 

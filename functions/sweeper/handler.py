@@ -1,5 +1,6 @@
 """Parse the schedule's event, call the sweep, and fail when an org must wait."""
 
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from tocsin import bootstrap
 from tocsin.services.sweep import SETTLED_MS
 
 logger = Logger()
-metrics = Metrics(namespace="Tocsin")
+metrics = Metrics()
 service = cache(bootstrap.sweep)
 
 
@@ -20,10 +21,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sweep what is ``min_age_seconds`` old (ten minutes unless the event says otherwise)."""
     age = event.get("min_age_seconds")
     reports = service()(SETTLED_MS if age is None else int(age) * 1000)
-    found = sum(report.sealed_events for report in reports)
-    if found:
+    counts = sum((Counter(report.counts) for report in reports), Counter())
+    if found := counts["SealedEvents"]:
         logger.warning("sealed what the stream did not deliver", events=found)
-        metrics.add_metric("SweptEvents", MetricUnit.Count, found)
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    if metrics.metric_set:
         metrics.flush_metrics()
     failed = sorted({org for report in reports for org in report.failed})
     if failed:

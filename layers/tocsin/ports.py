@@ -189,8 +189,8 @@ class SetAsideItem:
 class SetAside(Protocol):
     """The list of poisoned journal items."""
 
-    def add(self, item: SetAsideItem) -> None:
-        """Put an item on the list; adding it again changes nothing."""
+    def add(self, item: SetAsideItem) -> bool:
+        """Put an item on the list; False, changing nothing, when it is there already."""
 
     def all(self, org: str) -> Sequence[SetAsideItem]:
         """Return an org's list, by batch id."""

@@ -181,8 +181,8 @@ class TestState:
 
     def test_the_set_aside_list(self, on: Stores) -> None:
         item = SetAsideItem("acme", "b1", "why", 3)
-        on.set_aside.add(item)
-        on.set_aside.add(item)
+        assert on.set_aside.add(item)
+        assert not on.set_aside.add(SetAsideItem("acme", "b1", "why again", 4))
         assert on.set_aside.all("acme") == [item]
         assert on.set_aside.all("beta") == []
 

@@ -152,8 +152,8 @@ class FakeSetAside:
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], SetAsideItem] = {}
 
-    def add(self, item: SetAsideItem) -> None:
-        self.items[item.org, item.batch_id] = item
+    def add(self, item: SetAsideItem) -> bool:
+        return self.items.setdefault((item.org, item.batch_id), item) is item
 
     def all(self, org: str) -> Sequence[SetAsideItem]:
         return [item for key, item in sorted(self.items.items()) if key[0] == org]

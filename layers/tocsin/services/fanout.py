@@ -22,7 +22,10 @@ __all__ = ["Fanout", "Report"]
 
 @dataclass(slots=True)
 class Report:
-    """What a run did. ``failed`` maps each org that must be tried again to the reason."""
+    """What a run did. ``failed`` maps each org that must be tried again to the reason.
+
+    ``set_aside`` counts what was not on the list yet: the sweeper meets each item again.
+    """
 
     sealed_events: int = 0
     segments: int = 0
@@ -30,6 +33,17 @@ class Report:
     set_aside: int = 0
     unpublished: int = 0
     failed: dict[str, Busy] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What operators are told, by the names of the metrics."""
+        return {
+            "SealedEvents": self.sealed_events,
+            "Segments": self.segments,
+            "SealConflicts": self.conflicts,
+            "SetAside": self.set_aside,
+            "Unpublished": self.unpublished,
+        }
 
 
 class Fanout:
@@ -75,8 +89,8 @@ class Fanout:
                 readable.append(batch)
             else:
                 now_ms = self._clock.now_ms()
-                self._set_aside.add(SetAsideItem(org, batch.id, batch.reason, now_ms))
-                report.set_aside += 1
+                item = SetAsideItem(org, batch.id, batch.reason, now_ms)
+                report.set_aside += self._set_aside.add(item)
         if not readable:
             return
         sealed = seal_batches(org, readable, self._ledger, self._clock)

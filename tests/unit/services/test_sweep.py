@@ -42,13 +42,15 @@ class World:
         self.orgs = FakeOrgs()
         self.set_aside = FakeSetAside()
         self.orgs.put(Org("acme"))
-        fanout = Fanout(
+        self.fanout = Fanout(
             ledger=self.ledger,
             set_aside=self.set_aside,
             broker=None,
             clock=self.clock,
         )
-        self.sweep = Sweep(orgs=self.orgs, journal=self.journal, fanout=fanout, clock=self.clock)
+        self.sweep = Sweep(
+            orgs=self.orgs, journal=self.journal, fanout=self.fanout, clock=self.clock
+        )
 
     def accept(self, minutes_ago: int, org: str = "acme", salt: int = 0) -> Batch:
         each = batch(org, at_ms=self.clock.ms - minutes_ago * MINUTE_MS, salt=salt)
@@ -115,9 +117,19 @@ def test_an_unreadable_item_is_set_aside_and_passed() -> None:
     broken = batch(at_ms=NOW_MS - 20 * MINUTE_MS)
     world.journal.batches["acme", broken.id] = UnreadableBatch("acme", broken.id, "why")
     fine = world.accept(15)
-    world.sweep()
+    (report,) = world.sweep()
+    assert report.set_aside == 1
     assert [item.batch_id for item in world.set_aside.all("acme")] == [broken.id]
     assert world.sealed(fine) == [True] and world.orgs.swept_until("acme") == fine.id
+
+
+def test_what_the_fan_out_has_set_aside_is_counted_once() -> None:
+    world = World()
+    broken = UnreadableBatch("acme", batch(at_ms=NOW_MS - 20 * MINUTE_MS).id, "why")
+    world.journal.batches["acme", broken.id] = broken
+    assert world.fanout([broken]).set_aside == 1
+    (report,) = world.sweep()
+    assert report.set_aside == 0
 
 
 def test_more_than_a_page() -> None:

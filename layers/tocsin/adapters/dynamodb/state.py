@@ -178,10 +178,24 @@ class DynamoReceipts(StateTable):
 class DynamoSetAside(StateTable):
     """:class:`~tocsin.ports.SetAside`: ``set-aside#<org>`` · batch id."""
 
-    def add(self, item: SetAsideItem) -> None:
+    def add(self, item: SetAsideItem) -> bool:
         """See :meth:`tocsin.ports.SetAside.add`."""
-        attributes = {"reason": {"S": item.reason}, "at": _number(item.at_ms)}
-        self._put(f"set-aside#{item.org}", item.batch_id, attributes)
+        try:
+            with calls():
+                self._client.put_item(
+                    TableName=self._table,
+                    Item={
+                        **_key(f"set-aside#{item.org}", item.batch_id),
+                        "reason": {"S": item.reason},
+                        "at": _number(item.at_ms),
+                    },
+                    ConditionExpression="attribute_not_exists(pk)",
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
 
     def all(self, org: str) -> Sequence[SetAsideItem]:
         """See :meth:`tocsin.ports.SetAside.all`."""
