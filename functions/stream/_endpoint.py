@@ -105,7 +105,9 @@ class EventStream:
         dialect = self._dialect
         if isinstance(error, _Unserved):
             await send_problem(error.problem, send)
-        elif isinstance(error, Unauthenticated) and dialect.unauthorized:
+            return
+        self._watch.refused(error)
+        if isinstance(error, Unauthenticated) and dialect.unauthorized:
             await _send_stream(dialect.unauthorized, send)
         elif isinstance(error, Crowded | LimitReached) and dialect.too_many:
             headers = {"Content-Type": "text/plain; charset=utf-8"} | _retry_after(error)

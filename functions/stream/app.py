@@ -30,6 +30,7 @@ def build(parts: StreamParts) -> Router:
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
+        watch.start()
         with on_sigterm(watch.drain):
             yield
         await watch.aclose()

@@ -15,7 +15,17 @@ from tocsin.adapters.dynamodb import (
     DynamoSetAside,
     client,
 )
-from tocsin.ports import Broker, Clock, Journal, Keys, Ledger, Orgs, Projections, SetAside
+from tocsin.ports import (
+    Broker,
+    Clock,
+    Journal,
+    Keys,
+    Ledger,
+    Metrics,
+    Orgs,
+    Projections,
+    SetAside,
+)
 from tocsin.services.access import Access
 from tocsin.services.fanout import Fanout
 from tocsin.services.ingest import Ingest
@@ -121,6 +131,8 @@ def stream(settings: StreamSettings | None = None) -> "StreamParts":
         retention_days=settings.retention_days,
         max_seconds=settings.stream_max_seconds,
         max_bytes=settings.stream_max_bytes,
+        spread_ms=round(settings.reconnect_spread_seconds * 1000),
+        metrics=_metrics(settings),
     )
 
 
@@ -164,6 +176,14 @@ def _feed(settings: ValkeySettings) -> "ValkeyFeed | None":
     from tocsin.adapters.valkey import ValkeyFeed
 
     return ValkeyFeed(settings.valkey_url, *_sign_in(settings))
+
+
+def _metrics(settings: StreamSettings) -> Metrics | None:
+    if settings.metrics_namespace is None:
+        return None
+    from tocsin.adapters.embedded_metrics import EmbeddedMetrics
+
+    return EmbeddedMetrics(settings.metrics_namespace, "stream")
 
 
 def _sign_in(settings: ValkeySettings) -> "tuple[IamCredentials, Clock] | tuple[()]":

@@ -20,6 +20,7 @@ __all__ = [
     "Journal",
     "Keys",
     "Ledger",
+    "Metrics",
     "Org",
     "Orgs",
     "Projected",
@@ -225,6 +226,16 @@ class Projections(Protocol):
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         """Return one item: its counters, first/last seq and timestamp, and ``through_seq``."""
+
+
+class Metrics(Protocol):
+    """Where a service's figures of itself go."""
+
+    def put(self, at_ms: int, figures: Mapping[str, float | Sequence[float]]) -> None:
+        """Record figures of the time before ``at_ms``: a number each, or up to 100 values.
+
+        A name ends with its unit: ``Ms``, ``Bytes``; else it is a count.
+        """
 
 
 class Broker(Protocol):

@@ -75,7 +75,11 @@ class StreamSettings(ValkeySettings):
     ``stream_types`` are the event types that streams may show at most, comma-separated. With
     ``token_in_query`` a key is also taken as ``?token=``. ``bare_events_route`` says what a plain
     ``GET /api/v1/events`` is. Without ``keepalive_seconds`` each dialect keeps to its document. A
-    client that takes nothing for ``stall_seconds`` is given up.
+    client that takes nothing for ``stall_seconds`` is given up. Clients whose streams are cut come
+    back within ``reconnect_spread_seconds`` of each other.
+
+    With ``metrics_namespace`` the service tells CloudWatch of itself: one line of the embedded
+    metric format a minute on standard output.
     """
 
     stream_types: Annotated[frozenset[str] | None, NoDecode] = None
@@ -86,6 +90,8 @@ class StreamSettings(ValkeySettings):
     bare_events_route: Literal["stream", "list"] = "stream"
     keepalive_seconds: float | None = Field(default=None, gt=0)
     stall_seconds: float = Field(default=60.0, gt=0)
+    reconnect_spread_seconds: float = Field(default=10.0, ge=0)
+    metrics_namespace: str | None = None
     look_seconds: float = 5.0
     ring_events: int = 4_096
     retention_days: int = 90

@@ -1,12 +1,13 @@
 """The stream service over HTTP: uvicorn and httpx for real, the stores in memory."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from functions.stream.app import build
 from support.server import serving
 from support.streams import decode
 from support.valkey import Valkey
+from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
 from tocsin.domain.errors import Busy
 from tocsin.domain.segment import SealedEvent
@@ -127,7 +129,7 @@ async def test_a_stream_opens_at_once_with_its_cursor(on: Stage) -> None:
     async with watching(on) as watcher:
         await watcher.until(3)
         assert decode(watcher.data) == []
-        assert watcher.decoder.retry_ms == 2_000
+        assert 2_000 <= (watcher.decoder.retry_ms or 0) <= 2_010  # one stream, hardly spread
 
 
 async def test_replay_and_live_meet_without_a_seam(on: Stage) -> None:
@@ -255,6 +257,22 @@ async def test_a_busy_store_is_503_with_a_time_to_wait(on: Stage) -> None:
     response = await on.client.get(GOVRIX, headers=KEY)
     assert response.status_code == 503
     assert response.headers["retry-after"] == "2"
+
+
+async def test_refusals_are_counted_by_their_reason() -> None:
+    lines = asyncio.Queue[str]()
+    metrics = EmbeddedMetrics("tocsin-test", "stream", lines.put_nowait)
+    async with stage(metrics=metrics, metrics_seconds=0.1, max_streams=1) as on:
+        for headers in ({}, {}, KEY | {"Last-Event-ID": "nonsense"}):
+            await on.client.get(GOVRIX, headers=headers)
+        async with watching(on) as watcher:
+            await watcher.until(0)
+            await on.client.get(GOVRIX, headers=KEY)
+            on.tenant.clock.ms += 100
+            said = json.loads(await lines.get())
+    refused = {name: said[name] for name in said if name.startswith("Refused")}
+    assert refused == {"RefusedUnauthenticated": 2, "RefusedMalformed": 1, "RefusedCrowded": 1}
+    assert said["Connections"] == 1
 
 
 async def test_other_methods_and_paths_are_refused(on: Stage) -> None:
@@ -389,7 +407,7 @@ async def test_it_goes_on_while_valkey_is_killed_and_restarted() -> None:
     valkey.kill()
 
 
-async def test_sigterm_ends_the_streams_and_the_process() -> None:
+async def test_sigterm_ends_the_streams_and_the_process_and_spreads_who_comes_back() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -408,14 +426,25 @@ async def test_sigterm_ends_the_streams_and_the_process() -> None:
         log += line
     async with (
         asyncio.timeout(30),
-        httpx.AsyncClient(base_url=url, timeout=10) as client,
-        client.stream("GET", GOVRIX + "?after=0", headers=KEY) as response,
+        httpx.AsyncClient(
+            base_url=url, limits=httpx.Limits(max_connections=None), timeout=10
+        ) as client,
+        AsyncExitStack() as streams,
     ):
-        watcher = Watcher(response)
-        await watcher.until(3)
+        watchers = []
+        for _ in range(200):
+            stream = client.stream("GET", GOVRIX + "?after=0", headers=KEY)
+            watchers.append(Watcher(await streams.enter_async_context(stream)))
+            await watchers[-1].until(3)
         process.send_signal(signal.SIGTERM)
-        data = await watcher.to_the_end()  # httpx raises when the response is cut
-        assert [message.seq for message in decode(data)] == [1, 2, 3]
+        waits_ms = []
+        for watcher in watchers:
+            data = await watcher.to_the_end()  # httpx raises when the response is cut
+            assert [message.seq for message in decode(data)] == [1, 2, 3]
+            waits_ms.append(watcher.decoder.retry_ms or 0)
+        assert min(waits_ms) >= 2_000
+        assert max(waits_ms) - min(waits_ms) > 1_000
+        assert len(set(waits_ms)) > 100
         _, rest = await process.communicate()
     assert process.returncode in (0, -signal.SIGTERM)
     assert b"Traceback" not in log + rest

@@ -1,4 +1,4 @@
-"""The deployed sweeper's handler on a real DynamoDB: what it finds is counted as the fan-out does."""
+"""The deployed sweeper on a real DynamoDB: it counts what it finds as the fan-out does."""
 
 import json
 from typing import Any

@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tocsin import bootstrap
+from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.settings import FanoutSettings, StreamSettings
 
 TABLES = {
@@ -69,6 +71,13 @@ def test_a_limit_under_which_no_stream_gets_on_is_refused(
         StreamSettings()
 
 
+def test_metrics_are_not_written_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert bootstrap.stream().metrics is None
+    monkeypatch.setenv("TOCSIN_METRICS_NAMESPACE", "tocsin-dev")
+    assert isinstance(bootstrap.stream().metrics, EmbeddedMetrics)
+
+
 def test_the_types_that_streams_may_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert StreamSettings().stream_types is None
     monkeypatch.setenv("TOCSIN_STREAM_TYPES", "anomaly, approval.created")
@@ -83,6 +92,7 @@ def test_the_types_that_streams_may_show(monkeypatch: pytest.MonkeyPatch) -> Non
         ("TOCSIN_MAX_STREAMS", "0", "greater than"),
         ("TOCSIN_BARE_EVENTS_ROUTE", "both", "'stream' or 'list'"),
         ("TOCSIN_STALL_SECONDS", "0", "greater than"),
+        ("TOCSIN_RECONNECT_SPREAD_SECONDS", "-1", "greater than"),
     ],
 )
 def test_a_setting_that_would_not_do_what_it_says_is_refused(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tocsin.domain.errors import IntegrityError
@@ -32,12 +32,15 @@ class Reader(Protocol):
 class Log:
     """Wakes its readers when there is more. Used in the event loop's thread only."""
 
-    def __init__(self, org: str, ring: Ring) -> None:
-        """Start with nobody."""
+    def __init__(
+        self, org: str, ring: Ring, arrived: Callable[[SealedEvent], object] | None = None
+    ) -> None:
+        """Start with nobody; call ``arrived`` with the first of new events."""
         self.org = org
         self.ring = ring
         self.waiting: set[Reader] = set()
         self.broken = False
+        self._arrived = arrived
         self._loop = asyncio.get_running_loop()
         self._left_at = self._loop.time()
         self._readers: set[Reader] = set()
@@ -67,8 +70,11 @@ class Log:
 
     def append(self, events: Sequence[SealedEvent]) -> bool:
         """Add what is new of these; False when they do not follow the head."""
+        head = self.ring.seq
         if not self.ring.append(events):
             return False
+        if self._arrived and self.ring.seq > head:
+            self._arrived(events[head + 1 - events[0].seq])
         while following := self._ahead.pop(self.ring.seq + 1, None):
             if not self.ring.append(following):
                 break

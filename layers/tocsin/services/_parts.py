@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tocsin.domain.keys import ApiKey, Scope
-from tocsin.ports import Clock, Feed, Journal, Ledger
+from tocsin.ports import Clock, Feed, Journal, Ledger, Metrics
 from tocsin.wire.negotiation import BareRoute
 
 __all__ = ["Access", "LiveFeed", "StreamParts"]
@@ -50,7 +50,10 @@ class StreamParts:
     grace_seconds: float = 10.0  # how long a log is followed after its last subscriber left
     ring_events: int = 4_096  # per org, and at most ring_bytes of entries
     ring_bytes: int = 8 * 1024 * 1024
-    retry_ms: int = 2_000  # how long a client that was cut waits before it comes back
+    retry_ms: int = 2_000  # how long a client that was cut waits at least before it comes back
+    spread_ms: int = 10_000  # and at most so much longer: by chance, and the more streams there are
     retention_days: int | None = None  # None: nothing was expired, so all must be in the journal
     max_seconds: float | None = None  # after which a stream is ended; its client comes back
     max_bytes: int | None = None  # before which a stream is ended, but not before its first chunk
+    metrics: Metrics | None = None
+    metrics_seconds: float = 60.0  # between two reports

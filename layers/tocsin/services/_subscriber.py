@@ -88,6 +88,11 @@ class Subscriber:
         self._last = b""
         log.join(self)
 
+    @property
+    def sent_bytes(self) -> int:
+        """What it has given so far, without the opening."""
+        return self._sent_bytes
+
     async def next(self) -> bytes:
         """Return what to send next, waiting for it; empty at the end of the stream."""
         log = self._log

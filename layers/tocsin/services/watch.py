@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import math
+import random
 from dataclasses import dataclass
 
-from tocsin.domain.errors import Busy
+from tocsin.domain.errors import Busy, TocsinError
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.segment import SealedEvent
 from tocsin.services import _cursor, replay
@@ -14,12 +15,14 @@ from tocsin.services._follow import Follow
 from tocsin.services._health import Health, HealthCheck
 from tocsin.services._history import History
 from tocsin.services._log import Log
+from tocsin.services._meter import Meter
 from tocsin.services._parts import Access, LiveFeed, StreamParts
+from tocsin.services._reporter import Reporter
 from tocsin.services._ring import Render, Ring
 from tocsin.services._seats import Seats
 from tocsin.services._shared import Shared
 from tocsin.services._subscriber import TELL_SECONDS, Pace, Subscriber
-from tocsin.wire import filters
+from tocsin.wire import filters, frames
 from tocsin.wire.dialects import GOVRIX, Dialect
 
 __all__ = [
@@ -37,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # of one read of the ledger
 DAY_MS = 86_400_000
+APART_MS = 10  # on average, two clients that come back after a cut: what a small task can take
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ class Watch:
         self._opening: Shared[str, None] = Shared()
         self._chores: Shared[object, None] = Shared()
         self._health = HealthCheck(parts)
+        self._meter = Meter(parts.clock)
+        self._reporter: Reporter | None = None
+        self._reporting: asyncio.Task[None] | None = None
         self._beat: asyncio.Task[None] | None = None
         self._draining = False
 
@@ -88,6 +95,18 @@ class Watch:
     def admitted(self) -> int:
         """How many requests hold a seat: those that watch, and those still being admitted."""
         return self._seats.taken
+
+    def start(self) -> None:
+        """Report from now on, if there is somebody to report to; :meth:`aclose` ends it."""
+        parts = self._parts
+        if parts.metrics and not self._reporter:
+            self._reporter = Reporter(
+                parts.metrics,
+                parts.clock,
+                parts.metrics_seconds,
+                lambda: self._meter.take(self._credentials.all()),
+            )
+            self._reporting = asyncio.create_task(self._reporter.run())
 
     async def admit(
         self,
@@ -144,18 +163,23 @@ class Watch:
         )
         self._credentials.add(admission.credential, subscriber)
         if self._draining:
-            subscriber.end()
+            subscriber.end(frames.retry(self._retry_ms()))
         return subscriber
 
     def opening(self, subscriber: Subscriber, dialect: Dialect = GOVRIX) -> bytes:
         """Return what a subscriber's stream begins with."""
-        return dialect.opening(subscriber.cursor, self._parts.retry_ms)
+        return dialect.opening(subscriber.cursor, self._retry_ms())
+
+    def refused(self, error: TocsinError) -> None:
+        """Count a request that is not served."""
+        self._meter.refused(error)
 
     def leave(self, admission: Admission, subscriber: Subscriber | None = None) -> None:
         """Forget a request, once, and its subscriber if it came to that."""
         self._seats.leave(admission.key)
         if subscriber is not None:
             subscriber.close()
+            self._meter.left(subscriber)
             self._credentials.discard(admission.credential, subscriber)
 
     async def health(self) -> Health:
@@ -163,17 +187,23 @@ class Watch:
         return await self._health()
 
     def drain(self) -> None:
-        """End all streams where they are, and admit nobody any more."""
+        """End all streams where they are, and admit nobody any more.
+
+        Each is told another time to come back at, or all would be at the next instance's door at
+        once.
+        """
         self._draining = True
         for subscriber in self._credentials.all():
-            subscriber.end()
+            subscriber.end(frames.retry(self._retry_ms()))
 
     async def aclose(self) -> None:
         """End everything."""
         self.drain()
-        if self._beat:
-            self._beat.cancel()
-            await asyncio.gather(self._beat, return_exceptions=True)
+        for task in filter(None, (self._beat, self._reporting)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if self._reporter:
+            self._reporter.close()
         for part in (self._opening, self._history, self._health):
             await part.aclose()
         for org in list(self._followed):
@@ -204,7 +234,16 @@ class Watch:
         parts = self._parts
         if parts.max_bytes is None:
             return None
-        return parts.max_bytes - len(dialect.opening(cursor, parts.retry_ms))
+        return parts.max_bytes - len(dialect.opening(cursor, parts.retry_ms + parts.spread_ms))
+
+    def _retry_ms(self) -> int:
+        """Return how long one client is to wait, should its stream be cut.
+
+        A stream says it when it opens, since most cuts come without notice, as from a load
+        balancer that a task is taken from. The more streams there are, the longer some wait.
+        """
+        spread_ms = min(self._parts.spread_ms, APART_MS * self._seats.taken)
+        return self._parts.retry_ms + random.randint(0, spread_ms)  # noqa: S311 (no secret)
 
     def _read_after(self, org: str, after_seq: int, digest: bytes | None) -> list[SealedEvent]:
         parts, expired_before_ms = self._parts, 0
@@ -227,7 +266,11 @@ class Watch:
         head = await asyncio.to_thread(parts.ledger.head, org)
         ring = Ring(head.seq, head.hash, parts.ring_events, parts.ring_bytes)
         self._followed[org] = Follow(
-            Log(org, ring), parts.ledger, self._read_after, parts.feed, parts.poll_seconds
+            Log(org, ring, self._meter.arrived),
+            parts.ledger,
+            self._read_after,
+            parts.feed,
+            parts.poll_seconds,
         )
 
     def _close(self, org: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["KEEPALIVE", "cursor", "event", "failure", "gap", "json_data", "opening"]
+__all__ = ["KEEPALIVE", "cursor", "event", "failure", "gap", "json_data", "opening", "retry"]
 
 KEEPALIVE = b": keepalive\n"  # one line feed: after a blank line some decoders emit an empty event
 
@@ -48,6 +48,11 @@ def opening(cursor: int, retry_ms: int) -> bytes:
 def cursor(seq: int) -> bytes:
     """Return the message that only moves the reader's cursor, over what is hidden from it."""
     return b"id: %d\n\n" % seq
+
+
+def retry(retry_ms: int) -> bytes:
+    """Return the message that only says how long to wait before the next connection."""
+    return b"retry: %d\n\n" % retry_ms
 
 
 def gap(after_seq: int, first_seq: int) -> bytes:

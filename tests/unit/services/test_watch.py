@@ -1,6 +1,7 @@
 """The engine, over a ledger and a broker in memory."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from support.streams import decode
 from tocsin.domain.errors import Busy, Forbidden, Malformed, Unauthenticated
 from tocsin.domain.segment import SealedEvent
 from tocsin.services._credentials import Credentials
-from tocsin.services.watch import Admission, StreamParts, Subscriber, Watch
-from tocsin.wire import channel, frames, govrix, igris
+from tocsin.services.watch import APART_MS, Admission, StreamParts, Subscriber, Watch
+from tocsin.wire import channel, frames, govrix, igris, sse
 
 pytestmark = pytest.mark.anyio
 NEVER = 3_600.0
@@ -59,6 +60,7 @@ async def stage(**numbers: Any) -> AsyncIterator[Stage]:
         "keepalive_seconds": NEVER,
         "look_seconds": NEVER,
         "recheck_seconds": NEVER,
+        "spread_ms": 0,
     }
     parts = StreamParts(
         ledger=tenant.ledger,
@@ -366,9 +368,37 @@ async def test_draining_ends_all_streams_and_admits_nobody() -> None:
         waiting = [asyncio.create_task(each.next()) for each in everybody]
         await asyncio.sleep(0)
         on.watch.drain()
-        assert await asyncio.gather(*waiting) == [b"", b"", b""]
+        assert await asyncio.gather(*waiting) == [frames.retry(2_000)] * 3
+        assert await asyncio.gather(*(each.next() for each in everybody)) == [b""] * 3
         with pytest.raises(Busy):
             await on.watch.admit("Bearer acme")
+
+
+@pytest.mark.parametrize("spread_ms", [10_000, 500])
+async def test_draining_spreads_those_who_come_back(spread_ms: int) -> None:
+    async with stage(spread_ms=spread_ms) as on:
+        everybody = [await on.join() for _ in range(200)]
+        on.watch.drain()
+        waits_ms = []
+        for subscriber in everybody:
+            decoder = sse.Decoder()
+            assert list(decoder.feed(await subscriber.next())) == []
+            assert decoder.retry_ms is not None
+            waits_ms.append(decoder.retry_ms - 2_000)
+        window_ms = min(spread_ms, 200 * APART_MS)
+        fifths = Counter(wait_ms * 5 // (window_ms + 1) for wait_ms in waits_ms)
+        assert sorted(fifths) == [0, 1, 2, 3, 4]
+        assert min(fifths.values()) > 10  # of 40 on average
+
+
+async def test_a_cut_without_notice_is_spread_too() -> None:
+    async with stage(spread_ms=10_000) as on:
+        waits_ms = set()
+        for _ in range(100):
+            decoder = sse.Decoder()
+            assert list(decoder.feed(on.watch.opening(await on.join()))) == []
+            waits_ms.add(decoder.retry_ms)
+        assert len(waits_ms) > 50
 
 
 async def test_logs_are_closed_a_while_after_the_last_has_left() -> None:

@@ -5,7 +5,7 @@ import pytest
 from fakes.tenant import Tenant
 from support.streams import decode
 from tocsin.domain.errors import Forbidden, Malformed
-from tocsin.wire import dialects, govrix, igris, kavach, rampart
+from tocsin.wire import dialects, frames, govrix, igris, kavach, rampart, sse
 from tocsin.wire.dialects import GOVRIX, IGRIS, KAVACH, RAMPART, Dialect
 
 ALL = {"igris": IGRIS, "rampart": RAMPART, "govrix": GOVRIX, "kavach": KAVACH}
@@ -80,6 +80,15 @@ def test_every_opening_tells_the_cursor(dialect: Dialect) -> None:
     stream = dialect.opening(41, 2_000) + b"data: {}\n\n"
     *_, message = decode(stream)
     assert message.id == "41"
+
+
+@each_dialect
+def test_every_opening_takes_back_what_the_last_stream_said_at_its_end(dialect: Dialect) -> None:
+    decoder = sse.Decoder()
+    list(decoder.feed(frames.retry(11_000)))
+    assert decoder.retry_ms == 11_000
+    list(decoder.feed(dialect.opening(41, 2_000)))
+    assert decoder.retry_ms == 2_000
 
 
 @pytest.mark.parametrize(

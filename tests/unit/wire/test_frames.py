@@ -21,6 +21,12 @@ def test_an_event_is_what_the_encoder_writes_in_other_order() -> None:
     )
 
 
+def test_a_time_to_come_back_at_dispatches_nothing_and_keeps_the_cursor() -> None:
+    decoder = sse.Decoder()
+    assert list(decoder.feed(frames.opening(41, 2_000) + frames.retry(7_654))) == []
+    assert (decoder.last_event_id, decoder.retry_ms) == ("41", 7_654)
+
+
 def test_a_gap_moves_the_cursor_to_before_what_is_kept() -> None:
     (message,) = decode(frames.gap(10, 100))
     assert (message.event, message.id) == ("gap", "99")

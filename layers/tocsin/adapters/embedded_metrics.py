@@ -1,0 +1,51 @@
+"""Metrics as lines of CloudWatch's embedded metric format, which its logs turn into metrics.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+Powertools would load in the container for what is one dictionary here, and writes no lists of
+values at a time of ours.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+
+__all__ = ["EmbeddedMetrics"]
+
+
+class EmbeddedMetrics:
+    """:class:`~tocsin.ports.Metrics` on standard output, under one dimension: the service."""
+
+    def __init__(
+        self, namespace: str, service: str, write: Callable[[str], object] | None = None
+    ) -> None:
+        """Write lines with ``write``, else to standard output at once."""
+        self._namespace = namespace
+        self._service = service
+        self._write = write or _print
+
+    def put(self, at_ms: int, figures: Mapping[str, float | Sequence[float]]) -> None:
+        """See :meth:`tocsin.ports.Metrics.put`."""
+        about = {
+            "Timestamp": at_ms,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": self._namespace,
+                    "Dimensions": [["service"]],
+                    "Metrics": [{"Name": name, "Unit": _unit(name)} for name in figures],
+                }
+            ],
+        }
+        line = orjson.dumps({"_aws": about, "service": self._service, **figures})
+        self._write(line.decode())
+
+
+def _unit(name: str) -> str:
+    if name.endswith("Ms"):
+        return "Milliseconds"
+    return "Bytes" if name.endswith("Bytes") else "Count"
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
