@@ -17,7 +17,6 @@ __all__ = [
     "SealedEvent",
     "Segment",
     "seal",
-    "sealed_events",
     "verify",
 ]
 
@@ -108,11 +107,13 @@ class SealedEvent:
         }
 
 
-def seal(org: str, head: Head, batches: Sequence[Batch], now_ms: int) -> tuple[Segment, int]:
-    """Append batches to a ledger.
+def seal(
+    org: str, head: Head, batches: Sequence[Batch], now_ms: int
+) -> tuple[Segment, list[SealedEvent]]:
+    """Append batches to a ledger, as many as fit, at least one.
 
     Returns:
-        The next segment, and how many of the batches it took (as many as fit, at least one).
+        The next segment, whose references are the first of the batches, and its events.
     """
     taken, count, seconds = 0, 0, set[int]()
     for batch in batches:
@@ -121,17 +122,19 @@ def seal(org: str, head: Head, batches: Sequence[Batch], now_ms: int) -> tuple[S
         if taken and (full or len(seconds) > MAX_SECONDS_PER_SEGMENT):
             break
         taken, count = taken + 1, count + batch.count
-    leaves = tuple(chain.leaf(entry) for batch in batches[:taken] for entry in batch.entries)
+    entries = [entry for batch in batches[:taken] for entry in batch.entries]
+    leaves = tuple(map(chain.leaf, entries))
+    hashes = [head.hash, *chain.extend(head.hash, leaves)]
     segment = Segment(
         org=org,
         first_seq=head.seq + 1,
         references=tuple(Reference(batch.id, batch.count) for batch in batches[:taken]),
         leaves=leaves,
         hash_before=head.hash,
-        hash_after=chain.extend(head.hash, leaves)[-1],
+        hash_after=hashes[-1],
         sealed_at_ms=max(now_ms, head.sealed_at_ms),
     )
-    return segment, taken
+    return segment, _sealed(segment.first_seq, entries, hashes)
 
 
 def verify(segment: Segment, entries: Sequence[bytes], expected_before: bytes) -> list[SealedEvent]:
@@ -160,12 +163,6 @@ def verify(segment: Segment, entries: Sequence[bytes], expected_before: bytes) -
         raise broken(missing, "the journal holds another number of events than was sealed")
     if hashes[-1] != segment.hash_after:
         raise broken(segment.first_seq, "the segment's leaves do not lead to its hash")
-    return _sealed(segment.first_seq, entries, hashes)
-
-
-def sealed_events(segment: Segment, entries: Sequence[bytes]) -> list[SealedEvent]:
-    """Return a segment's events, given its entries, which are taken as they are."""
-    hashes = [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
     return _sealed(segment.first_seq, entries, hashes)
 
 

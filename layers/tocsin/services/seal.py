@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, HeadMoved
-from tocsin.domain.segment import SealedEvent, Segment, seal, sealed_events
+from tocsin.domain.segment import SealedEvent, Segment, seal
 from tocsin.ports import Clock, Ledger
 
 __all__ = ["Sealed", "seal_batches"]
@@ -44,13 +44,12 @@ def seal_batches(org: str, batches: Iterable[Batch], ledger: Ledger, clock: Cloc
         try:
             while todo:
                 waiting = sorted(todo.values(), key=lambda batch: batch.id)
-                segment, taken = seal(org, head, waiting, clock.now_ms())
+                segment, events = seal(org, head, waiting, clock.now_ms())
                 ledger.commit(segment, head)
                 head = segment.head
-                entries = [entry for batch in waiting[:taken] for entry in batch.entries]
-                result.fresh.append((segment, sealed_events(segment, entries)))
-                for batch in waiting[:taken]:
-                    del todo[batch.id]
+                result.fresh.append((segment, events))
+                for reference in segment.references:
+                    del todo[reference.batch_id]
         except HeadMoved:
             result.conflicts += 1
         else:

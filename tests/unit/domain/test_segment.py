@@ -15,8 +15,8 @@ from tocsin.domain.segment import Head, Segment, seal, verify
 
 def sealed(*counts: int) -> tuple[Segment, list[bytes]]:
     batches = [batch(count=count, salt=salt) for salt, count in enumerate(counts)]
-    segment, taken = seal("acme", Head.empty("acme"), batches, 1)
-    assert taken == len(batches)
+    segment, _ = seal("acme", Head.empty("acme"), batches, 1)
+    assert len(segment.references) == len(batches)
     return segment, [entry for each in batches for entry in each.entries]
 
 
@@ -34,6 +34,15 @@ def test_the_chain_is_what_the_design_says() -> None:
     assert (
         events[1].parse() | {"seq": 2, "lineage_hash": f"sha256:{two.hex()}"} == events[1].parse()
     )
+
+
+def test_what_is_sealed_is_what_is_read_back() -> None:
+    batches = [batch(count=3, salt=1), batch(count=2, salt=2)]
+    first, _ = seal("acme", Head.empty("acme"), [batch()], 1)
+    segment, events = seal("acme", first.head, batches, 1)
+    entries = [entry for each in batches for entry in each.entries]
+    assert events == verify(segment, entries, first.hash_after)
+    assert [event.seq for event in events] == [2, 3, 4, 5, 6]
 
 
 @given(st.data())
@@ -75,14 +84,14 @@ def test_a_changed_segment_is_found(change: dict[str, object]) -> None:
 
 def test_a_segment_takes_whole_batches_up_to_its_limit() -> None:
     batches = [batch(count=600, salt=salt) for salt in range(3)]
-    segment, taken = seal("acme", Head.empty("acme"), batches, 1)
-    assert (taken, segment.count) == (1, 600)
+    segment, events = seal("acme", Head.empty("acme"), batches, 1)
+    assert (len(segment.references), segment.count, len(events)) == (1, 600, 600)
 
 
 def test_a_segment_spans_no_more_seconds_than_a_transaction_has_room_for() -> None:
     spread: list[Batch] = [batch(at_ms=1_774_000_000_000 + n * 1_000) for n in range(80)]
-    _, taken = seal("acme", Head.empty("acme"), spread, 1)
-    assert taken == 60
+    segment, _ = seal("acme", Head.empty("acme"), spread, 1)
+    assert len(segment.references) == 60
 
 
 def test_sealing_time_never_goes_back() -> None:
