@@ -8,8 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from functions.stream._cors import SERVERS_SEND
+from functions.stream._presented import presented
 from tocsin.domain.errors import Crowded, LimitReached, Refused, TocsinError, Unauthenticated
 from tocsin.services.watch import Admission, Render, Subscriber, Watch
 from tocsin.wire.dialects import Dialect
@@ -18,16 +20,11 @@ from tocsin.wire.problems import Problem, problem
 
 __all__ = ["EventStream", "send_problem"]
 
-_HEADERS = {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache",
-    "x-accel-buffering": "no",  # nginx, and what learned it from nginx
-}
-_START = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [(name.encode(), value.encode()) for name, value in _HEADERS.items()],
-}
+_HEADERS = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),  # nginx, and what learned it from nginx
+)
 _ABORT_SECONDS = 1.0
 _DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
 
@@ -41,16 +38,19 @@ class EventStream:
         dialect: Dialect,
         *,
         token_in_query: bool,
+        allowed_origins: frozenset[str] = frozenset(),
         bare_route: BareRoute | None = None,
     ) -> None:
         """Serve ``watch`` in a dialect.
 
-        With ``token_in_query`` a key may come as ``?token=``. ``bare_route`` is for the route that
-        is a list too; the others stream whatever ``Accept`` says.
+        With ``token_in_query`` a key may come as ``?token=``, as a ticket always may. Pages of
+        ``allowed_origins`` may use a session's cookie. ``bare_route`` is for the route that is a
+        list too; the others stream whatever ``Accept`` says.
         """
         self._watch = watch
         self._dialect = dialect
         self._token_in_query = token_in_query
+        self._allowed_origins = allowed_origins
         self._bare_route = bare_route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +68,7 @@ class EventStream:
             subscriber = await self._watch.subscribe(admission, render, self._dialect)
             del render  # the subscriber has the one that is shared
             opening = self._watch.opening(subscriber, self._dialect)
-            await _pump(subscriber, opening, receive, send)
+            await _pump(subscriber, opening, receive, send, scope.get(SERVERS_SEND, send))
         except TocsinError as error:  # nothing has been sent yet
             await self._refuse(error, send)
         finally:
@@ -78,9 +78,9 @@ class EventStream:
         headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
         _hide_token(scope, query)
         self._check(scope["method"], headers, query)
-        credential = headers.get("authorization")
-        if credential is None and self._token_in_query and (token := query.get("token")):
-            credential = f"Bearer {token}"
+        credential = presented(
+            scope, query, self._allowed_origins, token_in_query=self._token_in_query
+        )
         admission = await self._watch.admit(
             credential, headers.get("last-event-id"), query.get("after"), query.get("since")
         )
@@ -138,19 +138,29 @@ async def _send(status: int, headers: Mapping[str, str], content: bytes, send: S
 
 async def _send_stream(data: bytes, send: Send) -> None:
     """Send a stream that ends at once."""
-    await send(_START)
+    await send(_started())
     await send({"type": "http.response.body", "body": data})
 
 
-async def _pump(subscriber: Subscriber, opening: bytes, receive: Receive, send: Send) -> None:
-    """Pass on what the subscriber is given until either side ends it."""
+def _started() -> Message:
+    """Return a response's beginning; middleware may change it."""
+    return {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
+
+
+async def _pump(
+    subscriber: Subscriber, opening: bytes, receive: Receive, start: Send, send: Send
+) -> None:
+    """Pass on what the subscriber is given until either side ends it.
+
+    ``send`` is the server's own; the response begins with ``start``, which may add headers.
+    """
     serving = asyncio.current_task()
     if serving is None:
         raise RuntimeError("a stream is served in a task")
     leaving = asyncio.create_task(_end_on_disconnect(receive, subscriber))
     subscriber.on_stall = serving.cancel
     try:
-        await send(_START)
+        await start(_started())
         data = opening
         while data:
             await send({"type": "http.response.body", "body": data, "more_body": True})

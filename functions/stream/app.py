@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
+from functions.stream._cors import Cors
 from functions.stream._drain import on_sigterm
 from functions.stream._endpoint import EventStream, send_problem
+from functions.stream._passes import Passes
 from tocsin import bootstrap
 from tocsin.domain.errors import NotFound
 from tocsin.services.watch import StreamParts, Watch
@@ -26,7 +29,13 @@ __all__ = ["build"]
 def build(parts: StreamParts) -> Router:
     """Return the application over these parts."""
     watch = Watch(parts)
-    stream = partial(EventStream, watch, token_in_query=parts.token_in_query)
+    origins = parts.allowed_origins
+    stream = partial(
+        EventStream, watch, token_in_query=parts.token_in_query, allowed_origins=origins
+    )
+    passes = []
+    if parts.sessions and parts.tickets:
+        passes = Passes(parts.access, parts.sessions, parts.tickets, origins).routes
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
@@ -52,11 +61,25 @@ def build(parts: StreamParts) -> Router:
             Route("/v1/events/stream", stream(RAMPART)),
             Route("/api/v1/events/stream", stream(GOVRIX)),
             Route("/api/kavach/events/stream", stream(KAVACH)),
+            *passes,
             Route("/healthz", healthz, methods=["GET"]),
         ],
+        middleware=[_cors(origins)] if origins else None,
         redirect_slashes=False,
         default=_not_found,
         lifespan=lifespan,
+    )
+
+
+def _cors(origins: frozenset[str]) -> Middleware:
+    return Middleware(
+        Cors,
+        allow_origins=origins,
+        allow_credentials=True,
+        allow_methods=["GET", "HEAD", "POST", "DELETE"],
+        allow_headers=["Authorization", "Last-Event-ID"],  # and what never needs to be allowed
+        expose_headers=["Retry-After"],
+        max_age=3_600,
     )
 
 

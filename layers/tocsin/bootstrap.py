@@ -9,6 +9,7 @@ from tocsin.adapters.dynamodb import (
     DynamoKeys,
     DynamoLedger,
     DynamoOrgs,
+    DynamoPasses,
     DynamoProjections,
     DynamoQuota,
     DynamoReceipts,
@@ -108,16 +109,23 @@ def sweep(settings: FanoutSettings | None = None) -> Sweep:
 
 def stream(settings: StreamSettings | None = None) -> "StreamParts":
     """Wire the stream service."""
-    from tocsin.services.watch import StreamParts  # what only this service loads
+    from tocsin.services.sessions import Sessions  # what only this service loads
+    from tocsin.services.tickets import Tickets
+    from tocsin.services.watch import StreamParts
 
     settings = settings or StreamSettings()
     db, clock = client(), SystemClock()
+    access = Access(DynamoKeys(db, settings.state_table), clock)
+    passes = DynamoPasses(db, settings.state_table)
     return StreamParts(
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=DynamoJournal(db, settings.journal_table, settings.state_table),
-        access=Access(DynamoKeys(db, settings.state_table), clock),
+        access=access,
         clock=clock,
         feed=_feed(settings),
+        sessions=Sessions(passes, access, clock, settings.session_seconds),
+        tickets=Tickets(passes, access, clock),
+        allowed_origins=settings.allowed_origins,
         allowed_types=settings.stream_types,
         max_streams=settings.max_streams,
         max_streams_per_org=settings.max_streams_per_org,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.projection import Change
 from tocsin.domain.segment import Head, Segment
 
@@ -23,6 +24,7 @@ __all__ = [
     "Metrics",
     "Org",
     "Orgs",
+    "Passes",
     "Projected",
     "Projections",
     "Quota",
@@ -158,6 +160,22 @@ class Keys(Protocol):
 
     def all(self, org: str) -> Sequence[ApiKey]:
         """Return the keys of an org, revoked ones included, by creation."""
+
+
+class Passes(Protocol):
+    """Sessions and tickets, by the SHA-256 of their tokens.
+
+    One that has expired is removed some time later, and returned until then.
+    """
+
+    def put(self, each: Pass) -> None:
+        """Store a pass."""
+
+    def get(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
+        """Return a pass, strongly consistent."""
+
+    def take(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
+        """Remove a pass and return it. Of several who take the same at once, one gets it."""
 
 
 class Quota(Protocol):

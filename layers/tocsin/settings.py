@@ -1,5 +1,6 @@
 """What each deployable reads from its environment; only ``bootstrap`` reads these."""
 
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -15,6 +16,10 @@ __all__ = [
     "StreamSettings",
     "ValkeySettings",
 ]
+
+
+# As browsers send it (RFC 6454, section 6.2): lower case, a port only if it is not the scheme's.
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.ASCII)
 
 
 class _Settings(BaseSettings):
@@ -80,7 +85,13 @@ class StreamSettings(ValkeySettings):
 
     With ``metrics_namespace`` the service tells CloudWatch of itself: one line of the embedded
     metric format a minute on standard output.
+
+    ``allowed_origins`` (a JSON list) are the web pages of other origins that may call from a
+    browser, also with a session's cookie, which lasts ``session_seconds``.
     """
+
+    allowed_origins: frozenset[str] = frozenset()
+    session_seconds: int = Field(default=43_200, ge=60)
 
     stream_types: Annotated[frozenset[str] | None, NoDecode] = None
     max_streams: int = Field(default=10_000, ge=1)
@@ -97,6 +108,17 @@ class StreamSettings(ValkeySettings):
     retention_days: int = 90
     stream_max_seconds: float | None = Field(default=None, gt=0)
     stream_max_bytes: int | None = Field(default=None, ge=1_048_576)  # any message is smaller
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"TOCSIN_ALLOWED_ORIGINS names {origin!r}, which is no origin: write it as "
+                    "browsers do, like https://dashboard.example.com"
+                )
+        return origins
 
     @field_validator("stream_types", mode="before")
     @classmethod

@@ -14,6 +14,7 @@ def fake_stores() -> Stores:
         ledger=stores.FakeLedger(),
         orgs=stores.FakeOrgs(),
         keys=stores.FakeKeys(),
+        passes=stores.FakePasses(),
         quota=stores.FakeQuota(),
         set_aside=stores.FakeSetAside(),
         projections=stores.FakeProjections(),

@@ -1,5 +1,6 @@
 """What every implementation of the stores' ports does."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -8,10 +9,11 @@ import pytest
 from fakes.events import batch
 from support.databases import Stores
 from tocsin.domain import batch as batches
-from tocsin.domain import chain
+from tocsin.domain import chain, passes
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.passes import Kind
 from tocsin.domain.projection import Change
 from tocsin.domain.segment import Head, Segment, seal
 from tocsin.ports import Org, Projected, Receipt, SetAsideItem
@@ -185,6 +187,40 @@ class TestState:
         assert not on.set_aside.add(SetAsideItem("acme", "b1", "why again", 4))
         assert on.set_aside.all("acme") == [item]
         assert on.set_aside.all("beta") == []
+
+
+class TestPasses:
+    @pytest.mark.parametrize("kind", Kind)
+    def test_a_pass_is_found_by_its_kind_org_and_token(self, on: Stores, kind: Kind) -> None:
+        token, one = a_pass(kind)
+        on.passes.put(one)
+        claimed = passes.claim(kind, token)
+        assert claimed
+        assert on.passes.get(kind, *claimed) == one
+        org, digest = claimed
+        (other,) = set(Kind) - {kind}
+        assert on.passes.get(other, org, digest) is None
+        assert on.passes.get(kind, "beta", digest) is None
+        assert on.passes.take(kind, "beta", digest) is None
+        assert on.passes.get(kind, org, digest[::-1]) is None
+
+    def test_a_pass_is_taken_once(self, on: Stores) -> None:
+        _, one = a_pass(Kind.TICKET)
+        _, other = a_pass(Kind.TICKET)
+        on.passes.put(one)
+        on.passes.put(other)
+        with ThreadPoolExecutor(8) as pool:
+            take = [pool.submit(on.passes.take, one.kind, one.org, one.digest) for _ in range(24)]
+            taken = [each.result() for each in take]
+        assert [each for each in taken if each] == [one]
+        assert on.passes.get(one.kind, one.org, one.digest) is None
+        assert on.passes.get(other.kind, other.org, other.digest) == other
+
+
+def a_pass(kind: Kind) -> tuple[str, passes.Pass]:
+    """Make one that the emulator, which has a clock of its own, does not expire meanwhile."""
+    _, key = mint("acme", frozenset({Scope.READ}), "n", 1)
+    return passes.mint(kind, key, int(time.time() * 1_000) + 3_600_000)
 
 
 class TestProjections:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.projection import Change
 from tocsin.domain.segment import Head, Segment
 from tocsin.ports import Org, Projected, Receipt, SetAsideItem, UnreadableBatch
@@ -127,6 +128,20 @@ class FakeKeys:
             (key for key in self.keys.values() if key.org == org),
             key=lambda key: key.created_at_ms,
         )
+
+
+class FakePasses:
+    def __init__(self) -> None:
+        self.passes: dict[tuple[Kind, str, bytes], Pass] = {}
+
+    def put(self, each: Pass) -> None:
+        self.passes[each.kind, each.org, each.digest] = each
+
+    def get(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
+        return self.passes.get((kind, org, digest))
+
+    def take(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
+        return self.passes.pop((kind, org, digest), None)
 
 
 class FakeQuota:

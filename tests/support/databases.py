@@ -17,6 +17,7 @@ class Stores(NamedTuple):
     ledger: ports.Ledger
     orgs: ports.Orgs
     keys: ports.Keys
+    passes: ports.Passes
     quota: ports.Quota
     set_aside: ports.SetAside
     projections: ports.Projections
@@ -55,6 +56,7 @@ class Database:
             ledger=dynamodb.DynamoLedger(client, settings.ledger_table),
             orgs=dynamodb.DynamoOrgs(*state),
             keys=dynamodb.DynamoKeys(*state),
+            passes=dynamodb.DynamoPasses(*state),
             quota=dynamodb.DynamoQuota(*state),
             set_aside=dynamodb.DynamoSetAside(*state),
             projections=dynamodb.DynamoProjections(*state),

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -84,9 +85,29 @@ def test_the_types_that_streams_may_show(monkeypatch: pytest.MonkeyPatch) -> Non
     assert StreamSettings().stream_types == frozenset({"anomaly", "approval.created"})
 
 
+def test_the_origins_whose_pages_may_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert StreamSettings().allowed_origins == frozenset()
+    origins = ["https://a.example", "http://localhost:3000", "http://[::1]:3000"]
+    monkeypatch.setenv("TOCSIN_ALLOWED_ORIGINS", json.dumps(origins))
+    assert StreamSettings().allowed_origins == frozenset(origins)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["*", "null", "", "a.example", "https://a.example/", "https://A.example", "https://*.example"],
+)
+def test_what_no_browser_would_send_is_no_origin(
+    origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_ALLOWED_ORIGINS", json.dumps([origin]))
+    with pytest.raises(ValidationError, match="write it as browsers do"):
+        StreamSettings()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
+        ("TOCSIN_SESSION_SECONDS", "59", "greater than"),
         ("TOCSIN_STREAM_TYPES", "anomaly,nope", "'nope'"),
         ("TOCSIN_STREAM_TYPES", "", "no event type"),
         ("TOCSIN_MAX_STREAMS", "0", "greater than"),

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.ports import Clock, Feed, Journal, Ledger, Metrics
+from tocsin.services.sessions import Sessions
+from tocsin.services.tickets import Tickets
 from tocsin.wire.negotiation import BareRoute
 
 __all__ = ["Access", "LiveFeed", "StreamParts"]
@@ -36,6 +38,9 @@ class StreamParts:
     access: Access
     clock: Clock
     feed: LiveFeed | None = None
+    sessions: Sessions | None = None  # None: no cookie is taken
+    tickets: Tickets | None = None
+    allowed_origins: frozenset[str] = frozenset()  # whose pages may use a session's cookie, too
     allowed_types: frozenset[str] | None = None  # event types; None: all, as far as the key goes
     max_streams: int = 10_000  # at once, in this process
     max_streams_per_org: int | None = None

@@ -1,21 +1,11 @@
 """Who may: from a credential to the key it stands for. The org comes from the credential alone."""
 
-from dataclasses import dataclass
-
 from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, key_ids
 from tocsin.ports import Clock, Keys
+from tocsin.services._remembered import Remembered
 
 __all__ = ["Access"]
-
-CACHE_MS = 30_000  # a revoked key stops everywhere within a minute
-CACHE_KEYS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Cached:
-    key: ApiKey | None
-    read_at_ms: int
 
 
 class Access:
@@ -23,9 +13,9 @@ class Access:
 
     def __init__(self, keys: Keys, clock: Clock) -> None:
         """Use ``keys`` as the truth."""
-        self._keys = keys
-        self._clock = clock
-        self._cache: dict[tuple[str, str], _Cached] = {}
+        self._keys: Remembered[tuple[str, str], ApiKey | None] = Remembered(
+            lambda ids: keys.get(*ids), clock
+        )
 
     def authorize(self, authorization: str | None, scope: Scope) -> ApiKey:
         """Return the key of an ``Authorization`` header.
@@ -43,19 +33,20 @@ class Access:
     def authorize_token(self, token: str, scope: Scope) -> ApiKey:
         """Return the key of a bare token; raises what :meth:`authorize` raises."""
         claimed = key_ids(token)
-        key = self._look_up(*claimed) if claimed else None
+        key = self._keys.read(claimed) if claimed else None
         if key is None or not key.matches(token):
             raise Unauthenticated("the API key is not valid: it is unknown, or it was revoked")
-        if not key.may(scope):
-            raise Forbidden(f"the API key does not have the scope {scope}: use a key that has it")
-        return key
+        return _carrying(scope, key)
 
-    def _look_up(self, org: str, key_id: str) -> ApiKey | None:
-        now_ms = self._clock.now_ms()
-        cached = self._cache.get((org, key_id))
-        if cached is None or now_ms - cached.read_at_ms >= CACHE_MS:
-            if len(self._cache) >= CACHE_KEYS:
-                self._cache.clear()
-            cached = _Cached(self._keys.get(org, key_id), now_ms)
-            self._cache[org, key_id] = cached
-        return cached.key
+    def authorize_key(self, org: str, key_id: str, scope: Scope) -> ApiKey:
+        """Return the key that a pass stands for; raises what :meth:`authorize` raises."""
+        key = self._keys.read((org, key_id))
+        if key is None or key.revoked_at_ms is not None:
+            raise Unauthenticated("the API key that this came from was revoked: use another")
+        return _carrying(scope, key)
+
+
+def _carrying(scope: Scope, key: ApiKey) -> ApiKey:
+    if not key.may(scope):
+        raise Forbidden(f"the API key does not have the scope {scope}: use a key that has it")
+    return key

@@ -7,10 +7,10 @@ import random
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy, TocsinError
-from tocsin.domain.keys import ApiKey, Scope
+from tocsin.domain.keys import ApiKey
 from tocsin.domain.segment import SealedEvent
 from tocsin.services import _cursor, replay
-from tocsin.services._credentials import Credentials
+from tocsin.services._credentials import Cookie, Credentials, Kept, Presented, Ticket
 from tocsin.services._follow import Follow
 from tocsin.services._health import Health, HealthCheck
 from tocsin.services._history import History
@@ -28,11 +28,14 @@ from tocsin.wire.dialects import GOVRIX, Dialect
 __all__ = [
     "Access",
     "Admission",
+    "Cookie",
     "Health",
     "LiveFeed",
+    "Presented",
     "Render",
     "StreamParts",
     "Subscriber",
+    "Ticket",
     "Watch",
 ]
 
@@ -45,12 +48,12 @@ APART_MS = 10  # on average, two clients that come back after a cut: what a smal
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that may watch: the credential it came with, its key, and where it starts.
+    """A request that may watch: the credential to check again, its key, and where it starts.
 
     ``allowed`` are the event types it may see; None: all.
     """
 
-    credential: str | None
+    credential: Kept
     key: ApiKey
     cursor: int | None  # None: from now on
     allowed: frozenset[str] | None = None
@@ -74,7 +77,7 @@ class Watch:
         self._parts = parts
         self._history = History(self._read_after)
         self._followed: dict[str, Follow] = {}
-        self._credentials = Credentials(parts.access)
+        self._credentials = Credentials(parts.access, parts.sessions, parts.tickets)
         self._seats = Seats(parts.max_streams, parts.max_streams_per_org, parts.max_streams_per_key)
         self._paces: dict[Dialect, Pace] = {}
         self._opening: Shared[str, None] = Shared()
@@ -110,7 +113,7 @@ class Watch:
 
     async def admit(
         self,
-        credential: str | None,
+        credential: Presented,
         last_event_id: str | None = None,
         after: str | None = None,
         since: str | None = None,
@@ -212,9 +215,9 @@ class Watch:
         if self._parts.feed:
             await self._parts.feed.aclose()
 
-    def _admit(self, credential: str | None, start: _cursor.Start) -> Admission:
+    def _admit(self, presented: Presented, start: _cursor.Start) -> Admission:
         parts = self._parts
-        key = parts.access.authorize(credential, Scope.READ)
+        key, credential = self._credentials.admit(presented)
         follow = self._followed.get(key.org)
         known_head = follow.log.ring.seq if follow else 0
         cursor = _cursor.resolve(parts.ledger, key.org, start, known_head, parts.clock.now_ms())

@@ -3,6 +3,7 @@
 from tocsin.adapters.dynamodb._calls import client
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.state import (
     DynamoKeys,
@@ -17,6 +18,7 @@ __all__ = [
     "DynamoKeys",
     "DynamoLedger",
     "DynamoOrgs",
+    "DynamoPasses",
     "DynamoProjections",
     "DynamoQuota",
     "DynamoReceipts",

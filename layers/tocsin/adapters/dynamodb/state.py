@@ -41,6 +41,14 @@ class StateTable:
         with calls():
             self._client.put_item(TableName=self._table, Item={**_key(pk, sk), **attributes})
 
+    def _take(self, pk: str, sk: str) -> Mapping[str, Any] | None:
+        """Delete an item; return what was there. Of several who do, one gets it."""
+        with calls():
+            answer = self._client.delete_item(
+                TableName=self._table, Key=_key(pk, sk), ReturnValues="ALL_OLD"
+            )
+        return answer.get("Attributes")
+
     def _all(self, pk: str) -> list[Mapping[str, Any]]:
         return list(
             query(

@@ -1,0 +1,28 @@
+"""CORS: which other origins' pages may read what the service answers."""
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
+
+__all__ = ["SERVERS_SEND", "Cors"]
+
+SERVERS_SEND = "tocsin.servers_send"
+"""Where a scope has the ``send`` of the server itself, if that is not the one handed down."""
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, in the way only of the requests it is for, and of their beginnings alone.
+
+    It would wrap ``send`` for every request, and so cost something for each event of each stream.
+    """
+
+    async def simple_response(
+        self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
+    ) -> None:
+        """Pass a request on; it gets headers if it is an allowed origin's."""
+        origin = request_headers.get("origin")
+        if origin is None or not self.is_allowed_origin(origin):
+            await self.app(scope, receive, send)
+            return
+        scope[SERVERS_SEND] = send
+        await super().simple_response(scope, receive, send, request_headers)

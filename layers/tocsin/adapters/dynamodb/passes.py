@@ -1,0 +1,46 @@
+"""Sessions and tickets in the state table: ``pass-session#<org>``, ``pass-ticket#<org>`` · digest.
+
+The digest is in hexadecimal. (``session#<org>`` are the agents' sessions, as they are projected.)
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tocsin.adapters.dynamodb.state import StateTable
+from tocsin.domain.passes import Kind, Pass
+
+__all__ = ["DynamoPasses"]
+
+
+class DynamoPasses(StateTable):
+    """:class:`~tocsin.ports.Passes` on the state table, which expires them."""
+
+    def put(self, each: Pass) -> None:
+        """See :meth:`tocsin.ports.Passes.put`."""
+        attributes = {
+            "key_id": {"S": each.key_id},
+            "expires_at_ms": {"N": str(each.expires_at_ms)},
+            "expires_at": {"N": str(each.expires_at_ms // 1000 + 1)},
+        }
+        self._put(_partition(each.kind, each.org), each.digest.hex(), attributes)
+
+    def get(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
+        """See :meth:`tocsin.ports.Passes.get`."""
+        return _pass(kind, org, digest, self._get(_partition(kind, org), digest.hex()))
+
+    def take(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
+        """See :meth:`tocsin.ports.Passes.take`.
+
+        When the store's answer is lost and the SDK asks again, nobody gets it.
+        """
+        return _pass(kind, org, digest, self._take(_partition(kind, org), digest.hex()))
+
+
+def _partition(kind: Kind, org: str) -> str:
+    return f"pass-{kind}#{org}"
+
+
+def _pass(kind: Kind, org: str, digest: bytes, item: Mapping[str, Any] | None) -> Pass | None:
+    if item is None:
+        return None
+    return Pass(kind, org, digest, item["key_id"]["S"], int(item["expires_at_ms"]["N"]))

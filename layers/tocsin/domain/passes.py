@@ -1,0 +1,64 @@
+"""Passes: random tokens that stand for an API key for a while.
+
+A *session* is what a browser's cookie holds, from sign-in to sign-out. A *ticket* opens one stream.
+Their tokens read ``tocsin-<kind>_<org>_<secret>``: like a key's they name their org, and a SHA-256
+is all that is stored of them (see :mod:`tocsin.domain.keys`).
+"""
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+from tocsin.domain.ids import is_name
+from tocsin.domain.keys import ApiKey
+
+__all__ = ["Kind", "Pass", "claim", "mint"]
+
+_SECRET_BYTES = 32
+_MAX_CHARS = 192  # prefix, org and secret take at most 124
+
+
+class Kind(StrEnum):
+    """What a pass is for."""
+
+    SESSION = "session"
+    TICKET = "ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What is stored of a pass: for which key it stands, and until when."""
+
+    kind: Kind
+    org: str
+    digest: bytes  # SHA-256 of the token, by which it is found
+    key_id: str
+    expires_at_ms: int
+
+
+def mint(kind: Kind, key: ApiKey, expires_at_ms: int) -> tuple[str, Pass]:
+    """Make a pass for a key; return the token, which its holder gets, and what to store."""
+    token = f"{_prefix(kind)}{key.org}_{secrets.token_hex(_SECRET_BYTES)}"
+    return token, Pass(kind, key.org, _digest(token), key.id, expires_at_ms)
+
+
+def claim(kind: Kind, token: str) -> tuple[str, bytes] | None:
+    """Return the org that a token names, and its digest; None: it has not the shape of this kind.
+
+    Only a whole token has the digest of one that is stored, so one that names another org leads
+    nowhere. To compare digests takes no constant time: a guess at a token says nothing of how near
+    its digest is to another.
+    """
+    if not token.startswith(_prefix(kind)) or len(token) > _MAX_CHARS or not token.isascii():
+        return None
+    org, _, secret = token.removeprefix(_prefix(kind)).partition("_")
+    return (org, _digest(token)) if is_name(org) and secret else None
+
+
+def _prefix(kind: Kind) -> str:
+    return f"tocsin-{kind}_"
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()

@@ -1,0 +1,41 @@
+"""What was read of a store, remembered for half a minute."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tocsin.ports import Clock
+
+__all__ = ["Remembered"]
+
+REMEMBERED_MS = 30_000  # what is revoked stops everywhere within a minute
+MAX_ITEMS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Read[V]:
+    value: V
+    at_ms: int
+
+
+class Remembered[K, V]:
+    """Reads by name, at most once in 30 seconds; what is not there is remembered, too."""
+
+    def __init__(self, read: Callable[[K], V], clock: Clock) -> None:
+        """Read with ``read``; what it raises is passed on and not remembered."""
+        self._from_store = read
+        self._clock = clock
+        self._reads: dict[K, _Read[V]] = {}
+
+    def read(self, name: K) -> V:
+        """Return what is there, or was there in the last 30 seconds."""
+        now_ms = self._clock.now_ms()
+        known = self._reads.get(name)
+        if known is None or now_ms - known.at_ms >= REMEMBERED_MS:
+            if len(self._reads) >= MAX_ITEMS:
+                self._reads.clear()
+            known = self._reads[name] = _Read(self._from_store(name), now_ms)
+        return known.value
+
+    def forget(self, name: K) -> None:
+        """Read it anew next time."""
+        self._reads.pop(name, None)
