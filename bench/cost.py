@@ -42,7 +42,7 @@ from tocsin.adapters import dynamodb
 from tocsin.domain.keys import Scope, mint
 from tocsin.local.tables import create
 from tocsin.ports import Org
-from tocsin.services.access import CACHE_MS
+from tocsin.services._remembered import REMEMBERED_MS
 from tocsin.services.ingest import SETTINGS_CACHE_MS
 from tocsin.services.sweep import SETTLED_MS
 from tocsin.services.watch import StreamParts
@@ -368,7 +368,8 @@ def _key_reads(run: Run, deployed: Deployed) -> float:
     busy = EVENTS_PER_SECOND / run.size * billed_ms(ingest, deployed.memory_mb["ingest"]) / 1000
     environments = max(1.0, busy / ingest.invocations)
     return environments * (
-        run.first.reads["key"] * 1000 / CACHE_MS + run.first.reads["org"] * 1000 / SETTINGS_CACHE_MS
+        run.first.reads["key"] * 1000 / REMEMBERED_MS
+        + run.first.reads["org"] * 1000 / SETTINGS_CACHE_MS
     )
 
 
@@ -923,7 +924,7 @@ def _connection(deployed: Deployed, prices: Prices, stream: str, bus: str) -> fl
             + usd("balancer_units", HOURS / BALANCER_CONNECTIONS)
         )
     look = _stream_default("look_seconds" if bus == "valkey" else "poll_seconds")
-    recheck = max(CACHE_MS / 1000, _stream_default("recheck_seconds"))
+    recheck = max(REMEMBERED_MS / 1000, _stream_default("recheck_seconds"))
     streams = MONTH_SECONDS / deployed.stream_seconds
     reads = MONTH_SECONDS / look + MONTH_SECONDS / recheck + 2 * streams
     return (

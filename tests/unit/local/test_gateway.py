@@ -199,8 +199,8 @@ def test_messages_arrive_while_the_stream_goes_on_and_a_leaving_client_is_told(
         for chunk in stream.iter_raw():
             received += chunk
             if received.count(b"\n\n") == 3:
+                assert not world.upstream_left  # before the loop's end, which closes the stream
                 break
-        assert not world.upstream_left
 
     until(lambda: world.upstream_left, "the stream service knows that the client left", 10)
 
