@@ -1,0 +1,620 @@
+"""Sessions, tickets and CORS over HTTP: uvicorn and DynamoDB's API for real, events in memory."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+
+from fakes.broker import FakeBroker
+from fakes.stores import FakeClock
+from fakes.tenant import Tenant
+from functions.stream.app import build
+from integration.test_stream import GOVRIX, IGRIS, Watcher
+from integration.test_stream_dialects import KAVACH, RAMPART, ROUTES, UNAUTHORIZED, wait_for_reset
+from support.databases import Database, Stores
+from support.server import serving
+from support.streams import decode
+from tocsin.domain.keys import ApiKey, Scope, mint
+from tocsin.domain.passes import Kind, claim
+from tocsin.services.access import Access
+from tocsin.services.sessions import Sessions
+from tocsin.services.tickets import Tickets
+from tocsin.services.watch import StreamParts
+from tocsin.wire import channel
+
+pytestmark = pytest.mark.anyio
+SESSION, TICKETS = "/api/v1/session", "/v1/stream-tickets"
+DASHBOARD, EVIL = "https://dashboard.example", "https://evil.example"
+EVENT_STREAM = {"Accept": "text/event-stream"}
+PUBLIC = {"Host": "tocsin.example"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def stores(database: Database) -> Stores:
+    return database.stores()[0]
+
+
+class Org:
+    """An org of its own in each test, on tables that are made once."""
+
+    made = 0
+
+    def __init__(self, stores: Stores, broker: FakeBroker, shared: Tenant | None = None) -> None:
+        Org.made += 1
+        self.stores, self.broker = stores, broker
+        self.tenant = Tenant(f"org-{Org.made}-{time.time_ns()}")
+        if shared:
+            self.tenant.ledger, self.tenant.journal = shared.ledger, shared.journal
+        self.tenant.clock = FakeClock(time.time_ns() // 1_000_000)  # the tables' own is like it
+        self.token, self.key = self.new_key()
+
+    def new_key(self, scope: Scope = Scope.READ, **fields: Any) -> tuple[str, ApiKey]:
+        token, key = mint(self.tenant.org, frozenset({scope}), "test", 1)
+        self.stores.keys.put(replace(key, **fields))
+        return token, key
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def seal(self, count: int = 1, **fields: object) -> None:
+        self.broker.publish(self.tenant.org, channel.encode(self.tenant.add(count, **fields)))
+
+    def revoke(self) -> None:
+        self.stores.keys.put(self.key.revoked(self.tenant.clock.ms))
+
+
+@dataclass
+class Service:
+    """A stream service, as one process has it, and a client without a cookie jar."""
+
+    org: Org
+    clock: FakeClock
+    client: httpx.AsyncClient
+
+    async def cookie(self, headers: dict[str, str] | None = None) -> dict[str, str]:
+        """Sign in as a browser does; return the header that it sends from then on."""
+        answer = await self.client.post(SESSION, headers=self.org.bearer | (headers or {}))
+        assert answer.status_code == 201, answer.text
+        return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+    async def ticket(self, **headers: str) -> str:
+        answer = await self.client.post(TICKETS, headers=headers or self.org.bearer)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["expires_in"] == 60
+        return str(answer.json()["ticket"])
+
+
+@asynccontextmanager
+async def service(
+    stores: Stores, org: Org | None = None, *, access_log: bool = False, **numbers: Any
+) -> AsyncIterator[Service]:
+    org = org or Org(stores, FakeBroker())
+    clock = org.tenant.clock
+    access = Access(stores.keys, clock)
+    parts: dict[str, Any] = {
+        "keepalive_seconds": 3_600.0,
+        "allowed_origins": frozenset({DASHBOARD}),
+        **numbers,
+    }
+    app = build(
+        StreamParts(
+            ledger=org.tenant.ledger,
+            journal=org.tenant.journal,
+            access=access,
+            clock=clock,
+            feed=org.broker,
+            sessions=Sessions(stores.passes, access, clock, 3_600),
+            tickets=Tickets(stores.passes, access, clock),
+            **parts,
+        )
+    )
+    async with (
+        asyncio.timeout(30),
+        serving(app, access_log=access_log) as url,
+        httpx.AsyncClient(base_url=url, timeout=10, cookies=NoCookies()) as client,
+    ):
+        yield Service(org, clock, client)
+
+
+class NoCookies(httpx.Cookies):
+    """A jar that keeps nothing, so that a test sees which cookie it sends."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        pass
+
+
+@pytest.fixture
+async def on(stores: Stores) -> AsyncIterator[Service]:
+    async with service(stores) as made:
+        yield made
+
+
+@asynccontextmanager
+async def watching(on: Service, path: str, **headers: str) -> AsyncIterator[Watcher]:
+    headers = {"Accept": "text/event-stream"} | headers
+    async with on.client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
+        yield Watcher(response)
+
+
+async def refused(on: Service, path: str, **headers: str) -> bool:
+    """Whether a stream is refused as its dialect does it for want of a valid credential."""
+    response = await on.client.get(path, headers={"Accept": "text/event-stream"} | headers)
+    if path.startswith(KAVACH):
+        (message,) = decode(response.content)
+        return (response.status_code, message.fields) == (200, UNAUTHORIZED)
+    return response.status_code == 401
+
+
+# Signing in and out
+
+
+async def test_signing_in_gives_a_cookie_and_says_who_one_is(on: Service) -> None:
+    answer = await on.client.post(SESSION, headers=on.org.bearer | PUBLIC)
+    assert answer.status_code == 201
+    said = answer.json()
+    assert said["org"] == on.org.tenant.org
+    assert said["scopes"] == ["read"]
+    assert said["expires_at"].endswith("Z")
+    assert answer.headers["cache-control"] == "no-store"
+    name, _, rest = answer.headers["set-cookie"].partition("=")
+    token, *attributes = rest.split("; ")
+    assert name == "__Host-tocsin_session"
+    assert set(attributes) == {"Path=/", "Max-Age=3600", "HttpOnly", "Secure", "SameSite=Strict"}
+    assert on.org.token not in answer.text + str(answer.headers)
+    assert token not in answer.text
+    who = await on.client.get(SESSION, headers=PUBLIC | {"Cookie": f"a=b; {name}={token}; c"})
+    assert (who.status_code, who.json()) == (200, said)
+
+
+async def test_with_a_key_one_is_told_the_same_without_an_end(on: Service) -> None:
+    who = await on.client.get(SESSION, headers=on.org.bearer)
+    assert who.json() == {"org": on.org.tenant.org, "scopes": ["read"], "expires_at": None}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer x"}, 401),
+        ({"Cookie": "tocsin_session=x"}, 401),
+        ({"Cookie": "__Host-tocsin_session=x"}, 401),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", SESSION), ("POST", SESSION), ("POST", TICKETS)]
+)
+async def test_without_a_credential_there_is_neither_session_nor_ticket(
+    on: Service, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    answer = await on.client.request(method, path, headers=headers)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_key_that_may_not_read_can_not_sign_in(on: Service) -> None:
+    token, _ = on.org.new_key(Scope.INGEST)
+    for path in (SESSION, TICKETS):
+        answer = await on.client.post(path, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 403
+
+
+async def test_a_session_makes_no_other_session(on: Service) -> None:
+    cookie = await on.cookie()
+    assert (await on.client.post(SESSION, headers=cookie)).status_code == 401
+
+
+async def test_other_methods_are_refused(on: Service) -> None:
+    answer = await on.client.put(SESSION)
+    assert answer.status_code == 405
+    assert {"GET", "POST", "DELETE"} <= set(answer.headers["allow"].split(", "))
+    assert (await on.client.get(TICKETS)).status_code == 405
+
+
+async def test_what_a_cookie_planted_before_does_not_matter(on: Service) -> None:
+    planted = {"Cookie": "tocsin_session=tocsin-session_acme_planted"}
+    answer = await on.client.post(SESSION, headers=on.org.bearer | planted)
+    assert "planted" not in answer.headers["set-cookie"]
+    assert (await on.client.get(SESSION, headers=planted)).status_code == 401
+
+
+async def test_signing_out_ends_the_session_for_everybody_who_has_the_cookie(on: Service) -> None:
+    cookie = await on.cookie()
+    other = await on.cookie()
+    answer = await on.client.delete(SESSION, headers=cookie)
+    assert answer.status_code == 204
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert (await on.client.get(SESSION, headers=cookie)).status_code == 401
+    assert await refused(on, GOVRIX, **cookie)
+    assert (await on.client.get(SESSION, headers=other)).status_code == 200
+    assert (await on.client.delete(SESSION, headers=cookie)).status_code == 204
+
+
+async def test_only_this_machine_gets_a_cookie_without_tls(on: Service) -> None:
+    port = on.client.base_url.port
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
+        headers = on.org.bearer | {"Host": host, "Origin": DASHBOARD}
+        answer = await on.client.post(SESSION, headers=headers)
+        assert answer.headers["set-cookie"].startswith("tocsin_session=")
+        assert answer.headers["set-cookie"].endswith("HttpOnly; SameSite=Strict")
+    plain = (await on.cookie())["Cookie"]
+    assert (await on.client.get(SESSION, headers=PUBLIC | {"Cookie": plain})).status_code == 401
+
+
+# Sessions on streams
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_a_session_opens_every_stream(on: Service, path: str) -> None:
+    on.org.seal(2)
+    async with watching(on, f"{path}?after=1", **await on.cookie()) as watcher:
+        while watcher.decoder.last_event_id != "2":
+            assert await watcher.read()
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_a_bad_session_is_refused_as_the_dialect_says(on: Service, path: str) -> None:
+    assert await refused(on, path, Cookie="tocsin_session=tocsin-session_acme_0")
+
+
+async def test_the_header_and_the_token_win_over_the_cookie(on: Service) -> None:
+    cookie = await on.cookie()
+    assert await refused(on, GOVRIX, Authorization="Bearer x", **cookie)
+    assert await refused(on, f"{GOVRIX}?token=x", **cookie)
+
+
+async def test_a_revoked_key_ends_its_sessions_streams_and_no_other(stores: Stores) -> None:
+    async with service(stores, recheck_seconds=0.05) as on:
+        other, other_key = on.org.new_key()
+        cookie, ticket = await on.cookie(), await on.ticket()
+        async with (
+            watching(on, GOVRIX, **cookie) as by_session,
+            watching(on, f"{GOVRIX}?token={ticket}") as by_ticket,
+            watching(on, GOVRIX, Authorization=f"Bearer {other}") as by_other,
+        ):
+            on.org.revoke()
+            on.clock.ms += 30_000  # as long as a key is remembered
+            for watcher in (by_session, by_ticket):
+                (message,) = decode(await watcher.to_the_end())
+                assert message.fields["code"] == "UNAUTHORIZED"
+            on.org.seal()
+            assert await by_other.until(1) == [1]
+        assert await refused(on, GOVRIX, **cookie)
+        assert other_key.org == on.org.tenant.org
+
+
+@pytest.mark.parametrize("how", ["signing out", "time"])
+async def test_a_session_s_end_ends_its_streams(stores: Stores, how: str) -> None:
+    async with service(stores, recheck_seconds=0.05) as on:
+        cookie, other = await on.cookie(), await on.cookie()
+        async with watching(on, GOVRIX, **cookie) as watcher:
+            if how == "time":
+                on.clock.ms += 3_600_000
+            else:
+                await on.client.delete(SESSION, headers=cookie)
+            (message,) = decode(await watcher.to_the_end())
+            assert message.fields["code"] == "UNAUTHORIZED"
+        who = await on.client.get(SESSION, headers=other)
+        assert who.status_code == (401 if how == "time" else 200)
+
+
+async def test_signing_out_ends_streams_in_other_processes_too(stores: Stores) -> None:
+    async with (
+        service(stores, recheck_seconds=0.05) as on,
+        service(stores, on.org, recheck_seconds=0.05) as there,
+    ):
+        cookie = await on.cookie()
+        async with watching(there, GOVRIX, **cookie) as watcher:
+            await on.client.delete(SESSION, headers=cookie)
+            on.clock.ms += 30_000
+            (message,) = decode(await watcher.to_the_end())
+            assert message.fields["code"] == "UNAUTHORIZED"
+
+
+# Which pages may use the cookie
+
+
+@pytest.mark.parametrize(
+    ("headers", "may"),
+    [
+        ({}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://tocsin.example"}, True),
+        ({"Origin": DASHBOARD, "Sec-Fetch-Site": "cross-site"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}, False),
+        ({"Origin": EVIL}, False),
+        ({"Origin": "null"}, False),
+    ],
+)
+async def test_the_cookie_is_good_for_allowed_pages_only(
+    on: Service, headers: dict[str, str], may: bool
+) -> None:
+    cookie = await on.cookie()
+    for path in ROUTES:
+        response = await on.client.head(path, headers=cookie | headers | EVENT_STREAM)
+        assert response.status_code == (200 if may else 403)
+    answer = await on.client.post(TICKETS, headers=cookie | headers)
+    assert answer.status_code == (201 if may else 403)
+    answer = await on.client.delete(SESSION, headers=cookie | headers)
+    assert answer.status_code == (204 if may else 403)
+    who = await on.client.get(SESSION, headers=cookie)
+    assert who.status_code == (401 if may else 200)
+
+
+async def test_a_key_or_ticket_is_good_from_anywhere(on: Service) -> None:
+    evil = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
+    assert (await on.client.head(GOVRIX, headers=on.org.bearer | evil)).status_code == 200
+    ticket = await on.ticket()
+    assert (await on.client.head(f"{GOVRIX}?token={ticket}", headers=evil)).status_code == 200
+
+
+# Tickets
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_a_ticket_opens_one_stream(on: Service, path: str) -> None:
+    on.org.seal()
+    url = f"{path}?after=0&token={await on.ticket()}"
+    async with watching(on, url) as watcher:
+        while watcher.decoder.last_event_id != "1":
+            assert await watcher.read()
+        assert await refused(on, url)
+    assert await refused(on, url)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_a_ticket_is_good_for_a_minute(on: Service, path: str) -> None:
+    url = f"{path}?token={await on.ticket()}"
+    on.clock.ms += 60_000
+    assert await refused(on, url)
+
+
+async def test_of_many_uses_at_once_in_two_processes_one_wins(stores: Stores) -> None:
+    async with service(stores) as on, service(stores, on.org) as there:
+        for _ in range(5):
+            url = f"{GOVRIX}?token={await on.ticket()}"
+            uses = [each.client.head(url) for each in (on, there) for _ in range(8)]
+            statuses = [response.status_code for response in await asyncio.gather(*uses)]
+            assert sorted(statuses) == [200] + [401] * 15
+
+
+async def test_a_session_gets_tickets(on: Service) -> None:
+    ticket = await on.ticket(**await on.cookie())
+    async with watching(on, f"{RAMPART}?token={ticket}"):
+        pass
+
+
+async def test_tickets_work_where_keys_in_the_query_are_switched_off(stores: Stores) -> None:
+    async with service(stores, token_in_query=False) as on:
+        assert await refused(on, f"{GOVRIX}?token={on.org.token}")
+        async with watching(on, f"{GOVRIX}?token={await on.ticket()}"):
+            pass
+
+
+async def test_a_ticket_is_for_the_query_of_streams_only(on: Service) -> None:
+    ticket = await on.ticket()
+    bearer = {"Authorization": f"Bearer {ticket}"}
+    assert (await on.client.get(GOVRIX, headers=bearer)).status_code == 401
+    for path in (SESSION, TICKETS):
+        assert (await on.client.post(path, headers=bearer)).status_code == 401
+        assert (await on.client.post(f"{path}?token={ticket}")).status_code == 401
+    assert (await on.client.get(f"{SESSION}?token={on.org.token}")).status_code == 401
+    async with watching(on, f"{GOVRIX}?token={ticket}"):
+        pass
+
+
+async def test_a_ticket_shows_what_its_key_may_see(on: Service) -> None:
+    token, _ = on.org.new_key(types=frozenset({"anomaly"}))
+    ticket = await on.ticket(Authorization=f"Bearer {token}")
+    for type in ("tool_call", "anomaly", "tool_call", "anomaly"):
+        on.org.seal(type=type)
+    async with watching(on, f"{GOVRIX}?after=0&token={ticket}") as watcher:
+        assert await watcher.until(4) == [2, 4]
+
+
+async def test_sessions_and_tickets_take_seats(stores: Stores) -> None:
+    for limit in ("max_streams_per_org", "max_streams_per_key"):
+        numbers: dict[str, Any] = {limit: 2}
+        async with service(stores, **numbers) as on:
+            cookie, ticket = await on.cookie(), await on.ticket()
+            url = f"{GOVRIX}?token={ticket}"
+            async with watching(on, GOVRIX, **cookie), watching(on, url):
+                for headers in (cookie, on.org.bearer):
+                    assert (await on.client.get(GOVRIX, headers=headers)).status_code == 429
+            while (await on.client.head(GOVRIX, headers=cookie)).status_code == 429:
+                pass
+
+
+async def test_no_secret_reaches_a_log(
+    stores: Stores, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with service(stores, access_log=True) as on:
+        cookie, ticket, used = await on.cookie(), await on.ticket(), await on.ticket()
+        for path in ROUTES:
+            for token in (ticket, used, ticket):
+                await on.client.head(f"{path}?token={token}&types=nope")
+                await on.client.get(f"{path}?token={token}&types=nope", headers=cookie)
+        await on.client.delete(SESSION, headers=cookie)
+        secrets = [cookie["Cookie"], ticket, used, on.org.token]
+    said = [each.getMessage() for each in caplog.records if not each.name.startswith("http")]
+    output = capfd.readouterr()
+    assert len([line for line in said if "types=nope" in line]) == 24
+    for secret in secrets:
+        assert secret.rpartition("_")[2] not in "".join(said) + output.out + output.err
+
+
+# Two orgs
+
+
+async def test_an_org_sees_nothing_of_another_by_session_or_ticket(stores: Stores) -> None:
+    async with service(stores) as on:
+        ours, theirs = on.org, Org(stores, on.org.broker, on.org.tenant)
+        theirs.seal(3, agent_id="theirs")
+        ours.seal(agent_id="ours")
+        for path in ROUTES:
+            ticket, cookie = await on.ticket(), await on.cookie()
+            for url, headers in [
+                (f"{path}?after=0&token={ticket}", {}),
+                (f"{path}?after=0", cookie),
+                (f"{path}?after=0&org={theirs.tenant.org}", cookie),
+            ]:
+                async with watching(on, url, **headers) as watcher:
+                    while watcher.decoder.last_event_id != "1":
+                        assert await watcher.read()
+                    assert b"theirs" not in watcher.data
+
+
+async def test_forged_orgs_and_swapped_ids_open_nothing(on: Service, stores: Stores) -> None:
+    theirs = Org(stores, on.org.broker, on.org.tenant)
+    our_cookie = (await on.cookie())["Cookie"]
+    our_ticket, their_ticket = await on.ticket(), await on.ticket(**theirs.bearer)
+    their_cookie = (await on.cookie(theirs.bearer))["Cookie"]
+    our, their = f"_{on.org.tenant.org}_", f"_{theirs.tenant.org}_"
+    forged_cookies = [
+        our_cookie.replace(our, their),
+        their_cookie.replace(their, our),
+        our_cookie.rpartition("_")[0] + "_" + their_cookie.rpartition("_")[2],
+        f"tocsin_session={our_ticket}",
+        f"tocsin_session={on.org.token}",
+        our_cookie.replace(our, "_"),
+        our_cookie.replace(our, f"{our}{theirs.tenant.org}#"),
+    ]
+    for cookie in forged_cookies:
+        assert await refused(on, GOVRIX, Cookie=cookie)
+        assert (await on.client.get(SESSION, headers={"Cookie": cookie})).status_code == 401
+        await on.client.delete(SESSION, headers={"Cookie": cookie})
+    session = our_cookie.partition("=")[2]
+    for ticket in [
+        our_ticket.replace(our, their),
+        their_ticket.replace(their, our),
+        our_ticket.rpartition("_")[0] + "_" + their_ticket.rpartition("_")[2],
+        session,
+        session.replace("tocsin-session", "tocsin-ticket"),
+    ]:
+        assert await refused(on, f"{GOVRIX}?token={ticket}")
+    for cookie, org in [(our_cookie, on.org), (their_cookie, theirs)]:  # as good as before
+        who = await on.client.get(SESSION, headers={"Cookie": cookie})
+        assert who.json()["org"] == org.tenant.org
+    for ticket in (our_ticket, their_ticket):
+        async with watching(on, f"{GOVRIX}?token={ticket}"):
+            pass
+
+
+async def test_what_is_stored_does_not_hold_the_token(on: Service, stores: Stores) -> None:
+    token = (await on.cookie())["Cookie"].partition("=")[2]
+    claimed = claim(Kind.SESSION, token)
+    assert claimed
+    stored = stores.passes.get(Kind.SESSION, *claimed)
+    assert stored
+    assert token.rpartition("_")[2] not in repr(stored)
+    assert stored.key_id == on.org.key.id
+
+
+# CORS
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "asked"),
+    [
+        *((path, "GET", "authorization,last-event-id") for path in ROUTES),
+        (SESSION, "POST", "authorization,content-type"),
+        (SESSION, "DELETE", ""),
+        (TICKETS, "POST", "authorization, content-type"),
+    ],
+)
+async def test_a_preflight_is_granted_to_the_allowed_alone(
+    on: Service, path: str, method: str, asked: str
+) -> None:
+    ask = {"Access-Control-Request-Method": method}
+    if asked:
+        ask["Access-Control-Request-Headers"] = asked
+    granted = await on.client.options(path, headers=ask | {"Origin": DASHBOARD})
+    assert granted.status_code == 200
+    assert granted.headers["access-control-allow-origin"] == DASHBOARD
+    assert granted.headers["access-control-allow-credentials"] == "true"
+    assert method in granted.headers["access-control-allow-methods"].split(", ")
+    allowed = granted.headers["access-control-allow-headers"].lower().split(", ")
+    assert {each.strip() for each in asked.split(",") if each} <= set(allowed)
+    assert "origin" in granted.headers["vary"].lower().split(", ")
+    for origin in (EVIL, "null", DASHBOARD + ".evil.example"):
+        denied = await on.client.options(path, headers=ask | {"Origin": origin})
+        assert denied.status_code == 400
+        assert "access-control-allow-origin" not in denied.headers
+
+
+@pytest.mark.parametrize("path", [*ROUTES, SESSION, "/nowhere"])
+@pytest.mark.parametrize("credential", [True, False])
+async def test_allowed_pages_may_read_answers_and_refusals(
+    on: Service, path: str, credential: bool
+) -> None:
+    headers = (on.org.bearer if credential else {}) | EVENT_STREAM
+    answer = await on.client.head(path, headers=headers | {"Origin": DASHBOARD})
+    assert answer.headers["access-control-allow-origin"] == DASHBOARD
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert "origin" in answer.headers["vary"].lower()
+    for other in ({"Origin": EVIL}, {}):
+        answer = await on.client.head(path, headers=headers | other)
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+async def test_one_request_s_headers_are_not_another_s(on: Service) -> None:
+    for _ in range(3):
+        headers = on.org.bearer | {"Origin": DASHBOARD}
+        answer = await on.client.head(GOVRIX, headers=headers)
+        assert answer.headers.get_list("access-control-allow-origin") == [DASHBOARD]
+        assert answer.headers.get_list("vary") == ["Origin"]
+        answer = await on.client.head(GOVRIX, headers=on.org.bearer)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_where_no_origin_is_allowed_none_is_granted(stores: Stores) -> None:
+    async with service(stores, allowed_origins=frozenset()) as on:
+        headers = {"Origin": DASHBOARD, "Access-Control-Request-Method": "GET"}
+        assert (
+            "access-control-allow-origin"
+            not in (await on.client.options(IGRIS, headers=headers)).headers
+        )
+
+
+async def test_events_come_to_a_foreign_page_as_they_happen(on: Service) -> None:
+    cookie = await on.cookie(PUBLIC | {"Origin": DASHBOARD})
+    headers = cookie | PUBLIC | {"Origin": DASHBOARD, "Sec-Fetch-Site": "cross-site"}
+    async with watching(on, IGRIS, **headers) as watcher:
+        for seq in (1, 2, 3):
+            on.org.seal()
+            while watcher.decoder.last_event_id != str(seq):
+                assert await watcher.read()
+
+
+async def test_a_foreign_page_that_accepts_nothing_is_closed(stores: Stores) -> None:
+    async with service(stores, stall_seconds=0.3) as on:
+        loop, url = asyncio.get_running_loop(), on.client.base_url
+        with socket.socket() as stuck:
+            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            stuck.setblocking(False)
+            await loop.sock_connect(stuck, (url.host, url.port))
+            lines = [f"GET {GOVRIX} HTTP/1.1", "Host: x", f"Origin: {DASHBOARD}"]
+            lines += [f"Authorization: {on.org.bearer['Authorization']}", "", ""]
+            await loop.sock_sendall(stuck, "\r\n".join(lines).encode())
+            assert b"access-control-allow-origin" in await loop.sock_recv(stuck, 500)
+            for _ in range(60):  # more than the kernel keeps for a client
+                on.org.seal(20, metadata={"text": "x" * 8_000})
+            with pytest.raises(ConnectionResetError):
+                while True:
+                    await wait_for_reset(stuck)
