@@ -78,7 +78,7 @@ def main() -> None:
 
 def _bytes(shape: str | None, size: int) -> tuple[str, ...]:
     recorder: Any = Recorder()
-    tenant = Tenant(dynamodb.DynamoJournal(recorder, _JOURNAL, _STATE))
+    tenant = Tenant(dynamodb.DynamoJournal(recorder, _JOURNAL))
     bodies = traffic.bodies(size, BYTES_BATCHES, shape)
     for body in bodies:
         tenant.ingest(tenant.request(body))
@@ -122,9 +122,7 @@ def _units(server: Server, size: int) -> _Counted:
     tables, client = server.client(), server.client()
     create(tables, settings)
     meter, clock = Meter(client, tables), FakeClock()
-    journal = dynamodb.DynamoJournal(
-        client, settings.journal_table, settings.state_table, retention_days=36_500
-    )
+    journal = dynamodb.DynamoJournal(client, settings.journal_table, retention_days=36_500)
     tenant = Tenant(journal, dynamodb.DynamoQuota(client, settings.state_table), clock)
     ledger = dynamodb.DynamoLedger(client, settings.ledger_table)
     projections = dynamodb.DynamoProjections(client, settings.state_table)

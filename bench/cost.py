@@ -39,12 +39,12 @@ from infra.config import Config
 from support.ministack import Server, dynamodb_server
 from tocsin import bootstrap
 from tocsin.adapters import dynamodb
+from tocsin.domain.batch import SETTLED_MS
 from tocsin.domain.keys import Scope, mint
 from tocsin.local.tables import create
 from tocsin.ports import Org
+from tocsin.services._allowance import SETTINGS_CACHE_MS
 from tocsin.services._remembered import REMEMBERED_MS
-from tocsin.services.ingest import SETTINGS_CACHE_MS
-from tocsin.services.sweep import SETTLED_MS
 from tocsin.services.watch import StreamParts
 from tocsin.settings import FanoutSettings, IngestSettings, StoreSettings
 

@@ -104,7 +104,7 @@ def _unsent_tenant() -> Tenant:
     client = hold(
         dynamodb.client(), {"PutItem": {}, "UpdateItem": {"Attributes": {"used": {"N": "1"}}}}
     )
-    journal = dynamodb.DynamoJournal(client, "journal", "state")
+    journal = dynamodb.DynamoJournal(client, "journal")
     return Tenant(journal, dynamodb.DynamoQuota(client, "state"))
 
 

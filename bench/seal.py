@@ -122,7 +122,7 @@ def _journal_items(size: int, count: int) -> list[dict[str, Any]]:
     """Return the items that ingestion puts for so many requests, in order of their ids."""
     recorder: Any = Recorder()
     clock = FakeClock()
-    tenant = Tenant(dynamodb.DynamoJournal(recorder, "journal", "state"), clock=clock)
+    tenant = Tenant(dynamodb.DynamoJournal(recorder, "journal"), clock=clock)
     for body in traffic.bodies(size, count):
         tenant.ingest(tenant.request(body))
         clock.ms += 10

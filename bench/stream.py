@@ -124,7 +124,7 @@ class Journal:
         """Keep the batches by id."""
         self._by_id = {batch.id: batch for _, batch in made}
 
-    def put(self, batch: Batch, packed: bytes, receipt: Any = None) -> bool:
+    def put(self, batch: Batch, packed: bytes) -> None:
         """Nothing is received here."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tocsin import bootstrap
-from tocsin.services.sweep import SETTLED_MS
+from tocsin.domain.batch import SETTLED_MS
 
 logger = Logger()
 metrics = Metrics()

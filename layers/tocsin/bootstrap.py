@@ -41,6 +41,8 @@ from tocsin.settings import (
 )
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from tocsin.adapters.valkey import IamCredentials, ValkeyFeed
     from tocsin.services.watch import StreamParts
 
@@ -66,20 +68,22 @@ def ingest(settings: IngestSettings | None = None) -> Ingest:
         orgs=DynamoOrgs(db, state),
         quota=DynamoQuota(db, state),
         receipts=DynamoReceipts(db, state),
-        journal=DynamoJournal(db, settings.journal_table, state, settings.retention_days),
+        journal=DynamoJournal(db, settings.journal_table, settings.retention_days),
         clock=clock,
     )
 
 
 def fanout(settings: FanoutSettings | None = None) -> Fanout:
     """Wire the fan-out function."""
-    settings = settings or FanoutSettings()
-    db, state, clock = client(), settings.state_table, SystemClock()
+    return _fanout(settings or FanoutSettings(), client())
+
+
+def _fanout(settings: FanoutSettings, db: "DynamoDBClient") -> Fanout:
     return Fanout(
         ledger=DynamoLedger(db, settings.ledger_table),
-        set_aside=DynamoSetAside(db, state),
+        set_aside=DynamoSetAside(db, settings.state_table),
         broker=_broker(settings),
-        clock=clock,
+        clock=SystemClock(),
     )
 
 
@@ -89,7 +93,7 @@ def project(settings: StoreSettings | None = None) -> Projector:
     db, state = client(), settings.state_table
     return Projector(
         ledger=DynamoLedger(db, settings.ledger_table),
-        journal=DynamoJournal(db, settings.journal_table, state),
+        journal=DynamoJournal(db, settings.journal_table),
         projections=DynamoProjections(db, state),
         writers=_WRITERS,
     )
@@ -101,8 +105,8 @@ def sweep(settings: FanoutSettings | None = None) -> Sweep:
     db, state = client(), settings.state_table
     return Sweep(
         orgs=DynamoOrgs(db, state),
-        journal=DynamoJournal(db, settings.journal_table, state),
-        fanout=fanout(settings),
+        journal=DynamoJournal(db, settings.journal_table),
+        fanout=_fanout(settings, db),
         clock=SystemClock(),
     )
 
@@ -119,7 +123,7 @@ def stream(settings: StreamSettings | None = None) -> "StreamParts":
     passes = DynamoPasses(db, settings.state_table)
     return StreamParts(
         ledger=DynamoLedger(db, settings.ledger_table),
-        journal=DynamoJournal(db, settings.journal_table, settings.state_table),
+        journal=DynamoJournal(db, settings.journal_table),
         access=access,
         clock=clock,
         feed=_feed(settings),
@@ -165,7 +169,7 @@ def admin(settings: StoreSettings | None = None) -> Admin:
         orgs=DynamoOrgs(db, state),
         set_aside=DynamoSetAside(db, state),
         ledger=DynamoLedger(db, settings.ledger_table),
-        journal=DynamoJournal(db, settings.journal_table, state),
+        journal=DynamoJournal(db, settings.journal_table),
         projections=DynamoProjections(db, state),
     )
 

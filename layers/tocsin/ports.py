@@ -45,13 +45,14 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an ``Idempotency-Key`` stands for: the request it came with, and its answer."""
+    """What an ``Idempotency-Key`` stands for: the request it came with, and its batch."""
 
     org: str
     key: str
     fingerprint: bytes  # SHA-256 over what must be the same in a repetition
-    answer: bytes  # JSON
-    expires_at_ms: int
+    batch_id: str  # under which its events are stored, or will be
+    quota_left: int  # when they were counted
+    expires_at: int  # Unix time in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,18 @@ class UnreadableBatch:
 
 
 class Receipts(Protocol):
-    """The answers kept for idempotency keys."""
+    """What is kept for idempotency keys."""
+
+    def put(self, receipt: Receipt, now_ms: int, *, instead_of: str = "") -> Receipt:
+        """Keep a receipt, unless its key has one; return the one that the key has now.
+
+        One that has expired makes room, and so does one with the batch id ``instead_of``.
+        Repeating a call is safe: it returns the receipt that it wrote before.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: the store stopped answering, it may or may not have been written.
+        """
 
     def find(self, org: str, key: str, now_ms: int) -> Receipt | None:
         """Return the receipt that has not expired, strongly consistent."""
@@ -73,14 +85,11 @@ class Receipts(Protocol):
 class Journal(Protocol):
     """What was received, as received: one item per batch, never updated."""
 
-    def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
-        """Store a batch (``packed`` is its entries packed), with the receipt in one transaction.
-
-        Repeating a call for the same batch is safe. Returns False, having stored nothing, when
-        another request's receipt (not expired at the batch's ``received_at_ms``) is there already.
+    def put(self, batch: Batch, packed: bytes) -> None:
+        """Store a batch (``packed`` is its entries packed), unless one with its id is stored.
 
         Raises:
-            Busy: nothing was stored; Contended, one of its kinds: by a twin in flight.
+            Busy: nothing was stored.
             OutcomeUnknown: the store stopped answering, it may or may not have been stored.
         """
 

@@ -7,10 +7,9 @@ from support.databases import Database, Stores
 
 
 def fake_stores() -> Stores:
-    receipts = stores.FakeReceipts()
     return Stores(
-        journal=stores.FakeJournal(receipts),
-        receipts=receipts,
+        journal=stores.FakeJournal(),
+        receipts=stores.FakeReceipts(),
         ledger=stores.FakeLedger(),
         orgs=stores.FakeOrgs(),
         keys=stores.FakeKeys(),

@@ -19,8 +19,8 @@ from tocsin.domain.segment import Head, Segment, seal
 from tocsin.ports import Org, Projected, Receipt, SetAsideItem
 
 
-def put(on: Stores, each: Batch, receipt: Receipt | None = None) -> bool:
-    return on.journal.put(each, batches.pack(each.entries), receipt)
+def put(on: Stores, each: Batch) -> None:
+    on.journal.put(each, batches.pack(each.entries))
 
 
 def commit(on: Stores, *each: Batch, now_ms: int = 1_774_000_000_000) -> Segment:
@@ -34,12 +34,14 @@ def commit(on: Stores, *each: Batch, now_ms: int = 1_774_000_000_000) -> Segment
 class TestJournal:
     def test_a_batch_comes_back_as_it_was_put(self, on: Stores) -> None:
         one = batch(count=3)
-        assert put(on, one)
+        put(on, one)
         assert on.journal.get("acme", [one.id, "01km5a7k000000000000zzzz00"]) == {one.id: one}
 
-    def test_putting_a_batch_again_is_safe(self, on: Stores) -> None:
-        one = batch()
-        assert put(on, one) and put(on, one)
+    def test_of_two_batches_with_one_id_the_first_is_kept(self, on: Stores) -> None:
+        one, other = batch(salt=1), batch(salt=1, tool_name="other")
+        assert one.id == other.id
+        put(on, one)
+        put(on, other)
         assert on.journal.between("acme", "", "z", 10) == [one]
 
     def test_an_org_sees_only_its_own(self, on: Stores) -> None:
@@ -61,23 +63,56 @@ class TestJournal:
             put(on, each)
         assert on.journal.get("acme", [each.id for each in many]) == {e.id: e for e in many}
 
-    def test_a_receipt_is_stored_with_its_batch_or_neither_is(self, on: Stores) -> None:
-        first, second = batch(salt=1), batch(salt=2)
-        receipt = Receipt("acme", "key", b"f" * 32, b"{}", first.received_at_ms + 1_000)
-        assert put(on, first, receipt)
-        assert not put(on, second, replace(receipt, answer=b"other"))
-        assert on.receipts.find("acme", "key", first.received_at_ms) == receipt
-        assert on.receipts.find("beta", "key", first.received_at_ms) is None
-        assert on.journal.get("acme", [second.id]) == {}
+    def test_batches_far_apart_and_such_as_are_not_there(self, on: Stores) -> None:
+        many = [batch(salt=salt, count=salt % 3 + 1) for salt in range(40)]
+        for each in many:
+            put(on, each)
+        wanted = [many[39], many[1], many[20], many[1]]
+        missing = batch(salt=50).id
+        found = on.journal.get("acme", [*(each.id for each in wanted), missing])
+        assert found == {each.id: each for each in wanted}
 
-    def test_an_expired_receipt_makes_room(self, on: Stores) -> None:
-        first, second = batch(salt=1), batch(salt=2, at_ms=1_774_000_002_000)
-        receipt = Receipt("acme", "key", b"f" * 32, b"{}", first.received_at_ms + 1_000)
-        put(on, first, receipt)
-        assert on.receipts.find("acme", "key", second.received_at_ms) is None
-        again = replace(receipt, answer=b"new", expires_at_ms=second.received_at_ms + 1_000)
-        assert put(on, second, again)
-        assert on.receipts.find("acme", "key", second.received_at_ms) == again
+
+class TestReceipts:
+    NOW_MS = 1_774_000_000_000
+    FIRST = Receipt("acme", "key", b"f" * 32, "01km5a7k000000000000000000", 7, 1_774_000_060)
+
+    def test_the_first_is_kept_and_told_to_all(self, on: Stores) -> None:
+        other = replace(self.FIRST, fingerprint=b"g" * 32, batch_id="01km5a7k0000000000000zzz00")
+        assert on.receipts.find("acme", "key", self.NOW_MS) is None
+        assert on.receipts.put(self.FIRST, self.NOW_MS) == self.FIRST
+        assert on.receipts.put(other, self.NOW_MS) == self.FIRST
+        assert on.receipts.put(self.FIRST, self.NOW_MS) == self.FIRST
+        assert on.receipts.find("acme", "key", self.NOW_MS) == self.FIRST
+        assert on.receipts.find("beta", "key", self.NOW_MS) is None
+
+    def test_an_expired_one_makes_room(self, on: Stores) -> None:
+        on.receipts.put(self.FIRST, self.NOW_MS)
+        later_ms = 1_774_000_060_000
+        assert on.receipts.find("acme", "key", later_ms - 1) == self.FIRST
+        assert on.receipts.find("acme", "key", later_ms) is None
+        again = replace(self.FIRST, quota_left=6, expires_at=1_774_000_120)
+        assert on.receipts.put(again, later_ms - 1) == self.FIRST
+        assert on.receipts.put(again, later_ms) == again
+        assert on.receipts.find("acme", "key", later_ms) == again
+
+    def test_one_of_two_replaces_a_batch_that_nobody_stored(self, on: Stores) -> None:
+        on.receipts.put(self.FIRST, self.NOW_MS)
+        one = replace(self.FIRST, batch_id="01km5a7k0000000000000zzz00")
+        two = replace(self.FIRST, batch_id="01km5a7k0000000000000yyy00")
+        assert on.receipts.put(one, self.NOW_MS, instead_of=self.FIRST.batch_id) == one
+        assert on.receipts.put(two, self.NOW_MS, instead_of=self.FIRST.batch_id) == one
+
+    def test_twins_are_told_the_same(self, on: Stores) -> None:
+        twins = [batch(salt=salt).id for salt in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            told = set(
+                pool.map(
+                    lambda id: on.receipts.put(replace(self.FIRST, batch_id=id), self.NOW_MS),
+                    twins,
+                )
+            )
+        assert len(told) == 1
 
 
 class TestLedger:

@@ -28,25 +28,23 @@ class FakeReceipts:
     def __init__(self) -> None:
         self.receipts: dict[tuple[str, str], Receipt] = {}
 
+    def put(self, receipt: Receipt, now_ms: int, *, instead_of: str = "") -> Receipt:
+        standing = self.find(receipt.org, receipt.key, now_ms)
+        if standing is None or standing.batch_id == instead_of:
+            standing = self.receipts[receipt.org, receipt.key] = receipt
+        return standing
+
     def find(self, org: str, key: str, now_ms: int) -> Receipt | None:
         receipt = self.receipts.get((org, key))
-        return receipt if receipt and receipt.expires_at_ms > now_ms else None
+        return receipt if receipt and receipt.expires_at > now_ms // 1000 else None
 
 
 @dataclass
 class FakeJournal:
-    receipts: FakeReceipts = field(default_factory=FakeReceipts)
     batches: dict[tuple[str, str], Batch | UnreadableBatch] = field(default_factory=dict)
 
-    def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
-        if (batch.org, batch.id) in self.batches:
-            return True
-        if receipt is not None:
-            if self.receipts.find(batch.org, receipt.key, batch.received_at_ms):
-                return False
-            self.receipts.receipts[batch.org, receipt.key] = receipt
-        self.batches[batch.org, batch.id] = batch
-        return True
+    def put(self, batch: Batch, packed: bytes) -> None:
+        self.batches.setdefault((batch.org, batch.id), batch)
 
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
         return {id: self.batches[org, id] for id in batch_ids if (org, id) in self.batches}

@@ -1,4 +1,4 @@
-"""Fan-out and projection killed (-9) at each of their steps, on a real database."""
+"""Ingest, fan-out and projection killed (-9) at each of their steps, on a real database."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ from support.databases import Database, Stores
 from tocsin.bootstrap import SystemClock
 from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
+from tocsin.domain.ids import batch_time_ms
+from tocsin.domain.keys import Scope, mint
+from tocsin.ports import Org
 from tocsin.services import replay
 from tocsin.services.fanout import Fanout
 from tocsin.services.project import Projector
+from tocsin.settings import StoreSettings
 
 ROOT = Path(__file__).parents[2]
 BATCHES = [batch(count=count, salt=salt) for salt, count in enumerate((3, 1_000, 30))]
@@ -41,17 +46,25 @@ def _record(place: int, each: Batch) -> dict[str, Any]:
     return {"eventName": "INSERT", "dynamodb": change}
 
 
-def run(env: dict[str, str], call: int, when: str, delivered: Sequence[Batch]) -> bool:
-    """Run the handler in a process that dies at a call; return whether it came to its end."""
+def run(module: str, env: dict[str, str], call: int, when: str, event: object) -> str | None:
+    """Run a handler in a process that dies at a call; return what it printed at its end."""
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "support.dying_fanout", str(call), when],
-        input=json.dumps(stream_event(delivered)).encode(),
+        [sys.executable, "-m", module, str(call), when],
+        input=json.dumps(event).encode(),
         env=env,
         capture_output=True,
         check=False,
     )
     assert done.returncode in (0, -9), done.stderr.decode()
-    return done.returncode == 0
+    return done.stdout.decode() if done.returncode == 0 else None
+
+
+def environment(database: Database, settings: StoreSettings) -> dict[str, str]:
+    path = os.pathsep.join(str(ROOT / part) for part in ("", "layers", "tests"))
+    env = os.environ | database.env | {"PYTHONPATH": path}
+    env |= {f"TOCSIN_{name}".upper(): value for name, value in settings}
+    env["POWERTOOLS_METRICS_NAMESPACE"] = env["POWERTOOLS_SERVICE_NAME"] = "test"
+    return env
 
 
 def redeliver(on: Stores) -> None:
@@ -78,18 +91,49 @@ def check(on: Stores) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_every_call(database: Database, when: str) -> None:
-    path = os.pathsep.join(str(ROOT / part) for part in ("", "layers", "tests"))
     for call in range(100):
         on, settings = database.stores()
-        env = os.environ | database.env | {"PYTHONPATH": path}
-        env |= {f"TOCSIN_{name}".upper(): value for name, value in settings}
-        env["POWERTOOLS_METRICS_NAMESPACE"] = env["POWERTOOLS_SERVICE_NAME"] = "test"
+        env = environment(database, settings)
         for each in BATCHES:
             on.journal.put(each, batches.pack(each.entries))
-        ended = run(env, call, when, BATCHES[:2])
+        ended = run("support.dying_fanout", env, call, when, stream_event(BATCHES[:2]))
         redeliver(on)
         check(on)
-        if ended:
+        if ended is not None:
             break
     # head, markers, two commits, two messages, projections: each was a place to die at
-    assert ended and call >= 9
+    assert ended is not None and call >= 9
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ingest_killed_at_every_call(database: Database, when: str) -> None:
+    """Whoever comes next with the same idempotency key finishes, and is told the same as all."""
+    token, key = mint("acme", frozenset({Scope.INGEST}), "test", 1)
+    request = json.loads((ROOT / "events" / "apigateway-ingest.json").read_text())
+    request["headers"] |= {
+        "authorization": f"Bearer {token}",
+        "content-type": "application/json",
+        "idempotency-key": "k",
+    }
+    request["queryStringParameters"] = None
+    for call in range(10):
+        on, settings = database.stores()
+        on.orgs.put(Org("acme", 1_000))
+        on.keys.put(key)
+        env = environment(database, settings)
+        ended = run("support.dying_ingest", env, call, when, request)
+        answers = {run("support.dying_ingest", env, 100, when, request) for _ in range(2)}
+        assert len(answers) == 1 and None not in answers
+        assert ended is None or {ended} == answers
+        [stored] = on.journal.between("acme", "", "z", 10)
+        assert isinstance(stored, Batch) and stored.received_at_ms == batch_time_ms(stored.id)
+        receipt = on.receipts.find("acme", "k", stored.received_at_ms)
+        assert receipt is not None and receipt.batch_id == stored.id
+        used = on.quota.used("acme", datetime.now(UTC).strftime("%Y-%m"))
+        # What was reserved by who died before there was a receipt can't be told from the rest.
+        died_in_between = (call, when) in {(0, "after"), (1, "before")}
+        assert used == stored.count * (1 + died_in_between)
+        if ended is not None:
+            break
+    assert ended is not None and call == 3  # quota, receipt, journal

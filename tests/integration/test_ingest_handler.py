@@ -15,6 +15,7 @@ from support.context import Context
 from support.databases import Database, Stores
 from tocsin import bootstrap
 from tocsin.domain import batch as batches
+from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import Scope, mint
 from tocsin.ports import Org
 from tocsin.services.access import Access
@@ -161,6 +162,24 @@ def test_twins_at_the_same_moment_are_stored_once(stores: Stores, token: str) ->
     assert len(stored(stores)) == 5
     (month,) = {event["received_at"][:7] for event in stored(stores)}
     assert stores.quota.used("acme", month) == 5
+
+
+def test_a_twin_at_every_moment_with_another_body_is_409(stores: Stores, token: str) -> None:
+    functions = [ingest_on(stores) for _ in range(8)]
+
+    def send(number: int) -> str:
+        try:
+            return functions[number](request(token, "key", f"t{number % 2}")).decode()
+        except Conflict:
+            return "409"
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+    (event,) = stored(stores)
+    stands = int(event["tool_name"][1:])
+    assert set(answers[1 - stands :: 2]) == {"409"}
+    assert len(set(answers[stands::2])) == 1 and "409" not in answers[stands::2]
+    assert stores.quota.used("acme", event["received_at"][:7]) == 1
 
 
 def test_the_quota_holds_under_concurrency(stores: Stores, token: str) -> None:

@@ -49,7 +49,6 @@ class Database:
             journal=dynamodb.DynamoJournal(
                 client,
                 settings.journal_table,
-                settings.state_table,
                 retention_days=36_500,  # tests set the time, and the emulator expires by its own
             ),
             receipts=dynamodb.DynamoReceipts(*state),

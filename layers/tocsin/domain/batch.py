@@ -14,9 +14,10 @@ from backports import zstd
 from tocsin.domain import canonical, ids
 from tocsin.domain.errors import Poison, TooLarge
 
-__all__ = ["MAX_PACKED_BYTES", "Batch", "check", "pack", "unpack"]
+__all__ = ["MAX_PACKED_BYTES", "SETTLED_MS", "Batch", "check", "pack", "unpack"]
 
 MAX_PACKED_BYTES = 390 * 1024  # what an item of 400 KB holds beside its keys
+SETTLED_MS = 10 * 60 * 1000  # no batch is written this long after its id was made
 MAX_UNPACKED_BYTES = 16 * 1024 * 1024  # 4 MB of request, plus what is stamped on 1,000 events
 
 _ALWAYS = {"id", "type", "received_at", "session_id", "timestamp", "compliance_tag"}

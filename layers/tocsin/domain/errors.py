@@ -16,7 +16,6 @@
     │   ├── LimitReached           an org or a key has as many of something open as it may
     │   └── Busy                   throttled or out of reach; carries ``retry_after_seconds``
     │       ├── Crowded            this process serves as many streams as it may
-    │       ├── Contended          another transaction holds an item that this one needs
     │       └── OutcomeUnknown     a write that may or may not have happened
     ├── HeadMoved                  another sealer committed first: read the head again
     ├── Poison                     a journal item that can never be read: set it aside
@@ -29,7 +28,6 @@ from typing import TypedDict
 __all__ = [
     "Busy",
     "Conflict",
-    "Contended",
     "Crowded",
     "Detail",
     "Forbidden",
@@ -139,10 +137,6 @@ class Busy(Refused):
 
 class Crowded(Busy):
     """This process serves as many streams as it may; another one, or this one later, may serve."""
-
-
-class Contended(Busy):
-    """Another transaction in flight holds an item that this one needs; nothing was written."""
 
 
 class OutcomeUnknown(Busy):

@@ -1,12 +1,12 @@
 """Sweep: find what was accepted and never sealed, and fan it out."""
 
+from tocsin.domain.batch import SETTLED_MS
 from tocsin.domain.ids import new_batch_id
 from tocsin.ports import Clock, Journal, Orgs
 from tocsin.services.fanout import Fanout, Report
 
-__all__ = ["SETTLED_MS", "Sweep"]
+__all__ = ["Sweep"]
 
-SETTLED_MS = 10 * 60 * 1000  # no batch is written this long after its id was made
 _BATCHES_AT_ONCE = 100
 
 

@@ -2,16 +2,14 @@
 
 import gzip
 import json
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
 
-from fakes.stores import FakeClock, FakeJournal, FakeKeys, FakeOrgs, FakeQuota
+from fakes.ingestion import EVENT, World
+from fakes.stores import FakeJournal
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import (
     Busy,
-    Conflict,
     Forbidden,
     Invalid,
     Malformed,
@@ -22,55 +20,7 @@ from tocsin.domain.errors import (
     UnsupportedMedia,
 )
 from tocsin.domain.keys import Scope, mint
-from tocsin.ports import Org, Receipt
-from tocsin.services.access import Access
-from tocsin.services.ingest import Ingest, IngestRequest
-
-EVENT = {"type": "tool_call", "toolName": "t"}
-
-
-@dataclass
-class World:
-    journal: FakeJournal = field(default_factory=FakeJournal)
-    keys: FakeKeys = field(default_factory=FakeKeys)
-    orgs: FakeOrgs = field(default_factory=FakeOrgs)
-    quota: FakeQuota = field(default_factory=FakeQuota)
-    clock: FakeClock = field(default_factory=FakeClock)
-    limit: int = 100
-
-    def __post_init__(self) -> None:
-        self.token, self.key = mint("acme", frozenset({Scope.INGEST}), "n", 1)
-        self.keys.put(self.key)
-        self.orgs.put(Org("acme", self.limit))
-        self.ingest = Ingest(
-            access=Access(self.keys, self.clock),
-            orgs=self.orgs,
-            quota=self.quota,
-            receipts=self.journal.receipts,
-            journal=self.journal,
-            clock=self.clock,
-        )
-
-    def post(self, body: object, **changes: Any) -> dict[str, Any]:
-        request = IngestRequest(
-            authorization=f"Bearer {self.token}",
-            content_type="application/json",
-            content_encoding=None,
-            idempotency_key=None,
-            partial=False,
-            body=body if isinstance(body, bytes) else json.dumps(body).encode(),
-        )
-        answer: dict[str, Any] = json.loads(self.ingest(replace(request, **changes)))
-        return answer
-
-    @property
-    def stored(self) -> list[dict[str, Any]]:
-        batches = [each for each in self.journal.batches.values() if isinstance(each, Batch)]
-        return [json.loads(entry) for batch in batches for entry in batch.entries]
-
-    @property
-    def used(self) -> int:
-        return sum(self.quota.taken.values())
+from tocsin.ports import Org
 
 
 @pytest.fixture
@@ -203,7 +153,7 @@ class TestQuota:
 
     def test_a_write_that_failed_gives_it_back(self, world: World) -> None:
         class Failing(FakeJournal):
-            def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
+            def put(self, batch: Batch, packed: bytes) -> None:
                 raise Busy("throttled")
 
         world.journal = Failing()
@@ -214,7 +164,7 @@ class TestQuota:
 
     def test_a_write_that_may_have_happened_keeps_it(self, world: World) -> None:
         class Unsure(FakeJournal):
-            def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
+            def put(self, batch: Batch, packed: bytes) -> None:
                 raise OutcomeUnknown("no answer")
 
         world.journal = Unsure()
@@ -222,62 +172,6 @@ class TestQuota:
         with pytest.raises(OutcomeUnknown):
             world.post(EVENT)
         assert world.used == 1
-
-
-class TestIdempotency:
-    def test_a_repetition_is_answered_the_same_and_stored_once(self, world: World) -> None:
-        first = world.post(EVENT, idempotency_key="k")
-        world.post(EVENT)
-        assert world.post(EVENT, idempotency_key="k") == first
-        assert len(world.stored) == world.used == 2
-
-    def test_another_body_is_409(self, world: World) -> None:
-        world.post(EVENT, idempotency_key="k")
-        with pytest.raises(Conflict):
-            world.post(EVENT | {"toolName": "u"}, idempotency_key="k")
-        with pytest.raises(Conflict):
-            world.post(EVENT, idempotency_key="k", partial=True)
-
-    def test_a_compressed_repetition_is_the_same_body(self, world: World) -> None:
-        body = json.dumps(EVENT).encode()
-        first = world.post(body, idempotency_key="k")
-        again = world.post(gzip.compress(body), idempotency_key="k", content_encoding="gzip")
-        assert again == first
-
-    def test_after_24_hours_the_key_is_free(self, world: World) -> None:
-        world.post(EVENT, idempotency_key="k")
-        world.clock.ms += 24 * 3_600_000
-        world.post(EVENT | {"toolName": "u"}, idempotency_key="k")
-        assert len(world.stored) == 2
-
-    def test_orgs_do_not_share_keys(self, world: World) -> None:
-        token, key = mint("beta", frozenset({Scope.INGEST}), "n", 1)
-        world.keys.put(key)
-        world.orgs.put(Org("beta", 5))
-        world.post(EVENT, idempotency_key="k")
-        answer = world.post(EVENT, idempotency_key="k", authorization=f"Bearer {token}")
-        assert answer["meta"]["remainingQuota"] == 4
-
-    def test_a_twin_that_was_faster_answers_for_both(self, world: World) -> None:
-        """Both found no receipt; the other's transaction committed first."""
-        other = World(journal=world.journal, keys=world.keys, orgs=world.orgs, quota=world.quota)
-        reserve = world.quota.reserve
-
-        def overtaken(*args: Any) -> int | None:
-            world.quota.reserve = reserve  # type: ignore[method-assign]
-            other.token = world.token
-            other.post(EVENT, idempotency_key="k")
-            return reserve(*args)
-
-        world.quota.reserve = overtaken  # type: ignore[method-assign,assignment]
-        answer = world.post(EVENT, idempotency_key="k")
-        assert answer["meta"]["remainingQuota"] == 99
-        assert (len(world.stored), world.used) == (1, 1)
-
-    @pytest.mark.parametrize("key", ["", " x", "é", "x" * 256, "a\nb"])
-    def test_what_cannot_be_a_key(self, world: World, key: str) -> None:
-        with pytest.raises(Malformed, match="Idempotency-Key"):
-            world.post(EVENT, idempotency_key=key)
 
 
 def test_a_revoked_key_stops_within_a_minute(world: World) -> None:

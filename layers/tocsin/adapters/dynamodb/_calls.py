@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
 
-__all__ = ["batch_get", "calls", "cancellations", "client", "query"]
+__all__ = ["batch_get", "calls", "cancellations", "client", "condition_failed", "query"]
 
 _MAX_ROUNDS = 10
 
@@ -70,6 +70,11 @@ def calls() -> Iterator[None]:
         raise Busy("the store is out of reach: send the same again a little later") from error
     except BotoCoreError as error:
         raise OutcomeUnknown("the store did not answer: send the same again") from error
+
+
+def condition_failed(error: ClientError) -> bool:
+    """Whether a single write (in no transaction) did not happen, since its condition was false."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
 def cancellations(error: ClientError) -> list[str]:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query
-from tocsin.adapters.dynamodb.state import receipt_item
+from tocsin.adapters.dynamodb._calls import batch_get, calls, condition_failed, query
 from tocsin.domain import batch as batches
 from tocsin.domain import ids
 from tocsin.domain.batch import Batch
-from tocsin.domain.errors import Contended, Poison
-from tocsin.ports import Receipt, UnreadableBatch
+from tocsin.domain.errors import Poison
+from tocsin.ports import UnreadableBatch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,18 +25,15 @@ _BATCH_GET_KEYS = 25  # of up to 400 KB each; an answer ends at 16 MB
 class DynamoJournal:
     """:class:`~tocsin.ports.Journal` on DynamoDB."""
 
-    def __init__(
-        self, client: "DynamoDBClient", table: str, state_table: str, retention_days: int = 90
-    ) -> None:
-        """Use ``table``; receipts go to ``state_table``; items expire after the retention."""
+    def __init__(self, client: "DynamoDBClient", table: str, retention_days: int = 90) -> None:
+        """Use ``table``; items expire after the retention."""
         self._client = client
         self._table = table
-        self._state_table = state_table
         self._retention_seconds = retention_days * _DAY_SECONDS
 
-    def put(self, batch: Batch, packed: bytes, receipt: Receipt | None = None) -> bool:
+    def put(self, batch: Batch, packed: bytes) -> None:
         """See :meth:`tocsin.ports.Journal.put`."""
-        item = {
+        item: Any = {
             "org": {"S": batch.org},
             "batch": {"S": batch.id},
             "entries": {"B": packed},
@@ -46,45 +42,16 @@ class DynamoJournal:
             "received_at": {"N": str(batch.received_at_ms)},
             "expires_at": {"N": str(batch.received_at_ms // 1000 + self._retention_seconds)},
         }
-        put: Any = {
-            "TableName": self._table,
-            "Item": item,
-            "ConditionExpression": "attribute_not_exists(org)",
-        }
         try:
             with calls():
-                if receipt is None:
-                    self._client.put_item(**put)
-                else:
-                    self._client.transact_write_items(
-                        TransactItems=[
-                            {"Put": put},
-                            {"Put": self._receipt_put(receipt, batch)},
-                        ]
-                    )
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(org)",
+                )
         except ClientError as error:
-            return self._after_refusal(error, batch)
-        return True
-
-    def _receipt_put(self, receipt: Receipt, batch: Batch) -> Any:
-        return {
-            "TableName": self._state_table,
-            "Item": receipt_item(receipt),
-            "ConditionExpression": "attribute_not_exists(pk) OR expires_at_ms <= :now",
-            "ExpressionAttributeValues": {":now": {"N": str(batch.received_at_ms)}},
-        }
-
-    def _after_refusal(self, error: ClientError, batch: Batch) -> bool:
-        """Tell a repetition of our own write, which is stored, from a twin's receipt."""
-        code = error.response["Error"]["Code"]
-        reasons = cancellations(error)
-        if code == "ConditionalCheckFailedException" or reasons[:1] == ["ConditionalCheckFailed"]:
-            return True  # ids are random: only a retry of this very call can have stored it
-        if "ConditionalCheckFailed" in reasons:
-            return False
-        if "TransactionConflict" in reasons or code == "TransactionConflictException":
-            raise Contended("a request with this idempotency key is in flight") from error
-        raise error
+            if not condition_failed(error):  # stored: by the SDK's retry of this call, or a twin
+                raise
 
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
         """See :meth:`tocsin.ports.Journal.get`."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tocsin.adapters.dynamodb._calls import calls, query
+from tocsin.adapters.dynamodb._calls import calls, condition_failed, query
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.ports import Org, Receipt, SetAsideItem
 
@@ -18,7 +18,6 @@ __all__ = [
     "DynamoQuota",
     "DynamoReceipts",
     "DynamoSetAside",
-    "receipt_item",
 ]
 
 
@@ -76,7 +75,7 @@ class StateTable:
                     **request,
                 )
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            if condition_failed(error):
                 return None
             raise
         return answer["Attributes"]
@@ -169,18 +168,41 @@ class DynamoQuota(StateTable):
 class DynamoReceipts(StateTable):
     """:class:`~tocsin.ports.Receipts`: ``receipt#<org>`` · idempotency key."""
 
+    def put(self, receipt: Receipt, now_ms: int, *, instead_of: str = "") -> Receipt:
+        """See :meth:`tocsin.ports.Receipts.put`."""
+        item: Any = {
+            **_key(f"receipt#{receipt.org}", receipt.key),
+            "fingerprint": {"B": receipt.fingerprint},
+            "batch_id": {"S": receipt.batch_id},
+            "quota_left": _number(receipt.quota_left),
+            "expires_at": _number(receipt.expires_at),
+        }
+        try:
+            with calls():
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(pk) OR expires_at <= :now "
+                    "OR batch_id = :instead_of",
+                    ExpressionAttributeValues={
+                        ":now": _number(now_ms // 1000),
+                        ":instead_of": {"S": instead_of},
+                    },
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            refusal: Any = error.response
+            return _receipt(receipt.org, refusal["Item"])  # ours, where the SDK has tried twice
+        return receipt
+
     def find(self, org: str, key: str, now_ms: int) -> Receipt | None:
         """See :meth:`tocsin.ports.Receipts.find`."""
         item = self._get(f"receipt#{org}", key)
-        if item is None or int(item["expires_at_ms"]["N"]) <= now_ms:
+        if item is None or int(item["expires_at"]["N"]) <= now_ms // 1000:
             return None
-        return Receipt(
-            org=org,
-            key=key,
-            fingerprint=item["fingerprint"]["B"],
-            answer=item["answer"]["B"],
-            expires_at_ms=int(item["expires_at_ms"]["N"]),
-        )
+        return _receipt(org, item)
 
 
 class DynamoSetAside(StateTable):
@@ -213,23 +235,23 @@ class DynamoSetAside(StateTable):
         ]
 
 
-def receipt_item(receipt: Receipt) -> dict[str, Any]:
-    """Return the item that :class:`DynamoReceipts` finds; the journal writes it."""
-    return {
-        **_key(f"receipt#{receipt.org}", receipt.key),
-        "fingerprint": {"B": receipt.fingerprint},
-        "answer": {"B": receipt.answer},
-        "expires_at_ms": _number(receipt.expires_at_ms),
-        "expires_at": _number(receipt.expires_at_ms // 1000),
-    }
-
-
 def _key(pk: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
 def _number(value: int) -> dict[str, str]:
     return {"N": str(value)}
+
+
+def _receipt(org: str, item: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        org=org,
+        key=item["sk"]["S"],
+        fingerprint=item["fingerprint"]["B"],
+        batch_id=item["batch_id"]["S"],
+        quota_left=int(item["quota_left"]["N"]),
+        expires_at=int(item["expires_at"]["N"]),
+    )
 
 
 def _org(item: Mapping[str, Any]) -> Org:

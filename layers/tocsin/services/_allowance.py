@@ -1,0 +1,82 @@
+"""What an org may still send this month: reserved before it is stored, so that the limit holds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import Busy, OutcomeUnknown, QuotaExhausted
+from tocsin.ports import Clock, Orgs, Quota
+
+__all__ = ["SETTINGS_CACHE_MS", "Allowance"]
+
+SETTINGS_CACHE_MS = 30_000
+
+
+class Allowance:
+    """The monthly quotas of orgs."""
+
+    def __init__(self, orgs: Orgs, quota: Quota, clock: Clock) -> None:
+        """Wire the ports; limits are read anew every half minute."""
+        self._orgs = orgs
+        self._quota = quota
+        self._clock = clock
+        self._limits: dict[str, tuple[int, int]] = {}  # org → (events a month, read at ms)
+
+    @contextmanager
+    def reserved(self, batch: Batch) -> Iterator[int]:
+        """Reserve a batch's events; yield how many are left. A block that fails gives them back.
+
+        Not so where it raises OutcomeUnknown: it may have stored them.
+
+        Raises:
+            QuotaExhausted: there is no room for them.
+        """
+        limit = self._limit(batch.org)
+        left = self._quota.reserve(batch.org, _month(batch.received_at_ms), batch.count, limit)
+        if left is None:
+            raise self._exhausted(batch, limit)
+        try:
+            yield left
+        except OutcomeUnknown:
+            raise
+        except Exception:
+            self.release(batch)
+            raise
+
+    def release(self, batch: Batch) -> None:
+        """Give back what was reserved for a batch that is not stored."""
+        self._quota.release(batch.org, _month(batch.received_at_ms), batch.count)
+
+    def left(self, org: str) -> int:
+        """Return how many events the org may still send this month."""
+        used = self._quota.used(org, _month(self._clock.now_ms()))
+        return max(0, self._limit(org) - used)
+
+    def _limit(self, org: str) -> int:
+        now_ms = self._clock.now_ms()
+        limit, read_at_ms = self._limits.get(org, (0, -SETTINGS_CACHE_MS))
+        if now_ms - read_at_ms >= SETTINGS_CACHE_MS:
+            found = self._orgs.get(org)
+            if found is None:
+                raise Busy(f"the settings of {org} are missing: create the org again with its key")
+            limit = found.events_per_month
+            self._limits[org] = (limit, now_ms)
+        return limit
+
+    def _exhausted(self, batch: Batch, limit: int) -> QuotaExhausted:
+        now = datetime.fromtimestamp(batch.received_at_ms / 1000, UTC)
+        renewed = (now.replace(day=1, hour=0, minute=0, second=0) + timedelta(days=32)).replace(
+            day=1
+        )
+        month = _month(batch.received_at_ms)
+        left = max(0, limit - self._quota.used(batch.org, month))
+        return QuotaExhausted(
+            f"{batch.count:,} events were sent and {left:,} of {limit:,} are left "
+            f"in {month}: wait for the next month, or have the limit raised",
+            retry_after_seconds=int((renewed - now).total_seconds()) + 1,
+        )
+
+
+def _month(now_ms: int) -> str:
+    return datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m")
