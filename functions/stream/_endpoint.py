@@ -1,32 +1,20 @@
-"""One stream over raw ASGI: no framework's objects stay in memory while a client watches."""
-
-import asyncio
-import socket
-import struct
-from collections.abc import Mapping, MutableMapping
-from typing import Any
-from urllib.parse import urlencode
+"""One dialect's route of the stream service: parse the request, subscribe, pass the bytes on."""
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from functions.stream._cors import SERVERS_SEND
 from functions.stream._presented import presented
-from tocsin.domain.errors import Crowded, LimitReached, Refused, TocsinError, Unauthenticated
+from tocsin.asgi.pump import pump, send_stream
+from tocsin.asgi.query import hide_token
+from tocsin.asgi.refusal import refuse, send_problem
+from tocsin.domain.errors import TocsinError
 from tocsin.services.watch import Admission, Render, Subscriber, Watch
 from tocsin.wire.dialects import Dialect
 from tocsin.wire.negotiation import BareRoute, wants_stream
-from tocsin.wire.problems import Problem, problem
+from tocsin.wire.problems import Problem
 
-__all__ = ["EventStream", "send_problem"]
-
-_HEADERS = (
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx, and what learned it from nginx
-)
-_ABORT_SECONDS = 1.0
-_DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
+__all__ = ["EventStream"]
 
 
 class EventStream:
@@ -63,12 +51,12 @@ class EventStream:
         subscriber: Subscriber | None = None
         try:
             if scope["method"] == "HEAD":
-                await _send_stream(b"", send)
+                await send_stream(b"", send)
                 return
             subscriber = await self._watch.subscribe(admission, render, self._dialect)
             del render  # the subscriber has the one that is shared
             opening = self._watch.opening(subscriber, self._dialect)
-            await _pump(subscriber, opening, receive, send, scope.get(SERVERS_SEND, send))
+            await pump(subscriber, opening, receive, scope.get(SERVERS_SEND, send), start=send)
         except TocsinError as error:  # nothing has been sent yet
             await self._refuse(error, send)
         finally:
@@ -76,7 +64,7 @@ class EventStream:
 
     async def _admit(self, scope: Scope) -> tuple[Admission, Render]:
         headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
-        _hide_token(scope, query)
+        hide_token(scope, query.multi_items())
         self._check(scope["method"], headers, query)
         credential = presented(
             scope, query, self._allowed_origins, token_in_query=self._token_in_query
@@ -102,18 +90,11 @@ class EventStream:
             )
 
     async def _refuse(self, error: TocsinError, send: Send) -> None:
-        dialect = self._dialect
         if isinstance(error, _Unserved):
             await send_problem(error.problem, send)
             return
         self._watch.refused(error)
-        if isinstance(error, Unauthenticated) and dialect.unauthorized:
-            await _send_stream(dialect.unauthorized, send)
-        elif isinstance(error, Crowded | LimitReached) and dialect.too_many:
-            headers = {"Content-Type": "text/plain; charset=utf-8"} | _retry_after(error)
-            await _send(503, headers, dialect.too_many.encode(), send)
-        else:
-            await send_problem(problem(error), send)
+        await refuse(error, self._dialect, send)
 
 
 class _Unserved(TocsinError):
@@ -122,87 +103,3 @@ class _Unserved(TocsinError):
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         headers = {"Content-Type": "application/json"} | (headers or {})
         self.problem = Problem(status, {"error": message}, headers)
-
-
-async def send_problem(answer: Problem, send: Send) -> None:
-    """Send an error as a whole response."""
-    await _send(answer.status, answer.headers, answer.content, send)
-
-
-async def _send(status: int, headers: Mapping[str, str], content: bytes, send: Send) -> None:
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    raw.append((b"content-length", b"%d" % len(content)))
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": content})
-
-
-async def _send_stream(data: bytes, send: Send) -> None:
-    """Send a stream that ends at once."""
-    await send(_started())
-    await send({"type": "http.response.body", "body": data})
-
-
-def _started() -> Message:
-    """Return a response's beginning; middleware may change it."""
-    return {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
-
-
-async def _pump(
-    subscriber: Subscriber, opening: bytes, receive: Receive, start: Send, send: Send
-) -> None:
-    """Pass on what the subscriber is given until either side ends it.
-
-    ``send`` is the server's own; the response begins with ``start``, which may add headers.
-    """
-    serving = asyncio.current_task()
-    if serving is None:
-        raise RuntimeError("a stream is served in a task")
-    leaving = asyncio.create_task(_end_on_disconnect(receive, subscriber))
-    subscriber.on_stall = serving.cancel
-    try:
-        await start(_started())
-        data = opening
-        while data:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            data = await subscriber.next()
-        await send({"type": "http.response.body"})
-    except asyncio.CancelledError:
-        if not subscriber.stalled:
-            raise
-        serving.uncancel()
-        _abort(send)
-        await asyncio.wait([leaving], timeout=_ABORT_SECONDS)
-    finally:
-        leaving.cancel()
-
-
-def _abort(send: Send) -> None:
-    """Break the connection of a client that takes nothing.
-
-    ASGI has no word for this. What uvicorn hands out as ``send`` is bound to the object that has
-    the transport. With another server the response just ends, when that server can send its end.
-    """
-    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
-    if transport is None:
-        return
-    if (connection := transport.get_extra_info("socket")) is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
-    transport.abort()
-
-
-def _retry_after(error: Refused) -> dict[str, str]:
-    seconds = error.retry_after_seconds
-    return {} if seconds is None else {"Retry-After": str(seconds)}
-
-
-def _hide_token(scope: MutableMapping[str, Any], query: QueryParams) -> None:
-    """Take the token out of what the server may write to its access log."""
-    if "token" in query:
-        rest = [(name, value) for name, value in query.multi_items() if name != "token"]
-        scope["query_string"] = urlencode(rest).encode()
-
-
-async def _end_on_disconnect(receive: Receive, subscriber: Subscriber) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    subscriber.end()

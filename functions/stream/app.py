@@ -14,10 +14,11 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from functions.stream._cors import Cors
-from functions.stream._drain import on_sigterm
-from functions.stream._endpoint import EventStream, send_problem
+from functions.stream._endpoint import EventStream
 from functions.stream._passes import Passes
 from tocsin import bootstrap
+from tocsin.asgi.drain import on_sigterm
+from tocsin.asgi.refusal import send_problem
 from tocsin.domain.errors import NotFound
 from tocsin.services.watch import StreamParts, Watch
 from tocsin.wire.dialects import GOVRIX, IGRIS, KAVACH, RAMPART

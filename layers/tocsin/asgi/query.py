@@ -1,0 +1,22 @@
+"""A request's query, and keeping a token in it out of the server's access log."""
+
+from urllib.parse import parse_qsl, urlencode
+
+from tocsin.asgi.types import Scope
+
+__all__ = ["Query", "hide_token", "query_of"]
+
+type Query = list[tuple[str, str]]
+"""The parameters in order, decoded."""
+
+
+def query_of(scope: Scope) -> Query:
+    """Return a request's parameters."""
+    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+
+def hide_token(scope: Scope, query: Query) -> None:
+    """Take the token out of what the server may write to its access log."""
+    rest = [(name, value) for name, value in query if name != "token"]
+    if len(rest) < len(query):
+        scope["query_string"] = urlencode(rest).encode()

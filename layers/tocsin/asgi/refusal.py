@@ -1,0 +1,39 @@
+"""Answers that are no stream, or one that only says why there is none."""
+
+from collections.abc import Mapping
+
+from tocsin.asgi.pump import send_stream
+from tocsin.asgi.types import Send
+from tocsin.domain.errors import Crowded, LimitReached, Refused, TocsinError, Unauthenticated
+from tocsin.wire.dialects import Dialect
+from tocsin.wire.problems import Problem, problem
+
+__all__ = ["refuse", "send_problem"]
+
+
+async def refuse(error: TocsinError, dialect: Dialect, send: Send) -> None:
+    """Say in the dialect's way why a request gets no stream."""
+    if isinstance(error, Unauthenticated) and dialect.unauthorized:
+        await send_stream(dialect.unauthorized, send)
+    elif isinstance(error, Crowded | LimitReached) and dialect.too_many:
+        headers = {"Content-Type": "text/plain; charset=utf-8"} | _retry_after(error)
+        await _send(503, headers, dialect.too_many.encode(), send)
+    else:
+        await send_problem(problem(error), send)
+
+
+async def send_problem(answer: Problem, send: Send) -> None:
+    """Send an error as a whole response."""
+    await _send(answer.status, answer.headers, answer.content, send)
+
+
+async def _send(status: int, headers: Mapping[str, str], content: bytes, send: Send) -> None:
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw.append((b"content-length", b"%d" % len(content)))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _retry_after(error: Refused) -> dict[str, str]:
+    seconds = error.retry_after_seconds
+    return {} if seconds is None else {"Retry-After": str(seconds)}
