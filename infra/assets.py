@@ -18,7 +18,7 @@ __all__ = ["dependencies", "function", "image", "shared", "web_function"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_NOT_DEPLOYED = {"client", "cli", "local"}  # of the package `tocsin`
+_NOT_DEPLOYED = {"client", "cli", "embedded", "local"}  # of the package `tocsin`
 _UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
 # The SDK describes every service of AWS; these are called.
 _SERVICES = {"dynamodb", "sqs"}

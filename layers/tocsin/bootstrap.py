@@ -1,9 +1,9 @@
 """Wires each deployable: settings in, a use case out. Only this module reads settings."""
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import (
     DynamoJournal,
     DynamoKeys,
@@ -49,14 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Admin", "SystemClock", "admin", "fanout", "ingest", "project", "stream", "sweep"]
 
 _WRITERS = 8  # writes in flight at once; more than a function's share of a core can marshal
-
-
-class SystemClock:
-    """:class:`~tocsin.ports.Clock` on the system's time."""
-
-    def now_ms(self) -> int:
-        """Return the Unix time in milliseconds."""
-        return time.time_ns() // 1_000_000
 
 
 def ingest(settings: IngestSettings | None = None) -> Ingest:

@@ -1,9 +1,16 @@
 """The ports' adapters on real parts, and the fakes that stand for them."""
 
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from fakes import stores
 from support.databases import Database, Stores
+from tocsin.embedded._database import Database as SqliteDatabase
+from tocsin.embedded._journal import SqliteJournal
+from tocsin.embedded._ledger import SqliteLedger
 
 
 def fake_stores() -> Stores:
@@ -21,9 +28,17 @@ def fake_stores() -> Stores:
 
 
 @pytest.fixture(params=["dynamodb", "fake"])
-def on(request: pytest.FixtureRequest) -> Stores:
-    """The stores under contract: the adapters on a DynamoDB API, then the fakes."""
-    if request.param == "fake":
-        return fake_stores()
-    database: Database = request.getfixturevalue("database")
-    return database.stores()[0]
+def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    """The stores under contract: the adapters on a DynamoDB API, then the fakes.
+
+    Those of the library, journal and ledger in a SQLite file, are there for who asks for them.
+    """
+    if request.param == "dynamodb":
+        database: Database = request.getfixturevalue("database")
+        yield database.stores()[0]
+    elif request.param == "fake":
+        yield fake_stores()
+    else:
+        with closing(SqliteDatabase(tmp_path / "log.db")) as sqlite:
+            journal, ledger = SqliteJournal(sqlite), SqliteLedger(sqlite)
+            yield fake_stores()._replace(journal=journal, ledger=ledger)

@@ -18,6 +18,8 @@ from tocsin.domain.projection import Change
 from tocsin.domain.segment import Head, Segment, seal
 from tocsin.ports import Org, Projected, Receipt, SetAsideItem
 
+in_sqlite_too = pytest.mark.parametrize("on", ["dynamodb", "fake", "sqlite"], indirect=True)
+
 
 def put(on: Stores, each: Batch) -> None:
     on.journal.put(each, batches.pack(each.entries))
@@ -31,6 +33,7 @@ def commit(on: Stores, *each: Batch, now_ms: int = 1_774_000_000_000) -> Segment
     return segment
 
 
+@in_sqlite_too
 class TestJournal:
     def test_a_batch_comes_back_as_it_was_put(self, on: Stores) -> None:
         one = batch(count=3)
@@ -115,6 +118,7 @@ class TestReceipts:
         assert len(told) == 1
 
 
+@in_sqlite_too
 class TestLedger:
     def test_an_empty_ledger_begins_at_genesis(self, on: Stores) -> None:
         assert on.ledger.head("acme") == Head(0, chain.genesis("acme"), 0)

@@ -11,6 +11,8 @@ from tocsin.wire.negotiation import BareRoute
 
 __all__ = ["Access", "LiveFeed", "StreamParts"]
 
+DAY_MS = 86_400_000
+
 
 class Access(Protocol):
     """Who may: :class:`tocsin.services.access.Access`."""
@@ -62,3 +64,9 @@ class StreamParts:
     max_bytes: int | None = None  # before which a stream is ended, but not before its first chunk
     metrics: Metrics | None = None
     metrics_seconds: float = 60.0  # between two reports
+
+    def expired_before_ms(self) -> int:
+        """Return the Unix time in milliseconds before which the journal may have dropped events."""
+        if self.retention_days is None:
+            return 0
+        return self.clock.now_ms() - self.retention_days * DAY_MS

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy, TocsinError
@@ -42,7 +43,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # of one read of the ledger
-DAY_MS = 86_400_000
 APART_MS = 10  # on average, two clients that come back after a cut: what a small task can take
 
 
@@ -117,8 +117,12 @@ class Watch:
         last_event_id: str | None = None,
         after: str | None = None,
         since: str | None = None,
+        *,
+        identify: Callable[[], Awaitable[ApiKey]] | None = None,
     ) -> Admission:
         """Decide whether a request may watch, and from where; :meth:`leave` in the end.
+
+        ``identify`` finds the key instead of the access, which is asked again later on.
 
         Raises:
             Unauthenticated, Forbidden: not with this credential.
@@ -132,7 +136,8 @@ class Watch:
         self._seats.take()
         try:
             start = _cursor.Start(last_event_id, after, since)
-            admission = await asyncio.to_thread(self._admit, credential, start)
+            key = await identify() if identify else None
+            admission = await asyncio.to_thread(self._admit, credential, start, key)
             self._seats.assign(admission.key)
         except BaseException:
             self._seats.give_back()
@@ -215,9 +220,11 @@ class Watch:
         if self._parts.feed:
             await self._parts.feed.aclose()
 
-    def _admit(self, presented: Presented, start: _cursor.Start) -> Admission:
+    def _admit(self, presented: Presented, start: _cursor.Start, key: ApiKey | None) -> Admission:
         parts = self._parts
-        key, credential = self._credentials.admit(presented)
+        credential: Kept = presented if isinstance(presented, str) else None
+        if key is None:
+            key, credential = self._credentials.admit(presented)
         follow = self._followed.get(key.org)
         known_head = follow.log.ring.seq if follow else 0
         cursor = _cursor.resolve(parts.ledger, key.org, start, known_head, parts.clock.now_ms())
@@ -249,9 +256,7 @@ class Watch:
         return self._parts.retry_ms + random.randint(0, spread_ms)  # noqa: S311 (no secret)
 
     def _read_after(self, org: str, after_seq: int, digest: bytes | None) -> list[SealedEvent]:
-        parts, expired_before_ms = self._parts, 0
-        if parts.retention_days is not None:
-            expired_before_ms = parts.clock.now_ms() - parts.retention_days * DAY_MS
+        parts = self._parts
         return replay.read(
             parts.ledger,
             parts.journal,
@@ -260,7 +265,7 @@ class Watch:
             limit=READ_EVENTS,
             max_bytes=READ_BYTES,
             expected_hash=digest,
-            expired_before_ms=expired_before_ms,
+            expired_before_ms=parts.expired_before_ms(),
         )
 
     async def _open(self, org: str) -> None:

@@ -17,7 +17,7 @@ from tocsin.domain.segment import SealedEvent
 from tocsin.wire import event as events
 from tocsin.wire import frames, sse
 
-__all__ = ["HEARTBEAT", "TYPES", "UNAUTHORIZED", "Asked", "encode"]
+__all__ = ["HEARTBEAT", "TYPES", "UNAUTHORIZED", "Asked", "encode", "messages"]
 
 TYPES: Final = events.TYPES - events.TOOL_TYPES
 HEARTBEAT: Final = sse.comment("heartbeat")
@@ -31,28 +31,44 @@ _NAMES: Final = events.CAMEL | {"received_at": "receivedAt"}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The dialect for those who asked for some of the twelve types, and only for these."""
+    """The dialect for those who asked for some of the twelve types, and only for these; None: all.
 
-    types: frozenset[str]
+    With ``own_ids`` an event goes by the id that its sender gave it.
+    """
+
+    types: frozenset[str] | None
+    own_ids: bool = False
 
     def __call__(self, event: SealedEvent) -> bytes:
         """Return an event as those see it; empty when it is hidden from them."""
-        return encode(event, self.types)
+        return encode(event, self.types, own_ids=self.own_ids)
 
 
-def encode(event: SealedEvent, asked: frozenset[str] | None = None) -> bytes:
+def encode(
+    event: SealedEvent, asked: frozenset[str] | None = None, *, own_ids: bool = False
+) -> bytes:
     """Return an event as KavachOS sends it; of two messages only the last moves the cursor."""
+    found = messages(event, asked, own_ids=own_ids)
+    seqs = [None] * (len(found) - 1) + [event.seq]
+    return b"".join(
+        sse.encode(message["type"], frames.json_data(message), seq)
+        for message, seq in zip(found, seqs, strict=False)
+    )
+
+
+def messages(
+    event: SealedEvent, asked: frozenset[str] | None = None, *, own_ids: bool = False
+) -> list[dict[str, Any]]:
+    """Return what is said of an event to who asked for some of the twelve types: 0 to 2 objects."""
     fields = canonical.parse(event.entry)
     names = [_name(fields["type"])]
     if asked is not None:
         if names != [_COST] and fields.get("cost_usd", 0) > 0:
             names.append(_COST)
         names = [name for name in names if name in asked]
-    seqs = [None] * (len(names) - 1) + [event.seq]
-    return b"".join(
-        sse.encode(name, frames.json_data(_message(name, fields, event.seq)), seq)
-        for name, seq in zip(names, seqs, strict=False)
-    )
+    if own_ids:
+        fields["id"] = fields.pop("source_id", fields["id"])
+    return [_message(name, fields, event.seq) for name in names]
 
 
 def _name(type: str) -> str:

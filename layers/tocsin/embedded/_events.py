@@ -1,0 +1,79 @@
+"""The library's event: as the application emits it, and as it comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from tocsin.domain.errors import Detail, Invalid
+from tocsin.domain.segment import SealedEvent
+from tocsin.wire import kavach, raw
+
+__all__ = ["Emission", "StreamEvent", "read", "shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """A sealed event, as subscribers see it.
+
+    Attributes:
+        id: What the application called it; Tocsin's own id where it gave none.
+        seq: Its place in the log, from 1 without holes: the cursor to resume after.
+        hash: The chain's hash up to and with this event, in hex; ``prev_hash`` is the one before.
+    """
+
+    id: str
+    type: str
+    timestamp: datetime
+    data: Any
+    agent_id: str | None
+    user_id: str | None
+    seq: int
+    prev_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """A valid event, not stamped yet. ``plain`` is what ``canonical()`` asks of it."""
+
+    fields: dict[str, Any]
+    plain: bool
+    size_bytes: int
+
+
+def read(event: Mapping[str, Any]) -> Emission:
+    """Check an event that the application emits; spelled in camelCase or snake_case.
+
+    Raises:
+        Invalid: a field is missing, not known, or of another kind; ``details`` says which.
+        Forbidden: it has a type that only Tocsin may use.
+        TooLarge: it is nested too deep.
+        TypeError: it holds what JSON has no word for.
+    """
+    body = orjson.dumps({"type": None, **event})
+    request = raw.parse(body)
+    if request.ignored:
+        message = "Unknown field: put what is your own under data or metadata"
+        raise Invalid([Detail(field=name, message=message) for name in sorted(request.ignored)])
+    return Emission(request.events[0], request.plain, len(body))
+
+
+def shown(sealed: SealedEvent, types: frozenset[str] | None) -> list[StreamEvent]:
+    """Return an event as it is shown to who asks for some of KavachOS' types; None: all."""
+    return [
+        StreamEvent(
+            id=message["id"],
+            type=message["type"],
+            timestamp=datetime.fromisoformat(message["timestamp"]),
+            data=message["data"],
+            agent_id=message.get("agentId"),
+            user_id=message.get("userId"),
+            seq=sealed.seq,
+            prev_hash=sealed.prev_hash.hex(),
+            hash=sealed.hash.hex(),
+        )
+        for message in kavach.messages(sealed, types, own_ids=True)
+    ]

@@ -1,0 +1,115 @@
+"""The ledger in SQLite."""
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
+
+from tocsin.domain.chain import HASH_BYTES
+from tocsin.domain.errors import HeadMoved
+from tocsin.domain.segment import Head, Reference, Segment
+from tocsin.embedded._database import Database
+
+__all__ = ["SqliteLedger"]
+
+type _Marker = tuple[int, str, int]  # first seq, batch id, count
+
+
+class SqliteLedger:
+    """:class:`~tocsin.ports.Ledger` on SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        """Use its tables."""
+        self._db = database
+
+    def head(self, org: str) -> Head:
+        """See :meth:`tocsin.ports.Ledger.head`."""
+        rows = self._db.query(
+            "SELECT last_seq, hash_after, sealed_at_ms FROM tocsin_segment"
+            " WHERE org = ? ORDER BY first_seq DESC LIMIT 1",
+            org,
+        )
+        return Head(*rows[0]) if rows else Head.empty(org)
+
+    def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
+        """See :meth:`tocsin.ports.Ledger.first_seqs`."""
+        rows = self._db.query(
+            "SELECT batch_id, first_seq FROM tocsin_marker"
+            " WHERE org = ? AND batch_id IN (SELECT value FROM json_each(?))",
+            *(org, orjson.dumps(list(batch_ids)).decode()),
+        )
+        return dict(rows)
+
+    def commit(self, segment: Segment, previous: Head) -> None:
+        """See :meth:`tocsin.ports.Ledger.commit`."""
+        org, first_seqs = segment.org, segment.first_seqs
+        minute = segment.sealed_at_ms // 60_000
+        with self._db.transaction():
+            try:
+                self._db.insert("tocsin_segment", [_row(segment)])
+            except sqlite3.IntegrityError as error:
+                raise HeadMoved(f"{org}: seq {segment.first_seq} is taken") from error
+            markers = [
+                (org, each.batch_id, first_seqs[each.batch_id], each.count)
+                for each in segment.references
+            ]
+            self._db.insert("tocsin_marker", markers)
+            if minute > previous.sealed_at_ms // 60_000:
+                self._db.insert("tocsin_minute", [(org, minute, segment.first_seq)])
+
+    def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
+        """See :meth:`tocsin.ports.Ledger.segments`."""
+        rows = self._db.query(
+            "SELECT * FROM tocsin_segment WHERE org = ?1 AND last_seq >= ?2 AND first_seq >="
+            " coalesce((SELECT max(first_seq) FROM tocsin_segment"
+            "           WHERE org = ?1 AND first_seq <= ?2), 0)"
+            " ORDER BY first_seq LIMIT ?3",
+            *(org, from_seq, limit),
+        )
+        if not rows:
+            return []
+        markers: Sequence[_Marker] = self._db.query(  # what is sealed does not change in between
+            "SELECT first_seq, batch_id, count FROM tocsin_marker"
+            " WHERE org = ? AND first_seq BETWEEN ? AND ? ORDER BY first_seq",
+            *(org, rows[0][1], rows[-1][2]),
+        )
+        return [_segment(markers, *row) for row in rows]
+
+    def first_sealed(self, org: str, minute: int) -> int | None:
+        """See :meth:`tocsin.ports.Ledger.first_sealed`."""
+        rows = self._db.query(
+            "SELECT first_seq FROM tocsin_minute WHERE org = ? AND minute >= ?"
+            " ORDER BY minute LIMIT 1",
+            *(org, minute),
+        )
+        return rows[0][0] if rows else None
+
+
+def _row(segment: Segment) -> tuple[object, ...]:
+    seqs, leaves = (segment.first_seq, segment.last_seq), b"".join(segment.leaves)
+    hashes = (segment.hash_before, segment.hash_after)
+    return (segment.org, *seqs, leaves, *hashes, segment.sealed_at_ms)
+
+
+def _segment(
+    markers: Sequence[_Marker],
+    org: str,
+    first_seq: int,
+    last_seq: int,
+    leaves: bytes,
+    hash_before: bytes,
+    hash_after: bytes,
+    sealed_at_ms: int,
+) -> Segment:
+    start = bisect_left(markers, (first_seq,))
+    end = bisect_left(markers, (last_seq + 1,))
+    return Segment(
+        org=org,
+        first_seq=first_seq,
+        references=tuple(Reference(batch_id, count) for _, batch_id, count in markers[start:end]),
+        leaves=tuple(leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)),
+        hash_before=hash_before,
+        hash_after=hash_after,
+        sealed_at_ms=sealed_at_ms,
+    )

@@ -1,0 +1,96 @@
+"""What a library's stream can stand on: a log that it writes, and streams from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from tocsin.adapters.clock import SystemClock
+from tocsin.domain import ids
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.segment import SealedEvent
+from tocsin.embedded._database import MEMORY, Database
+from tocsin.embedded._feed import LocalFeed
+from tocsin.embedded._journal import SqliteJournal
+from tocsin.embedded._ledger import SqliteLedger
+from tocsin.ports import Clock
+from tocsin.services.seal import seal_batches
+from tocsin.services.stamp import Draft, new_id
+from tocsin.services.watch import Access, StreamParts
+from tocsin.wire import channel
+
+__all__ = ["Log", "SqliteLog"]
+
+LOOK_SECONDS = 1.0  # until what another process wrote to the same file is seen
+
+
+class Log(Protocol):
+    """One org's log."""
+
+    @property
+    def org(self) -> str:
+        """Whose it is."""
+
+    def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
+        """Store valid events, all or none; blocks.
+
+        Returns:
+            The sealed events, or none at all where they are sealed later, by others.
+        """
+
+    def parts(self, access: Access) -> StreamParts:
+        """Return what its stream is made of."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class SqliteLog:
+    """A log in one SQLite file, or in memory; events are sealed as they are stored.
+
+    Several processes, and several orgs, may share a file. What one process stores is seen by the
+    streams of the others within a second.
+    """
+
+    def __init__(
+        self, path: str | Path = MEMORY, *, org: str = "default", clock: Clock | None = None
+    ) -> None:
+        """Open the file, and create it where there is none.
+
+        Raises:
+            ValueError: ``org`` is not ``[a-z0-9-]{1,64}``.
+            sqlite3.Error: there is no SQLite database at ``path``, and none can be made.
+        """
+        if not ids.is_name(org):
+            raise ValueError(f"{org!r} is not an org id: use 1 to 64 of a-z, 0-9 and -")
+        self.org = org
+        self._clock = clock or SystemClock()
+        self._feed = LocalFeed()
+        self._key = ApiKey(org, "embedded", b"", frozenset(), "embedded", 0)
+        self._writing = Database(path)
+        self._reading = self._writing if str(path) == MEMORY else Database(path)
+
+    def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
+        """See :meth:`Log.append`; one transaction, and on the disk when it returns."""
+        batch, packed = Draft(events, self._key, plain).stamped(new_id(self._clock.now_ms()))
+        with self._writing.transaction():
+            SqliteJournal(self._writing).put(batch, packed)
+            result = seal_batches(self.org, [batch], SqliteLedger(self._writing), self._clock)
+        sealed = [event for _, run in result.fresh for event in run]
+        self._feed.publish(self.org, channel.encode(sealed))
+        return sealed
+
+    def parts(self, access: Access) -> StreamParts:
+        """See :meth:`Log.parts`."""
+        return StreamParts(
+            ledger=SqliteLedger(self._reading),
+            journal=SqliteJournal(self._reading),
+            access=access,
+            clock=self._clock,
+            feed=self._feed,
+            look_seconds=LOOK_SECONDS,
+        )
+
+    def close(self) -> None:
+        """See :meth:`Log.close`."""
+        for database in {self._reading, self._writing}:
+            database.close()

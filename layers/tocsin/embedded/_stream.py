@@ -1,0 +1,238 @@
+"""KavachOS' event stream module in Python."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from tocsin.asgi.drain import on_sigterm
+from tocsin.asgi.refusal import send_problem
+from tocsin.asgi.types import ASGIApp, Receive, Scope, Send
+from tocsin.domain.errors import NotFound
+from tocsin.embedded._connection import Desk, is_stream_request
+from tocsin.embedded._events import Emission, StreamEvent, read, shown
+from tocsin.embedded._log import Log, SqliteLog
+from tocsin.embedded._tokens import Tokens, ValidateToken
+from tocsin.embedded._writer import Emitted, Writer
+from tocsin.services import replay as replaying
+from tocsin.services.newest import newest_first
+from tocsin.services.watch import Watch
+from tocsin.wire import kavach
+from tocsin.wire.dialects import KAVACH
+from tocsin.wire.filters import within
+from tocsin.wire.problems import problem
+
+__all__ = ["EventStream"]
+
+REPLAYED = 1_000
+LEAVE_SECONDS = 5.0  # for the connections' last bytes, when the stream is closed
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class HasScope(Protocol):
+    """A framework's request, such as Starlette's."""
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope it was made from."""
+
+
+class EventStream:
+    """A log of events, and Server-Sent Events of it for whoever may watch.
+
+    It is an ASGI application itself, to be mounted or routed to; :meth:`handle_request` is for who
+    decides alone. It may be made anywhere, serves in one event loop, and is closed by
+    :meth:`lifespan` or :meth:`aclose`.
+    """
+
+    def __init__(
+        self,
+        db: str | Path | Log = ":memory:",
+        *,
+        validate_token: ValidateToken | None = None,
+        require_auth: bool = True,
+        event_types: Collection[str] | None = None,
+        max_connections: int = 100,
+        heartbeat_seconds: float = 30.0,
+        recheck_seconds: float | None = 20.0,
+        path: str = "/api/kavach/events/stream",
+    ) -> None:
+        """Open the log.
+
+        Args:
+            db: A SQLite file, which is made where there is none, or another log.
+            validate_token: From a token to its subscriber's id, or None if it is not valid.
+            require_auth: Whether a connection must present a valid token; without it none is read.
+            event_types: The types, of KavachOS' twelve, that are delivered at all; None: all.
+            max_connections: Beyond these a request is answered 503.
+            heartbeat_seconds: After so much silence a stream says that it lives.
+            recheck_seconds: How often the tokens of open streams are validated again; None: never,
+                for tokens that can be used once.
+            path: Where the stream is, under whatever the application is mounted at.
+
+        Raises:
+            ValueError: an option makes no sense, or ``validate_token`` is missing.
+            sqlite3.Error: the file can't be opened.
+        """
+        if require_auth and validate_token is None:
+            raise ValueError("give validate_token, or say require_auth=False to let everybody in")
+        if max_connections < 1 or heartbeat_seconds <= 0:
+            raise ValueError("max_connections and heartbeat_seconds are above zero")
+        self.path = path
+        self.event_types = None if event_types is None else _known(event_types)
+        self._log = SqliteLog(db) if isinstance(db, str | Path) else db
+        tokens = Tokens(self._log.org, validate_token if require_auth else None)
+        self._parts = replace(
+            self._log.parts(tokens),
+            max_streams=max_connections,
+            keepalive_seconds=heartbeat_seconds,
+            recheck_seconds=math.inf if recheck_seconds is None else recheck_seconds,
+        )
+        dialect = replace(
+            KAVACH, encode=kavach.Asked(self.event_types, own_ids=True), asked=self._asked
+        )
+        self._watch = Watch(self._parts)
+        self._desk = Desk(self._watch, dialect, tokens, set())
+        self._writer = Writer(self._store)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    def emit(self, event: Mapping[str, Any]) -> Emitted:
+        """Store an event and send it to who watches; from any thread or task, never waiting.
+
+        ``type`` is needed; ``id``, ``timestamp``, ``data``, ``agentId``, ``userId`` and the other
+        fields of Tocsin's events are not. The events' order is that of the calls. ``await`` what is
+        returned to know that the event is on the disk, and where.
+
+        Raises:
+            Invalid, Forbidden, TooLarge, TypeError: it is not an event; nothing is stored.
+            Busy: 10,000 events wait to be stored.
+            RuntimeError: the stream is closed.
+        """
+        return self._writer.put(read(event))
+
+    def handle_request(self, request: Scope | HasScope) -> ASGIApp | None:
+        """Return the response to a request for the stream, to be called as ASGI applications are.
+
+        Takes an ASGI scope, or what has one. None says that it is for somebody else: its path is
+        another, it is not a GET, or it does not accept ``text/event-stream``.
+        """
+        scope = request if isinstance(request, Mapping) else request.scope
+        if not is_stream_request(scope, self.path):
+            return None
+        return self._serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request to its end; what is not for the stream is not found."""
+        response = self.handle_request(scope)
+        if response is not None:
+            await response(scope, receive, send)
+        elif scope["type"] == "http":
+            what = NotFound(f"here is only GET {self.path} with Accept: text/event-stream")
+            await send_problem(problem(what), send)
+        else:
+            raise RuntimeError(f"EventStream does not serve {scope['type']}")
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections there are."""
+        return self._watch.admitted
+
+    async def replay(
+        self, since: datetime, types: Collection[str] | None = None
+    ) -> list[StreamEvent]:
+        """Return the events received since a moment, the newest first, 1,000 at most.
+
+        Of ``types`` alone where they are given, and always within :attr:`event_types`.
+
+        Raises:
+            ValueError: ``since`` has no time zone, or a type is none of KavachOS' twelve.
+            IntegrityError: the log is not what was sealed.
+        """
+        if since.tzinfo is None:
+            raise ValueError("since has no time zone: use datetime.now(UTC) and the like")
+        since_ms = -((_EPOCH - since) // timedelta(milliseconds=1))
+        asked = self.event_types
+        if types is not None:
+            asked = _known(types) if asked is None else _known(types) & asked
+        return await asyncio.to_thread(self._newest, since_ms, asked)
+
+    async def verify(self) -> replaying.Verified:
+        """Check the whole log from its beginning, and return its last seq and hash.
+
+        Raises:
+            IntegrityError: naming the first seq that is not what was sealed.
+        """
+        parts, org = self._parts, self._log.org
+        check = partial(replaying.verify, expired_before_ms=parts.expired_before_ms())
+        return await asyncio.to_thread(check, parts.ledger, parts.journal, org)
+
+    def close(self) -> None:
+        """End all streams where they are, and take no more; from any thread."""
+        if self._loop is None or self._loop.is_closed():
+            self._watch.drain()
+        else:
+            self._loop.call_soon_threadsafe(self._end)
+
+    async def aclose(self) -> None:
+        """Do what :meth:`close` does, store what was emitted, and close the log."""
+        self._loop = self._loop or asyncio.get_running_loop()
+        self._end()
+        if self._ending:
+            await self._ending
+        await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._log.close)
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """Close everything in the end, as an application's ``lifespan``.
+
+        On SIGTERM and SIGINT the streams end at once: the server would wait for them.
+        """
+        self._loop = asyncio.get_running_loop()
+        with on_sigterm(self.close):
+            yield
+        await self.aclose()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._desk.serve(scope, receive, send)
+
+    def _end(self) -> None:
+        self._watch.drain()
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        if serving := self._desk.serving:
+            await asyncio.wait(serving, timeout=LEAVE_SECONDS)
+        await self._watch.aclose()
+
+    def _asked(self, names: frozenset[str]) -> kavach.Asked:
+        return kavach.Asked(within(names, self.event_types), own_ids=True)
+
+    def _store(self, emissions: Sequence[Emission]) -> Sequence[StreamEvent]:
+        plain = all(emission.plain for emission in emissions)
+        sealed = self._log.append([emission.fields for emission in emissions], plain=plain)
+        return [shown(event, None)[0] for event in sealed]
+
+    def _newest(self, since_ms: int, types: frozenset[str] | None) -> list[StreamEvent]:
+        parts = self._parts
+        found = newest_first(
+            parts.ledger, parts.journal, self._log.org, since_ms, parts.expired_before_ms()
+        )
+        messages = chain.from_iterable(reversed(shown(event, types)) for event in found)
+        return list(islice(messages, REPLAYED))
+
+
+def _known(types: Collection[str]) -> frozenset[str]:
+    if unknown := sorted(set(types) - kavach.TYPES):
+        known = ", ".join(sorted(kavach.TYPES))
+        raise ValueError(f"{unknown[0]!r} is not an event type: use one of {known}")
+    return frozenset(types)

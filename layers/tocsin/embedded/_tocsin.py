@@ -1,0 +1,71 @@
+"""The library's stream on the ledger of a deployed Tocsin."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from tocsin.domain.errors import Unauthenticated
+from tocsin.domain.keys import key_ids
+from tocsin.domain.segment import SealedEvent
+from tocsin.services.ingest import Ingest, IngestRequest
+from tocsin.services.watch import Access, StreamParts
+
+__all__ = ["TocsinLog"]
+
+
+class TocsinLog:
+    """An org's log in Tocsin's tables: what is emitted takes the way of every ingested event.
+
+    So it is authorised by the API key (scope ``ingest``), counts for the quota, and is stored in
+    the journal when ``emit`` is done; the fan-out seals it, and only then has it a seq and comes
+    with the stream. Streams are read from the ledger, past Tocsin's own stream service.
+    """
+
+    def __init__(self, api_key: str, parts: StreamParts, ingest: Ingest) -> None:
+        """Serve the org of ``api_key``.
+
+        Raises:
+            Unauthenticated: this is not an API key.
+        """
+        ids = key_ids(api_key)
+        if ids is None:
+            raise Unauthenticated("this is not an API key: tocsin keys create makes one")
+        self.org = ids[0]
+        self._authorization = f"Bearer {api_key}"
+        self._parts = parts
+        self._ingest = ingest
+
+    @classmethod
+    def from_environment(cls, api_key: str) -> "TocsinLog":
+        """Wire the tables, and Valkey if there is one, as the deployed functions do.
+
+        Needs the extra ``stream``, AWS credentials, and ``TOCSIN_JOURNAL_TABLE``,
+        ``TOCSIN_LEDGER_TABLE``, ``TOCSIN_STATE_TABLE`` and perhaps ``TOCSIN_VALKEY_URL``.
+        """
+        from tocsin import bootstrap  # boto3, which a log in SQLite does not need
+
+        return cls(api_key, bootstrap.stream(), bootstrap.ingest())
+
+    def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
+        """See :meth:`tocsin.embedded._log.Log.append`; one request, as to the ingest route."""
+        request = IngestRequest(
+            authorization=self._authorization,
+            content_type="application/json",
+            content_encoding=None,
+            idempotency_key=None,
+            partial=False,
+            body=orjson.dumps({"events": events}),
+        )
+        self._ingest(request)
+        return []
+
+    def parts(self, access: Access) -> StreamParts:
+        """See :meth:`tocsin.embedded._log.Log.parts`."""
+        return replace(
+            self._parts, access=access, max_streams_per_org=None, max_streams_per_key=None
+        )
+
+    def close(self) -> None:
+        """See :meth:`tocsin.embedded._log.Log.close`; the stream closes its feed."""

@@ -1,0 +1,109 @@
+"""One thread that stores what the application emits, as much at once as is waiting."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import zip_longest
+from threading import Lock
+from typing import Any
+
+from tocsin.domain.errors import Busy, Refused
+from tocsin.domain.ids import MAX_EVENTS_PER_BATCH
+from tocsin.embedded._events import Emission, StreamEvent
+
+__all__ = ["Emitted", "Writer"]
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 10_000
+MAX_BYTES_AT_ONCE = 300_000  # of JSON, unless one event is larger: what a batch holds for certain
+
+type _Waiting = tuple[Emission, Future[StreamEvent | None]]
+type Store = Callable[[Sequence[Emission]], Sequence[StreamEvent]]
+"""Store events; returns what became of each, or nothing at all where others seal them."""
+
+
+class Emitted:
+    """An event on its way into the log, in the order in which it was emitted.
+
+    ``await`` it for the sealed event, or call :meth:`result` in a thread; or leave it, as the
+    document does: then a failure is only logged.
+    """
+
+    def __init__(self, stored: Future[StreamEvent | None]) -> None:
+        """Wrap the writer's future."""
+        self._stored = stored
+
+    def __await__(self) -> Generator[Any, None, StreamEvent | None]:
+        """Wait until it is stored; None where others seal it, later."""
+        return asyncio.shield(asyncio.wrap_future(self._stored)).__await__()
+
+    def result(self, timeout_seconds: float | None = None) -> StreamEvent | None:
+        """Wait in a thread, not in an event loop, until it is stored."""
+        return self._stored.result(timeout_seconds)
+
+
+class Writer:
+    """Keeps the order of :meth:`put`; what waits while the disk works is stored together."""
+
+    def __init__(self, store: Store) -> None:
+        """Store with ``store``, one call at a time."""
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, "tocsin-writer")
+        self._lock = Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._writing = False
+
+    def put(self, emission: Emission) -> Emitted:
+        """Let an event be stored.
+
+        Raises:
+            Busy: 10,000 are waiting already.
+            RuntimeError: the writer is closed.
+        """
+        stored: Future[StreamEvent | None] = Future()
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                raise Busy(f"{MAX_WAITING:,} events wait to be stored: await what you emit")
+            if not self._writing:
+                self._thread.submit(self._write)
+                self._writing = True
+            self._waiting.append((emission, stored))
+        return Emitted(stored)
+
+    def close(self) -> None:
+        """Store what waits, and stop; blocks."""
+        self._thread.shutdown()
+
+    def _write(self) -> None:
+        while taken := self._take():
+            self._settle(taken)
+
+    def _settle(self, taken: Sequence[_Waiting]) -> None:
+        try:
+            sealed = self._store([emission for emission, _ in taken])
+        except Exception as error:
+            if len(taken) > 1 and isinstance(error, Refused) and not isinstance(error, Busy):
+                for each in taken:  # so that one that is too large takes no other with it
+                    self._settle([each])
+                return
+            logger.exception("%d events are not stored", len(taken))
+            for _, stored in taken:
+                stored.set_exception(error)
+        else:
+            for (_, stored), event in zip_longest(taken, sealed):
+                stored.set_result(event)
+
+    def _take(self) -> Sequence[_Waiting]:
+        taken: list[_Waiting] = []
+        room = MAX_BYTES_AT_ONCE
+        with self._lock:
+            while self._waiting and len(taken) < MAX_EVENTS_PER_BATCH:
+                room -= self._waiting[0][0].size_bytes
+                if taken and room < 0:
+                    break
+                taken.append(self._waiting.popleft())
+            self._writing = bool(taken)
+        return taken
