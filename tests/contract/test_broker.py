@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from fakes.broker import FakeBroker
 from support.valkey import Valkey
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
 from tocsin.domain.errors import Busy
+from tocsin.embedded._feed import LocalFeed
 from tocsin.ports import Broker
 from tocsin.services.watch import LiveFeed
 
@@ -24,14 +25,19 @@ def anyio_backend() -> str:
 
 
 class Subject(Protocol):
-    """A broker, its feed, and the power to take it away."""
+    """A broker and its feed."""
 
     broker: Broker
     feed: LiveFeed
 
+    async def aclose(self) -> None: ...
+
+
+class Mortal(Subject, Protocol):
+    """One with the power to take it away."""
+
     def kill(self) -> None: ...
     def revive(self) -> None: ...
-    async def aclose(self) -> None: ...
 
 
 class RealSubject:
@@ -69,12 +75,32 @@ class FakeSubject:
         pass
 
 
-@pytest.fixture(params=["valkey", "fake"])
+class LocalSubject:
+    """The library's, which is gone only with its process."""
+
+    def __init__(self) -> None:
+        local = LocalFeed()
+        self.broker: Broker = local
+        self.feed: LiveFeed = local
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.fixture(params=["valkey", "fake", "local"])
 async def on(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
-    subject: Subject = RealSubject() if request.param == "valkey" else FakeSubject()
+    subjects: dict[str, Callable[[], Subject]] = {
+        "valkey": RealSubject,
+        "fake": FakeSubject,
+        "local": LocalSubject,
+    }
+    subject: Subject = subjects[request.param]()
     async with asyncio.timeout(30):
         yield subject
     await subject.aclose()
+
+
+can_be_killed = pytest.mark.parametrize("on", ["valkey", "fake"], indirect=True)
 
 
 Messages = AsyncGenerator[bytes | None]
@@ -132,7 +158,8 @@ async def test_nobody_listening_is_no_error(on: Subject) -> None:
     await publish(on, b"hello")
 
 
-async def test_a_broker_that_is_gone_is_busy(on: Subject) -> None:
+@can_be_killed
+async def test_a_broker_that_is_gone_is_busy(on: Mortal) -> None:
     await publish(on, b"hello")
     on.kill()
     with pytest.raises(Busy):
@@ -141,7 +168,8 @@ async def test_a_broker_that_is_gone_is_busy(on: Subject) -> None:
     await publish(on, b"hello")
 
 
-async def test_an_interruption_is_told_and_the_subscription_recovers(on: Subject) -> None:
+@can_be_killed
+async def test_an_interruption_is_told_and_the_subscription_recovers(on: Mortal) -> None:
     async with subscribed(on) as messages:
         await publish(on, b"before")
         assert await anext(messages) == b"before"
@@ -156,7 +184,8 @@ async def test_an_interruption_is_told_and_the_subscription_recovers(on: Subject
         assert arrived.result() == b"after"
 
 
-async def test_it_is_told_whether_the_broker_answers(on: Subject) -> None:
+@can_be_killed
+async def test_it_is_told_whether_the_broker_answers(on: Mortal) -> None:
     assert await on.feed.alive()
     on.kill()
     assert not await on.feed.alive()

@@ -129,13 +129,19 @@ class EventStream:
         return self._serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request to its end; what is not for the stream is not found."""
+        """Serve a request to its end, or the lifespan; what is not for the stream is not found."""
         response = self.handle_request(scope)
         if response is not None:
             await response(scope, receive, send)
         elif scope["type"] == "http":
             what = NotFound(f"here is only GET {self.path} with Accept: text/event-stream")
             await send_problem(problem(what), send)
+        elif scope["type"] == "lifespan":
+            await receive()
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+            await send({"type": "lifespan.shutdown.complete"})
         else:
             raise RuntimeError(f"EventStream does not serve {scope['type']}")
 

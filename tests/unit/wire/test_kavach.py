@@ -159,3 +159,15 @@ def test_no_type_can_forge_a_message(type: str) -> None:
     (message,) = decode(data)
     assert message.event in DOCUMENTED
     assert next(sse.Decoder().feed(data)).id == "1"
+
+
+def test_events_go_by_their_senders_ids_where_that_is_wanted() -> None:
+    (named,) = Tenant().add(type="audit", source_id="mine")
+    (unnamed,) = Tenant().add(type="audit")
+    own = kavach.Asked(None, own_ids=True)
+    for event, id in ((named, "mine"), (unnamed, unnamed.parse()["id"])):
+        (message,) = decode(own(event))
+        assert (message.id, message.fields["id"]) == ("1", id)
+        assert "sourceId" not in message.fields["data"]
+    (message,) = decode(kavach.encode(named))
+    assert message.fields["id"].startswith("evt_")
