@@ -486,7 +486,7 @@ async def test_two_processes_share_a_file(tmp_path: Path) -> None:
         await watcher.read()
         process = await emitter(path, "other")
         try:
-            ours = [await on.emit("audit", id="ours") for _ in range(20)]
+            ours = [await on.emit("audit", id="ours") for _ in range(200)]
             theirs = [(await acknowledged(process))[0] for _ in range(20)]
         finally:
             process.kill()

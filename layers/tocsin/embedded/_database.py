@@ -50,10 +50,14 @@ class Database:
         self._connection = sqlite3.connect(
             path, timeout=BUSY_SECONDS, autocommit=True, check_same_thread=False
         )
-        with _answering():
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_TABLES)
+        try:
+            with _answering():
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.executescript(_TABLES)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def query(self, sql: str, *values: object) -> Sequence[tuple[Any, ...]]:
         """Return the rows of one statement."""

@@ -46,8 +46,10 @@ class Tokens:
 
     def authorize(self, token: str | None, scope: Scope, /) -> ApiKey:
         """Check an open stream's token again, in another thread than the event loop's."""
-        if self._loop is None:
+        if self._validate is None:
             return self._key("anyone")
+        if self._loop is None:
+            raise Busy("no token was validated yet")
         checked = asyncio.run_coroutine_threadsafe(self.subscriber(token), self._loop)
         try:
             return checked.result(ANSWER_SECONDS)

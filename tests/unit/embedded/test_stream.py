@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,12 @@ async def test_what_is_for_others_is_left_to_them(other: dict[str, Any]) -> None
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         EventStream(**{"require_auth": False, **options})
+
+
+@pytest.mark.parametrize("option", list(signature(EventStream).parameters))
+def test_every_option_is_in_the_readme(option: str) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    assert any(f"`{option}`" in row for row in readme.splitlines() if row.startswith("| `"))
 
 
 def test_an_org_that_is_none_is_refused() -> None:
