@@ -5,9 +5,8 @@ import math
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,11 +16,11 @@ from tocsin.asgi.types import ASGIApp, Receive, Scope, Send
 from tocsin.domain.errors import NotFound
 from tocsin.embedded._connection import Desk, is_stream_request
 from tocsin.embedded._events import Emission, StreamEvent, read, shown
+from tocsin.embedded._history import newest, since_ms, types_named
 from tocsin.embedded._log import Log, SqliteLog
 from tocsin.embedded._tokens import Tokens, ValidateToken
 from tocsin.embedded._writer import Emitted, Writer
 from tocsin.services import replay as replaying
-from tocsin.services.newest import newest_first
 from tocsin.services.watch import Watch
 from tocsin.wire import kavach
 from tocsin.wire.dialects import KAVACH
@@ -30,9 +29,7 @@ from tocsin.wire.problems import problem
 
 __all__ = ["EventStream"]
 
-REPLAYED = 1_000
 LEAVE_SECONDS = 5.0  # for the connections' last bytes, when the stream is closed
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class HasScope(Protocol):
@@ -85,7 +82,7 @@ class EventStream:
         if max_connections < 1 or heartbeat_seconds <= 0:
             raise ValueError("max_connections and heartbeat_seconds are above zero")
         self.path = path
-        self.event_types = None if event_types is None else _known(event_types)
+        self.event_types = None if event_types is None else types_named(event_types)
         self._log = SqliteLog(db) if isinstance(db, str | Path) else db
         tokens = Tokens(self._log.org, validate_token if require_auth else None)
         self._parts = replace(
@@ -161,13 +158,10 @@ class EventStream:
             ValueError: ``since`` has no time zone, or a type is none of KavachOS' twelve.
             IntegrityError: the log is not what was sealed.
         """
-        if since.tzinfo is None:
-            raise ValueError("since has no time zone: use datetime.now(UTC) and the like")
-        since_ms = -((_EPOCH - since) // timedelta(milliseconds=1))
         asked = self.event_types
         if types is not None:
-            asked = _known(types) if asked is None else _known(types) & asked
-        return await asyncio.to_thread(self._newest, since_ms, asked)
+            asked = types_named(types) & (kavach.TYPES if asked is None else asked)
+        return await asyncio.to_thread(newest, self._parts, self._log.org, since_ms(since), asked)
 
     async def verify(self) -> replaying.Verified:
         """Check the whole log from its beginning, and return its last seq and hash.
@@ -202,9 +196,11 @@ class EventStream:
         On SIGTERM and SIGINT the streams end at once: the server would wait for them.
         """
         self._loop = asyncio.get_running_loop()
-        with on_sigterm(self.close):
-            yield
-        await self.aclose()
+        try:
+            with on_sigterm(self.close):
+                yield
+        finally:
+            await self.aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._loop = asyncio.get_running_loop()
@@ -227,18 +223,3 @@ class EventStream:
         plain = all(emission.plain for emission in emissions)
         sealed = self._log.append([emission.fields for emission in emissions], plain=plain)
         return [shown(event, None)[0] for event in sealed]
-
-    def _newest(self, since_ms: int, types: frozenset[str] | None) -> list[StreamEvent]:
-        parts = self._parts
-        found = newest_first(
-            parts.ledger, parts.journal, self._log.org, since_ms, parts.expired_before_ms()
-        )
-        messages = chain.from_iterable(reversed(shown(event, types)) for event in found)
-        return list(islice(messages, REPLAYED))
-
-
-def _known(types: Collection[str]) -> frozenset[str]:
-    if unknown := sorted(set(types) - kavach.TYPES):
-        known = ", ".join(sorted(kavach.TYPES))
-        raise ValueError(f"{unknown[0]!r} is not an event type: use one of {known}")
-    return frozenset(types)

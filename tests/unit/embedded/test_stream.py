@@ -167,6 +167,9 @@ async def test_replay_keeps_to_the_types_of_the_module() -> None:
         await emit(stream, type="auth.failed")
         assert [event.seq for event in await stream.replay(LONG_AGO)] == [1]
         assert await stream.replay(LONG_AGO, ["auth.failed"]) == []
+    async with opened(event_types=[]) as silent:
+        await emit(silent)
+        assert await silent.replay(LONG_AGO, ["audit"]) == []
 
 
 # verify

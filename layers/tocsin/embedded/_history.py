@@ -1,0 +1,48 @@
+"""What the module gives back of its log without a connection."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+
+from tocsin.embedded._events import StreamEvent, shown
+from tocsin.services.newest import newest_first
+from tocsin.services.watch import StreamParts
+from tocsin.wire import kavach
+
+__all__ = ["MAX_EVENTS", "newest", "since_ms", "types_named"]
+
+MAX_EVENTS = 1_000  # of one replay, as KavachOS documents it
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def newest(
+    parts: StreamParts, org: str, received_since_ms: int, types: frozenset[str] | None
+) -> list[StreamEvent]:
+    """Return what a stream of these types would have shown, the newest first; blocks."""
+    found = newest_first(
+        parts.ledger, parts.journal, org, received_since_ms, parts.expired_before_ms()
+    )
+    return list(islice(chain.from_iterable(reversed(shown(e, types)) for e in found), MAX_EVENTS))
+
+
+def since_ms(moment: datetime) -> int:
+    """Return the Unix time of a moment, rounded up to milliseconds.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("since has no time zone: use datetime.now(UTC) and the like")
+    return -((_EPOCH - moment) // timedelta(milliseconds=1))
+
+
+def types_named(types: Collection[str]) -> frozenset[str]:
+    """Return some of KavachOS' twelve types.
+
+    Raises:
+        ValueError: one is none of them.
+    """
+    if unknown := sorted(set(types) - kavach.TYPES):
+        known = ", ".join(sorted(kavach.TYPES))
+        raise ValueError(f"{unknown[0]!r} is not an event type: use one of {known}")
+    return frozenset(types)
