@@ -112,6 +112,10 @@ class Ledger:
         last = min(first + limit, self._published.value)
         return [segment for segment, _ in self._all[first:last]]
 
+    def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
+        """Nobody asks for a list here."""
+        raise NotImplementedError
+
     def first_sealed(self, org: str, minute: int) -> int | None:
         """Nobody asks for a time here."""
         raise NotImplementedError

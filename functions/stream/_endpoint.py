@@ -11,10 +11,9 @@ from tocsin.asgi.refusal import refuse, send_problem
 from tocsin.domain.errors import TocsinError
 from tocsin.services.watch import Admission, Render, Subscriber, Watch
 from tocsin.wire.dialects import Dialect
-from tocsin.wire.negotiation import BareRoute, wants_stream
 from tocsin.wire.problems import Problem
 
-__all__ = ["EventStream"]
+__all__ = ["EventStream", "Unserved"]
 
 
 class EventStream:
@@ -27,19 +26,16 @@ class EventStream:
         *,
         token_in_query: bool,
         allowed_origins: frozenset[str] = frozenset(),
-        bare_route: BareRoute | None = None,
     ) -> None:
-        """Serve ``watch`` in a dialect.
+        """Serve ``watch`` in a dialect, whatever ``Accept`` says.
 
         With ``token_in_query`` a key may come as ``?token=``, as a ticket always may. Pages of
-        ``allowed_origins`` may use a session's cookie. ``bare_route`` is for the route that is a
-        list too; the others stream whatever ``Accept`` says.
+        ``allowed_origins`` may use a session's cookie.
         """
         self._watch = watch
         self._dialect = dialect
         self._token_in_query = token_in_query
         self._allowed_origins = allowed_origins
-        self._bare_route = bare_route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request to its end."""
@@ -65,7 +61,7 @@ class EventStream:
     async def _admit(self, scope: Scope) -> tuple[Admission, Render]:
         headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
         hide_token(scope, query.multi_items())
-        self._check(scope["method"], headers, query)
+        Unserved.unless_read(scope["method"])
         credential = presented(
             scope, query, self._allowed_origins, token_in_query=self._token_in_query
         )
@@ -78,28 +74,24 @@ class EventStream:
             self._watch.leave(admission)
             raise
 
-    def _check(self, method: str, headers: Headers, query: QueryParams) -> None:
-        if method not in ("GET", "HEAD"):
-            raise _Unserved(405, "this route takes GET and HEAD", {"Allow": "GET, HEAD"})
-        accept = ", ".join(headers.getlist("accept"))
-        if self._bare_route and not wants_stream(accept, query, self._bare_route):
-            raise _Unserved(
-                406,
-                "the list of events is not available yet: ask for the stream with "
-                "Accept: text/event-stream",
-            )
-
     async def _refuse(self, error: TocsinError, send: Send) -> None:
-        if isinstance(error, _Unserved):
+        if isinstance(error, Unserved):
             await send_problem(error.problem, send)
             return
         self._watch.refused(error)
         await refuse(error, self._dialect, send)
 
 
-class _Unserved(TocsinError):
+class Unserved(TocsinError):
     """What HTTP itself refuses here."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        """Keep the answer."""
         headers = {"Content-Type": "application/json"} | (headers or {})
         self.problem = Problem(status, {"error": message}, headers)
+
+    @classmethod
+    def unless_read(cls, method: str) -> None:
+        """Refuse what is neither GET nor HEAD."""
+        if method not in ("GET", "HEAD"):
+            raise cls(405, "this route takes GET and HEAD", {"Allow": "GET, HEAD"})

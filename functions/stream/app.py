@@ -15,11 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from functions.stream._cors import Cors
 from functions.stream._endpoint import EventStream
+from functions.stream._list import EventList, StreamOrList
 from functions.stream._passes import Passes
 from tocsin import bootstrap
 from tocsin.asgi.drain import on_sigterm
 from tocsin.asgi.refusal import send_problem
 from tocsin.domain.errors import NotFound
+from tocsin.services.listing import Listing
 from tocsin.services.watch import StreamParts, Watch
 from tocsin.wire.dialects import GOVRIX, IGRIS, KAVACH, RAMPART
 from tocsin.wire.problems import problem
@@ -37,6 +39,13 @@ def build(parts: StreamParts) -> Router:
     passes = []
     if parts.sessions and parts.tickets:
         passes = Passes(parts.access, parts.sessions, parts.tickets, origins).routes
+    listing = Listing(parts)
+    answer = partial(EventList, allowed_origins=origins, stall_seconds=parts.stall_seconds)
+    newest = answer(lambda credential, query, _: listing.newest(credential, query))
+    session = answer(
+        lambda credential, query, path: listing.session(credential, path["session_id"], query)
+    )
+    event = answer(lambda credential, _, path: listing.event(credential, path["event_id"]))
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
@@ -58,9 +67,11 @@ def build(parts: StreamParts) -> Router:
 
     return Router(
         [
-            Route("/api/v1/events", stream(IGRIS, bare_route=parts.bare_events_route)),
+            Route("/api/v1/events", StreamOrList(stream(IGRIS), newest, parts.bare_events_route)),
             Route("/v1/events/stream", stream(RAMPART)),
             Route("/api/v1/events/stream", stream(GOVRIX)),
+            Route("/api/v1/events/sessions/{session_id:path}", session),
+            Route("/api/v1/events/{event_id}", event),
             Route("/api/kavach/events/stream", stream(KAVACH)),
             *passes,
             Route("/healthz", healthz, methods=["GET"]),

@@ -122,6 +122,7 @@ def stream(settings: StreamSettings | None = None) -> "StreamParts":
         sessions=Sessions(passes, access, clock, settings.session_seconds),
         tickets=Tickets(passes, access, clock),
         allowed_origins=settings.allowed_origins,
+        projections=DynamoProjections(db, settings.state_table),
         allowed_types=settings.stream_types,
         max_streams=settings.max_streams,
         max_streams_per_org=settings.max_streams_per_org,

@@ -124,6 +124,13 @@ class Ledger(Protocol):
         Strongly consistent. Fewer than ``limit`` are returned only at the end of the ledger.
         """
 
+    def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
+        """Return up to ``limit`` segments, newest first, from the one that holds ``until_seq``.
+
+        Beyond the head it is the last one. Strongly consistent. Fewer than ``limit`` are returned
+        only at the beginning of the ledger.
+        """
+
     def first_sealed(self, org: str, minute: int) -> int | None:
         """Return the first seq sealed in a minute (of Unix time) or after it; None: none yet.
 

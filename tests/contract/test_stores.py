@@ -137,6 +137,19 @@ class TestLedger:
         assert on.ledger.segments("acme", 1_007, 10) == []
         assert on.ledger.segments("beta", 1, 10) == []
 
+    def test_segments_come_back_newest_first_from_the_one_that_holds_a_seq(
+        self, on: Stores
+    ) -> None:
+        first = commit(on, batch(count=3, salt=1), batch(count=2, salt=2))
+        second = commit(on, batch(count=1_000, salt=3))
+        third = commit(on, batch(salt=4))
+        assert on.ledger.segments_before("acme", 1_006, 10) == [third, second, first]
+        assert on.ledger.segments_before("acme", 9_999, 1) == [third]
+        assert on.ledger.segments_before("acme", 1_005, 2) == [second, first]
+        assert on.ledger.segments_before("acme", 5, 2) == [first]
+        assert on.ledger.segments_before("acme", 0, 2) == []
+        assert on.ledger.segments_before("beta", 5, 2) == []
+
     def test_the_second_of_two_commits_at_one_head_is_refused(self, on: Stores) -> None:
         head = on.ledger.head("acme")
         one, other = batch(salt=1), batch(salt=2)

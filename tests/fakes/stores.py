@@ -85,6 +85,10 @@ class FakeLedger:
         found = [s for s in self.by_org[org].values() if s.last_seq >= from_seq]
         return sorted(found, key=lambda segment: segment.first_seq)[:limit]
 
+    def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
+        found = [s for s in self.by_org[org].values() if s.first_seq <= until_seq]
+        return sorted(found, key=lambda segment: -segment.first_seq)[:limit]
+
     def first_sealed(self, org: str, minute: int) -> int | None:
         later = [first_seq for at, first_seq in self.minutes[org].items() if at >= minute]
         return min(later, default=None)

@@ -8,14 +8,14 @@ from typing import Any
 from tocsin.asgi.types import Receive, Send
 from tocsin.services.watch import Subscriber
 
-__all__ = ["pump", "send_stream"]
+__all__ = ["ABORT_SECONDS", "abort", "pump", "send_stream"]
 
 _HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),  # nginx, and what learned it from nginx
 )
-_ABORT_SECONDS = 1.0
+ABORT_SECONDS = 1.0
 _DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
 
 
@@ -53,8 +53,8 @@ async def pump(
         if not subscriber.stalled:
             raise
         serving.uncancel()
-        _abort(send)
-        await asyncio.wait([leaving], timeout=_ABORT_SECONDS)
+        abort(send)
+        await asyncio.wait([leaving], timeout=ABORT_SECONDS)
     finally:
         leaving.cancel()
 
@@ -64,7 +64,7 @@ def _started() -> dict[str, Any]:
     return {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
 
 
-def _abort(send: Send) -> None:
+def abort(send: Send) -> None:
     """Break the connection of a client that takes nothing.
 
     ASGI has no word for this. What uvicorn hands out as ``send`` is bound to the object that has

@@ -11,6 +11,7 @@
     │   ├── NotFound
     │   ├── Conflict               an idempotency key used again with another body
     │   ├── TooLarge               beyond a limit; the message says which and what to do
+    │   ├── TooFar                 a list that would look at more events than one request may
     │   ├── UnsupportedMedia
     │   ├── QuotaExhausted         carries ``retry_after_seconds``
     │   ├── LimitReached           an org or a key has as many of something open as it may
@@ -42,6 +43,7 @@ __all__ = [
     "QuotaExhausted",
     "Refused",
     "TocsinError",
+    "TooFar",
     "TooLarge",
     "Unauthenticated",
     "UnsupportedMedia",
@@ -102,6 +104,10 @@ class Conflict(Refused):
 
 class TooLarge(Refused):
     """Beyond a documented limit."""
+
+
+class TooFar(Refused):
+    """What is asked for lies further back than one request looks; the message says how to ask."""
 
 
 class UnsupportedMedia(Refused):

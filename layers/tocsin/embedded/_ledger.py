@@ -3,6 +3,7 @@
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -67,14 +68,16 @@ class SqliteLedger:
             " ORDER BY first_seq LIMIT ?3",
             *(org, from_seq, limit),
         )
-        if not rows:
-            return []
-        markers: Sequence[_Marker] = self._db.query(  # what is sealed does not change in between
-            "SELECT first_seq, batch_id, count FROM tocsin_marker"
-            " WHERE org = ? AND first_seq BETWEEN ? AND ? ORDER BY first_seq",
-            *(org, rows[0][1], rows[-1][2]),
+        return self._segments(org, rows)
+
+    def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
+        """See :meth:`tocsin.ports.Ledger.segments_before`."""
+        rows = self._db.query(
+            "SELECT * FROM tocsin_segment WHERE org = ? AND first_seq <= ?"
+            " ORDER BY first_seq DESC LIMIT ?",
+            *(org, until_seq, limit),
         )
-        return [_segment(markers, *row) for row in rows]
+        return self._segments(org, rows[::-1])[::-1]
 
     def first_sealed(self, org: str, minute: int) -> int | None:
         """See :meth:`tocsin.ports.Ledger.first_sealed`."""
@@ -84,6 +87,17 @@ class SqliteLedger:
             *(org, minute),
         )
         return rows[0][0] if rows else None
+
+    def _segments(self, org: str, rows: Sequence[tuple[Any, ...]]) -> Sequence[Segment]:
+        """Return the segments of rows, which ascend."""
+        if not rows:
+            return []
+        markers: Sequence[_Marker] = self._db.query(  # what is sealed does not change in between
+            "SELECT first_seq, batch_id, count FROM tocsin_marker"
+            " WHERE org = ? AND first_seq BETWEEN ? AND ? ORDER BY first_seq",
+            *(org, rows[0][1], rows[-1][2]),
+        )
+        return [_segment(markers, *row) for row in rows]
 
 
 def _row(segment: Segment) -> tuple[object, ...]:

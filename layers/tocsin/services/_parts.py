@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tocsin.domain.keys import ApiKey, Scope
-from tocsin.ports import Clock, Feed, Journal, Ledger, Metrics
+from tocsin.ports import Clock, Feed, Journal, Ledger, Metrics, Projections
 from tocsin.services.sessions import Sessions
 from tocsin.services.tickets import Tickets
 from tocsin.wire.negotiation import BareRoute
@@ -33,7 +33,11 @@ class LiveFeed(Feed, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamParts:
-    """The ports and the numbers. Without a feed the ledgers' heads are looked at instead."""
+    """The ports and the numbers.
+
+    Without a feed the ledgers' heads are looked at instead. Without projections a list looks
+    through the whole ledger for a session or an agent.
+    """
 
     ledger: Ledger
     journal: Journal
@@ -43,6 +47,7 @@ class StreamParts:
     sessions: Sessions | None = None  # None: no cookie is taken
     tickets: Tickets | None = None
     allowed_origins: frozenset[str] = frozenset()  # whose pages may use a session's cookie, too
+    projections: Projections | None = None
     allowed_types: frozenset[str] | None = None  # event types; None: all, as far as the key goes
     max_streams: int = 10_000  # at once, in this process
     max_streams_per_org: int | None = None

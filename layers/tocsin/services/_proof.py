@@ -13,65 +13,108 @@ from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent, Segment, verify
 from tocsin.ports import Journal, Ledger, UnreadableBatch
 
-__all__ = ["fetch", "parts_after", "take"]
+__all__ = ["fetch", "parts_after", "parts_before", "take"]
 
 SEGMENTS_PER_PAGE = 16
+SEGMENTS_PER_PAGE_BACK = 64  # one query each, where many small ones are looked through
 BATCHES_PER_FETCH = 100
+
+_NOT_LINKED = "the segment does not follow the one before it"
+_NO_SEGMENT = "no segment holds it, and later ones exist"
 
 
 def parts_after(
-    ledger: Ledger, org: str, after_seq: int, expected_hash: bytes | None
+    ledger: Ledger,
+    org: str,
+    after_seq: int,
+    expected_hash: bytes | None,
+    *,
+    per_page: int = SEGMENTS_PER_PAGE,
 ) -> Iterator[Segment]:
     """Yield what is sealed after ``after_seq``, one checked segment per batch."""
     before = None
-    for segment in _segments(ledger, org, after_seq + 1):
-        hashes = [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
-        if before not in (None, segment.hash_before) or (
-            segment.first_seq == 1 and segment.hash_before != chain.genesis(org)
-        ):
-            raise IntegrityError(
-                org, segment.first_seq, "the segment does not follow the one before it"
-            )
+    for segment in _segments(ledger, org, after_seq + 1, per_page):
+        hashes = _hashes(segment)
+        if before not in (None, segment.hash_before):
+            raise IntegrityError(org, segment.first_seq, _NOT_LINKED)
+        _check(org, segment, hashes, max(segment.first_seq, after_seq + 1))
         if before is None and expected_hash not in (
             None,
             hashes[after_seq + 1 - segment.first_seq],
         ):
             raise IntegrityError(org, after_seq + 1, "the event before it has another hash now")
-        if hashes[-1] != segment.hash_after or segment.count != sum(
-            reference.count for reference in segment.references
-        ):
-            raise IntegrityError(
-                org, max(segment.first_seq, after_seq + 1), "the segment contradicts itself"
-            )
         before = segment.hash_after
-        start = 0
-        for reference in segment.references:
-            end = start + reference.count
-            if segment.first_seq + end - 1 > after_seq:
-                yield replace(
-                    segment,
-                    first_seq=segment.first_seq + start,
-                    references=(reference,),
-                    leaves=segment.leaves[start:end],
-                    hash_before=hashes[start],
-                    hash_after=hashes[end],
-                )
-            start = end
+        yield from (part for part in _split(segment, hashes) if part.last_seq > after_seq)
 
 
-def _segments(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
+def parts_before(ledger: Ledger, org: str, until_seq: int) -> Iterator[Segment]:
+    """Yield what is sealed up to ``until_seq``, newest first, one checked segment per batch."""
+    after = None
+    for segment in _segments_before(ledger, org, until_seq):
+        hashes = _hashes(segment)
+        if after not in (None, segment.hash_after):
+            raise IntegrityError(org, segment.last_seq + 1, _NOT_LINKED)
+        _check(org, segment, hashes, segment.first_seq)
+        after = segment.hash_before
+        parts = [part for part in _split(segment, hashes) if part.first_seq <= until_seq]
+        yield from reversed(parts)
+
+
+def _hashes(segment: Segment) -> list[bytes]:
+    return [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
+
+
+def _check(org: str, segment: Segment, hashes: Sequence[bytes], seq: int) -> None:
+    """Raise IntegrityError at ``seq`` where a segment can't be right, whatever is before it."""
+    if segment.first_seq == 1 and segment.hash_before != chain.genesis(org):
+        raise IntegrityError(org, 1, _NOT_LINKED)
+    if hashes[-1] != segment.hash_after or segment.count != sum(
+        reference.count for reference in segment.references
+    ):
+        raise IntegrityError(org, seq, "the segment contradicts itself")
+
+
+def _split(segment: Segment, hashes: Sequence[bytes]) -> Iterator[Segment]:
+    start = 0
+    for reference in segment.references:
+        end = start + reference.count
+        yield replace(
+            segment,
+            first_seq=segment.first_seq + start,
+            references=(reference,),
+            leaves=segment.leaves[start:end],
+            hash_before=hashes[start],
+            hash_after=hashes[end],
+        )
+        start = end
+
+
+def _segments(ledger: Ledger, org: str, seq: int, per_page: int) -> Iterator[Segment]:
     """Yield the segments from the one that holds ``seq``, none missing."""
     while True:
-        page = ledger.segments(org, seq, SEGMENTS_PER_PAGE)
+        page = ledger.segments(org, seq, per_page)
         if page and page[0].first_seq > seq:  # it may have been sealed during the read
-            page = ledger.segments(org, seq, SEGMENTS_PER_PAGE)
+            page = ledger.segments(org, seq, per_page)
         for segment in page:
             if not segment.first_seq <= seq <= segment.last_seq:
-                raise IntegrityError(org, seq, "no segment holds it, and later ones exist")
+                raise IntegrityError(org, seq, _NO_SEGMENT)
             yield segment
             seq = segment.last_seq + 1
-        if len(page) < SEGMENTS_PER_PAGE:
+        if len(page) < per_page:
             return
+
+
+def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
+    """Yield the segments back from the one that holds ``seq``, none missing."""
+    while seq > 0:
+        page = ledger.segments_before(org, seq, SEGMENTS_PER_PAGE_BACK)
+        if not page:
+            raise IntegrityError(org, seq, _NO_SEGMENT)
+        for segment in page:
+            if not segment.first_seq <= seq <= segment.last_seq:
+                raise IntegrityError(org, seq, _NO_SEGMENT)
+            yield segment
+            seq = segment.first_seq - 1
 
 
 def take(parts: Iterator[Segment], room: int) -> tuple[list[Segment], IntegrityError | None]:

@@ -18,8 +18,11 @@ RETRY_AFTER_SECONDS = 5
 class Seats:
     """Counts streams. Used in the event loop's thread only."""
 
-    def __init__(self, in_all: int, per_org: int | None, per_key: int | None) -> None:
-        """Start empty; None is no limit but the process's."""
+    def __init__(
+        self, in_all: int, per_org: int | None, per_key: int | None, what: str = "streams"
+    ) -> None:
+        """Start empty; None is no limit but the process's. ``what`` is the seats' name."""
+        self._what = what
         self._in_all = in_all
         self._per_org = per_org
         self._per_key = per_key
@@ -40,7 +43,7 @@ class Seats:
         """
         if self._taken >= self._in_all:
             raise Crowded(
-                f"this instance serves {self._in_all:,} streams and takes no more: "
+                f"this instance serves {self._in_all:,} {self._what} and takes no more: "
                 "connect again a little later",
                 RETRY_AFTER_SECONDS,
             )
@@ -62,7 +65,8 @@ class Seats:
         ):
             if limit is not None and taken >= limit:
                 raise LimitReached(
-                    f"this {whose} has {taken:,} streams open, which is its limit: close one first",
+                    f"this {whose} has {taken:,} {self._what} open, which is its limit: "
+                    "close one first",
                     RETRY_AFTER_SECONDS,
                 )
         self._orgs[key.org] += 1

@@ -12,7 +12,10 @@ __all__ = ["LIST_PARAMETERS", "BareRoute", "wants_stream"]
 
 type BareRoute = Literal["stream", "list"]
 
-LIST_PARAMETERS: Final = frozenset({"limit", "offset", "agent_id", "session_id"})  # Govrix Scout
+LIST_PARAMETERS: Final = frozenset(
+    {"limit", "offset", "agent_id", "session_id"}  # Govrix Scout
+    | {"before"}  # Tocsin's own
+)
 _ANYTHING: Final = frozenset({"text/*", "*/*"})
 
 

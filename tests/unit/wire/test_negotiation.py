@@ -17,6 +17,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         ("*/*", ["limit", "agent_id"], False),  # Govrix Scout's curl line
         ("", ["offset"], False),
         ("*/*", ["session_id"], False),
+        ("*/*", ["before"], False),
         ("application/json", [], False),
         ("application/json, */*", [], False),
         ("text/html", [], False),

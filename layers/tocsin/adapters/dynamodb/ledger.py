@@ -113,6 +113,12 @@ class DynamoLedger:
         later = self._segments(org, limit - len(found), "pk = :pk AND sk > :seq", after)
         return [*found, *(_segment(org, item) for item in later)]
 
+    def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
+        """See :meth:`tocsin.ports.Ledger.segments_before`."""
+        until = {":seq": {"N": str(until_seq)}}
+        found = self._segments(org, limit, "pk = :pk AND sk <= :seq", until, backwards=True)
+        return [_segment(org, item) for item in found]
+
     def first_sealed(self, org: str, minute: int) -> int | None:
         """See :meth:`tocsin.ports.Ledger.first_sealed`."""
         marks = query(

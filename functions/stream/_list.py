@@ -1,0 +1,113 @@
+"""Govrix Scout's query API over raw ASGI: JSON that is sent piece by piece as it is found."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from functions.stream._cors import SERVERS_SEND
+from functions.stream._endpoint import Unserved
+from functions.stream._presented import header_or_cookie
+from tocsin.asgi.pump import ABORT_SECONDS, abort
+from tocsin.asgi.query import hide_token
+from tocsin.asgi.refusal import send_problem
+from tocsin.domain.errors import TocsinError
+from tocsin.services.watch import Presented
+from tocsin.wire.negotiation import BareRoute, wants_stream
+from tocsin.wire.problems import problem
+
+__all__ = ["EventList", "StreamOrList"]
+
+logger = logging.getLogger(__name__)
+
+_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+_START = {"type": "http.response.start", "status": 200}
+
+type Ask = Callable[[Presented, Sequence[tuple[str, str]], dict[str, Any]], AsyncGenerator[bytes]]
+"""From a credential, a query and the path's parameters to the pieces of the answer."""
+
+
+class StreamOrList:
+    """The route that is both."""
+
+    def __init__(self, stream: ASGIApp, list: ASGIApp, bare: BareRoute) -> None:
+        """Take both, and what a request is for that does not say."""
+        self._stream = stream
+        self._list = list
+        self._bare = bare
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request by the one that it is for."""
+        accept = ", ".join(Headers(scope=scope).getlist("accept"))
+        query = QueryParams(scope["query_string"])
+        chosen = self._stream if wants_stream(accept, query, self._bare) else self._list
+        await chosen(scope, receive, send)
+
+
+class EventList:
+    """``GET`` and ``HEAD`` of a route that answers with JSON."""
+
+    def __init__(
+        self, ask: Ask, *, stall_seconds: float, allowed_origins: frozenset[str] = frozenset()
+    ) -> None:
+        """Answer with ``ask``; a client that takes nothing for ``stall_seconds`` is given up.
+
+        Pages of ``allowed_origins`` may use a session's cookie.
+        """
+        self._ask = ask
+        self._allowed_origins = allowed_origins
+        self._stall_seconds = stall_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request until it is answered or its client is gone."""
+        serving = asyncio.create_task(self._serve(scope, send))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done() and not serving.result():
+                abort(scope.get(SERVERS_SEND, send))
+                await asyncio.wait([leaving], timeout=ABORT_SECONDS)
+        finally:
+            for task in (serving, leaving):
+                task.cancel()
+            await asyncio.wait({serving, leaving})
+
+    async def _serve(self, scope: Scope, send: Send) -> bool:
+        """Answer; False when the answer can't be ended, so that it must not look whole."""
+        started = False
+        try:
+            async with aclosing(self._pieces(scope)) as pieces:
+                async for piece in pieces:
+                    if not started:  # nothing refuses the request any more
+                        await send(_START | {"headers": list(_HEADERS)})  # middleware may add some
+                        started = True
+                    if scope["method"] == "HEAD":
+                        break
+                    async with asyncio.timeout(self._stall_seconds):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body"})
+        except TimeoutError:
+            return False
+        except TocsinError as error:
+            if started:
+                logger.error("an answer is broken off: %s", error)
+                return False
+            refusal = error.problem if isinstance(error, Unserved) else problem(error)
+            await send_problem(refusal, send)
+        return True
+
+    def _pieces(self, scope: Scope) -> AsyncGenerator[bytes]:
+        query = QueryParams(scope["query_string"])
+        hide_token(scope, query.multi_items())
+        Unserved.unless_read(scope["method"])
+        credential = header_or_cookie(scope, self._allowed_origins)
+        return self._ask(credential, query.multi_items(), scope["path_params"])
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,70 @@
+"""What a list is asked for: Govrix Scout's ``limit`` and ``offset``, and Tocsin's own bounds."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tocsin.domain.errors import Malformed
+from tocsin.wire import filters
+from tocsin.wire.filters import Filter, Query
+
+__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "Page", "parse"]
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 1_000
+
+_NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
+_NAMES: Final = ("limit", "offset", "before", "after", "since")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Of the events that ``filter`` lets through: skip ``offset``, then ``limit`` of them.
+
+    Only those with a seq below ``before``. ``after`` and ``since`` bound them from below as they
+    begin a stream; each is as it was sent.
+    """
+
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    before: int | None = None
+    after: str | None = None
+    since: str | None = None
+    filter: Filter = field(default_factory=Filter)
+
+
+def parse(query: Query, allowed: frozenset[str] | None = None) -> Page:
+    """Return what a query asks for, within the event types that are ``allowed``.
+
+    Raises:
+        Malformed: a parameter is not understood, beyond its limits, or given twice.
+        Forbidden: none of the types that are asked for is allowed.
+    """
+    query = list(query)
+    given: dict[str, str] = {}
+    for name, value in query:
+        if name in _NAMES:
+            if name in given:
+                raise Malformed(f"{name} is given twice: give it once")
+            given[name] = value
+    limit = _number(given, "limit", f"a number from 1 to {MAX_LIMIT:,}")
+    if limit is not None and not 1 <= limit <= MAX_LIMIT:
+        raise Malformed(f"limit is a number from 1 to {MAX_LIMIT:,}")
+    return Page(
+        limit=DEFAULT_LIMIT if limit is None else limit,
+        offset=_number(given, "offset", "how many to skip, from 0") or 0,
+        before=_number(given, "before", "the seq of an event, as in 41"),
+        after=given.get("after"),
+        since=given.get("since"),
+        filter=filters.parse(query, allowed=allowed),
+    )
+
+
+def _number(given: Mapping[str, str], name: str, what: str) -> int | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise Malformed(f"{name} is {what}")
+    return int(text)
