@@ -26,7 +26,7 @@ _NEAR = 64  # seqs that are as cheap to pass over as to ask for anew
 class Past:
     """An org's ledger and journal; before ``expired_before_ms`` the journal may have dropped some.
 
-    What it has dropped is passed over.
+    What was sealed before then is passed over, whether it was dropped or not yet.
     """
 
     ledger: Ledger
@@ -108,7 +108,8 @@ class Past:
             for part in parts_after(self.ledger, self.org, run.start - 1, None, per_page=per_page):
                 if part.first_seq >= run.stop:
                     break
-                if not wanted.isdisjoint(range(part.first_seq, part.last_seq + 1)):
+                kept = part.sealed_at_ms >= self.expired_before_ms
+                if kept and not wanted.isdisjoint(range(part.first_seq, part.last_seq + 1)):
                     yield part
 
     def _steps(
