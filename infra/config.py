@@ -19,6 +19,10 @@ def _several(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+# As browsers send it: no path, no capital letter, no wildcard.
+_Origin = Annotated[str, Field(pattern=r"^https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?$")]
+
+
 class Config(BaseModel):
     """The choices, with their defaults."""
 
@@ -35,7 +39,7 @@ class Config(BaseModel):
 
     retention_days: int = Field(90, ge=1, le=3650)  # of the journal, and so of a stream's backlog
     log_retention_days: Literal[1, 7, 30, 90, 365] = 30
-    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()  # CORS
+    allowed_origins: Annotated[tuple[_Origin, ...], BeforeValidator(_several)] = ()  # CORS
 
     requests_per_second: int = Field(1_000, ge=1)  # to the API, over all orgs
     request_burst: int = Field(2_000, ge=1)

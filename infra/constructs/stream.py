@@ -38,7 +38,11 @@ def stream_environment(
 
 
 def allow_stream(who: iam.IGrantable, *, tables: Tables, valkey: Valkey | None) -> None:
-    """Let it check keys, read the ledger and the journal, and subscribe: it changes nothing."""
+    """Let it check keys, read the ledger and the journal, and subscribe.
+
+    It changes nothing but who is signed in, and which tickets are still good.
+    """
     tables.allow(who, journal=["BatchGetItem"], ledger=["Query", "BatchGetItem"], state=["GetItem"])
+    tables.allow_passes(who)
     if valkey is not None:
         valkey.allow(who, SUBSCRIBER)

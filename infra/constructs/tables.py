@@ -46,6 +46,22 @@ class Tables(Construct):
             if actions:
                 table.grant(who, *(f"dynamodb:{action}" for action in actions))
 
+    def allow_passes(self, who: iam.IGrantable) -> None:
+        """Let it write sessions and tickets, and nothing else, in the state table.
+
+        They have partitions of their own (``tocsin.adapters.dynamodb.passes``).
+        """
+        iam.Grant.add_to_principal(
+            grantee=who,
+            actions=["dynamodb:PutItem", "dynamodb:DeleteItem"],
+            resource_arns=[self.state.table_arn],
+            conditions={
+                "ForAllValues:StringLike": {
+                    "dynamodb:LeadingKeys": ["pass-session#*", "pass-ticket#*"]
+                }
+            },
+        )
+
     def _table(
         self,
         id: str,

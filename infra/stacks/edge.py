@@ -13,7 +13,8 @@ from infra.stacks._stack import TocsinStack
 
 __all__ = ["EdgeStack"]
 
-STREAMED = ("/api/v1/events*", "/v1/*", "/api/kavach/*", "/healthz")  # the rest is the API's
+# The rest is the API's.
+STREAMED = ("/api/v1/events*", "/api/v1/session", "/v1/*", "/api/kavach/*", "/healthz")
 
 
 class EdgeStack(TocsinStack):

@@ -11,10 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from fakes.broker import FakeBroker
 from fakes.stores import FakeClock
 from fakes.tenant import Tenant
+from functions.stream._cors import Cors
 from functions.stream.app import build
 from integration.test_stream import GOVRIX, IGRIS, Watcher
 from integration.test_stream_dialects import KAVACH, RAMPART, ROUTES, UNAUTHORIZED, wait_for_reset
@@ -600,6 +603,25 @@ async def test_events_come_to_a_foreign_page_as_they_happen(on: Service) -> None
             on.org.seal()
             while watcher.decoder.last_event_id != str(seq):
                 assert await watcher.read()
+
+
+@pytest.mark.parametrize("origin", [None, EVIL])
+async def test_who_needs_no_cors_has_nothing_of_it_in_the_way(origin: str | None) -> None:
+    handed: list[Send] = []
+
+    async def app(scope: ASGIScope, receive: Receive, send: Send) -> None:
+        handed.append(send)
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    headers = [] if origin is None else [(b"origin", origin.encode())]
+    scope = {"type": "http", "method": "GET", "headers": headers}
+    await Cors(app, allow_origins=[DASHBOARD], allow_credentials=True)(scope, receive, send)
+    assert handed == [send]
 
 
 async def test_a_foreign_page_that_accepts_nothing_is_closed(stores: Stores) -> None:

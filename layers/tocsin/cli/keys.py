@@ -9,8 +9,10 @@ from rich.table import Table
 
 from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, moment
 from tocsin.cli._failure import USAGE, Failure
+from tocsin.domain.errors import Malformed
 from tocsin.domain.keys import Scope, mint
 from tocsin.ports import Org
+from tocsin.wire.filters import types_of
 
 __all__ = ["app"]
 
@@ -25,6 +27,12 @@ def create(
         typer.Option(help="What it may do; may be given more than once.", show_default="ingest"),
     ] = None,
     name: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
+    types: Annotated[
+        str | None,
+        typer.Option(
+            help="The event types that its streams may show, with commas.", show_default="all"
+        ),
+    ] = None,
     events_per_month: Annotated[
         int | None, typer.Option(min=0, help="Change the org's quota (1,000,000 at first).")
     ] = None,
@@ -34,8 +42,9 @@ def create(
     Example: `tocsin keys create --org acme --scope ingest --scope read --name "ci exporter"`
     """
     try:
-        token, key = mint(org, frozenset(scope or [Scope.INGEST]), name, _now_ms())
-    except ValueError as error:
+        shown = None if types is None else types_of([("types", types)])
+        token, key = mint(org, frozenset(scope or [Scope.INGEST]), name, _now_ms(), shown)
+    except (ValueError, Malformed) as error:
         raise Failure(str(error), USAGE) from error
     with administration() as admin:
         known = admin.orgs.get(org)
@@ -56,12 +65,12 @@ def list_(org: OrgOption = LOCAL_ORG) -> None:
     """List an org's keys, revoked ones included."""
     with administration() as admin:
         keys = admin.keys.all(org)
-    table = Table("key", "name", "scopes", "created", "revoked", box=None, pad_edge=False)
+    names = ("key", "name", "scopes", "types", "created", "revoked")
+    table = Table(*names, box=None, pad_edge=False)
     for key in keys:
         revoked = moment(key.revoked_at_ms) if key.revoked_at_ms is not None else ""
-        table.add_row(
-            key.id, key.name, " ".join(sorted(key.scopes)), moment(key.created_at_ms), revoked
-        )
+        scopes, types = " ".join(sorted(key.scopes)), " ".join(sorted(key.types or ["all"]))
+        table.add_row(key.id, key.name, scopes, types, moment(key.created_at_ms), revoked)
     Console().print(table if keys else f"org {org} has no keys", highlight=False)
 
 

@@ -59,8 +59,14 @@ class ApiKey:
         return replace(self, revoked_at_ms=now_ms)
 
 
-def mint(org: str, scopes: frozenset[Scope], name: str, now_ms: int) -> tuple[str, ApiKey]:
-    """Make a key.
+def mint(
+    org: str,
+    scopes: frozenset[Scope],
+    name: str,
+    now_ms: int,
+    types: frozenset[str] | None = None,
+) -> tuple[str, ApiKey]:
+    """Make a key, whose streams may show only ``types`` if that is not None.
 
     Returns:
         The token, to be shown once, and what to store.
@@ -73,7 +79,8 @@ def mint(org: str, scopes: frozenset[Scope], name: str, now_ms: int) -> tuple[st
     key_id = secrets.token_hex(6)
     secret = "".join(secrets.choice(_LETTERS) for _ in range(_SECRET_LETTERS))
     token = f"{_PREFIX}_{org}_{key_id}_{secret}"
-    return token, ApiKey(org, key_id, sha256(token.encode()).digest(), scopes, name, now_ms)
+    digest = sha256(token.encode()).digest()
+    return token, ApiKey(org, key_id, digest, scopes, name, now_ms, types=types)
 
 
 def key_ids(token: str) -> tuple[str, str] | None:

@@ -39,6 +39,8 @@ def test_lists_can_be_given_on_the_command_line() -> None:
         ("retention_days", 0),
         ("log_retention_days", 8),  # CloudWatch has no such retention
         ("stream_tasks_max", 0),
+        ("allowed_origins", ["*"]),
+        ("allowed_origins", ["https://a.example/"]),
     ],
 )
 def test_what_is_not_allowed_is_named(name: str, value: object) -> None:

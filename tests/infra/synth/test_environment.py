@@ -27,7 +27,7 @@ import json
 from tocsin.settings import {settings}
 print(json.dumps(list({settings}().model_dump())))
 """
-NOT_READ_YET = {"TOCSIN_ALLOWED_ORIGINS"}
+NOT_READ_YET: set[str] = set()
 # Of others, by who reads them.
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME"}
 SDK = {"AWS_REGION", "AWS_DEFAULT_REGION"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from support.layers import run
 from support.templates import Templates
 
 SEALING = {"Query", "BatchGetItem", "PutItem", "UpdateItem"}
@@ -36,11 +37,13 @@ ON_TABLES = {
         "Journal": {"BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem"},
+        "State: pass-session#*, pass-ticket#*": {"PutItem", "DeleteItem"},
     },
     ("small", "stream-lambda", "StreamFunctionRole"): {
         "Journal": {"BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem"},
+        "State: pass-session#*, pass-ticket#*": {"PutItem", "DeleteItem"},
     },
 }
 
@@ -65,16 +68,27 @@ def test_a_role_may_do_on_tables_what_its_adapters_do(
 ) -> None:
     fixture, part, prefix = role
     granted: dict[str, set[str]] = {}
-    for actions, resources in _statements(request.getfixturevalue(fixture), part, prefix):
-        for resource in resources:
+    for statement in _allowed(request.getfixturevalue(fixture), part, prefix):
+        actions, only = _list(statement["Action"]), _only(statement.get("Condition"))
+        for resource in _list(statement["Resource"]):
             text = json.dumps(resource)
             for table in ("Journal", "Ledger", "State"):
                 if f"Tables{table}" in text:
-                    name = table + ("Stream" if "StreamArn" in text else "")
+                    name = table + ("Stream" if "StreamArn" in text else "") + only
                     granted.setdefault(name, set()).update(
                         action.removeprefix("dynamodb:") for action in actions
                     )
     assert granted == ON_TABLES[role]
+
+
+def test_what_the_stream_service_may_write_is_what_its_adapter_writes() -> None:
+    code = """
+from tocsin.adapters.dynamodb.passes import partition
+from tocsin.domain.passes import Kind
+print(*(partition(kind, "*") for kind in Kind), sep=", ")
+"""
+    partitions = run(code, lock="functions", environment={}).strip()
+    assert f"State: {partitions}" in ON_TABLES["default", "stream-fargate", "StreamTaskTaskRole"]
 
 
 @pytest.mark.parametrize("fixture", ["default", "small", "localstack"])
@@ -133,12 +147,26 @@ def _statements(
     templates: Any, part: str, prefix: str = ""
 ) -> Iterator[tuple[list[str], list[Any]]]:
     """Yield actions and resources of what is allowed by the policies of the roles so named."""
+    for statement in _allowed(templates, part, prefix):
+        yield _list(statement["Action"]), _list(statement["Resource"])
+
+
+def _allowed(templates: Any, part: str, prefix: str) -> Iterator[dict[str, Any]]:
     for resource in templates.of(part, "AWS::IAM::Policy").values():
         roles = [role["Ref"] for role in resource["Properties"]["Roles"]]
         if any(role.startswith(prefix) for role in roles):
             for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
                 if statement["Effect"] == "Allow":
-                    yield _list(statement["Action"]), _list(statement["Resource"])
+                    yield statement
+
+
+def _only(condition: Any) -> str:
+    """Name the items of a table to which a statement is confined, by their partition keys."""
+    if condition is None:
+        return ""
+    [(operator, [(key, values)])] = [(each, conds.items()) for each, conds in condition.items()]
+    assert (operator, key) == ("ForAllValues:StringLike", "dynamodb:LeadingKeys")
+    return ": " + ", ".join(values)
 
 
 def _list(value: Any) -> list[Any]:

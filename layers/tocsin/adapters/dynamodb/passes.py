@@ -9,7 +9,7 @@ from typing import Any
 from tocsin.adapters.dynamodb.state import StateTable
 from tocsin.domain.passes import Kind, Pass
 
-__all__ = ["DynamoPasses"]
+__all__ = ["DynamoPasses", "partition"]
 
 
 class DynamoPasses(StateTable):
@@ -22,21 +22,22 @@ class DynamoPasses(StateTable):
             "expires_at_ms": {"N": str(each.expires_at_ms)},
             "expires_at": {"N": str(each.expires_at_ms // 1000 + 1)},
         }
-        self._put(_partition(each.kind, each.org), each.digest.hex(), attributes)
+        self._put(partition(each.kind, each.org), each.digest.hex(), attributes)
 
     def get(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
         """See :meth:`tocsin.ports.Passes.get`."""
-        return _pass(kind, org, digest, self._get(_partition(kind, org), digest.hex()))
+        return _pass(kind, org, digest, self._get(partition(kind, org), digest.hex()))
 
     def take(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
         """See :meth:`tocsin.ports.Passes.take`.
 
         When the store's answer is lost and the SDK asks again, nobody gets it.
         """
-        return _pass(kind, org, digest, self._take(_partition(kind, org), digest.hex()))
+        return _pass(kind, org, digest, self._take(partition(kind, org), digest.hex()))
 
 
-def _partition(kind: Kind, org: str) -> str:
+def partition(kind: Kind, org: str) -> str:
+    """Return the partition key; the stream service may write to these (``infra``) and no other."""
     return f"pass-{kind}#{org}"
 
 
