@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.browser import browser as browser
 from support.databases import Database
 from support.ministack import dynamodb_server
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,10 +28,14 @@ def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SE
 
 @dataclass
 class Product:
-    """``tocsin up`` on ``home``; ``url``, ``org`` and ``api_key`` are known once it is started."""
+    """``tocsin up`` on ``home``, with more variables in ``env``.
+
+    ``url``, ``org`` and ``api_key`` are known once it is started.
+    """
 
     home: Path
     port: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
     org: str = ""
     api_key: str = ""
@@ -61,7 +65,7 @@ class Product:
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=printed,
-                env={**os.environ, "AWS_PROFILE": "the-user-s-own", "COLUMNS": "80"},
+                env={**os.environ, "AWS_PROFILE": "the-user-s-own", "COLUMNS": "80", **self.env},
             )
 
     def start(self) -> None:

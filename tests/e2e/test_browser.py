@@ -1,0 +1,115 @@
+"""A real browser at the whole product: a page of another origin signs in, watches and resumes."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, BrowserContext, Error, Page
+
+from support.asgi import served
+from support.pages import SIGN_IN, WATCH, blank_page
+from support.product import Product
+
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("product")]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class World:
+    """The product, a page whose origin it allows, and one whose origin it does not."""
+
+    product: Product
+    allowed: str
+    other: str
+
+    def send(self, session: str) -> None:
+        event = {"type": "tool_call", "toolName": "search", "sessionId": session}
+        url = f"{self.product.url}/api/v1/ingest/raw"
+        answer = httpx.post(url, json=event, headers=self.product.headers, timeout=30)
+        assert answer.status_code == 200
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with ExitStack() as running:
+        allowed, other = (
+            f"http://127.0.0.1:{running.enter_context(served(blank_page))}" for _ in range(2)
+        )
+        home: Path = tmp_path_factory.mktemp("browsed") / "home"
+        product = Product(home, env={"TOCSIN_ALLOWED_ORIGINS": json.dumps([allowed])})
+        running.callback(product.stop)
+        product.start()
+        yield World(product, allowed, other)
+
+
+async def page_of(context: BrowserContext, origin: str) -> Page:
+    page = await context.new_page()
+    await page.goto(origin)
+    return page
+
+
+async def seen(page: Page, sessions: list[str]) -> None:
+    """Wait until the page has seen as many events; they are these, in this order."""
+    await page.wait_for_function("count => seen.length >= count", arg=len(sessions), timeout=60_000)
+    assert await page.evaluate("seen.map(event => event.sessionId)") == sessions
+
+
+@pytest.mark.timeout(300)
+async def test_igris_client_as_printed_on_a_page_of_an_allowed_origin(
+    world: World, browser: Browser
+) -> None:
+    product = world.product
+    context = await browser.new_context()
+    page = await page_of(context, world.allowed)
+    status, who = await page.evaluate(SIGN_IN, [product.url, product.api_key])
+    assert (status, who["org"], who["scopes"]) == (201, "local", ["admin"])
+    assert await page.evaluate("document.cookie") == ""  # no script can read it
+
+    await page.evaluate(WATCH, f"{product.url}/api/v1/events")
+    await page.wait_for_function("opened == 1")
+    world.send("ses_1")
+    await seen(page, ["ses_1"])
+
+    for number in (2, 3):
+        product.kill("gateway")  # which cuts the stream; a browser tries again until it is back
+        product.until_ready()
+        world.send(f"ses_{number}")
+        await seen(page, [f"ses_{each}" for each in range(1, number + 1)])
+    assert await page.evaluate("opened") == 3
+
+    # Another origin's page of the same site has the cookie, and gets nothing all the same.
+    other = await page_of(context, world.other)
+    assert [cookie["name"] for cookie in await context.cookies()] == ["tocsin_session"]
+    await other.evaluate(WATCH, f"{product.url}/api/v1/events?after=0")
+    await other.wait_for_function("eventSource.readyState == EventSource.CLOSED")
+    assert await other.evaluate("[seen.length, opened]") == [0, 0]
+    for script in (SIGN_IN, TICKET, WHO, SIGN_OUT):
+        with pytest.raises(Error, match="Failed to fetch"):
+            await other.evaluate(script, [product.url, product.api_key])
+
+    assert (await page.evaluate(WHO, [product.url]))["org"] == "local"
+    assert await page.evaluate(SIGN_OUT, [product.url]) == 204
+    assert await page.evaluate(WHO, [product.url]) == {
+        "error": "sign in with POST /api/v1/session, or send an API key"
+    }
+
+
+WHO = """
+async ([url]) => (await fetch(url + "/api/v1/session", {credentials: "include"})).json()
+"""
+SIGN_OUT = """
+async ([url]) =>
+  (await fetch(url + "/api/v1/session", {method: "DELETE", credentials: "include"})).status
+"""
+TICKET = """
+async ([url]) =>
+  (await fetch(url + "/v1/stream-tickets", {method: "POST", credentials: "include"})).json()
+"""

@@ -1,0 +1,59 @@
+"""A real browser: Debian's Chromium, driven by Playwright.
+
+Add ``browser`` to a test's arguments; the test is asynchronous (``anyio``, on asyncio).
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+__all__ = ["browser", "chromium"]
+
+_PROGRAM = os.environ.get("CHROMIUM", "chromium")
+_MISSING = (
+    f"{_PROGRAM} is not installed, and this test needs a real browser: run "
+    "`apt-get install chromium` (as root, after `apt-get update`), or name another Chromium's "
+    "program in CHROMIUM"
+)
+_FLAGS = (
+    "--no-sandbox",  # it can't have one as root, and sees our own pages only
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@asynccontextmanager
+async def chromium(*flags: str) -> AsyncIterator["Browser"]:
+    """Start a browser without a window, with more flags, and end it.
+
+    Raises:
+        RuntimeError: it is not installed; says the command that installs it.
+    """
+    from playwright.async_api import async_playwright
+
+    program = shutil.which(_PROGRAM)
+    if program is None:
+        raise RuntimeError(_MISSING)
+    arguments: Sequence[str] = [*_FLAGS, *flags]
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=program, args=arguments)
+        try:
+            yield running
+        finally:
+            await running.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator["Browser"]:
+    """A browser of the test's own."""
+    async with chromium() as running:
+        yield running
