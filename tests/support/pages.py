@@ -1,7 +1,8 @@
 """Pages for a browser, and what a script in them does."""
 
-from starlette.responses import HTMLResponse
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route, Router
 
 __all__ = ["SIGN_IN", "WATCH", "blank_page"]
 
@@ -31,6 +32,8 @@ WATCH = """
 """
 
 
-async def blank_page(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve an empty page at every path."""
-    await HTMLResponse("<!doctype html><title>A dashboard</title>")(scope, receive, send)
+async def _page(_: Request) -> Response:
+    return HTMLResponse("<!doctype html><title>A dashboard</title>")
+
+
+blank_page = Router([Route("/{path:path}", _page)])  # an empty page at every path
