@@ -22,13 +22,6 @@ _NOT_DEPLOYED = {"client", "cli", "embedded", "local"}  # of the package `tocsin
 _UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
 # The SDK describes every service of AWS; these are called.
 _SERVICES = {"dynamodb", "sqs"}
-_RUN = """\
-#!/bin/sh
-# The Lambda Web Adapter starts this; it passes requests on to the port.
-export PYTHONPATH="/opt/python:$LAMBDA_TASK_ROOT"
-exec python3 -m uvicorn functions.{name}.app:app --host 127.0.0.1 --port "$AWS_LWA_PORT" \\
-    --loop uvloop --http httptools --ws none --no-access-log --no-server-header
-"""
 
 
 def function(name: str, root: Path = ROOT) -> Path:
@@ -39,11 +32,11 @@ def function(name: str, root: Path = ROOT) -> Path:
 
 
 def web_function(name: str, root: Path = ROOT) -> Path:
-    """Return a folder with an ASGI application and ``run.sh``, which serves it."""
+    """Return a folder with an ASGI application and its ``run.sh``, which serves it."""
     target = function(name, root)
-    run = target / "run.sh"
-    run.write_text(_RUN.format(name=name))
-    run.chmod(0o755)
+    run = Path("functions", name, "run.sh")
+    shutil.copyfile(root / run, target / run)
+    (target / run).chmod(0o755)
     return target
 
 

@@ -66,6 +66,11 @@ class Config(BaseModel):
         given = {name: context[name] for name in cls.model_fields if name in context}
         return cls.model_validate({**chosen, **given})
 
+    @property
+    def streams_per_task(self) -> int:
+        """How many streams a task takes at most, unless its options say: as others still start."""
+        return int(self.stream_options.get("max_streams", 2 * self.connections_per_task))
+
     @model_validator(mode="after")
     def _tasks(self) -> Self:
         if self.stream_tasks_max < self.stream_tasks_min:

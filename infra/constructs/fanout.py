@@ -1,7 +1,6 @@
 """The fan-out function."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -11,12 +10,16 @@ from infra.config import Config
 from infra.constructs.function import Function
 from infra.constructs.layers import Layers
 from infra.constructs.mapping import age_of, consume
-from infra.constructs.signals import Alarms, emitted, graph
+from infra.constructs.signals import Alarms, graph
 from infra.constructs.tables import Tables
 from infra.constructs.valkey import PUBLISHER, Valkey
 
-__all__ = ["SEALING", "Fanout", "fanout_environment"]
+__all__ = ["CONFLICTS", "SEALING", "SET_ASIDE", "UNPUBLISHED", "Fanout", "fanout_environment"]
 
+# What the sweeper, which does the same, can tell too:
+SET_ASIDE = "A journal item could not be read and was passed over: `tocsin set-aside --all`."
+CONFLICTS = "Sealers get in each other's way: is a second one running?"
+UNPUBLISHED = "Valkey does not take what was sealed: streams are late by up to five seconds."
 SEALING = ("Query", "BatchGetItem", "PutItem", "UpdateItem")  # on the ledger
 
 
@@ -54,17 +57,17 @@ class Fanout(Function):
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
-        count, above = partial(emitted, service="fanout"), alarms.above
-        above("SetAside", count("SetAside"), 0, _SET_ASIDE)
-        above("SealConflicts", count("SealConflicts"), 100, _CONFLICTS, periods=3)
+        count, above = self.emitted, alarms.above
+        above("SetAside", count("SetAside"), 0, SET_ASIDE)
+        above("SealConflicts", count("SealConflicts"), 100, CONFLICTS, periods=3)
         if self._publishes:
-            above("Unpublished", count("Unpublished"), 0, _UNPUBLISHED, periods=3)
+            above("Unpublished", count("Unpublished"), 0, UNPUBLISHED, periods=3)
         above("FanoutErrors", self.metric_errors(), 0, _ERRORS, periods=2)
         above("FanoutBehind", age_of(self), 60_000, _BEHIND, periods=5)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
-        count = partial(emitted, service="fanout")
+        count = self.emitted
         p50, p99 = (self.metric_duration(statistic=name) for name in ("p50", "p99"))
         troubles = map(count, ("SealConflicts", "SetAside", "Unpublished"))
         return [
@@ -79,8 +82,5 @@ def fanout_environment(tables: Tables, valkey: Valkey | None) -> Mapping[str, st
     return {**tables.environment, **(valkey.environment(PUBLISHER) if valkey else {})}
 
 
-_SET_ASIDE = "A journal item could not be read and was passed over: `tocsin set-aside list`."
-_CONFLICTS = "Sealers get in each other's way: is a second one running?"
-_UNPUBLISHED = "Valkey does not take what was sealed: streams are late by up to five seconds."
 _ERRORS = "The fan-out fails: events are accepted, but neither sealed nor shown. See its log."
 _BEHIND = "Events are sealed more than a minute late: see the fan-out's log."

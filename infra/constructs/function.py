@@ -12,6 +12,7 @@ from infra.acknowledge import acknowledge
 from infra.config import Config
 from infra.constructs.layers import RUNTIME, Layers
 from infra.constructs.logs import Logs
+from infra.constructs.signals import Emitted
 from infra.constructs.valkey import Valkey
 
 __all__ = ["Function"]
@@ -37,7 +38,7 @@ class Function(lambda_.Function):
         reserved_concurrency: int | None = None,
     ) -> None:
         """Deploy the handler, unless ``code`` and ``handler`` name something else."""
-        self.service = name  # the dimension of its metrics
+        self.emitted = Emitted(config, name)
         logs = Logs(scope, f"{id}Logs", config=config)
         role = _role(scope, f"{id}Role", in_vpc=valkey is not None)
         logs.grant_write(role)
@@ -49,7 +50,11 @@ class Function(lambda_.Function):
             code=code or lambda_.Code.from_asset(str(assets.function(name))),
             handler=handler or f"functions.{name}.handler.handler",
             layers=layers.all,
-            environment={"POWERTOOLS_SERVICE_NAME": name, **environment},
+            environment={
+                "POWERTOOLS_SERVICE_NAME": name,
+                "POWERTOOLS_METRICS_NAMESPACE": self.emitted.namespace,
+                **environment,
+            },
             timeout=timeout,
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,

@@ -9,7 +9,7 @@ from constructs import Construct
 from infra.config import Config
 from infra.constructs.function import Function
 from infra.constructs.layers import Layers
-from infra.constructs.signals import Alarms, emitted, graph
+from infra.constructs.signals import Alarms, graph
 from infra.constructs.tables import Tables
 
 __all__ = ["Ingest"]
@@ -47,7 +47,7 @@ class Ingest(Function):
         )
         alarms.above(
             "StoreBusy",
-            emitted("Refused503", service="ingest"),
+            self.emitted("Refused503"),
             20,
             "DynamoDB throttles: an org is beyond about 1,000 requests or 1 MB a second.",
             periods=2,
@@ -55,7 +55,7 @@ class Ingest(Function):
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
-        refused = [emitted(f"Refused{status}", service="ingest") for status in (401, 429, 503)]
+        refused = [self.emitted(f"Refused{status}") for status in (401, 429, 503)]
         return [
             graph("Ingest: requests", self.metric_invocations(), right=[self.metric_errors()]),
             graph(

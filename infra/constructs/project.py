@@ -11,7 +11,7 @@ from infra.config import Config
 from infra.constructs.function import Function
 from infra.constructs.layers import Layers
 from infra.constructs.mapping import age_of, consume
-from infra.constructs.signals import Alarms, emitted, graph
+from infra.constructs.signals import Alarms, graph
 from infra.constructs.tables import Tables
 
 __all__ = ["Project"]
@@ -51,13 +51,13 @@ class Project(Function):
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
-        alarms.above("BrokenLedgers", emitted("BrokenLedgers", service="project"), 0, _BROKEN)
+        alarms.above("BrokenLedgers", self.emitted("BrokenLedgers"), 0, _BROKEN)
         alarms.above("ProjectErrors", self.metric_errors(), 0, _ERRORS, periods=2)
         alarms.above("ProjectBehind", age_of(self), 300_000, _BEHIND, periods=5)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
-        broken = emitted("BrokenLedgers", service="project")
+        broken = self.emitted("BrokenLedgers")
         return [
             graph("Project: runs", self.metric_invocations(), right=[self.metric_errors(), broken]),
             graph("Project: milliseconds", self.metric_duration(), right=[age_of(self)]),

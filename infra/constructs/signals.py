@@ -1,6 +1,7 @@
 """Alarms, each with what it means for whoever is woken by it, and graphs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from aws_cdk import Duration
@@ -9,9 +10,9 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-__all__ = ["NAMESPACE", "Alarms", "Watched", "emitted", "graph"]
+from infra.config import Config
 
-NAMESPACE = "Tocsin"  # of the metrics that our own code emits
+__all__ = ["Alarms", "Emitted", "Watched", "graph"]
 
 
 class Watched(Protocol):
@@ -81,15 +82,29 @@ _BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 _QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
-def emitted(name: str, *, service: str, minutes: int = 5) -> cloudwatch.Metric:
-    """Return a metric that our own code emits, as a sum."""
-    return cloudwatch.Metric(
-        namespace=NAMESPACE,
-        metric_name=name,
-        dimensions_map={"service": service},
-        statistic=cloudwatch.Stats.SUM,
-        period=Duration.minutes(minutes),
-    )
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """The metrics that one of our own services emits, apart from those of other environments."""
+
+    config: Config
+    service: str
+
+    @property
+    def namespace(self) -> str:
+        """Where they are; the service is told."""
+        return f"tocsin-{self.config.environment}"
+
+    def __call__(
+        self, name: str, statistic: str = cloudwatch.Stats.SUM, *, minutes: int = 5
+    ) -> cloudwatch.Metric:
+        """Return one of them."""
+        return cloudwatch.Metric(
+            namespace=self.namespace,
+            metric_name=name,
+            dimensions_map={"service": self.service},
+            statistic=statistic,
+            period=Duration.minutes(minutes),
+        )
 
 
 def graph(

@@ -1,18 +1,25 @@
 """What the stream service reads and may do, whatever hosts it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 
 from infra.config import Config
-from infra.constructs.signals import Watched
+from infra.constructs.signals import Alarms, Emitted, Watched, graph
 from infra.constructs.tables import Tables
 from infra.constructs.valkey import SUBSCRIBER, Valkey
 
-__all__ = ["READ_TIMEOUT_SECONDS", "StreamHost", "allow_stream", "stream_environment"]
+__all__ = [
+    "READ_TIMEOUT_SECONDS",
+    "StreamHost",
+    "StreamMetrics",
+    "allow_stream",
+    "stream_environment",
+]
 
 READ_TIMEOUT_SECONDS = 120  # of silence; the rarest keepalive comes every 30
 
@@ -24,6 +31,42 @@ class StreamHost(Watched, Protocol):
         """Return the host as CloudFront reaches it."""
 
 
+class StreamMetrics:
+    """What the service says of itself, once a minute and process."""
+
+    def __init__(self, config: Config) -> None:
+        """Watch the service of this environment."""
+        self._emitted = Emitted(config, "stream")
+        self._late_ms = 1_000 * (config.batch_window_seconds + _LATE_SECONDS)
+
+    def connections(self, statistic: str) -> cloudwatch.Metric:
+        """Return the streams of each process: their ``Sum``, ``Average`` or ``Maximum``."""
+        return self._emitted("Connections", statistic, minutes=1)
+
+    def alarm(self, alarms: Alarms) -> None:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        late = self._emitted("StreamLagMs", "p90", minutes=1)
+        alarms.above("StreamLag", late, self._late_ms, _LATE, periods=5)
+
+    def graphs(self) -> Sequence[cloudwatch.IWidget]:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        lags = [self._emitted("StreamLagMs", name, minutes=1) for name in ("p50", "p99")]
+        troubles = ("StalledClients", *(f"Refused{reason}" for reason in _REASONS))
+        return [
+            graph("Streams: milliseconds from receipt", *lags),
+            graph("Streams: bytes", self._emitted("SentBytes", minutes=1)),
+            graph("Streams: refused and stalled", *map(self._emitted, troubles)),
+        ]
+
+
+_LATE_SECONDS = 10  # beyond what the fan-out waits for more
+_LATE = (
+    "Watchers see events more than ten seconds late. If FanoutBehind is silent, it is the stream "
+    "service: see its CPU, its log, and whether Valkey answers."
+)
+_REASONS = ("Crowded", "LimitReached", "Busy", "Unauthenticated", "Forbidden", "Malformed")
+
+
 def stream_environment(
     *, config: Config, tables: Tables, valkey: Valkey | None
 ) -> Mapping[str, str]:
@@ -32,6 +75,8 @@ def stream_environment(
         **tables.environment,
         "TOCSIN_RETENTION_DAYS": str(config.retention_days),
         "TOCSIN_ALLOWED_ORIGINS": json.dumps(config.allowed_origins),
+        "TOCSIN_MAX_STREAMS": str(config.streams_per_task),
+        "TOCSIN_METRICS_NAMESPACE": Emitted(config, "stream").namespace,
         **(valkey.environment(SUBSCRIBER) if valkey else {}),
         **{f"TOCSIN_{name.upper()}": value for name, value in config.stream_options.items()},
     }

@@ -18,6 +18,7 @@ from infra.constructs.layers import Layers
 from infra.constructs.signals import Alarms, graph
 from infra.constructs.stream import (
     READ_TIMEOUT_SECONDS,
+    StreamMetrics,
     allow_stream,
     stream_environment,
 )
@@ -50,6 +51,7 @@ class StreamFunction(Construct):
     ) -> None:
         """Create the function and its API."""
         super().__init__(scope, id)
+        self._metrics = StreamMetrics(config)
         self.function = Function(
             self,
             "Function",
@@ -57,7 +59,7 @@ class StreamFunction(Construct):
             config=config,
             layers=layers,
             code=lambda_.Code.from_asset(str(assets.web_function("stream"))),
-            handler="run.sh",
+            handler="functions/stream/run.sh",
             environment={
                 **stream_environment(config=config, tables=tables, valkey=valkey),
                 "TOCSIN_STREAM_MAX_SECONDS": str(_STREAM_SECONDS),
@@ -114,6 +116,7 @@ class StreamFunction(Construct):
         function = self.function
         alarms.above("StreamErrors", function.metric_errors(), 0, _ERRORS, periods=2)
         alarms.above("StreamThrottled", function.metric_throttles(), 0, _THROTTLED, periods=2)
+        self._metrics.alarm(alarms)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
@@ -122,7 +125,11 @@ class StreamFunction(Construct):
             "ConcurrentExecutions", statistic=cloudwatch.Stats.MAXIMUM, label="viewers"
         )
         troubles = [function.metric_errors(), function.metric_throttles()]
-        return [graph("Streams: viewers", viewers), graph("Streams: trouble", *troubles)]
+        return [
+            graph("Streams: viewers", viewers),
+            graph("Streams: trouble", *troubles),
+            *self._metrics.graphs(),
+        ]
 
 
 _ERRORS = "Streams end early: see the stream function's log."

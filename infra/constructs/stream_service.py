@@ -17,7 +17,7 @@ from infra.constructs.balancer import internal_balancer
 from infra.constructs.network import Network
 from infra.constructs.scaling import follow_connections
 from infra.constructs.signals import Alarms, graph
-from infra.constructs.stream import READ_TIMEOUT_SECONDS
+from infra.constructs.stream import READ_TIMEOUT_SECONDS, StreamMetrics
 from infra.constructs.stream_task import STREAM_PORT, stream_task
 from infra.constructs.tables import Tables
 from infra.constructs.valkey import Valkey
@@ -40,7 +40,8 @@ class StreamService(Construct):
     ) -> None:
         """Create the service, its load balancer and its scaling."""
         super().__init__(scope, id)
-        self._max_tasks = config.stream_tasks_max
+        self._metrics = StreamMetrics(config)
+        self._full = config.streams_per_task * 4 // 5
         self.service = self._service(config, network, tables, valkey)
         self.balancer = internal_balancer(self, "LoadBalancer", network=network)
         self.targets = self.balancer.add_listener("Http", port=80, open=False).add_targets(
@@ -52,7 +53,8 @@ class StreamService(Construct):
             load_balancing_algorithm_type=(
                 elb.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS
             ),
-            # For lists and exports: streams don't end by waiting, and their clients come back.
+            # For lists and exports. Streams don't end by waiting: the load balancer cuts them then,
+            # before ECS sends SIGTERM, and each client waits as long as its stream's opening said.
             deregistration_delay=Duration.seconds(10),
             health_check=elb.HealthCheck(
                 path="/healthz",
@@ -63,9 +65,8 @@ class StreamService(Construct):
                 healthy_http_codes="200,503",
             ),
         )
-        follow_connections(
-            self, config=config, service=self.service, balancer=self.balancer, targets=self.targets
-        )
+        connections = self._metrics.connections(cloudwatch.Stats.AVERAGE)
+        follow_connections(self.service, config=config, connections=connections)
 
     def origin(self) -> cloudfront.IOrigin:
         """See :class:`~infra.constructs.stream.StreamHost`."""
@@ -80,22 +81,23 @@ class StreamService(Construct):
         """See :class:`~infra.constructs.signals.Watched`."""
         alarms.silent("StreamGone", self._healthy, "No task of the stream service answers.")
         alarms.above("StreamFailures", self._failures, 10, _FAILURES, periods=2)
-        full = self._max_tasks - 1
-        if full:
-            alarms.above("StreamFull", self._healthy, full, _FULL, periods=3)
+        fullest = self._metrics.connections(cloudwatch.Stats.MAXIMUM)
+        alarms.above("StreamFull", fullest, self._full, _FULL, periods=5)
+        self._metrics.alarm(alarms)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
         service = self.service
-        connections = self.balancer.metrics.active_connection_count()
+        connections = self._metrics.connections(cloudwatch.Stats.SUM)
         return [
-            graph("Streams: connections (two each)", connections, right=[self._healthy]),
+            graph("Streams: connections", connections, right=[self._healthy]),
             graph(
                 "Streams: percent",
                 service.metric_cpu_utilization(),
                 service.metric_memory_utilization(),
             ),
             graph("Streams: 5xx", self._failures),
+            *self._metrics.graphs(),
         ]
 
     @property
@@ -145,4 +147,4 @@ class StreamService(Construct):
 
 
 _FAILURES = "The stream service answers 5xx: see its log, and whether DynamoDB answers."
-_FULL = "The stream service runs as many tasks as it may: raise stream_tasks_max."
+_FULL = "A task holds four fifths of the streams that it takes: raise stream_tasks_max."

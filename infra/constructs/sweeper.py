@@ -9,10 +9,16 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from infra.config import Config
-from infra.constructs.fanout import SEALING, fanout_environment
+from infra.constructs.fanout import (
+    CONFLICTS,
+    SEALING,
+    SET_ASIDE,
+    UNPUBLISHED,
+    fanout_environment,
+)
 from infra.constructs.function import Function
 from infra.constructs.layers import Layers
-from infra.constructs.signals import Alarms, emitted, graph
+from infra.constructs.signals import Alarms, graph
 from infra.constructs.tables import Tables
 from infra.constructs.valkey import PUBLISHER, Valkey
 
@@ -48,6 +54,7 @@ class Sweeper(Function):
         )
         state = ["GetItem", "PutItem", "Query"]
         tables.allow(self, journal=["Query"], ledger=SEALING, state=state)
+        self._publishes = valkey is not None
         if valkey is not None:
             valkey.allow(self, PUBLISHER)
         events.Rule(
@@ -64,16 +71,21 @@ class Sweeper(Function):
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
-        swept = emitted("SweptEvents", service="sweeper")
-        alarms.above("Swept", swept, 0, "The journal's stream lost events; they are sealed now.")
-        alarms.above("SweeperErrors", self.metric_errors(), 0, _ERRORS, periods=3)
+        count, above = self.emitted, alarms.above
+        above("Swept", count("SealedEvents"), 0, _SWEPT)
+        above("SweeperSetAside", count("SetAside"), 0, SET_ASIDE)
+        above("SweeperConflicts", count("SealConflicts"), 100, CONFLICTS, periods=3)
+        if self._publishes:
+            above("SweeperUnpublished", count("Unpublished"), 0, UNPUBLISHED, periods=3)
+        above("SweeperErrors", self.metric_errors(), 0, _ERRORS, periods=3)
         runs = self.metric_invocations(period=Duration.minutes(15))
         alarms.silent("SweeperGone", runs, "The sweeper's schedule does not run.", periods=2)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
-        swept = emitted("SweptEvents", service="sweeper")
-        return [graph("Sweeper", self.metric_invocations(), right=[self.metric_errors(), swept])]
+        found = [self.emitted(name) for name in ("SealedEvents", "SetAside", "Unpublished")]
+        return [graph("Sweeper", self.metric_invocations(), right=[self.metric_errors(), *found])]
 
 
+_SWEPT = "The journal's stream lost events; they are sealed now."
 _ERRORS = "The sweeper does not get to its end: what the stream loses stays unsealed. See its log."

@@ -25,4 +25,5 @@ class ApiStack(TocsinStack):
         self.ingest = Ingest(self, "Ingest", config=config, layers=layers, tables=tables)
         routes = {"/api/v1/ingest/": self.ingest}
         self.gateway = profile.gateway(self, "Gateway", routes=routes, config=config)
-        CfnOutput(self, "ApiUrl", value=self.gateway.url)
+        about = "The API's own address: ingestion without CloudFront"
+        CfnOutput(self, "ApiUrl", value=self.gateway.url, description=about)

@@ -23,7 +23,8 @@ class DataStack(TocsinStack):
             ("StateTable", self.tables.state),
         ):
             self.keep(table.table_name, table.table_arn)
-            CfnOutput(self, name, value=table.table_name)
+            about = f"TOCSIN_{name.removesuffix('Table').upper()}_TABLE of the command line"
+            CfnOutput(self, name, value=table.table_name, description=about)
         self.keep(self.tables.journal.table_stream_arn, self.tables.ledger.table_stream_arn)
 
 

@@ -39,7 +39,8 @@ class EdgeStack(TocsinStack):
             price_class=cloudfront.PriceClass.PRICE_CLASS_ALL,
         )
         _acknowledge(distribution)
-        CfnOutput(self, "Url", value=f"https://{distribution.distribution_domain_name}")
+        url = f"https://{distribution.distribution_domain_name}"
+        CfnOutput(self, "Url", value=url, description="The one address, for API and streams")
 
 
 def _behaviour(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:

@@ -30,7 +30,8 @@ class OperationsStack(TocsinStack):
         alarms = Alarms(self, "Alarms", topic=topic)
         for part in parts:
             part.alarm(alarms)
-        CfnOutput(self, "AlertTopic", value=topic.topic_arn)
+        about = "Every alarm is told here, and its end: subscribe what you read"
+        CfnOutput(self, "AlertTopic", value=topic.topic_arn, description=about)
         if profile.dashboard:
             rows = [[cloudwatch.AlarmStatusWidget(alarms=alarms.all, width=24, height=4)]]
             cloudwatch.Dashboard(

@@ -31,7 +31,7 @@ def service(database: Database, settings: StoreSettings, folder: Path) -> Iterat
     port = held.getsockname()[1]
     environment = {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.defpath)),
-        "PORT": str(port),
+        "AWS_LWA_PORT": str(port),
         "TOCSIN_STREAM_MAX_SECONDS": "1",
         "TOCSIN_STREAM_MAX_BYTES": str(MAX_BYTES),
         **{f"TOCSIN_{name.upper()}": value for name, value in settings.model_dump().items()},

@@ -1,8 +1,8 @@
 """Metrics as lines of CloudWatch's embedded metric format, which its logs turn into metrics.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-Powertools would load in the container for what is one dictionary here, and writes no lists of
-values at a time of ours.
+Not Powertools', which keeps metrics for its whole class and breaks a line at the hundredth value:
+this is one dictionary.
 """
 
 import sys

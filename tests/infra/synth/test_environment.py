@@ -29,7 +29,7 @@ print(json.dumps(list({settings}().model_dump())))
 """
 NOT_READ_YET: set[str] = set()
 # Of others, by who reads them.
-POWERTOOLS = {"POWERTOOLS_SERVICE_NAME"}
+POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 SDK = {"AWS_REGION", "AWS_DEFAULT_REGION"}
 WEB_ADAPTER = {
     "AWS_LAMBDA_EXEC_WRAPPER",
@@ -58,8 +58,11 @@ def test_variables_are_what_the_settings_read(
 def test_metrics_carry_the_service_that_alarms_look_at(
     request: pytest.FixtureRequest, function: tuple[str, str, str]
 ) -> None:
-    service = _variables(request, *function).get("POWERTOOLS_SERVICE_NAME", "stream")
+    variables = _variables(request, *function)
+    service = variables.get("POWERTOOLS_SERVICE_NAME", "stream")
     assert service in function[2].lower()
+    own = "TOCSIN" if service == "stream" else "POWERTOOLS"  # who emits what it counts
+    assert variables[f"{own}_METRICS_NAMESPACE"] == "tocsin-dev"
 
 
 def _variables(

@@ -12,11 +12,32 @@ from support.templates import Synthesize, Templates
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def _alarms(templates: Templates) -> dict[str, Any]:
-    return {
-        resource["Properties"].get("MetricName", id): resource["Properties"]
-        for id, resource in templates.of("operations", "AWS::CloudWatch::Alarm").items()
-    }
+EVERYWHERE = {
+    "IteratorAge",
+    "Errors",
+    "Throttles",
+    "Invocations",
+    "5xx",
+    "ingest Refused503",
+    "fanout SetAside",
+    "fanout SealConflicts",
+    "project BrokenLedgers",
+    "sweeper SealedEvents",
+    "sweeper SetAside",
+    "sweeper SealConflicts",
+    "stream StreamLagMs",
+}
+
+
+def _alarms(templates: Templates) -> list[Any]:
+    alarms = templates.of("operations", "AWS::CloudWatch::Alarm").values()
+    return [alarm["Properties"] for alarm in alarms]
+
+
+def _watched(alarm: Any) -> str:
+    """Return the metric's name, after the service's where it is one of our own."""
+    own = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}.get("service", "")
+    return f"{own} {alarm['MetricName']}".strip()
 
 
 @pytest.mark.parametrize(
@@ -24,43 +45,89 @@ def _alarms(templates: Templates) -> dict[str, Any]:
     [
         (
             "default",
-            {"IteratorAge", "SetAside", "SealConflicts", "BrokenLedgers", "Unpublished", "5xx"}
-            | {"SweptEvents", "Errors", "Refused503", "Throttles", "ThrottledCmds", "Invocations"}
-            | {"AuthenticationFailures", "HealthyHostCount", "HTTPCode_Target_5XX_Count"},
+            {"fanout Unpublished", "sweeper Unpublished", "ThrottledCmds", "AuthenticationFailures"}
+            | {"stream Connections", "HealthyHostCount", "HTTPCode_Target_5XX_Count"},
         ),
-        (
-            "small",
-            {"IteratorAge", "SetAside", "SealConflicts", "BrokenLedgers", "5xx", "SweptEvents"}
-            | {"Errors", "Refused503", "Throttles", "Invocations"},
-        ),
+        ("small", set()),
     ],
 )
 def test_alarms_cover_every_part(
     request: pytest.FixtureRequest, fixture: str, metrics: set[str]
 ) -> None:
-    assert set(_alarms(request.getfixturevalue(fixture))) == metrics
+    alarms = _alarms(request.getfixturevalue(fixture))
+    assert {_watched(alarm) for alarm in alarms} == EVERYWHERE | metrics
 
 
 def test_alarms_say_what_they_mean_and_tell_somebody(default: Templates) -> None:
     [topic] = default.of("operations", "AWS::SNS::Topic")
-    for name, alarm in _alarms(default).items():
-        assert len(alarm["AlarmDescription"]) > 20, name
+    for alarm in _alarms(default):
+        assert len(alarm["AlarmDescription"]) > 20, alarm
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
 
 
-def test_alarms_watch_metrics_that_the_functions_emit(default: Templates, small: Templates) -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*/*.py"))
+def _emitted(service: str, name: str) -> bool:
+    """Whether a service's sources have the metric's name in them."""
+    layer = ROOT / "layers" / "tocsin"
+    if refused := re.fullmatch("Refused([A-Z].*)", name):
+        return f"class {refused[1]}(" in (layer / "domain" / "errors.py").read_text()
+    folders = ((ROOT / "functions" / service), (layer / "services"))
+    sources = "".join(path.read_text() for folder in folders for path in folder.glob("*.py"))
+    return f'"{re.sub("[0-9]+$", "", name)}' in sources
+
+
+def test_alarms_and_graphs_are_of_metrics_that_are_emitted(
+    default: Templates, small: Templates
+) -> None:
     for templates in (default, small):
-        for name, alarm in _alarms(templates).items():
-            if alarm.get("Namespace") == "Tocsin":
-                [service] = [each["Value"] for each in alarm["Dimensions"]]
-                assert (ROOT / "functions" / service).is_dir()
-                assert re.search(rf'"{re.sub("[0-9]+$", "", name)}', sources), name
+        board = json.dumps(templates.one("operations", "AWS::CloudWatch::Dashboard"))
+        graphs = re.findall(r'"tocsin-dev","(\w+)","service","(\w+)"', board.replace("\\", ""))
+        alarms = [_watched(each).split() for each in _alarms(templates) if _own(each)]
+        assert len(graphs) > len(alarms) > 5
+        for service, name in [*alarms, *((service, name) for name, service in graphs)]:
+            assert (ROOT / "functions" / service).is_dir()
+            assert _emitted(service, name), (service, name)
+    assert not _emitted("fanout", "Nonsense")
+
+
+def _own(alarm: Any) -> bool:
+    return bool(alarm["Namespace"] == "tocsin-dev")
+
+
+def test_environments_of_one_account_do_not_hear_each_other(synthesize: Synthesize) -> None:
+    templates = synthesize(environment="prod")
+    namespaces = {alarm["Namespace"] for alarm in _alarms(templates)}
+    assert {each for each in namespaces if not each.startswith("AWS/")} == {"tocsin-prod"}
+    assert "tocsin-dev" not in json.dumps(templates.by_part)
+
+
+def test_late_is_ten_seconds_beyond_what_the_fan_out_waits(synthesize: Synthesize) -> None:
+    for settings, threshold_ms in (({}, 11_000), ({"batch_window_seconds": 5}, 15_000)):
+        [lag] = [
+            alarm
+            for alarm in _alarms(synthesize(**settings))
+            if alarm["MetricName"] == "StreamLagMs"
+        ]
+        assert (lag["Threshold"], lag["ExtendedStatistic"]) == (threshold_ms, "p90")
+
+
+def test_a_task_is_full_at_four_fifths_of_what_it_takes(synthesize: Synthesize) -> None:
+    for settings, limit in (
+        ({"connections_per_task": 1_000}, 2_000),
+        ({"stream_options": {"max_streams": "300"}}, 300),
+    ):
+        templates = synthesize(**settings)
+        task = templates.one("stream-fargate", "AWS::ECS::TaskDefinition")
+        variables = task["ContainerDefinitions"][0]["Environment"]
+        assert {"Name": "TOCSIN_MAX_STREAMS", "Value": str(limit)} in variables
+        [full] = [each for each in _alarms(templates) if each["MetricName"] == "Connections"]
+        assert (full["Threshold"], full["Statistic"]) == (limit * 0.8, "Maximum")
 
 
 def test_silence_is_an_alarm_only_where_something_must_be_heard(default: Templates) -> None:
     loud = {
-        name for name, alarm in _alarms(default).items() if alarm["TreatMissingData"] == "breaching"
+        alarm["MetricName"]
+        for alarm in _alarms(default)
+        if alarm["TreatMissingData"] == "breaching"
     }
     assert loud <= {"Invocations", "HealthyHostCount"}
 
@@ -80,6 +147,7 @@ def test_the_dashboard_shows_every_part(default: Templates) -> None:
         "Sweeper",
         "Valkey: units",
         "Streams: 5xx",
+        "Streams: milliseconds from receipt",
     ):
         assert title in body
 

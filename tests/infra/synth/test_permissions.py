@@ -47,6 +47,38 @@ ON_TABLES = {
     },
 }
 
+LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+VPC = {"CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces"}
+VPC |= {"DescribeSubnets", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"}
+ENTER = {"elasticache:Connect"} | {f"ec2:{action}" for action in VPC}
+PULL = {"GetAuthorizationToken", "BatchCheckLayerAvailability", "BatchGetImage"}
+PULL |= {"GetDownloadUrlForLayer"}
+PUSH = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"}
+# Every role there is, and what it may do beside tables.
+ELSEWHERE = {
+    "default": {
+        "IngestRole": LOG | TRACE,
+        "FanoutRole": LOG | TRACE | ENTER,
+        "SweeperRole": LOG | TRACE | ENTER,
+        "ProjectRole": LOG | TRACE,
+        "StreamTaskTaskRole": {"elasticache:Connect"},
+        "StreamTaskExecutionRole": LOG | {f"ecr:{action}" for action in PULL},
+        "StreamImageProjectRole": LOG
+        | {f"ecr:{action}" for action in PULL | PUSH}
+        | {"s3:GetObject", "s3:GetObjectVersion"},
+        "StreamImageBuilderRole": LOG
+        | {"ecr:DescribeImages", "codebuild:StartBuild", "codebuild:BatchGetBuilds"},
+    },
+    "small": {
+        "IngestRole": LOG,
+        "FanoutRole": LOG,
+        "SweeperRole": LOG,
+        "ProjectRole": LOG,
+        "StreamFunctionRole": LOG,
+    },
+}
+
 # Why a resource can't be named.
 WILDCARDS = {
     "xray:PutTraceSegments": "X-Ray has no resources",
@@ -89,6 +121,21 @@ print(*(partition(kind, "*") for kind in Kind), sep=", ")
 """
     partitions = run(code, lock="functions", environment={}).strip()
     assert f"State: {partitions}" in ON_TABLES["default", "stream-fargate", "StreamTaskTaskRole"]
+
+
+@pytest.mark.parametrize("fixture", ELSEWHERE)
+def test_a_role_may_do_nothing_else(request: pytest.FixtureRequest, fixture: str) -> None:
+    templates = request.getfixturevalue(fixture)
+    granted: dict[str, set[str]] = {}
+    for part in templates.by_part:
+        for role in templates.of(part, "AWS::IAM::Role"):
+            granted[role[:-8]] = {  # without CDK's hash
+                action
+                for actions, _ in _statements(templates, part, role)
+                for action in actions
+                if not action.startswith("dynamodb:")
+            }
+    assert granted == ELSEWHERE[fixture]
 
 
 @pytest.mark.parametrize("fixture", ["default", "small", "localstack"])

@@ -18,7 +18,9 @@ def test_tasks_need_no_nat_and_drain(default: Templates) -> None:
     task = default.one("stream-fargate", "AWS::ECS::TaskDefinition")
     assert task["RuntimePlatform"]["CpuArchitecture"] == "ARM64"
     [container] = task["ContainerDefinitions"]
-    assert container["StopTimeout"] == 30
+    recipe = (assets.ROOT / "infra" / "image" / "Dockerfile").read_text()
+    [graceful] = re.findall(r'"--timeout-graceful-shutdown", "(\d+)"', recipe)
+    assert int(graceful) < container["StopTimeout"]  # then it would be killed
     assert container["ReadonlyRootFilesystem"] is True
 
 
@@ -59,11 +61,15 @@ def test_tasks_follow_connections(synthesize: Synthesize) -> None:
     target = templates.one("stream-fargate", "AWS::ApplicationAutoScaling::ScalableTarget")
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 8)
     policy = templates.one(
-        "stream-fargate", "AWS::ApplicationAutoScaling::ScalingPolicy", "StreamConnections"
+        "stream-fargate",
+        "AWS::ApplicationAutoScaling::ScalingPolicy",
+        "StreamServiceTaskCountTargetConnections",
     )["TargetTrackingScalingPolicyConfiguration"]
     assert policy["TargetValue"] == 1234
-    metrics = policy["CustomizedMetricSpecification"]["Metrics"]
-    assert [each.get("ReturnData", True) for each in metrics] == [False, False, True]
+    metric = policy["CustomizedMetricSpecification"]
+    assert (metric["Namespace"], metric["MetricName"]) == ("tocsin-dev", "Connections")
+    assert metric["Statistic"] == "Average"  # of the tasks, each of which counts itself
+    assert metric["Dimensions"] == [{"Name": "service", "Value": "stream"}]
 
 
 def test_the_image_is_built_where_there_is_no_docker(default: Templates) -> None:
