@@ -21,6 +21,11 @@ def test_every_stack_is_documented(default: Templates, small: Templates) -> None
         assert f"| `{part}` |" in GUIDE
 
 
+def test_alarms_are_counted_as_they_are(default: Templates) -> None:
+    alarms = len(default.of("operations", "AWS::CloudWatch::Alarm"))
+    assert f"{alarms} alarms are ${alarms / 10:.2f}" in GUIDE
+
+
 def test_outputs_that_the_guide_asks_for_are_there(default: Templates) -> None:
     asked = re.findall(r"\$\(out (\w+) (\w+)\)|`out (\w+) (\w+)`", GUIDE)
     assert asked
