@@ -34,7 +34,11 @@ class Ingest(Function):
             },
             timeout=Duration.seconds(29),  # the gateway answers 504 after 30
         )
-        tables.allow(self, journal=["PutItem"], state=["GetItem", "PutItem", "UpdateItem"])
+        tables.allow(
+            self,
+            journal=["PutItem", "BatchGetItem"],  # the latter for what a late repetition asks
+            state=["GetItem", "PutItem", "UpdateItem"],
+        )
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

@@ -39,7 +39,10 @@ class Project(Function):
             memory_mb=1024,
         )
         tables.allow(
-            self, journal=["BatchGetItem"], ledger=["Query"], state=["GetItem", "UpdateItem"]
+            self,
+            journal=["Query", "BatchGetItem"],
+            ledger=["Query"],
+            state=["GetItem", "UpdateItem"],
         )
         consume(
             self,

@@ -87,7 +87,8 @@ def allow_stream(who: iam.IGrantable, *, tables: Tables, valkey: Valkey | None) 
 
     It changes nothing but who is signed in, and which tickets are still good.
     """
-    tables.allow(who, journal=["BatchGetItem"], ledger=["Query", "BatchGetItem"], state=["GetItem"])
+    reads = ["Query", "BatchGetItem"]
+    tables.allow(who, journal=reads, ledger=reads, state=["GetItem"])
     tables.allow_passes(who)
     if valkey is not None:
         valkey.allow(who, SUBSCRIBER)

@@ -14,7 +14,7 @@ CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 # What the adapters call for each function. A transaction needs its parts' actions alone.
 ON_TABLES = {
     ("default", "api", "IngestRole"): {
-        "Journal": {"PutItem"},
+        "Journal": {"PutItem", "BatchGetItem"},
         "State": {"GetItem", "PutItem", "UpdateItem"},
     },
     ("default", "pipeline", "FanoutRole"): {
@@ -24,7 +24,7 @@ ON_TABLES = {
     },
     ("default", "pipeline", "ProjectRole"): {
         "LedgerStream": CONSUMING,
-        "Journal": {"BatchGetItem"},
+        "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query"},
         "State": {"GetItem", "UpdateItem"},
     },
@@ -34,13 +34,13 @@ ON_TABLES = {
         "State": {"GetItem", "PutItem", "Query"},
     },
     ("default", "stream-fargate", "StreamTaskTaskRole"): {
-        "Journal": {"BatchGetItem"},
+        "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem"},
         "State: pass-session#*, pass-ticket#*": {"PutItem", "DeleteItem"},
     },
     ("small", "stream-lambda", "StreamFunctionRole"): {
-        "Journal": {"BatchGetItem"},
+        "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem"},
         "State: pass-session#*, pass-ticket#*": {"PutItem", "DeleteItem"},
