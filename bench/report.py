@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["machine", "milliseconds", "number", "ratio", "show"]
+__all__ = ["machine", "milliseconds", "number", "ratio", "show", "usd"]
 
 _WIDTH = 116  # where the output is no terminal
 
@@ -35,6 +35,11 @@ def number(value: float) -> str:
 def ratio(value: float) -> str:
     """Write how many times the baseline something is."""
     return f"{number(value)}×"  # noqa: RUF001 (the sign of multiplication)
+
+
+def usd(value: float) -> str:
+    """Write dollars: with cents from ten on, below that with the digits that matter."""
+    return f"{value:,.2f}" if value >= 10 else f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
 
 
 def milliseconds(seconds: float) -> str:

@@ -18,7 +18,7 @@ __all__ = ["Project"]
 
 # Not the markers and marks, which share the table.
 _SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
-_WINDOW_SECONDS = 10  # a projected item costs a write however many events change it
+_WINDOW_SECONDS = 30  # a projected item costs a write however many events change it
 
 
 class Project(Function):

@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
-from bench import cost
-from bench.cost import Bill, Deployed, Line, Prices, Run, Use
+from bench.cost.bill import Bill, Line
+from bench.cost.components import lines
+from bench.cost.deployed import Deployed
+from bench.cost.months import break_even
+from bench.cost.prices import FOLDER, Prices
+from bench.cost.tap import read_units
+from bench.cost.use import Run, Use, billed_ms
 from infra.config import Config
 
-FILES = sorted((Path(cost.__file__).parent / "prices").glob("*.json"))
+FILES = sorted(FOLDER.glob("*.json"))
 DEPLOYED = replace(
     Deployed.read(Config(tracing=False)),
     memory_mb=dict.fromkeys(("ingest", "fanout", "project", "sweeper"), 1024),
@@ -39,7 +44,7 @@ def test_the_newest_prices_are_for_one_of_each() -> None:
 
 def test_every_line_has_a_price() -> None:
     by_name = Prices.newest().by_name
-    assert {line.price for line in cost.lines(_run(), DEPLOYED)} <= by_name.keys()
+    assert {line.price for line in lines(_run(), DEPLOYED)} <= by_name.keys()
 
 
 def test_what_is_deployed_is_read_from_the_stacks() -> None:
@@ -53,25 +58,25 @@ def test_what_is_deployed_is_read_from_the_stacks() -> None:
 
 def test_a_share_of_a_core_takes_longer_and_waiting_does_not() -> None:
     use = Use(invocations=2, cpu_ms=10, waits_ms=5)
-    assert cost.billed_ms(use, 1_769) == 10 + 5 + 1  # each is rounded up: half a millisecond
-    assert cost.billed_ms(use, 3_538) == 10 + 5 + 1  # one thread has no use of a second core
-    assert cost.billed_ms(replace(use, waits_ms=0), 1_769 // 4) == pytest.approx(41, rel=0.01)
+    assert billed_ms(use, 1_769) == 10 + 5 + 1  # each is rounded up: half a millisecond
+    assert billed_ms(use, 3_538) == 10 + 5 + 1  # one thread has no use of a second core
+    assert billed_ms(replace(use, waits_ms=0), 1_769 // 4) == pytest.approx(41, rel=0.01)
 
 
 def test_a_hundred_events_make_a_million() -> None:
-    bill = Bill(cost.lines(_run(), DEPLOYED), _prices(http_api_requests=2e-6))
+    bill = Bill(lines(_run(), DEPLOYED), _prices(http_api_requests=2e-6))
     assert bill.by_component["gateway (HTTP API)"] == pytest.approx(2 * 2.0)  # two steps each
-    bill = Bill(cost.lines(_run(), DEPLOYED), _prices(dynamodb_write_units=1e-6))
+    bill = Bill(lines(_run(), DEPLOYED), _prices(dynamodb_write_units=1e-6))
     assert bill.by_component["journal"] == pytest.approx(3.0)
     assert bill.by_component["seal: segments"] == pytest.approx(0.1)
     # 10,000 seconds: a mark of 2 units each minute, a sweep each five.
     assert bill.by_component["seal: marks"] == pytest.approx(2 * 10_000 / 60 * 1e-6)
     assert bill.by_component["sweeper"] == pytest.approx(10_000 / 300 * 1e-6)
     assert bill.total == pytest.approx(sum(bill.by_component.values()))
-    bill = Bill(cost.lines(_run(), DEPLOYED), _prices(lambda_requests=1e-6))
+    bill = Bill(lines(_run(), DEPLOYED), _prices(lambda_requests=1e-6))
     assert bill.by_component["ingest: requests"] == pytest.approx(1.0)
     assert bill.by_component["fanout: requests"] == pytest.approx(0.01)
-    bill = Bill(cost.lines(_run(), DEPLOYED), _prices(lambda_gb_seconds=1.0))
+    bill = Bill(lines(_run(), DEPLOYED), _prices(lambda_gb_seconds=1.0))
     assert bill.by_component["ingest: GB-seconds"] == pytest.approx(
         1e6 * (0.010 + 0.0005) * 1.0  # 10 ms of waiting at 1 GB
     )
@@ -79,7 +84,7 @@ def test_a_hundred_events_make_a_million() -> None:
 
 def test_storage_and_the_edge_stand_apart() -> None:
     prices = _prices(dynamodb_storage=1.0, cloudfront_requests=1e-6)
-    bill = Bill(cost.lines(_run(), DEPLOYED), prices)
+    bill = Bill(lines(_run(), DEPLOYED), prices)
     assert bill.total == 0
     assert bill.apart["CloudFront: what is sent"] == pytest.approx(1.0)
     assert bill.apart["storage: journal, a month"] == pytest.approx(1_000 * 1e6 / 2**30)
@@ -87,7 +92,7 @@ def test_storage_and_the_edge_stand_apart() -> None:
 
 def test_one_request_a_second_and_a_twentieth_of_the_rest_are_traced() -> None:
     traced = replace(DEPLOYED, config=Config(tracing=True))
-    bill = Bill(cost.lines(_run(), traced), _prices(traces=1.0))
+    bill = Bill(lines(_run(), traced), _prices(traces=1.0))
     a_second = (1 + 0.05 * 99) + 1 + 1 / 300  # ingest, fan-out, sweeper
     assert bill.by_component["traces"] == pytest.approx(a_second * 10_000)
 
@@ -100,7 +105,7 @@ def test_a_bill_adds_up_its_lines() -> None:
 
 
 def test_the_dearer_host_pays_off_where_both_cost_the_same() -> None:
-    viewers = cost.break_even(fixed=2, viewer=10, host_fixed=20, host_viewer=1)
+    viewers = break_even(fixed=2, viewer=10, host_fixed=20, host_viewer=1)
     assert viewers == 2
     assert 2 + 10 * viewers == 20 + 1 * viewers
 
@@ -135,7 +140,7 @@ _QUERY: dict[str, Any] = {"ExpressionAttributeValues": {":pk": {"S": "segment#or
 def test_reads_are_counted_by_the_developer_guide(
     operation: str, asked: dict[str, Any], answered: dict[str, Any], units: dict[str, float]
 ) -> None:
-    assert cost.read_units(operation, asked, answered) == units
+    assert read_units(operation, asked, answered) == units
 
 
 def _run() -> Run:

@@ -37,7 +37,7 @@ _THROTTLES = frozenset(
 _SERVER_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
 
 
-def client(endpoint_url: str | None = None) -> "DynamoDBClient":
+def client() -> "DynamoDBClient":
     """Return a client that gives up within a few seconds, so that a caller can be told."""
     config = Config(
         connect_timeout=1,
@@ -50,7 +50,7 @@ def client(endpoint_url: str | None = None) -> "DynamoDBClient":
         user_agent=f"tocsin/{__version__}",  # else it is assembled anew for every call
     )
     # boto3's own session would load its resources and S3 transfers: 50 ms more of a cold start.
-    client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=config)
+    client = get_session().create_client("dynamodb", config=config)
     return cast("DynamoDBClient", client)
 
 

@@ -1,0 +1,35 @@
+"""What is assumed, of the traffic and of what can't be measured here."""
+
+# The traffic.
+EVENTS_PER_SECOND = 100
+POLLS_PER_SECOND = 4  # of a stream by Lambda, where a mapping has no batching window
+KEYED_REQUESTS = 100  # with an idempotency key, at the end
+WATCHED_HOURS = 168.0  # a month, of somebody who watches in office hours
+TARGETS = {1: 3.50, 25: 0.35}  # dollars per million events, without storage and CloudFront
+
+# What can't be measured here: round trips to DynamoDB and Valkey in the region, in milliseconds.
+# AWS promises "single-digit milliseconds" for a call; a transaction prepares and commits.
+CALL_MS = {
+    "GetItem": 3.0,
+    "Query": 4.0,
+    "BatchGetItem": 5.0,
+    "PutItem": 5.0,
+    "UpdateItem": 5.0,
+    "TransactWriteItems": 12.0,
+}
+PUBLISH_MS = 1.0
+CPU_FACTOR = 1.0  # a Graviton core's time for what takes 1 on this machine
+FULL_CORE_MB = 1_769  # Lambda Developer Guide, "Configure Lambda function memory"
+SAMPLED_PER_SECOND, SAMPLED_BEYOND = 1.0, 0.05  # X-Ray's rule for Lambda, which can't be changed
+LOG_EVENT_BYTES = 26  # CloudWatch Logs counts for each line beside its bytes
+PLATFORM_LOG_BYTES = 700  # START and REPORT in JSON, where the system's log level lets them through
+GATEWAY_STEP_BYTES = 512 * 1024
+ITEM_OVERHEAD_BYTES = 100  # DynamoDB's storage, for each item
+VALKEY_LEAST_GB = 0.1
+SUBSCRIBERS = 1  # stream tasks that hear each message
+ZONES = 2  # with a node of the load balancer in each, and each asks /healthz
+BALANCER_CONNECTIONS = 3_000  # active ones that one LCU holds
+SLOW_WINDOW_SECONDS = 60.0  # of project's mapping, if it were that
+UTILISATION = 0.7  # of provisioned capacity, as DynamoDB's autoscaling aims for
+HOURS, MONTH_SECONDS, GB = 730.0, 730 * 3600, 2**30
+MILLION = 1_000_000

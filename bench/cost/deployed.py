@@ -1,0 +1,92 @@
+"""What of the stacks decides about costs, read from their sources.
+
+The CDK, and the Node that it runs on, are not there where benches run. A test holds what is read
+here to the templates that it makes.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cost.assumed import POLLS_PER_SECOND
+from infra.config import Config
+
+__all__ = ["Deployed"]
+
+_CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"
+_FUNCTIONS = ("ingest", "fanout", "project", "sweeper")
+_SAMPLES = {  # what the gateway puts into its log, by variable
+    "$context.requestId": "JKJaXmPLvHcESHA=",
+    "$context.requestTimeEpoch": "1774000000000",
+    "$context.routeKey": "ANY /api/v1/ingest/{proxy+}",
+    "$context.status": "200",
+    "$context.responseLength": "123",
+    "$context.responseLatency": "12",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What of the stacks decides about costs."""
+
+    memory_mb: Mapping[str, int]
+    fanout_window_seconds: float
+    fanout_records: int  # at most, in an invocation
+    project_window_seconds: float
+    sweep_seconds: float
+    stream_seconds: float  # after which Lambda ends a stream
+    health_seconds: float
+    task_vcpu: float
+    task_gb: float
+    platform_logs: bool
+    access_line: str
+    alarms: Mapping[str, int]  # by the file of their construct
+    config: Config
+
+    @classmethod
+    def read(cls, config: Config) -> "Deployed":
+        """Read the constructs' sources: the CDK is not there where benches run.
+
+        Raises:
+            ValueError: a construct does not say what it used to.
+        """
+        default = _found("function", r"memory_mb: int = (\d+)")
+        template = _found("gateway", r"_LOGGED = \{(.*?)\}", re.DOTALL)
+        logged = dict(re.findall(r'"(\w+)": "([^"]+)"', template))
+        return cls(
+            memory_mb={
+                name: int(_found(construct, r"\bmemory_mb=(\d+)", default=default))
+                for name, construct in {
+                    **{name: name for name in _FUNCTIONS},
+                    "stream": "stream_function",
+                }.items()
+            },
+            fanout_window_seconds=config.batch_window_seconds,
+            fanout_records=int(_found("fanout", r"batch_size=([\d_]+)")),
+            project_window_seconds=float(_found("project", r"_WINDOW_SECONDS = (\d+)")),
+            sweep_seconds=60 * float(_found("sweeper", r"_PERIOD = Duration\.minutes\((\d+)\)")),
+            stream_seconds=float(_found("stream_function", r"_STREAM_SECONDS = (\d+)")),
+            health_seconds=float(_found("stream_service", r"interval=Duration\.seconds\((\d+)\)")),
+            task_vcpu=int(_found("stream_service", r"\bcpu=(\d+)")) / 1024,
+            task_gb=int(_found("stream_service", r"memory_limit_mib=(\d+)")) / 1024,
+            platform_logs=_found("function", r"SystemLogLevel\.(\w+)") != "WARN",
+            access_line=json.dumps({name: _SAMPLES.get(v, "-") for name, v in logged.items()}),
+            alarms={
+                path.stem: len(re.findall(r'\b(?:above|silent)\(\s*"', path.read_text()))
+                for path in _CONSTRUCTS.glob("*.py")
+            },
+            config=config,
+        )
+
+    def period_ms(self, window_seconds: float) -> int:
+        """Return how long it takes from one invocation by a stream to the next, in a full flow."""
+        return round(1000 * window_seconds) or 1000 // POLLS_PER_SECOND
+
+
+def _found(construct: str, pattern: str, flags: int = 0, default: str | None = None) -> str:
+    found = re.search(pattern, (_CONSTRUCTS / f"{construct}.py").read_text(), flags)
+    if found is None and default is None:
+        raise ValueError(f"infra/constructs/{construct}.py has no {pattern}")
+    return default or "" if found is None else found[1]

@@ -1,0 +1,116 @@
+"""The deployed handlers, wired to a clock, a client and a broker of the bench."""
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from bench import lambdas
+from bench.cost.assumed import LOG_EVENT_BYTES, PLATFORM_LOG_BYTES, PUBLISH_MS, SUBSCRIBERS
+from bench.cost.deployed import Deployed
+from bench.cost.tap import Tap
+from bench.cost.use import Use
+from fakes.stores import FakeClock
+from tocsin import bootstrap
+from tocsin.settings import FanoutSettings, IngestSettings, StoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["Broker", "Functions", "wired"]
+
+
+class Broker:
+    """Remembers how large the messages were."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.sizes: list[int] = []
+
+    def publish(self, org: str, message: bytes) -> None:
+        """See :meth:`tocsin.ports.Broker.publish`."""
+        self.sizes.append(len(message))
+
+
+class Functions:
+    """The handlers, invoked as Lambda does: JSON in, JSON out."""
+
+    def __init__(self, deployed: Deployed, broker: Broker, tap: Tap | None) -> None:
+        """Count what they use; units and waits only with a ``tap``."""
+        self._platform_bytes = PLATFORM_LOG_BYTES if deployed.platform_logs else 0
+        self._broker = broker
+        self._tap = tap
+        self.metrics: set[str] = set()
+        self.told_bytes = 0
+
+    def __call__(self, name: str, event: dict[str, Any], use: Use) -> dict[str, Any]:
+        """Invoke one, add what it used to ``use``, and return its answer.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        handler = import_module(f"functions.{name}.handler").handler
+        context, payload, printed = lambdas.context(name), json.dumps(event), io.StringIO()
+        if self._tap:
+            self._tap.reset()
+        self._broker.sizes.clear()
+        with redirect_stdout(printed):
+            began = time.process_time()
+            result = json.dumps(handler(json.loads(payload), context))
+            use.cpu_ms += (time.process_time() - began) * 1000
+        use.invocations += 1
+        logged = printed.getvalue().splitlines()
+        use.log_bytes += self._platform_bytes + sum(
+            len(line.encode()) + LOG_EVENT_BYTES for line in logged
+        )
+        self.metrics.update(name for line in logged for name in _metrics(line))
+        use.waits_ms += PUBLISH_MS * len(self._broker.sizes)
+        use.ecpus += sum(max(1.0, size / 1024) for size in self._broker.sizes) * (1 + SUBSCRIBERS)
+        self.told_bytes += sum(self._broker.sizes)
+        if self._tap:
+            use.waits_ms += self._tap.waits_ms
+            use.reads.update(self._tap.reads)
+            for kind, units in self._tap.units.items():
+                use.writes[kind.partition("-")[0]] += units
+        answer: dict[str, Any] = json.loads(result)
+        if answer.get("batchItemFailures") or answer.get("statusCode", 200) != 200:
+            raise RuntimeError(f"{name}: {answer}")
+        return answer
+
+
+def _metrics(line: str) -> list[str]:
+    emitted = json.loads(line).get("_aws", {}).get("CloudWatchMetrics", [])
+    return [metric["Name"] for each in emitted for metric in each["Metrics"]]
+
+
+@contextmanager
+def wired(
+    settings: StoreSettings, client: "DynamoDBClient", clock: FakeClock, broker: Broker
+) -> Iterator[None]:
+    """Let the handlers' services be wired as deployed, but to these; afterwards as before."""
+    stores = settings.model_dump()
+    with ExitStack() as patched:
+        for name, value in {
+            "client": lambda: client,
+            "SystemClock": lambda: clock,
+            "_broker": lambda _: broker,
+        }.items():
+            patched.enter_context(patch.object(bootstrap, name, value))
+        services: dict[str, Any] = {
+            "ingest": bootstrap.ingest(IngestSettings(**stores)),
+            "fanout": bootstrap.fanout(FanoutSettings(**stores)),
+            "project": bootstrap.project(settings),
+            "sweeper": bootstrap.sweep(FanoutSettings(**stores)),
+        }
+        for name, service in services.items():
+            module = import_module(f"functions.{name}.handler")
+            patched.enter_context(patch.object(module, "service", _always(service)))
+        yield
+
+
+def _always[T](value: T) -> Callable[[], T]:
+    return lambda: value

@@ -1,0 +1,169 @@
+"""Some seconds of steady traffic through the handlers, in the rhythm in which they are deployed."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+from uuid import UUID
+
+from bench import lambdas, traffic
+from bench.cost.assumed import EVENTS_PER_SECOND, ITEM_OVERHEAD_BYTES, KEYED_REQUESTS
+from bench.cost.deployed import Deployed
+from bench.cost.functions import Broker, Functions, wired
+from bench.cost.tap import Tap
+from bench.cost.use import Run, Use
+from bench.lambdas import EVENTS_PER_MONTH, ORG, Tenant
+from fakes.stores import FakeClock
+from support.ministack import Server
+from tocsin import bootstrap
+from tocsin.adapters import dynamodb
+from tocsin.domain.batch import SETTLED_MS
+from tocsin.domain.keys import Scope, mint
+from tocsin.local.tables import create
+from tocsin.ports import Org
+from tocsin.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["measured", "steady"]
+
+
+def measured(server: Server, size: int, deployed: Deployed) -> Run:
+    """Return a metered run with the CPU times of one that was only timed."""
+    run, timed = (steady(server, size, deployed, metered=metered) for metered in (True, False))
+    for name, use in run.uses.items():
+        use.cpu_ms = timed.uses[name].cpu_ms
+    for of in ("sweep", "idle_sweep", "keyed"):
+        getattr(run, of).cpu_ms = getattr(timed, of).cpu_ms
+    return run
+
+
+def steady(server: Server, size: int, deployed: Deployed, *, metered: bool) -> Run:
+    """Run the traffic on tables of its own; times are those of the meter too, where it counts."""
+    lambdas.prepare()
+    name = f"-{size}-{time.monotonic_ns()}"
+    settings = StoreSettings(
+        journal_table=f"journal{name}", ledger_table=f"ledger{name}", state_table=f"state{name}"
+    )
+    with patch.dict(os.environ, server.env):
+        tables, client = server.client(), dynamodb.client()
+    create(tables, settings)
+    tap = Tap(client, tables) if metered else None
+    clock, broker = FakeClock(), Broker()
+    with wired(settings, client, clock, broker):
+        functions = Functions(deployed, broker, tap)
+        return _Traffic(size, deployed, settings, tables, clock, functions, tap).run()
+
+
+@dataclass(slots=True)
+class _Traffic:
+    size: int
+    deployed: Deployed
+    settings: StoreSettings
+    tables: "DynamoDBClient"
+    clock: FakeClock
+    functions: Functions
+    tap: Tap | None
+    tenant: Tenant = field(default_factory=Tenant)
+    last_batch: str = "0"
+    last_seq: int = 0
+
+    def run(self) -> Run:
+        run = Run(self.size)
+        period_ms = self.deployed.period_ms(self.deployed.fanout_window_seconds)
+        window_ms = self.deployed.period_ms(self.deployed.project_window_seconds)
+        if window_ms % period_ms:
+            raise ValueError("the windows of project and fan-out don't meet")
+        count = 2 * window_ms * EVENTS_PER_SECOND // 1000 // self.size
+        bodies = iter(traffic.bodies(self.size, count + KEYED_REQUESTS))
+        self._register()
+        run.uses = {name: Use() for name in ("ingest", "fanout", "project")}
+        done, warm_up = 0, {name: Use() for name in run.uses}
+        for now_ms in range(period_ms, 2 * window_ms + 1, period_ms):  # of which one to warm up
+            counting = now_ms > window_ms
+            uses = run.uses if counting else warm_up
+            start_ms = self.clock.ms
+            due = now_ms * EVENTS_PER_SECOND // 1000 // self.size - done
+            for place in range(due):
+                self.clock.ms = start_ms + period_ms * place // due
+                first = done == 0 and place == 0
+                body = next(bodies)
+                answer = self._ingest(body, run.first if first else uses["ingest"])
+                if counting:
+                    run.sent_bytes += len(body)
+                    run.answered_bytes += len(answer["body"])
+            done += due
+            run.events += due * self.size if counting else 0
+            self.clock.ms = start_ms + period_ms
+            told_before = self.functions.told_bytes
+            self._fan_out(uses["fanout"])
+            run.told_bytes += self.functions.told_bytes - told_before if counting else 0
+            if now_ms % window_ms == 0:
+                self._project(uses["project"])
+        marked = sum(of["fanout"].writes["minute"] for of in (warm_up, run.uses))
+        self._look_at_tables(run, done * self.size, marked)
+        self.clock.ms += SETTLED_MS
+        run.swept_events = done * self.size
+        self.functions("sweeper", {}, run.sweep)
+        self.functions("sweeper", {}, run.idle_sweep)
+        for place, body in enumerate(bodies):
+            self._ingest(body, run.keyed, str(UUID(int=place)))
+        run.metrics = self.functions.metrics
+        return run
+
+    def _register(self) -> None:
+        self.tenant.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)
+        admin = bootstrap.admin(self.settings)
+        admin.keys.put(key)
+        admin.orgs.put(Org(ORG, EVENTS_PER_MONTH))
+
+    def _ingest(self, body: bytes, use: Use, idempotency_key: str | None = None) -> dict[str, Any]:
+        event = self.tenant.event(body)
+        if idempotency_key:
+            event["headers"]["idempotency-key"] = idempotency_key
+        return self.functions("ingest", event, use)
+
+    def _fan_out(self, use: Use) -> None:
+        items = self._items(
+            TableName=self.settings.journal_table,
+            KeyConditionExpression="org = :org AND #batch > :last",
+            ExpressionAttributeNames={"#batch": "batch"},
+            ExpressionAttributeValues={":org": {"S": ORG}, ":last": {"S": self.last_batch}},
+        )
+        for records in batched(items, self.deployed.fanout_records, strict=False):
+            self.last_batch = records[-1]["batch"]["S"]
+            self.functions("fanout", lambdas.stream_event(records), use)
+
+    def _project(self, use: Use) -> None:
+        items = self._items(
+            TableName=self.settings.ledger_table,
+            KeyConditionExpression="pk = :pk AND sk > :last",
+            ExpressionAttributeValues={
+                ":pk": {"S": f"segment#{ORG}"},
+                ":last": {"N": str(self.last_seq)},
+            },
+        )
+        self.last_seq = int(items[-1]["sk"]["N"])
+        # The handler reads the keys alone; the rest is there to be parsed.
+        null: dict[str, Any] = {"NULL": True}
+        event = lambdas.stream_event([item | {"org": null, "batch": null} for item in items])
+        for record, item in zip(event["Records"], items, strict=True):
+            record["dynamodb"]["Keys"] = {name: item[name] for name in ("pk", "sk")}
+        self.functions("project", event, use)
+
+    def _items(self, **query: Any) -> list[Any]:
+        pages = self.tables.get_paginator("query").paginate(**query, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"]]
+
+    def _look_at_tables(self, run: Run, events: int, mark_units: float) -> None:
+        if self.tap is None:
+            return
+        for table in (self.settings.journal_table, self.settings.ledger_table):
+            items, size = self.tap.stored(table)
+            name = f"storage: {table.partition('-')[0]}"
+            run.stored_bytes[name] = (size + items * ITEM_OVERHEAD_BYTES) / events
+        marks, _ = self.tap.stored(self.settings.ledger_table, "minute#")
+        run.mark_units = mark_units / marks

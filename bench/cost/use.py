@@ -1,0 +1,62 @@
+"""What was used: by invocations of a function, and by some seconds of traffic."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bench.cost.assumed import CPU_FACTOR, FULL_CORE_MB
+
+__all__ = ["Run", "Use", "billed_ms"]
+
+
+@dataclass(slots=True)
+class Use:
+    """What invocations of one function used, together."""
+
+    invocations: int = 0
+    cpu_ms: float = 0.0
+    waits_ms: float = 0.0
+    log_bytes: int = 0
+    writes: Counter[str] = field(default_factory=Counter)  # units, by the kind of item
+    reads: Counter[str] = field(default_factory=Counter)
+    ecpus: float = 0.0
+
+    def less(self, other: "Use") -> "Use":
+        """Return what this used more than ``other``; it is no invocation."""
+        return Use(
+            cpu_ms=max(0.0, self.cpu_ms - other.cpu_ms),
+            waits_ms=self.waits_ms - other.waits_ms,
+            writes=self.writes - other.writes,
+            reads=self.reads - other.reads,
+            ecpus=self.ecpus - other.ecpus,
+        )
+
+
+@dataclass(slots=True)
+class Run:
+    """Some seconds of steady traffic."""
+
+    size: int
+    events: int = 0
+    sent_bytes: int = 0
+    answered_bytes: int = 0
+    told_bytes: int = 0  # published: what a viewer gets
+    uses: dict[str, Use] = field(default_factory=dict)  # ingest, fanout, project
+    first: Use = field(default_factory=Use)  # the first request to an environment
+    mark_units: float = 0.0  # once a minute
+    swept_events: int = 0
+    sweep: Use = field(default_factory=Use)  # of all these events
+    idle_sweep: Use = field(default_factory=Use)  # of nothing
+    keyed: Use = field(default_factory=Use)  # KEYED_REQUESTS requests
+    stored_bytes: dict[str, float] = field(default_factory=dict)  # an event, by table
+    metrics: set[str] = field(default_factory=set)
+
+    @property
+    def requests(self) -> int:
+        """How many were sent."""
+        return self.events // self.size
+
+
+def billed_ms(use: Use, memory_mb: int) -> float:
+    """Return the time that Lambda bills, each invocation rounded up to a millisecond."""
+    core = min(1.0, memory_mb / FULL_CORE_MB)
+    return use.cpu_ms * CPU_FACTOR / core + use.waits_ms + use.invocations / 2
