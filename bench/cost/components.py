@@ -48,6 +48,8 @@ def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
         yield from written(use.writes, each)
         to_project = "reads: to project" if name == "project" else None
         for kind, units in use.reads.items():
+            if kind in ("key", "org"):  # by the minute, not by the event: below
+                continue
             yield Line(to_project or READS[kind], "dynamodb_read_units", units * each)
     yield Line("seal: marks", "dynamodb_write_units", run.mark_units * seconds / 60)
     yield Line("reads: keys and orgs", "dynamodb_read_units", _key_reads(run, deployed) * seconds)

@@ -93,6 +93,8 @@ def wired(
 ) -> Iterator[None]:
     """Let the handlers' services be wired as deployed, but to these; afterwards as before."""
     stores = settings.model_dump()
+    # The emulator expires by its own clock, what is stored by the bench's.
+    ingest = IngestSettings(**stores, retention_days=36_500)
     with ExitStack() as patched:
         for name, value in {
             "client": lambda: client,
@@ -101,7 +103,7 @@ def wired(
         }.items():
             patched.enter_context(patch.object(bootstrap, name, value))
         services: dict[str, Any] = {
-            "ingest": bootstrap.ingest(IngestSettings(**stores)),
+            "ingest": bootstrap.ingest(ingest),
             "fanout": bootstrap.fanout(FanoutSettings(**stores)),
             "project": bootstrap.project(settings),
             "sweeper": bootstrap.sweep(FanoutSettings(**stores)),

@@ -13,7 +13,7 @@ SEGMENT = {"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "segment#"}]}}}}
 
 @pytest.mark.parametrize(
     ("function", "pattern", "window"),
-    [("FanoutJournal", INSERT, 1), ("ProjectLedger", {**INSERT, **SEGMENT}, 10)],
+    [("FanoutJournal", INSERT, 1), ("ProjectLedger", {**INSERT, **SEGMENT}, 30)],
 )
 def test_streams_reach_their_functions_until_they_have_taken_them(
     default: Templates, function: str, pattern: dict[str, Any], window: int
