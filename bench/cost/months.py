@@ -11,7 +11,7 @@ from bench.cost.assumed import (
     ZONES,
 )
 from bench.cost.bill import Bill, invoked
-from bench.cost.deployed import Deployed
+from bench.cost.deployed import ALARMS, Deployed
 from bench.cost.prices import Prices
 from bench.cost.use import Run
 from bench.report import number, show, usd
@@ -75,12 +75,6 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
     price, tasks = prices.usd, deployed.config.stream_tasks_min if stream == "fargate" else 0
     hours = HOURS * tasks
     checks = ZONES * MONTH_SECONDS / deployed.health_seconds if tasks else 0
-    optional = {"stream_service": "fargate", "stream_function": "lambda", "valkey": "valkey"}
-    alarms = sum(
-        count
-        for construct, count in deployed.alarms.items()
-        if optional.get(construct, stream) in (stream, bus)
-    )
     sweeps = MONTH_SECONDS / deployed.sweep_seconds
     swept = invoked("sweeper", run.idle_sweep, deployed.memory_mb["sweeper"], sweeps)
     return {
@@ -93,7 +87,7 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
         "sweeper": Bill(swept, prices).total
         + price("dynamodb_read_units", run.idle_sweep.reads.total() * sweeps)
         + price("traces", sweeps if deployed.config.tracing else 0),
-        "alarms": price("alarms", alarms),
+        "alarms": price("alarms", ALARMS[stream, bus]),
         "dashboard": price("dashboards", 1),
     }
 
