@@ -5,12 +5,15 @@ import asyncio
 import httpx
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tocsin.local.apigateway import HOP_BY_HOP, MAX_REQUEST_BYTES
 
 __all__ = ["BodyTooLarge", "Disconnected", "ReverseProxy", "read_body"]
 
 _CONNECT_SECONDS = 2.0
+_RESTART_SECONDS = 30.0  # what the upstream may take to be there again
+_LOOK_SECONDS = 0.1
 
 
 class BodyTooLarge(Exception):
@@ -44,14 +47,24 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
 
 
 class ReverseProxy:
-    """An ASGI application that passes every request on to one upstream."""
+    """An ASGI application that passes every request on to one upstream.
 
-    def __init__(self, upstream: str) -> None:
-        """Take the address of the upstream."""
+    While the upstream is being started again, requests wait for it: an ``EventSource`` that is told
+    503 never comes back (https://html.spec.whatwg.org/multipage/server-sent-events.html, 9.2.3).
+    """
+
+    def __init__(self, upstream: str, *, restart_seconds: float = _RESTART_SECONDS) -> None:
+        """Take the address of the upstream, and how long to wait for it."""
         self._upstream = httpx.URL(upstream)
         # The transport alone: a client would add headers, follow redirects and use HTTP_PROXY.
         self._transport = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8)
+        )
+        self._until_there = AsyncRetrying(
+            retry=retry_if_exception_type(httpx.ConnectError),
+            wait=wait_fixed(_LOOK_SECONDS),
+            stop=stop_after_delay(restart_seconds),
+            reraise=True,
         )
 
     async def aclose(self) -> None:
@@ -78,7 +91,10 @@ class ReverseProxy:
     async def _pass(self, scope: Scope, body: bytes, send: Send) -> None:
         started = False
         try:
-            response = await self._transport.handle_async_request(self._request(scope, body))
+            ask = self._until_there.copy()  # each call keeps its own account
+            response: httpx.Response = await ask(
+                self._transport.handle_async_request, self._request(scope, body)
+            )
             try:
                 headers = [
                     (name, value)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from tocsin.local.addresses import LOOPBACK, reserve
 from tocsin.local.apigateway import MAX_REQUEST_BYTES
 from tocsin.local.gateway import application
 from tocsin.local.layout import NAMES, Layout
+from tocsin.local.proxy import ReverseProxy
 
 INGEST = "/api/v1/ingest/raw"
 
@@ -157,13 +159,36 @@ def test_ten_megabytes_are_the_limit(world: World, path: str) -> None:
 
 def test_a_part_that_is_down_is_a_503_at_once(tmp_path: Path) -> None:
     with reserve(0) as closed:
-        ports = dict.fromkeys(NAMES, closed.getsockname()[1])
-        with served(application(Layout(tmp_path, ports))) as port:
-            for path in (INGEST, "/api/v1/events"):
+        down = closed.getsockname()[1]
+        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, down)))
+        stream = ReverseProxy(f"http://{LOOPBACK}:{down}", restart_seconds=0)
+        for app, path in ((gateway, INGEST), (stream, "/api/v1/events")):
+            with served(app) as port:
                 answer = httpx.get(f"http://{LOOPBACK}:{port}{path}", timeout=2)
-                assert answer.status_code == 503
-                assert answer.headers["Retry-After"] == "1"
-                assert answer.json() == {"message": "Service Unavailable"}
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"] == "1"
+            assert answer.json() == {"message": "Service Unavailable"}
+
+
+def test_a_request_waits_for_a_stream_service_that_is_being_started(tmp_path: Path) -> None:
+    """Else an EventSource that was cut by its restart would never come back."""
+    with ExitStack() as running:
+        held = running.enter_context(reserve(0))
+        address = held.getsockname()
+        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, address[1])))
+        port = running.enter_context(served(gateway))
+
+        with ThreadPoolExecutor() as pool:
+            url = f"http://{LOOPBACK}:{port}/api/v1/events"
+            asked = pool.submit(httpx.get, url, timeout=10)
+            with pytest.raises(TimeoutError):
+                asked.result(timeout=0.2)  # not refused while nobody listens
+            listener = running.enter_context(socket.create_server(address))
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert asked.result().status_code == 200
 
 
 def test_other_requests_pass_through_unchanged(world: World) -> None:
