@@ -4,6 +4,9 @@ An event whose type is one of the twelve is sent by that name, an ``anomaly`` as
 ``anomaly.detected``, and all else as ``audit``. Who asks for ``cost.recorded`` gets that of every
 event that cost something, beside the event itself where that was asked for too.
 
+``agentId`` and ``userId`` are the event's; where it has none, those of its payload, since the
+document's emitter puts them into ``data`` alone and its browser client reads them beside it.
+
 ``data`` is what the sender gave as KavachOS' payload. Where it gave none, or the message is named
 differently from the event, it holds the event's other fields in KavachOS' camelCase, with the
 event's own ``type`` among them.
@@ -87,6 +90,8 @@ def _message(name: str, fields: dict[str, Any], seq: int) -> dict[str, Any]:
     for field, key in (("agent_id", "agentId"), ("user_id", "userId")):
         if field in fields:
             message[key] = fields[field]
+        elif isinstance(message["data"], dict) and isinstance(message["data"].get(key), str):
+            message[key] = message["data"][key]
     message |= {key: fields[key] for key in ("tool_name", "metadata") if key in fields}
     message["seq"] = seq
     return message

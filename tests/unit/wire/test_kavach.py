@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from fakes.tenant import Tenant
 from support.streams import Received, decode
+from tocsin.domain import canonical
 from tocsin.wire import kavach, sse
 
 DOCUMENTED = [
@@ -60,6 +62,27 @@ def test_the_documented_emitted_event() -> None:
         "metadata": {"k": 1},
         "seq": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"agentId": "a", "userId": "u"}, {"agentId": "a", "userId": "u"}),
+        ({"agentId": 7}, {}),
+        ("agentId", {}),
+        (None, {}),
+    ],
+)
+def test_who_is_named_in_the_payload_alone_is_named_beside_it(
+    data: Any, expected: dict[str, str]
+) -> None:
+    (event,) = Tenant().add(type="agent.created", data=data)
+    fields = canonical.parse(event.entry)
+    del fields["agent_id"]
+    (message,) = decode(kavach.encode(replace(event, entry=canonical.canonical(fields))))
+    assert {key: message.fields[key] for key in ("agentId", "userId") if key in message.fields} == (
+        expected
+    )
 
 
 def test_an_anomaly_is_detected() -> None:
