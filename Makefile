@@ -7,7 +7,7 @@ export PATH := $(PATH):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),python3 -m uv)
-PARTS := .venv-ministack/.ready .venv-cdk/.ready
+PARTS := .venv-ministack/.ready .venv-cdk/.ready .venv-go/.ready .venv-node/.ready
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
@@ -26,7 +26,7 @@ test: check $(PARTS) ## everything: format, lint, types, import rules, every tes
 check: $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready ## format, lint, types and import rules
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy --exclude '^tests/(infra/(synth|throwaway)|localstack)/'
+	$(BIN)/mypy --exclude '^tests/(infra/(synth|throwaway)|localstack|e2e/samples)/'
 	$(BIN)/mypy --cache-dir .mypy_cache/infra --python-executable .venv-infra/bin/python \
 		infra tests/infra/synth tests/infra/throwaway
 	$(BIN)/mypy --cache-dir .mypy_cache/localstack \
@@ -42,6 +42,7 @@ lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) pyproject.toml --extra local requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/ministack.in -o requirements/ministack.txt
 	$(COMPILE) requirements/infra.in -o requirements/infra.txt
+	$(COMPILE) requirements/go.in -o requirements/go.txt
 	cd tests/localstack && $(COMPILE) --no-python-downloads pyproject.toml --group dev \
 		-o ../../requirements/localstack.txt
 
@@ -66,6 +67,10 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(environment)
 	@touch $@
 
+.venv-go/.ready: requirements/go.txt
+	$(environment)
+	@touch $@
+
 .venv-infra/.ready: requirements/infra.txt
 	$(environment)
 	@touch $@
@@ -81,4 +86,15 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@mkdir -p $(dir $@) && cd $(dir $@) \
 		&& PATH=$(CURDIR)/.venv-infra/bin:$$PATH npm pack --silent aws-cdk@2.1148.1 >/dev/null \
 		&& sha512sum --quiet --check $(CURDIR)/$< && tar -xzf aws-cdk-2.1148.1.tgz
+	@touch $@
+
+# A client for Node, two packages from npm, by their checksums.
+.venv-node/.ready: requirements/eventsource.sha512 .venv-infra/.ready
+	@rm -rf $(dir $@) && mkdir -p $(dir $@)node_modules && cd $(dir $@) \
+		&& PATH=$(CURDIR)/.venv-infra/bin:$$PATH \
+			npm pack --silent eventsource@5.1.5 eventsource-parser@4.1.3 >/dev/null \
+		&& sha512sum --quiet --check $(CURDIR)/$< && for package in eventsource eventsource-parser; do \
+			mkdir node_modules/$$package \
+			&& tar -xzf $$package-[0-9]*.tgz -C node_modules/$$package --strip-components 1 || exit; \
+		done
 	@touch $@

@@ -5,7 +5,6 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from httpx_sse import connect_sse
 from mcp.client.stdio import stdio_client
 
 from support.product import Product, until
-from tocsin import bootstrap
 from tocsin.services import replay
 
 pytestmark = pytest.mark.xdist_group("product")
@@ -157,23 +155,15 @@ def test_every_call_of_an_agent_is_seen_once_and_in_order_across_kills(
     until(lambda: session(product, "ses_agent").get("events") == calls, "counted once each")
 
 
-@contextmanager
-def tables_of(product: Product) -> Iterator[bootstrap.Admin]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in json.loads((product.home / "local.json").read_bytes())["env"].items():
-            patch.setenv(name, value)
-        yield bootstrap.admin()
-
-
 def session(product: Product, id: str) -> Mapping[str, int | str]:
     """What is projected of a session."""
-    with tables_of(product) as admin:
+    with product.tables() as admin:
         return admin.projections.get(product.org, "session", id) or {}
 
 
 def check_hashes(product: Product, events: list[dict[str, Any]]) -> None:
     """The ledger verifies, and says of every event what the stream said."""
-    with tables_of(product) as admin:
+    with product.tables() as admin:
         last_seq = replay.verify(admin.ledger, admin.journal, product.org).last_seq
         assert last_seq >= events[-1]["seq"]
         stored = replay.read(admin.ledger, admin.journal, product.org, 0, limit=last_seq)

@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import psutil
+import pytest
+
+from tocsin import bootstrap
 
 PATIENCE_SECONDS = 90.0
 TOCSIN = Path(sys.executable).with_name("tocsin")
@@ -110,6 +114,14 @@ class Product:
     def until_ready(self) -> None:
         """Wait until every part is ready."""
         until(lambda: self.health()[0] == 200, "every part ready again")
+
+    @contextmanager
+    def tables(self) -> Iterator[bootstrap.Admin]:
+        """Its tables, without Tocsin in between."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in json.loads((self.home / "local.json").read_bytes())["env"].items():
+                patch.setenv(name, value)
+            yield bootstrap.admin()
 
     @property
     def _over(self) -> bool:

@@ -1,0 +1,3 @@
+const source = new EventSource(
+  '/api/kavach/events/stream?token=tok&types=agent.created,agent.revoked',
+);
