@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),python3 -m uv)
 PARTS := .venv-ministack/.ready .venv-cdk/.ready .venv-go/.ready .venv-node/.ready
+GO = env -i PATH=$(PATH) HOME=$(CURDIR)/.venv-go .venv-go/bin/go
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
@@ -67,8 +68,11 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(environment)
 	@touch $@
 
+# Go compiles its standard library itself, once.
 .venv-go/.ready: requirements/go.txt
 	$(environment)
+	@$(GO) env -w CGO_ENABLED=0 GOPROXY=off GOTOOLCHAIN=local
+	@$(GO) build bufio encoding/json log net/http
 	@touch $@
 
 .venv-infra/.ready: requirements/infra.txt

@@ -216,7 +216,6 @@ def test_rampart_python_forwards_what_is_denied(reader: Reader) -> None:
     assert before < len(client.lines)
 
 
-@pytest.mark.timeout(300)  # the first time, the standard library is compiled
 def test_rampart_go_reads_on_after_an_event_beyond_its_scanner(reader: Reader) -> None:
     """``bufio.Scanner`` drops the rest of a stream after a line of 64 KiB or more."""
     client = reader.go("rampart.go")
@@ -261,7 +260,6 @@ def test_kavach_node_ported(reader: Reader) -> None:
 # Cut connections
 
 
-@pytest.mark.timeout(300)
 def test_clients_that_only_read_end_when_they_are_cut(reader: Reader) -> None:
     """Whoever starts them again starts from then on, as their documents say."""
     curl, python = reader.shell("rampart_curl.sh"), reader.python(reader.sample("rampart.py"))

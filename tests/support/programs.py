@@ -96,14 +96,7 @@ def go_binary(source: Path) -> Path:
         [compiler, "build", "-o", binary, source],
         check=True,
         cwd=source.parent,
-        env={
-            "PATH": os.defpath,
-            "HOME": str(_GO),
-            "GOCACHE": str(_GO / "cache"),
-            "GOPROXY": "off",
-            "GOTOOLCHAIN": "local",
-            "CGO_ENABLED": "0",
-        },
+        env={"PATH": os.defpath, "HOME": str(_GO)},
     )
     return binary
 
