@@ -13,7 +13,7 @@ from tocsin.domain.batch import Batch, pack
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.keys import Scope, mint
 from tocsin.ports import Org
-from tocsin.services.ingest import entries_of
+from tocsin.services.stamp import entries_of
 
 __all__ = ["NewOrg"]
 
