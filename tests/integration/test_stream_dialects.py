@@ -1,7 +1,6 @@
 """The four dialects over HTTP, as their documents' clients use them, and what they share."""
 
 import asyncio
-import json
 import logging
 import socket
 from collections.abc import AsyncIterator
