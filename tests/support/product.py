@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tocsin import bootstrap
+from tocsin.local.layout import Layout
 
 PATIENCE_SECONDS = 90.0
 TOCSIN = Path(sys.executable).with_name("tocsin")
@@ -98,6 +99,10 @@ class Product:
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue  # it ended meanwhile
         return found
+
+    def part_url(self, part: str) -> str:
+        """Where a part listens itself, without the gateway."""
+        return Layout.from_env(self.parts()[part].environ()).url(part)
 
     def kill(self, part: str) -> None:
         """Kill a part's process at once (SIGKILL)."""
