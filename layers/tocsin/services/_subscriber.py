@@ -49,6 +49,7 @@ class Subscriber:
         "_max_bytes",
         "_pace",
         "_quiet",
+        "_reading",
         "_render",
         "_sent_at",
         "_sent_bytes",
@@ -84,6 +85,7 @@ class Subscriber:
         self._max_bytes = max_bytes
         self._waiter: asyncio.Future[None] | None = None
         self._quiet = False
+        self._reading: asyncio.Timeout | None = None  # given up at the end of the stream
         self._ended = False
         self._last = b""
         log.join(self)
@@ -148,6 +150,8 @@ class Subscriber:
             self._ended = True
             self._last = last
             self.wake()
+            if self._reading:
+                self._reading.reschedule(0)
 
     def fail(self, error: IntegrityError) -> None:
         """End the stream, saying which seq can't be served."""
@@ -160,8 +164,15 @@ class Subscriber:
             self._log.ring.leave(self._render)
 
     async def _read(self) -> Chunk | None:
+        """Return what follows in the ledger, however long that takes; None: the stream ends."""
         try:
-            return await self._history.chunk(self._log.org, self._render, self.cursor)
+            async with asyncio.timeout(None) as self._reading:
+                try:
+                    return await self._history.chunk(self._log.org, self._render, self.cursor)
+                finally:
+                    self._reading = None
+        except TimeoutError:
+            return None
         except IntegrityError as error:
             self._refuse(error)
             return None

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy, TocsinError
@@ -88,6 +89,7 @@ class Watch:
         self._reporting: asyncio.Task[None] | None = None
         self._beat: asyncio.Task[None] | None = None
         self._draining = False
+        self._waits: set[asyncio.Timeout] = set()  # for stores, given up when a drain begins
 
     @property
     def subscribers(self) -> int:
@@ -131,13 +133,12 @@ class Watch:
             LimitReached: the org or the key has as many streams as it may.
             Busy: a store does not answer, or this process is about to end.
         """
-        if self._draining:
-            raise Busy("this instance is shutting down: connect again")
         self._seats.take()
         try:
             start = _cursor.Start(last_event_id, after, since)
             key = await identify() if identify else None
-            admission = await asyncio.to_thread(self._admit, credential, start, key)
+            async with self._unless_draining():
+                admission = await asyncio.to_thread(self._admit, credential, start, key)
             self._seats.assign(admission.key)
         except BaseException:
             self._seats.give_back()
@@ -152,13 +153,14 @@ class Watch:
         ``render`` is the dialect with the request's filters.
 
         Raises:
-            Busy: the ledger does not answer.
+            Busy: the ledger does not answer, or this process is about to end.
         """
         org = admission.org
         if self._beat is None:
             self._beat = asyncio.create_task(self._keep_beating())
         while (follow := self._followed.get(org)) is None or follow.log.broken:
-            await self._opening.run(org, lambda: self._open(org))
+            async with self._unless_draining():
+                await self._opening.run(org, lambda: self._open(org))
         log = follow.log
         cursor = log.ring.seq if admission.cursor is None else admission.cursor
         subscriber = Subscriber(
@@ -201,6 +203,8 @@ class Watch:
         once.
         """
         self._draining = True
+        while self._waits:
+            self._waits.pop().reschedule(0)
         for subscriber in self._credentials.all():
             subscriber.end(frames.retry(self._retry_ms()))
 
@@ -219,6 +223,24 @@ class Watch:
         await asyncio.gather(*self._chores.running())
         if self._parts.feed:
             await self._parts.feed.aclose()
+
+    @asynccontextmanager
+    async def _unless_draining(self) -> AsyncIterator[None]:
+        """Wait for a store, but not beyond the beginning of a drain; it may hang for long."""
+        going = Busy("this instance is shutting down: connect again")
+        if self._draining:
+            raise going
+        try:
+            async with asyncio.timeout(None) as wait:
+                self._waits.add(wait)
+                try:
+                    yield
+                finally:
+                    self._waits.discard(wait)
+        except TimeoutError:
+            if not wait.expired():
+                raise
+            raise going from None
 
     def _admit(self, presented: Presented, start: _cursor.Start, key: ApiKey | None) -> Admission:
         parts = self._parts

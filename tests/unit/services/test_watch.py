@@ -1,6 +1,7 @@
 """The engine, over a ledger and a broker in memory."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -399,6 +400,53 @@ async def test_a_cut_without_notice_is_spread_too() -> None:
             assert list(decoder.feed(on.watch.opening(await on.join()))) == []
             waits_ms.add(decoder.retry_ms)
         assert len(waits_ms) > 50
+
+
+@pytest.mark.parametrize("store", ["access", "ledger"])
+async def test_draining_refuses_who_still_waits_for_a_store(store: str) -> None:
+    async with stage() as on:
+        asked, release = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def hang(*_: object) -> Any:
+            loop.call_soon_threadsafe(asked.set)
+            release.wait(20)
+            raise Busy("the store does not answer")
+
+        if store == "access":
+            on.access.authorize = hang  # type: ignore[method-assign]
+        else:
+            on.tenant.ledger.head = hang  # type: ignore[assignment, method-assign]
+        joining = asyncio.create_task(on.join())
+        await asked.wait()
+        on.watch.drain()
+        with pytest.raises(Busy, match="shutting down"):
+            await joining
+        release.set()
+
+
+@pytest.mark.parametrize("how", ["leave", "drain"])
+async def test_who_waits_for_a_ledger_that_does_not_answer_can_go(how: str) -> None:
+    async with stage() as on:
+        on.seal(3)
+        subscriber = await on.join("0")
+
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def busy(*_: object) -> Any:
+            loop.call_soon_threadsafe(asked.set)
+            raise Busy("the ledger is out of reach")
+
+        on.tenant.ledger.segments = busy  # type: ignore[assignment, method-assign]
+        waiting = asyncio.create_task(subscriber.next())
+        await asked.wait()
+        if how == "leave":
+            subscriber.end()
+        else:
+            on.watch.drain()
+        async with asyncio.timeout(5):
+            assert await waiting == (b"" if how == "leave" else frames.retry(2_000))
 
 
 async def test_logs_are_closed_a_while_after_the_last_has_left() -> None:
