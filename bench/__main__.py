@@ -1,4 +1,4 @@
-"""Run the benches: ``python -m bench [--list] [NAME …]``.
+"""Run the benches: ``python -m bench [--list] [--minutes N] [--seed N] [NAME …]``.
 
 Every figure that matters is a ratio to a baseline measured in the same run.
 """
@@ -20,6 +20,7 @@ BENCHES = {
     "imports": "what each function's handler takes to import, against boto3 alone",
     "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
     "stream": "the stream service with many subscribers",
+    "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 
 
@@ -28,6 +29,8 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m bench", description="Measure Tocsin.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
+    parser.add_argument("--minutes", type=float, default=3.0, help="how long chaos lasts (3)")
+    parser.add_argument("--seed", type=int, help="repeats a run of chaos, as far as it goes")
     arguments = parser.parse_args()
     if arguments.list:
         for name, what in BENCHES.items():
@@ -37,11 +40,12 @@ def main() -> int:
         parser.error(f"no such bench: {', '.join(sorted(unknown))} (--list says what there is)")
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the fakes
     print(f"{machine()}\n")
+    options = {"chaos": {"minutes": arguments.minutes, "seed": arguments.seed}}
     failed = []
     for name in arguments.names or BENCHES:
         began = time.monotonic()
         try:
-            import_module(f"bench.{name}").main()
+            import_module(f"bench.{name}").main(**options.get(name, {}))
         except Exception:
             traceback.print_exc()
             failed.append(name)
