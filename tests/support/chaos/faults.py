@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -17,6 +17,7 @@ __all__ = ["FAULTS", "Fault", "Faults"]
 
 GAP_SECONDS = 0.6, 1.8  # between two faults
 PAUSE_SECONDS = 1.0, 4.0
+PATIENCE_SECONDS = 90.0
 GONE_SECONDS = 60.0  # how long a part may take to end, and to be there again
 
 
@@ -48,12 +49,18 @@ class Faults:
     happened: Counter[Fault] = field(default_factory=Counter)
     _pauses: set["asyncio.Task[None]"] = field(default_factory=set)
 
-    async def run(self, seconds: float) -> None:
-        """Go on for so long, but until everything has happened once; all parts run at the end."""
+    async def run(self, seconds: float, enough: Callable[[], bool]) -> None:
+        """Go on for so long, and until everything has happened once and that was ``enough``.
+
+        That is waited for only within :data:`PATIENCE_SECONDS`. All parts run at the end.
+        """
         deadline = time.monotonic() + seconds
         try:
             for fault in self._order():
-                if time.monotonic() >= deadline and self.happened.keys() >= set(FAULTS):
+                now = time.monotonic()
+                if now >= deadline and self.happened.keys() >= set(FAULTS) and enough():
+                    return
+                if now >= deadline + PATIENCE_SECONDS:
                     return
                 await asyncio.sleep(self.random.uniform(*GAP_SECONDS))
                 process = await asyncio.to_thread(self._part, fault.part)

@@ -72,7 +72,7 @@ class _Run:
             async with asyncio.TaskGroup() as group:
                 for producer in producers:
                     group.create_task(producer.run(stop))
-                await faults.run(plan.seconds)
+                await faults.run(plan.seconds, lambda: any(each.retries for each in producers))
                 stop.set()
             report.seconds = time.monotonic() - began
             report.events = sum(producer.accepted for producer in producers)
