@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from support.chaos.check import Expected, compare, events_of, stores
+from support.chaos.check import Expected, compare, events_of, head_of
 from support.chaos.crowd import crowd
 from support.chaos.producer import Producer
 from support.product import Product, until
@@ -51,12 +51,6 @@ def second_stream(product: Product) -> Iterator[tuple[str, psutil.Popen]]:
         held.close()
 
 
-def head(product: Product) -> int:
-    """Return the last seq there is now."""
-    ledger, _ = stores(product)
-    return ledger.head(product.org).seq
-
-
 async def read_until(url: str, product: Product, after: int, last: int) -> bytes:
     """Return what a stream says from after one seq to another, without its heartbeats."""
     data = b""
@@ -74,7 +68,7 @@ async def read_until(url: str, product: Product, after: int, last: int) -> bytes
 async def test_both_say_the_same_of_what_is_accepted_through_one(product: Product) -> None:
     with second_stream(product) as (second, _):
         producer = Producer(product, "agent-0", 100, Random(1))  # noqa: S311
-        before, stop = head(product), asyncio.Event()
+        before, stop = head_of(product).seq, asyncio.Event()
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(producer.run(stop))
             live = [
@@ -95,7 +89,7 @@ async def test_who_is_cut_at_one_goes_on_at_the_other(product: Product) -> None:
     with second_stream(product) as (second, process):
         first = product.part_url("stream")
         producer = Producer(product, "agent-1", 50, Random(2))  # noqa: S311
-        before, stop = head(product), asyncio.Event()
+        before, stop = head_of(product).seq, asyncio.Event()
         async with crowd(
             45, [[first, second], [second, first]], product.headers, 3, slow_readers=False
         ) as everybody:
