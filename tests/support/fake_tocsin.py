@@ -1,5 +1,6 @@
 """A small real HTTP server that keeps Tocsin's contract, and fails when it is told to."""
 
+import gzip
 import json
 import socket
 from collections import deque
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Thread
 from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from tocsin.wire import sse
 
@@ -36,10 +37,12 @@ class Ingest:
     partial: bool
     body: bytes
     authorization: str | None
+    encoding: str | None = None
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return list(json.loads(self.body)["events"])
+        body = gzip.decompress(self.body) if self.encoding == "gzip" else self.body
+        return list(json.loads(body)["events"])
 
 
 class FakeTocsin:
@@ -49,6 +52,7 @@ class FakeTocsin:
         self.faults: deque[Fault] = deque()
         self.cuts: deque[int] = deque()  # each ends a stream after so many messages
         self.streams: list[str | None] = []  # the Last-Event-ID of each connection
+        self.lists: list[dict[str, str]] = []  # the query of each list
         self.ingests: list[Ingest] = []
         self.ledger: list[dict[str, Any]] = []
         self.first_kept = 1
@@ -127,6 +131,24 @@ class FakeTocsin:
                 self._answers[request.key] = (request.body, final)
             return None if fault == "lose the answer" else final
 
+    def list(self, path: str, query: dict[str, str]) -> Answer:
+        """Answer as the list of events does, as far as ``limit``, ``since`` and ``types`` go."""
+        with self.changed:
+            self.lists.append(query)
+            if self.faults:
+                fault = self.faults.popleft()
+                return fault if isinstance(fault, Answer) else Answer(502)
+            if path != "/api/v1/events":
+                return Answer(404, body={"error": "there is nothing at this path"})
+            types = query.get("types", "").split(",")
+            found = [
+                {"model": None, "pii_types": []} | event
+                for event in reversed(self.ledger)
+                if types == [""] or event["type"] in types
+                if event["seq"] > int(query.get("since", 0))
+            ]
+            return Answer(200, body=found[: int(query["limit"])])
+
     def _store(self, request: Ingest) -> Answer:
         if request.authorization != f"Bearer {API_KEY}":
             return Answer(401, body={"error": "no such key"})
@@ -180,6 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
             parse_qs(url.query).get("partial") == ["true"],
             self.rfile.read(int(self.headers["Content-Length"])),
             self.headers["Authorization"],
+            self.headers["Content-Encoding"],
         )
         answer = tocsin.ingest(request) if tocsin.running else None
         if answer is None:
@@ -188,7 +211,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer)
 
     def do_GET(self) -> None:
-        tocsin = self.server.tocsin
+        tocsin, url = self.server.tocsin, urlsplit(self.path)
+        if self.headers["Accept"] == "application/json":
+            self._answer(tocsin.list(url.path, dict(parse_qsl(url.query))))
+            return
         with tocsin.changed:
             tocsin.streams.append(self.headers["Last-Event-ID"])
             tocsin.changed.notify_all()

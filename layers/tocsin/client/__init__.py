@@ -6,12 +6,13 @@
 ...     for event in tocsin.stream(after=0):
 ...         print(event.seq, event.tool_name, event.action)
 
+``emit`` is for what must not wait, ``replay`` for what has been.
 :class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
 """
 
 from tocsin.client._async import AsyncClient
 from tocsin.client._backoff import Backoff
-from tocsin.client._errors import ApiError, Gap, StreamError
+from tocsin.client._errors import ApiError, Gap, Rejected, StreamError
 from tocsin.client._events import Event
 from tocsin.client._outbox import Receipt, Rejection
 from tocsin.client._sync import Client
@@ -24,6 +25,7 @@ __all__ = [
     "Event",
     "Gap",
     "Receipt",
+    "Rejected",
     "Rejection",
     "StreamError",
 ]

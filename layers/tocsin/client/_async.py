@@ -1,18 +1,28 @@
 """The client for asyncio."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import orjson
 from tenacity import AsyncRetrying
 
 from tocsin.client._backoff import Backoff, raise_if_transient
+from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
-from tocsin.client._events import Cursor, Event
+from tocsin.client._events import Cursor, Event, read_list
 from tocsin.client._outbox import Batch, Outbox, Receipt
-from tocsin.client._requests import http_options, ingest_request, stream_request
+from tocsin.client._requests import (
+    MAX_REPLAY,
+    Since,
+    http_options,
+    ingest_request,
+    replay_request,
+    stream_request,
+)
 
 __all__ = ["AsyncClient"]
 
@@ -26,11 +36,16 @@ class AsyncClient:
         api_key: str,
         *,
         backoff: Backoff | None = None,
+        compress: bool = False,
+        on_loss: OnLoss | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Connect to ``url`` when it is first needed."""
         self._backoff = backoff or Backoff()
+        self._compress = compress
         self._http = httpx.AsyncClient(**http_options(url, api_key), transport=transport)
+        self._emitter = Emitter(self._attempt, self._backoff, on_loss)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(
         self,
@@ -40,19 +55,63 @@ class AsyncClient:
         partial: bool = False,
     ) -> Receipt:
         """Send events, in as many requests as the limits ask for; see :meth:`Client.send`."""
-        outbox = Outbox(events, idempotency_key)
+        outbox = Outbox(map(orjson.dumps, events), idempotency_key)
         total = Receipt()
         for batch in outbox:
             total += outbox.settle(batch, await self._post(batch, partial)) or Receipt()
         return total
 
     async def _post(self, batch: Batch, partial: bool) -> httpx.Response:
-        request = ingest_request(self._http, batch, partial=partial)
+        retrying = AsyncRetrying(**self._backoff.retrying())
+        return await retrying(self._post_once, batch, partial)
+
+    async def _post_once(self, batch: Batch, partial: bool) -> httpx.Response:
+        request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
+        return raise_if_transient(await self._http.send(request))
+
+    def emit(self, event: Mapping[str, Any]) -> None:
+        """Send an event some time soon; see :meth:`Client.emit`. Call it from a coroutine."""
+        self._loop = self._loop or asyncio.get_running_loop()
+        self._emitter.emit(event)
+
+    @property
+    def dropped(self) -> int:
+        """See :attr:`Client.dropped`."""
+        return self._emitter.dropped
+
+    @property
+    def refused(self) -> int:
+        """See :attr:`Client.refused`."""
+        return self._emitter.refused
+
+    async def flush(self, timeout_seconds: float | None = None) -> bool:
+        """Send at once what is emitted, and wait; see :meth:`Client.flush`."""
+        return await asyncio.to_thread(self._emitter.flush, timeout_seconds)
+
+    def _attempt(self, batch: Batch) -> httpx.Response:
+        """Send for the emitter's thread, in the event loop, whose connections these are."""
+        if self._loop is None:
+            raise RuntimeError("nothing was emitted")
+        sending = self._post_once(batch, partial=True)
+        try:
+            return asyncio.run_coroutine_threadsafe(sending, self._loop).result()
+        except RuntimeError:  # the loop is closed
+            sending.close()
+            raise
+
+    async def replay(
+        self,
+        since: Since | None = None,
+        types: Iterable[str] | str | None = None,
+        limit: int = MAX_REPLAY,
+    ) -> list[Event]:
+        """Return what happened, newest first; see :meth:`Client.replay`."""
 
         async def attempt() -> httpx.Response:
+            request = replay_request(self._http, since, types, limit)
             return raise_if_transient(await self._http.send(request))
 
-        return await AsyncRetrying(**self._backoff.retrying())(attempt)
+        return read_list(await AsyncRetrying(**self._backoff.retrying())(attempt))
 
     async def stream(
         self,
@@ -91,8 +150,9 @@ class AsyncClient:
         backoff = self._backoff.widened(cursor.retry_seconds)
         return await AsyncRetrying(**backoff.retrying(on_drop, forever=forever))(attempt)
 
-    async def aclose(self) -> None:
-        """Close the connections."""
+    async def aclose(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
+        """Send what was emitted, for so many seconds at most, and close the connections."""
+        await asyncio.to_thread(self._emitter.close, timeout_seconds)
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -105,5 +165,5 @@ class AsyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the connections."""
+        """Close it."""
         await self.aclose()

@@ -9,18 +9,25 @@
         ├── StreamError    the stream is not one, or ends for a reason that no retry mends
         │   └── Gap        events that the cursor asked for are not kept any more
         └── …              httpx's own: no connection, a timeout, a broken answer
+
+    TocsinError
+    └── Rejected           of emitted events, for ``on_loss``: never raised
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 import httpx
 import orjson
 
 from tocsin.domain.errors import Detail, TocsinError
 
-__all__ = ["ApiError", "Gap", "StreamError"]
+if TYPE_CHECKING:
+    from tocsin.client._outbox import Rejection
+
+__all__ = ["ApiError", "Gap", "Rejected", "StreamError"]
 
 
 class ApiError(httpx.HTTPStatusError, TocsinError):
@@ -64,6 +71,15 @@ class Gap(StreamError):
         )
         self.after = after
         self.first_seq = first_seq
+
+
+class Rejected(TocsinError):
+    """Tocsin took the other events of a request, and not these; ``rejections`` says why."""
+
+    def __init__(self, rejections: "Sequence[Rejection]") -> None:
+        """Keep what Tocsin told."""
+        super().__init__(f"{len(rejections)} events are invalid")
+        self.rejections = rejections
 
 
 def _reason(response: httpx.Response) -> tuple[str, Sequence[Detail]]:

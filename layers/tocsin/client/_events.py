@@ -10,8 +10,9 @@ import orjson
 from tocsin.client._errors import ApiError, Gap, StreamError
 from tocsin.wire.sse import Decoder, Message, MessageTooLarge
 
-__all__ = ["STREAM_PATH", "Cursor", "Event"]
+__all__ = ["LIST_PATH", "STREAM_PATH", "Cursor", "Event", "read_list"]
 
+LIST_PATH: Final = "/api/v1/events"
 STREAM_PATH: Final = "/api/v1/events/stream"
 _MAX_RETRY_SECONDS: Final = 60.0
 
@@ -41,7 +42,8 @@ class Event:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Event":
-        """Read an event that Tocsin wrote."""
+        """Read an event that Tocsin wrote; in a list what it does not say is null."""
+        fields = {name: value for name, value in fields.items() if value is not None}
         return cls(
             seq=int(fields["seq"]),
             id=fields["id"],
@@ -121,6 +123,28 @@ class Cursor:
             raise StreamError(str(error)) from error
 
 
+def read_list(response: httpx.Response) -> list[Event]:
+    """Return the events of a list.
+
+    Raises:
+        ApiError: Tocsin refused.
+        httpx.RemoteProtocolError: What answered is not Tocsin.
+    """
+    if not response.is_success:
+        raise ApiError(response)
+    try:
+        match orjson.loads(response.content):
+            case list(found):
+                return [Event.from_fields(fields) for fields in found]
+        raise TypeError("not an array")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise httpx.RemoteProtocolError(
+            f"{response.url.copy_with(query=None)} answered, but with no list of events: "
+            "is it Tocsin's URL?",
+            request=response.request,
+        ) from error
+
+
 def _event(message: Message) -> Event | None:
     if message.event not in ("agent_event", "gap", "error"):
         return None  # of a later version, or an intermediary's
@@ -131,5 +155,5 @@ def _event(message: Message) -> Event | None:
         if message.event == "error":
             raise StreamError(f"{fields['code']}: {fields['message']}")
         return Event.from_fields(fields)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StreamError(f"a message that is no event came as {message.event}") from error

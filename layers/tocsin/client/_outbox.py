@@ -3,9 +3,9 @@
 No I/O: a client takes a batch, sends it, and settles it with the answer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import httpx
@@ -101,9 +101,9 @@ class Outbox:
     can be sent again, within the 24 hours that Tocsin remembers a key, without a double.
     """
 
-    def __init__(self, events: Iterable[Mapping[str, Any]], key: str | None) -> None:
-        """Take events lazily: a batch is serialised when it is asked for."""
-        self._events = enumerate(orjson.dumps(event) for event in events)
+    def __init__(self, events: Iterable[bytes], key: str | None) -> None:
+        """Take serialised events lazily: as many as the batch that is asked for holds."""
+        self._events = enumerate(events)
         self._key = key or uuid4().hex
         self._halves: list[Batch] = []
 

@@ -1,14 +1,30 @@
 """The requests that both clients make."""
 
+import gzip
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 import httpx
 
 from tocsin import __version__
-from tocsin.client._events import STREAM_PATH, Cursor
+from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, Batch
 
-__all__ = ["http_options", "ingest_request", "stream_request"]
+__all__ = [
+    "MAX_REPLAY",
+    "Since",
+    "http_options",
+    "ingest_request",
+    "replay_request",
+    "stream_request",
+]
+
+type Since = datetime | str | int
+"""A time (one without an offset is UTC), or the seq or the id of the event before."""
+
+MAX_REPLAY: Final = 1_000
+_COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and give a tenth
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=45.0)
@@ -25,15 +41,37 @@ def http_options(url: str, api_key: str) -> dict[str, Any]:
 
 
 def ingest_request(
-    http: httpx.Client | httpx.AsyncClient, batch: Batch, *, partial: bool
+    http: httpx.Client | httpx.AsyncClient, batch: Batch, *, partial: bool, compress: bool
 ) -> httpx.Request:
     """Return the request that sends ``batch``; it can be sent again as it is."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": batch.key}
+    body = batch.body()
+    if compress:
+        headers["Content-Encoding"] = "gzip"
+        body = gzip.compress(body, _COMPRESS_LEVEL, mtime=0)
     return http.build_request(
         "POST",
         INGEST_PATH,
         params={"partial": "true"} if partial else None,
-        headers={"Content-Type": "application/json", "Idempotency-Key": batch.key},
-        content=batch.body(),
+        headers=headers,
+        content=body,
+    )
+
+
+def replay_request(
+    http: httpx.Client | httpx.AsyncClient,
+    since: Since | None,
+    types: Iterable[str] | str | None,
+    limit: int,
+) -> httpx.Request:
+    """Return the request for a list of what happened."""
+    params = {"limit": str(limit)}
+    if since is not None:
+        params["since"] = since.isoformat() if isinstance(since, datetime) else str(since)
+    if types is not None:
+        params["types"] = types if isinstance(types, str) else ",".join(types)
+    return http.build_request(
+        "GET", LIST_PATH, params=params, headers={"Accept": "application/json"}
     )
 
 

@@ -2,17 +2,27 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import partial as bind
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import orjson
 from tenacity import Retrying
 
 from tocsin.client._backoff import Backoff, raise_if_transient
+from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
-from tocsin.client._events import Cursor, Event
+from tocsin.client._events import Cursor, Event, read_list
 from tocsin.client._outbox import Batch, Outbox, Receipt
-from tocsin.client._requests import http_options, ingest_request, stream_request
+from tocsin.client._requests import (
+    MAX_REPLAY,
+    Since,
+    http_options,
+    ingest_request,
+    replay_request,
+    stream_request,
+)
 
 __all__ = ["Client"]
 
@@ -26,6 +36,8 @@ class Client:
         api_key: str,
         *,
         backoff: Backoff | None = None,
+        compress: bool = False,
+        on_loss: OnLoss | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Connect to ``url`` when it is first needed.
@@ -34,10 +46,17 @@ class Client:
             url: Tocsin's URL without a path, as ``http://127.0.0.1:8484``.
             api_key: A key with the scope that is needed: ``ingest`` to send, ``read`` to stream.
             backoff: How often and when to try again.
+            compress: Send requests gzipped: a quarter of the bytes, for some microseconds an event.
+            on_loss: Called with a number of emitted events that are lost, and why; not for those
+                that found the queue full.
             transport: Instead of httpx's own.
         """
         self._backoff = backoff or Backoff()
-        self._http = httpx.Client(**http_options(url, api_key), transport=transport)
+        self._compress = compress
+        options = http_options(url, api_key)
+        self._open = bind(httpx.Client, **options, transport=transport)
+        self._http = self._open()
+        self._emitter = Emitter(self._attempt, self._backoff, on_loss, self._after_fork)
 
     def send(
         self,
@@ -72,7 +91,7 @@ class Client:
         partial: bool = False,
     ) -> Iterator[Receipt]:
         """Do what :meth:`send` does, and yield what was taken after each request."""
-        outbox = Outbox(events, idempotency_key)
+        outbox = Outbox(map(orjson.dumps, events), idempotency_key)
         for batch in outbox:
             receipt = outbox.settle(batch, self.post(batch, partial=partial))
             if receipt is not None:
@@ -85,10 +104,61 @@ class Client:
             ApiError: Tocsin was busy or broken each time.
             httpx.TransportError: Tocsin can't be reached.
         """
-        request = ingest_request(self._http, batch, partial=partial)
-        return Retrying(**self._backoff.retrying())(
-            lambda: raise_if_transient(self._http.send(request))
-        )
+        return Retrying(**self._backoff.retrying())(self._post_once, batch, partial)
+
+    def _post_once(self, batch: Batch, partial: bool) -> httpx.Response:
+        request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
+        return raise_if_transient(self._http.send(request))
+
+    def emit(self, event: Mapping[str, Any]) -> None:
+        """Send an event some time soon: with 99 others, or after 100 ms. Never waits or raises.
+
+        Emitted events are sent in their order by a thread of this client, and each request is
+        repeated until it is stored or refused. Up to 10,000 events (64 MB) wait meanwhile; more are
+        dropped, the newest first. Valid events are stored although others of a request are not.
+        What is still waiting when the program ends is sent within 5 seconds, or lost.
+        """
+        self._emitter.emit(event)
+
+    @property
+    def dropped(self) -> int:
+        """How many emitted events were not sent: no room, no JSON, or no time at the end."""
+        return self._emitter.dropped
+
+    @property
+    def refused(self) -> int:
+        """How many emitted events Tocsin refused."""
+        return self._emitter.refused
+
+    def flush(self, timeout_seconds: float | None = None) -> bool:
+        """Send at once what is emitted, and wait for so many seconds; whether all is settled."""
+        return self._emitter.flush(timeout_seconds)
+
+    def replay(
+        self,
+        since: Since | None = None,
+        types: Iterable[str] | str | None = None,
+        limit: int = MAX_REPLAY,
+    ) -> list[Event]:
+        """Return what happened, newest first: ``limit`` events, 1,000 at most.
+
+        What was stored milliseconds ago may not be in it yet: it is of what is sealed.
+
+        Args:
+            since: Only what was received since this time, or what comes after this event.
+            types: Only events of these types.
+            limit: How many.
+
+        Raises:
+            ApiError: Tocsin refused, as with a type that there is not.
+            httpx.TransportError: Tocsin can't be reached.
+        """
+
+        def attempt() -> httpx.Response:
+            request = replay_request(self._http, since, types, limit)
+            return raise_if_transient(self._http.send(request))
+
+        return read_list(Retrying(**self._backoff.retrying())(attempt))
 
     def stream(
         self,
@@ -143,9 +213,17 @@ class Client:
         backoff = self._backoff.widened(cursor.retry_seconds)
         return Retrying(**backoff.retrying(on_drop, forever=forever))(attempt)
 
-    def close(self) -> None:
-        """Close the connections."""
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
+        """Send what was emitted, for so many seconds at most, and close the connections."""
+        self._emitter.close(timeout_seconds)
         self._http.close()
+
+    def _attempt(self, batch: Batch) -> httpx.Response:
+        return self._post_once(batch, partial=True)
+
+    def _after_fork(self) -> None:
+        """Leave the connections, which are the parent's too, to the parent."""
+        self._http = self._open()
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -157,5 +235,5 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the connections."""
+        """Close it."""
         self.close()

@@ -68,6 +68,16 @@ def test_whatwg_two_events_with_empty_data_and_an_unfinished_one() -> None:
     assert data(b"data\n\ndata\ndata\n\ndata:") == ["", "\n"]
 
 
+def test_whatwg_comments_keep_a_connection_alive() -> None:
+    assert decode(b":\n:\n: \n\n", b":\n") == []
+
+
+def test_whatwg_an_empty_id_resets_the_cursor() -> None:
+    decoder = Decoder(last_event_id="41")
+    assert [message.id for message in decoder.feed(b"id\ndata: a\n\n")] == [""]
+    assert decoder.last_event_id == ""
+
+
 def test_whatwg_a_space_after_the_colon_is_ignored() -> None:
     assert data(b"data:test\n\ndata: test\n\n") == ["test", "test"]
 
@@ -273,6 +283,32 @@ def test_httpx_sse_reads_the_same(sent: list[tuple[str | None, str, str | int | 
         for message in EventSource(response).iter_sse()
     ]
     assert theirs == decode(stream)
+
+
+_FIELD = st.sampled_from(["data", "event", "id", "retry", "", "Data", "dat", "data ", " id"])
+_VALUE = st.sampled_from(["", ":", ": ", ":  ", ": x", ":x:y", ": 7", ": é\u2028\x0b", ": \ufeff"])
+_LINES = st.lists(
+    st.tuples(_FIELD, _VALUE, st.sampled_from(["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n"]))
+)
+
+
+@given(_LINES, _CUTS)
+def test_httpx_sse_reads_any_stream_the_same(
+    lines: list[tuple[str, str, str]], cuts: list[int]
+) -> None:
+    """Where both keep to the standard: it dispatches on an id or retry alone, which that forbids.
+
+    And it is asked for no BOM and for data that is not empty, where it can't tell both apart.
+    """
+    stream = "".join(map("".join, lines)).encode()
+    pieces = _split(stream, cuts)
+    response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=pieces)
+    theirs = [
+        Message(message.event, message.data, message.id)
+        for message in EventSource(response).iter_sse()
+        if message.data
+    ]
+    assert theirs == [message for message in decode(*pieces) if message.data]
 
 
 def test_the_documented_limit_is_the_default() -> None:

@@ -1,0 +1,95 @@
+"""Replaying: the newest events first, as the list gives them."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import httpx
+import pytest
+
+from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
+from tocsin.client import ApiError, AsyncClient, Backoff, Client, Event
+
+NO_WAIT = Backoff(first_seconds=0, max_seconds=0)
+
+
+@pytest.fixture
+def tocsin() -> Iterator[FakeTocsin]:
+    with fake_tocsin() as server:
+        yield server
+
+
+@pytest.fixture(params=["sync", "async"])
+def replay(request: pytest.FixtureRequest, tocsin: FakeTocsin) -> Any:
+    """``replay`` of both clients."""
+
+    def sync_replay(**options: Any) -> list[Event]:
+        with Client(tocsin.url, API_KEY, backoff=NO_WAIT) as client:
+            return client.replay(**options)
+
+    def async_replay(**options: Any) -> list[Event]:
+        async def run() -> list[Event]:
+            async with AsyncClient(tocsin.url, API_KEY, backoff=NO_WAIT) as client:
+                return await client.replay(**options)
+
+        return asyncio.run(run())
+
+    return sync_replay if request.param == "sync" else async_replay
+
+
+def test_the_newest_come_first_and_1000_at_most(replay: Any, tocsin: FakeTocsin) -> None:
+    tocsin.store(*({"type": "tool_call", "toolName": f"t{n}"} for n in range(1, 6)))
+    assert [event.seq for event in replay()] == [5, 4, 3, 2, 1]
+    assert [event.tool_name for event in replay(limit=2)] == ["t5", "t4"]
+    assert [query["limit"] for query in tocsin.lists] == ["1000", "2"]
+
+
+def test_events_are_those_of_the_stream(replay: Any, tocsin: FakeTocsin) -> None:
+    tocsin.store({"type": "tool_call", "toolName": "t", "metadata": {"n": 1}})
+    with Client(tocsin.url, API_KEY) as client, closing(client.stream(0)) as events:
+        (streamed,) = islice(events, 1)
+    (replayed,) = replay()
+    for field in Event.__slots__:
+        if field != "fields":
+            assert getattr(replayed, field) == getattr(streamed, field)
+    assert {"pii_types": []} | dict(streamed.fields) == replayed.fields | {"tool_name": "t"}
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        ({"since": 3}, {"since": "3"}),
+        ({"since": "evt_1"}, {"since": "evt_1"}),
+        ({"since": datetime(2026, 1, 15, 10, tzinfo=UTC)}, {"since": "2026-01-15T10:00:00+00:00"}),
+        ({"types": ["anomaly", "vendor.x"]}, {"types": "anomaly,vendor.x"}),
+        ({"types": "anomaly"}, {"types": "anomaly"}),
+    ],
+)
+def test_what_is_asked_for(
+    replay: Any, tocsin: FakeTocsin, options: dict[str, Any], query: dict[str, str]
+) -> None:
+    tocsin.faults += [Answer(200, body=[])]
+    assert replay(**options) == []
+    assert tocsin.lists == [{"limit": "1000"} | query]
+
+
+def test_a_busy_server_is_asked_again(replay: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(503), Answer(502)]
+    assert replay() == []
+
+
+def test_a_refusal_is_raised(replay: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(400, body={"error": "types: 'x' is not an event type"})]
+    with pytest.raises(ApiError, match=r"400 .*is not an event type"):
+        replay(types="x")
+    assert len(tocsin.lists) == 1
+
+
+@pytest.mark.parametrize("body", ["Welcome", {"events": []}, [1], [{}], {}], ids=str)
+def test_what_is_no_list_is_told(replay: Any, tocsin: FakeTocsin, body: Any) -> None:
+    tocsin.faults += [Answer(200, body=body)]
+    with pytest.raises(httpx.RemoteProtocolError, match="no list of events"):
+        replay()
