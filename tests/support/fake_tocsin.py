@@ -38,6 +38,7 @@ class Ingest:
     body: bytes
     authorization: str | None
     encoding: str | None = None
+    port: int = 0  # the client's
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -203,6 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(int(self.headers["Content-Length"])),
             self.headers["Authorization"],
             self.headers["Content-Encoding"],
+            self.client_address[1],
         )
         answer = tocsin.ingest(request) if tocsin.running else None
         if answer is None:

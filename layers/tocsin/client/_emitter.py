@@ -125,7 +125,7 @@ class Emitter:
         if thread is None:
             return True
         empty = self.flush(timeout_seconds)
-        self._given_up.set()  # ends a wait between two attempts, but no attempt that is under way
+        self._given_up.set()  # ends a wait between two attempts; one more follows
         with self._changed:
             self._drop_queue()
             self._changed.notify_all()
@@ -175,7 +175,7 @@ class Emitter:
 
     def _retrying(self) -> Retrying:
         return Retrying(
-            **self._backoff.retrying(forever=True)
+            **self._backoff.retrying()
             | {
                 "sleep": sleep_using_event(self._given_up),
                 "stop": stop_when_event_set(self._given_up),

@@ -271,11 +271,12 @@ def test_closing_sends_the_rest(make: Any, tocsin: FakeTocsin) -> None:
 
 def test_closing_in_an_outage_ends_and_counts_what_is_lost(make: Any, tocsin: FakeTocsin) -> None:
     client = make(backoff=Backoff(first_seconds=60, max_seconds=600))
-    tocsin.stop()
+    tocsin.faults += [Answer(503)] * 100
     client.emit(*calls(1_500))
+    assert not client.flush(0.2)
     client.close(0.2)
     assert client.dropped == 1_500
-    client.close(0.2)
+    assert len({request.key for request in tocsin.ingests}) == 1  # the second was not tried
 
 
 def test_what_is_emitted_after_the_end_is_dropped(tocsin: FakeTocsin) -> None:
@@ -359,3 +360,5 @@ def test_a_forked_child_sends_its_own_events_alone(tocsin: FakeTocsin) -> None:
         "assert os.waitpid(child, 0)[1] == 0\n",
     )
     assert sorted(tocsin.tools) == ["child", "first", "parent"]
+    ports = {event["toolName"]: each.port for each in tocsin.ingests for event in each.events}
+    assert ports["child"] != ports["first"]  # nobody shares a connection
