@@ -96,10 +96,25 @@ async def test_igris_client_as_printed_on_a_page_of_an_allowed_origin(
             await other.evaluate(script, [product.url, product.api_key])
 
     assert (await page.evaluate(WHO, [product.url]))["org"] == "local"
+    ticket = (await page.evaluate(TICKET, [product.url]))["ticket"]
+    check_ticket(product, ticket)
     assert await page.evaluate(SIGN_OUT, [product.url]) == 204
     assert await page.evaluate(WHO, [product.url]) == {
         "error": "sign in with POST /api/v1/session, or send an API key"
     }
+
+
+def check_ticket(product: Product, ticket: str) -> None:
+    """It opens one stream, and is in no log, as no other credential is."""
+    url = f"{product.url}/v1/events/stream?token={ticket}"
+    with httpx.stream("GET", url, timeout=10) as stream:
+        assert stream.status_code == 200
+        assert '{"type":"connected"}' in next(stream.iter_text())
+    assert httpx.get(url).status_code == 401
+    logs = "".join(log.read_text() for log in (product.home / "logs").iterdir())
+    assert logs
+    for secret in (ticket, product.api_key):
+        assert secret.rpartition("_")[2] not in logs
 
 
 WHO = """
