@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions.stream._cors import SERVERS_SEND
 from functions.stream._endpoint import Unserved
 from functions.stream._presented import header_or_cookie
-from tocsin.asgi.pump import ABORT_SECONDS, abort
+from tocsin.asgi.connection import abort, transport_of
 from tocsin.asgi.query import hide_token
 from tocsin.asgi.refusal import send_problem
 from tocsin.domain.errors import TocsinError
@@ -24,6 +24,7 @@ __all__ = ["EventList", "StreamOrList"]
 
 logger = logging.getLogger(__name__)
 
+_ABORT_SECONDS = 1.0
 _HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 _START = {"type": "http.response.start", "status": 200}
 
@@ -69,8 +70,9 @@ class EventList:
         try:
             await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done() and not serving.result():
-                abort(scope.get(SERVERS_SEND, send))
-                await asyncio.wait([leaving], timeout=ABORT_SECONDS)
+                if (transport := transport_of(scope.get(SERVERS_SEND, send))) is not None:
+                    abort(transport)
+                await asyncio.wait([leaving], timeout=_ABORT_SECONDS)
         finally:
             for task in (serving, leaving):
                 task.cancel()

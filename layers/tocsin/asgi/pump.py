@@ -1,22 +1,25 @@
-"""One stream over raw ASGI: no framework's objects stay in memory while a client watches."""
+"""One stream over raw ASGI: no framework's objects stay in memory while a client watches.
+
+While nothing happens, a stream is the server's own task, which waits for the client to leave. What
+there is to send is sent from where the log wakes the subscriber, by a task that starts at once and
+has ended by then, unless the client or the ledger keeps it waiting. So an idle stream holds one
+task, and a delivery costs no turn of the event loop.
+"""
 
 import asyncio
-import socket
-import struct
 from typing import Any
 
+from tocsin.asgi.connection import abort, transport_of, unsent_bytes
 from tocsin.asgi.types import Receive, Send
 from tocsin.services.watch import Subscriber
 
-__all__ = ["ABORT_SECONDS", "abort", "pump", "send_stream"]
+__all__ = ["pump", "send_stream"]
 
 _HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),  # nginx, and what learned it from nginx
 )
-ABORT_SECONDS = 1.0
-_DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
 
 
 async def send_stream(data: bytes, send: Send) -> None:
@@ -37,26 +40,19 @@ async def pump(
 
     ``send`` is the server's own; the response begins with ``start``, if middleware adds headers.
     """
-    serving = asyncio.current_task()
-    if serving is None:
-        raise RuntimeError("a stream is served in a task")
-    leaving = asyncio.create_task(_end_on_disconnect(receive, subscriber))
-    subscriber.on_stall = serving.cancel
+    await (start or send)(_started())
+    await send({"type": "http.response.body", "body": opening, "more_body": True})
+    del opening
+    sender = _Sender(subscriber, send)
     try:
-        await (start or send)(_started())
-        data = opening
-        while data:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            data = await subscriber.next()
-        await send({"type": "http.response.body"})
+        sender.wake()
+        while (await receive())["type"] != "http.disconnect":  # which follows our own end too
+            pass
     except asyncio.CancelledError:
-        if not subscriber.stalled:
+        if not sender.cancelled():
             raise
-        serving.uncancel()
-        abort(send)
-        await asyncio.wait([leaving], timeout=ABORT_SECONDS)
     finally:
-        leaving.cancel()
+        sender.close()
 
 
 def _started() -> dict[str, Any]:
@@ -64,21 +60,76 @@ def _started() -> dict[str, Any]:
     return {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
 
 
-def abort(send: Send) -> None:
-    """Break the connection of a client that takes nothing.
+class _Sender:
+    """Sends what there is whenever the subscriber is woken."""
 
-    ASGI has no word for this. What uvicorn hands out as ``send`` is bound to the object that has
-    the transport. With another server the response just ends, when that server can send its end.
-    """
-    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
-    if transport is None:
-        return
-    if (connection := transport.get_extra_info("socket")) is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
-    transport.abort()
+    __slots__ = (
+        "_failure",
+        "_gave_up",
+        "_loop",
+        "_send",
+        "_sending",
+        "_serving",
+        "_subscriber",
+    )
 
+    def __init__(self, subscriber: Subscriber, send: Send) -> None:
+        serving = asyncio.current_task()
+        if serving is None:
+            raise RuntimeError("a stream is served in a task")
+        self._subscriber = subscriber
+        self._send = send
+        self._serving = serving
+        self._loop = serving.get_loop()
+        self._sending: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
+        self._gave_up = False
+        subscriber.on_wake = self.wake
+        subscriber.on_stall = self._give_up
+        subscriber.unsent = self._unsent_bytes
 
-async def _end_on_disconnect(receive: Receive, subscriber: Subscriber) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    subscriber.end()
+    def wake(self) -> None:
+        """Send what there is now; most often that is done when this returns."""
+        sending = asyncio.Task(self._send_all(), loop=self._loop, eager_start=True)
+        self._sending = None if sending.done() else sending
+
+    def cancelled(self) -> bool:
+        """Whether it was the sender who cancelled the serving task.
+
+        Raises:
+            Exception: what sending failed with.
+        """
+        if self._failure:
+            raise self._failure
+        return self._gave_up and not self._serving.uncancel()
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        subscriber = self._subscriber
+        subscriber.on_wake = subscriber.on_stall = subscriber.unsent = None
+        if self._sending:
+            self._sending.cancel()
+
+    async def _send_all(self) -> None:
+        try:
+            while data := await self._subscriber.take():
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            if data is not None:
+                await self._send({"type": "http.response.body"})
+        except OSError:
+            pass  # the client has left, which the serving task is told
+        except Exception as error:
+            self._failure = error
+            self._serving.cancel()
+
+    def _give_up(self) -> None:
+        transport = transport_of(self._send)
+        if transport is not None:
+            abort(transport)
+        else:  # the response just ends, when the server can send its end
+            self._gave_up = True
+            self._serving.cancel()
+
+    def _unsent_bytes(self) -> int | None:
+        transport = transport_of(self._send)
+        return None if transport is None else unsent_bytes(transport)

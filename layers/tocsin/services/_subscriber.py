@@ -33,7 +33,9 @@ class Subscriber:
     Replay, live, a slow client and a hole left by pub/sub are the same case: the cursor is behind
     the head, so take the ring's bytes, or the ledger's when the ring begins later.
 
-    ``on_stall`` is called once when the client has not taken for long what it was given.
+    ``on_wake`` is called when there is more after :meth:`take` found nothing, ``on_stall`` once
+    when the client has long taken nothing of what it was given. ``unsent`` tells how many bytes it
+    is yet to take, if that is known; else to take means to take all of a chunk.
     """
 
     __slots__ = (
@@ -53,10 +55,13 @@ class Subscriber:
         "_render",
         "_sent_at",
         "_sent_bytes",
-        "_waiter",
+        "_unsent_bytes",
+        "_waiting",
         "cursor",
         "on_stall",
+        "on_wake",
         "stalled",
+        "unsent",
     )
 
     def __init__(
@@ -70,7 +75,9 @@ class Subscriber:
     ) -> None:
         """Start after ``cursor``, and end before ``max_bytes``."""
         self.cursor = cursor
+        self.on_wake: Callable[[], object] | None = None
         self.on_stall: Callable[[], object] | None = None
+        self.unsent: Callable[[], int | None] | None = None
         self.stalled = False
         self._hash = log.ring.hash if cursor == log.ring.seq else None
         self._log = log
@@ -82,8 +89,9 @@ class Subscriber:
         self._loop = asyncio.get_running_loop()
         self._began_at = self._sent_at = self._loop.time()
         self._sent_bytes = 0
+        self._unsent_bytes = 0  # at the last look
         self._max_bytes = max_bytes
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiting = False  # whether the last take found nothing
         self._quiet = False
         self._reading: asyncio.Timeout | None = None  # given up at the end of the stream
         self._ended = False
@@ -95,8 +103,12 @@ class Subscriber:
         """What it has given so far, without the opening."""
         return self._sent_bytes
 
-    async def next(self) -> bytes:
-        """Return what to send next, waiting for it; empty at the end of the stream."""
+    async def take(self) -> bytes | None:
+        """Return what to send next; None while there is nothing; empty at the end of the stream.
+
+        What the ring holds is returned without waiting. After None ``on_wake`` is called, once,
+        as soon as taking again is worth it.
+        """
         log = self._log
         self._giving = False
         while not self._ended:
@@ -110,34 +122,43 @@ class Subscriber:
                 if self._fits(data):
                     return self._give(data)
             else:
-                self._waiter = self._loop.create_future()
+                self._waiting = True
                 log.waiting.add(self)
-                try:
-                    await self._waiter
-                finally:
-                    self._waiter = None
+                return None
         last, self._last = self._last, b""
         return last
 
+    async def next(self) -> bytes:
+        """Return what to send next, waiting for it; empty at the end of the stream."""
+        while (data := await self.take()) is None:
+            woken = asyncio.Event()
+            self.on_wake = woken.set
+            await woken.wait()
+        return data
+
     def wake(self) -> None:
         """Look at the log again, if waiting."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if self._waiting:
+            self._waiting = False
+            if self.on_wake:
+                self.on_wake()
 
     def keep_alive(self, now: float) -> None:
         """Say something if it has long been silent, and give up a client that takes nothing."""
         silent_seconds = now - self._sent_at
-        if self._waiter is not None:
+        if self._waiting:
             patience_seconds = TELL_SECONDS if self._hidden else self._pace.silence_seconds
             if silent_seconds >= min(patience_seconds, self._pace.silence_seconds):
                 self._quiet = True
                 self.wake()
-        elif self._giving and not self.stalled and silent_seconds >= self._pace.stall_seconds:
-            self.stalled = True
-            self.end()
-            if self.on_stall:
-                self.on_stall()
+        elif self._giving and not self.stalled:
+            if self._takes():
+                self._sent_at = now
+            elif silent_seconds >= self._pace.stall_seconds:
+                self.stalled = True
+                self.end()
+                if self.on_stall:
+                    self.on_stall()
 
     def end_older(self, began_before: float) -> None:
         """End the stream where it is if it began before then (the loop's time)."""
@@ -195,6 +216,13 @@ class Subscriber:
         self._sent_at = self._loop.time()
         self._giving = True
         return data
+
+    def _takes(self) -> bool:
+        """Whether the client has taken anything since the last look."""
+        if self.unsent is None or (unsent_bytes := self.unsent()) is None:
+            return False
+        before, self._unsent_bytes = self._unsent_bytes, unsent_bytes
+        return unsent_bytes < before
 
     def _tell(self) -> bytes:
         self._hidden = False

@@ -1,0 +1,44 @@
+"""The connection behind a ``send``, for which ASGI has no word."""
+
+import asyncio
+import fcntl
+import socket
+import struct
+import sys
+import termios
+from contextlib import suppress
+
+from tocsin.asgi.types import Send
+
+__all__ = ["abort", "transport_of", "unsent_bytes"]
+
+_DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
+
+
+def transport_of(send: Send) -> asyncio.Transport | None:
+    """Return the connection, if the server lets it be known.
+
+    What uvicorn hands out as ``send`` is bound to the object that has it.
+    """
+    transport: asyncio.Transport | None = getattr(
+        getattr(send, "__self__", None), "transport", None
+    )
+    return transport
+
+
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """Return what the client is yet to take: what waits here, and in the kernel where it tells."""
+    size_bytes: int = transport.get_write_buffer_size()
+    if sys.platform == "linux" and (connection := transport.get_extra_info("socket")) is not None:
+        with suppress(OSError):  # it was closed meanwhile
+            size_bytes += int.from_bytes(
+                fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder
+            )
+    return size_bytes
+
+
+def abort(transport: asyncio.Transport) -> None:
+    """Break the connection of a client that takes nothing."""
+    if (connection := transport.get_extra_info("socket")) is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
+    transport.abort()
