@@ -52,14 +52,17 @@ class EventStream:
             subscriber = await self._watch.subscribe(admission, render, self._dialect)
             del render  # the subscriber has the one that is shared
             opening = self._watch.opening(subscriber, self._dialect)
-            await pump(subscriber, opening, receive, scope.get(SERVERS_SEND, send), start=send)
+            sending = pump(subscriber, opening, receive, scope.get(SERVERS_SEND, send), start=send)
+            del opening
+            scope["headers"] = []  # a browser's are more than a kilobyte
+            await sending
         except TocsinError as error:  # nothing has been sent yet
             await self._refuse(error, send)
         finally:
             self._watch.leave(admission, subscriber)
 
     async def _admit(self, scope: Scope) -> tuple[Admission, Render]:
-        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        headers, query = Headers(raw=scope["headers"]), QueryParams(scope["query_string"])
         hide_token(scope, query.multi_items())
         Unserved.unless_read(scope["method"])
         credential = presented(

@@ -43,10 +43,12 @@ class StreamOrList:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request by the one that it is for."""
+        await self._chosen(scope)(scope, receive, send)
+
+    def _chosen(self, scope: Scope) -> ASGIApp:
         accept = ", ".join(Headers(scope=scope).getlist("accept"))
         query = QueryParams(scope["query_string"])
-        chosen = self._stream if wants_stream(accept, query, self._bare) else self._list
-        await chosen(scope, receive, send)
+        return self._stream if wants_stream(accept, query, self._bare) else self._list
 
 
 class EventList:
@@ -107,7 +109,7 @@ class EventList:
         hide_token(scope, query.multi_items())
         Unserved.unless_read(scope["method"])
         credential = header_or_cookie(scope, self._allowed_origins)
-        return self._ask(credential, query.multi_items(), scope["path_params"])
+        return self._ask(credential, query.multi_items(), scope.get("path_params", {}))
 
 
 async def _left(receive: Receive) -> None:

@@ -3,15 +3,16 @@
 ``uvicorn functions.stream.app:app`` wires it from the environment; tests call :func:`build`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.stream._cors import Cors
 from functions.stream._endpoint import EventStream
@@ -65,14 +66,17 @@ def build(parts: StreamParts) -> Router:
             body["status"] = "degraded"  # it serves, from the ledger
         return JSONResponse(body, 200 if health.ledger else 503)
 
-    return Router(
+    streams: dict[str, ASGIApp] = {
+        "/api/v1/events": StreamOrList(stream(IGRIS), newest, parts.bare_events_route),
+        "/v1/events/stream": stream(RAMPART),
+        "/api/v1/events/stream": stream(GOVRIX),
+        "/api/kavach/events/stream": stream(KAVACH),
+    }
+    return _Routes(
+        streams,
         [
-            Route("/api/v1/events", StreamOrList(stream(IGRIS), newest, parts.bare_events_route)),
-            Route("/v1/events/stream", stream(RAMPART)),
-            Route("/api/v1/events/stream", stream(GOVRIX)),
             Route("/api/v1/events/sessions/{session_id:path}", session),
             Route("/api/v1/events/{event_id}", event),
-            Route("/api/kavach/events/stream", stream(KAVACH)),
             *passes,
             Route("/healthz", healthz, methods=["GET"]),
         ],
@@ -81,6 +85,20 @@ def build(parts: StreamParts) -> Router:
         default=_not_found,
         lifespan=lifespan,
     )
+
+
+class _Routes(Router):
+    """Hands streams their requests itself: no :class:`Route` stays in memory while they last."""
+
+    def __init__(self, streams: Mapping[str, ASGIApp], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._streams = streams
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (stream := self._streams.get(scope.get("path", ""))) is None:
+            await super().app(scope, receive, send)
+        else:
+            await stream(scope, receive, send)
 
 
 def _cors(origins: frozenset[str]) -> Middleware:

@@ -1,4 +1,4 @@
-"""uvicorn, for real, on a free port."""
+"""uvicorn, for real, on a free port, as the stream service is deployed."""
 
 import asyncio
 import socket
@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from functions.stream.protocol import StreamProtocol
+
 
 @asynccontextmanager
 async def serving(app: ASGIApp, *, access_log: bool = False) -> AsyncIterator[str]:
     """Serve an application in this event loop, and yield its URL."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=StreamProtocol,
         ws="none",
         log_level="info" if access_log else "warning",
         log_config=None if access_log else uvicorn.config.LOGGING_CONFIG,

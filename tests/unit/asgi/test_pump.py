@@ -1,0 +1,182 @@
+"""The pump, between a log in memory and a server that a test plays."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from fakes.tenant import Tenant
+from tocsin.asgi.pump import pump
+from tocsin.services._history import History
+from tocsin.services._log import Log
+from tocsin.services._ring import Ring
+from tocsin.services._subscriber import Pace, Subscriber
+from tocsin.wire import govrix
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Server:
+    """One response; ``ready`` says whether its client takes what is sent."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.complete = False
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.left = asyncio.Event()
+        self.breaks: Exception | None = None
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        await self.ready.wait()
+        if self.breaks:
+            raise self.breaks
+        self.body += message.get("body", b"")
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.complete = True
+            self.left.set()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+
+class Stage:
+    def __init__(self) -> None:
+        self._tenant = Tenant()
+        head = self._tenant.ledger.head(self._tenant.org)
+        self.log = Log(self._tenant.org, Ring(head.seq, head.hash, 100, 100_000))
+        self._history = History(lambda *_: [])
+
+    def stream(self, server: Server) -> tuple[Subscriber, asyncio.Task[None]]:
+        subscriber = Subscriber(self.log, self._history, govrix.encode, 0, Pace())
+        serving = asyncio.create_task(pump(subscriber, b"hello", server.receive, server.send))
+        return subscriber, serving
+
+    def seal(self, count: int) -> None:
+        assert self.log.append(self._tenant.add(count))
+
+
+async def _turns(done: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so."""
+    for _ in range(1_000):
+        if done():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it does not come to that")
+
+
+@asynccontextmanager
+async def streaming(server: Server) -> AsyncIterator[tuple[Stage, Subscriber, asyncio.Task[None]]]:
+    stage = Stage()
+    subscriber, serving = stage.stream(server)
+    try:
+        await _turns(lambda: bool(stage.log.waiting))
+        async with asyncio.timeout(5):
+            yield stage, subscriber, serving
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_what_is_appended_has_been_sent_when_the_next_line_runs() -> None:
+    server = Server()
+    async with streaming(server) as (stage, _, _):
+        stage.seal(2)
+        assert b"\nid: 1\n" in server.body
+        assert b"\nid: 2\n" in server.body
+
+
+async def test_an_idle_stream_is_one_task() -> None:
+    before = len(asyncio.all_tasks())
+    async with streaming(Server()) as (stage, _, _):
+        stage.seal(1)
+        assert len(asyncio.all_tasks()) == before + 1
+
+
+async def test_a_client_that_is_slow_delays_nobody_and_misses_nothing() -> None:
+    slow, quick = Server(), Server()
+    async with streaming(slow) as (stage, _, _):
+        _, other = stage.stream(quick)
+        await _turns(lambda: len(stage.log.waiting) == 2)
+        slow.ready.clear()
+        for _ in range(3):
+            stage.seal(1)
+        assert quick.body.count(b"\ndata: ") == 3
+        assert slow.body.count(b"\ndata: ") == 0
+        slow.ready.set()
+        await _turns(lambda: slow.body == quick.body)
+        quick.left.set()
+        await other
+
+
+async def test_the_end_of_the_stream_ends_the_response() -> None:
+    server = Server()
+    async with streaming(server) as (_, subscriber, serving):
+        subscriber.end(b"bye")
+        await serving
+        assert server.body.endswith(b"bye")
+        assert server.complete
+
+
+async def test_nothing_is_sent_to_who_has_left() -> None:
+    server = Server()
+    async with streaming(server) as (stage, _, serving):
+        server.left.set()
+        await serving
+        stage.seal(1)
+        assert server.body == b"hello"
+
+
+async def test_a_client_that_leaves_while_it_is_sent_something_is_no_error() -> None:
+    server = Server()
+    async with streaming(server) as (stage, _, serving):
+        server.breaks = ConnectionResetError()
+        stage.seal(1)
+        server.left.set()
+        await serving
+
+
+async def test_nothing_is_left_of_a_client_that_leaves_while_it_takes_nothing() -> None:
+    before = len(asyncio.all_tasks())
+    server = Server()
+    async with streaming(server) as (stage, _, serving):
+        server.ready.clear()
+        stage.seal(1)
+        assert len(asyncio.all_tasks()) == before + 2
+        server.left.set()
+        await serving
+        await _turns(lambda: len(asyncio.all_tasks()) == before)
+
+
+async def test_the_server_hears_of_a_failure() -> None:
+    server = Server()
+    async with streaming(server) as (stage, _, serving):
+        server.breaks = ValueError("what the server did not expect")
+        stage.seal(1)
+        with pytest.raises(ValueError, match="did not expect"):
+            await serving
+
+
+async def test_a_stalled_client_is_given_up_where_its_connection_can_not_be_broken() -> None:
+    server = Server()
+    async with streaming(server) as (stage, subscriber, serving):
+        server.ready.clear()
+        stage.seal(1)
+        subscriber.keep_alive(asyncio.get_running_loop().time() + 3_600)
+        await serving
+        assert not server.complete
+
+
+async def test_who_cancels_a_stream_sees_it_cancelled() -> None:
+    async with streaming(Server()) as (_, _, serving):
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
