@@ -432,6 +432,34 @@ async def test_a_client_that_accepts_nothing_is_closed(caplog: pytest.LogCapture
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+async def test_a_client_that_takes_little_at_a_time_is_kept() -> None:
+    async with stage(stall_seconds=0.5) as on:
+        url = on.client.base_url
+        loop = asyncio.get_running_loop()
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+            slow.setblocking(False)
+            await loop.sock_connect(slow, (url.host, url.port))
+            request = f"GET {GOVRIX} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer acme\r\n\r\n"
+            await loop.sock_sendall(slow, request.encode())
+
+            async def take(seconds: float) -> None:
+                until = loop.time() + seconds
+                while loop.time() < until:
+                    assert await loop.sock_recv(slow, 8_192), "the stream has ended"
+                    await asyncio.sleep(0.03)
+
+            await take(0)
+            taking = asyncio.create_task(take(6))
+            async with watching(on) as reader:
+                for _ in range(60):  # more than the kernel keeps for a client
+                    last = on.seal(20, metadata={"text": "x" * 8_000})[-1].seq
+                    while reader.decoder.last_event_id != str(last):
+                        await reader.read()
+                    reader.data = b""
+            await taking  # raises when the connection is reset
+
+
 async def wait_for_reset(connection: socket.socket) -> None:
     """Raise what the connection ended with, without taking anything from it."""
     if error := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
