@@ -28,7 +28,8 @@ check: $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready ## format, lint
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy --exclude '^tests/(infra/(synth|throwaway)|localstack|e2e/samples)/'
-	$(BIN)/mypy --cache-dir .mypy_cache/infra --python-executable .venv-infra/bin/python \
+	$(BIN)/mypy --cache-dir .mypy_cache/infra --follow-imports silent \
+		--python-executable .venv-infra/bin/python \
 		infra tests/infra/synth tests/infra/throwaway
 	$(BIN)/mypy --cache-dir .mypy_cache/localstack \
 		--python-executable .venv-localstack/bin/python tests/localstack

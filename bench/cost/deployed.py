@@ -16,10 +16,10 @@ from infra.config import Config
 __all__ = ["ALARMS", "Deployed"]
 
 ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 19,
-    ("fargate", "ledger"): 16,
-    ("lambda", "valkey"): 18,
-    ("lambda", "ledger"): 15,
+    ("fargate", "valkey"): 23,
+    ("fargate", "ledger"): 19,
+    ("lambda", "valkey"): 22,
+    ("lambda", "ledger"): 18,
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"

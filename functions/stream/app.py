@@ -3,9 +3,10 @@
 ``uvicorn functions.stream.app:app`` wires it from the environment; tests call :func:`build`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import starmap
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -90,8 +91,10 @@ def build(parts: StreamParts) -> Router:
 class _Routes(Router):
     """Hands streams their requests itself: no :class:`Route` stays in memory while they last."""
 
-    def __init__(self, streams: Mapping[str, ASGIApp], *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(
+        self, streams: Mapping[str, ASGIApp], routes: Sequence[Route], **options: Any
+    ) -> None:
+        super().__init__([*starmap(Route, streams.items()), *routes], **options)
         self._streams = streams
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
