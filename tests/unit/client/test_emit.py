@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, Fault, fake_tocsin
-from tocsin.client import ApiError, AsyncClient, Backoff, Client, Rejected, _emitter
+from tocsin.client import ApiError, AsyncClient, Backoff, Client, Rejected, _queue
 
 SOON = Backoff(first_seconds=0.01, max_seconds=0.05)
 
@@ -105,7 +105,7 @@ def test_what_is_emitted_is_stored_in_order_without_another_call(tocsin: FakeToc
 def test_100_events_go_at_once_and_fewer_wait(
     tocsin: FakeTocsin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_emitter, "FLUSH_SECONDS", 3_600)
+    monkeypatch.setattr(_queue, "FLUSH_SECONDS", 3_600)
     with Client(tocsin.url, API_KEY) as client:
         for call in calls(100):
             client.emit(call)
