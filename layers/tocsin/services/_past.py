@@ -26,13 +26,15 @@ _NEAR = 64  # seqs that are as cheap to pass over as to ask for anew
 class Past:
     """An org's ledger and journal; before ``expired_before_ms`` the journal may have dropped some.
 
-    What was sealed before then is passed over, whether it was dropped or not yet.
+    What was sealed before then is passed over, whether it was dropped or not yet. ``looks_at`` is
+    how many events a search may look at; None: all.
     """
 
     ledger: Ledger
     journal: Journal
     org: str
     expired_before_ms: int = 0
+    looks_at: int | None = MAX_EVENTS_LOOKED_AT
 
     def back(self, spans: Iterable[range]) -> Iterator[list[SealedEvent]]:
         """Yield all events of some spans of seqs, which come newest first, step by step.
@@ -40,15 +42,15 @@ class Past:
         It ends where everything is older than the retention.
 
         Raises:
-            TooFar: this was called for more than :data:`MAX_EVENTS_LOOKED_AT`.
+            TooFar: there are more of them than may be looked at.
             IntegrityError: what is stored there is not what was sealed.
             Busy: a store does not answer.
         """
         looked_at = 0
         for span in spans:
             for group in self._steps(self._parts_back(span)):
-                if looked_at >= MAX_EVENTS_LOOKED_AT:
-                    raise _too_far(group[0][0].last_seq + 1)
+                if self.looks_at is not None and looked_at >= self.looks_at:
+                    raise _too_far(self.looks_at, group[0][0].last_seq + 1)
                 looked_at += sum(part.count for part, _ in group)
                 yield [
                     event
@@ -145,9 +147,9 @@ def _runs(seqs: Sequence[int]) -> Iterator[range]:
             start = place + 1
 
 
-def _too_far(before_seq: int) -> TooFar:
+def _too_far(looks_at: int, before_seq: int) -> TooFar:
     return TooFar(
-        f"a request looks at {MAX_EVENTS_LOOKED_AT:,} events at most, and what it asks for takes "
+        f"a request looks at {looks_at:,} events at most, and what it asks for takes "
         f"it back beyond seq {before_seq}: give after or since, ask for fewer or for a session, "
         f"or go on with GET /api/v1/events and before={before_seq}"
     )

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from tocsin.domain.ids import batch_of, batch_time_ms
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Journal, Ledger
-from tocsin.services import _since, replay
+from tocsin.services import _since
+from tocsin.services._past import Past
 
 __all__ = ["newest_first"]
-
-_STEP_EVENTS = 250  # held at once
 
 
 def newest_first(
@@ -21,20 +20,10 @@ def newest_first(
         IntegrityError: an event is not the one that was sealed; those after it were yielded.
         Busy: a store does not answer.
     """
-    first = _since.seq_before(ledger, org, since_ms)
-    end = ledger.head(org).seq
-    while end > first:
-        start, events = max(end - _STEP_EVENTS, first), list[SealedEvent]()
-        while (at := start + len(events)) < end:
-            try:
-                events += replay.read(
-                    ledger, journal, org, at, limit=end - at, expired_before_ms=expired_before_ms
-                )
-            except replay.Gap as gap:
-                first = start = min(gap.first_seq - 1, end)
-                events.clear()
-        yield from (event for event in reversed(events) if _received_ms(event) >= since_ms)
-        end = start
+    past = Past(ledger, journal, org, expired_before_ms, looks_at=None)
+    span = range(_since.seq_before(ledger, org, since_ms) + 1, ledger.head(org).seq + 1)
+    for events in past.back([span] if span else []):
+        yield from (event for event in events if _received_ms(event) >= since_ms)
 
 
 def _received_ms(event: SealedEvent) -> int:

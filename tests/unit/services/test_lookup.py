@@ -67,6 +67,7 @@ class Case:
         self.tenant = Tenant(ledger=self.ledger, journal=self.journal)
         self.projections = FakeProjections()
         self.events: list[SealedEvent] = []
+        self.looks_at: int | None = _past.MAX_EVENTS_LOOKED_AT
 
     def add(self, *counts: int, **fields: object) -> list[SealedEvent]:
         events = self.tenant.add(*counts, **fields)
@@ -77,7 +78,7 @@ class Case:
         Projector(ledger=self.ledger, journal=self.journal, projections=self.projections)(["acme"])
 
     def past(self, expired_before_ms: int = 0, org: str = "acme") -> Past:
-        return Past(self.ledger, self.journal, org, expired_before_ms)
+        return Past(self.ledger, self.journal, org, expired_before_ms, self.looks_at)
 
     def newest(self, page: Page, **past: Any) -> list[SealedEvent]:
         now_ms = self.tenant.clock.ms
@@ -238,7 +239,7 @@ def test_a_long_answer_comes_in_small_steps(case: Case) -> None:
 
 
 def test_there_is_a_limit_to_what_is_looked_at(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_past, "MAX_EVENTS_LOOKED_AT", 300)
+    case.looks_at = 300
     monkeypatch.setattr(_past, "STEP_BYTES", 50 * 1024)
     case.add(type="anomaly")
     for _ in range(100):
