@@ -52,7 +52,10 @@ def second_stream(product: Product) -> Iterator[tuple[str, psutil.Popen]]:
 
 
 async def read_until(url: str, product: Product, after: int, last: int) -> bytes:
-    """Return what a stream says from after one seq to another, without its heartbeats."""
+    """Return what a stream says from after one seq to another, without its heartbeats and opening.
+
+    The opening asks each client to wait for another time before it comes back.
+    """
     data = b""
     async with (
         httpx.AsyncClient(timeout=30, headers=product.headers) as client,
@@ -62,7 +65,8 @@ async def read_until(url: str, product: Product, after: int, last: int) -> bytes
             data += chunk
             if f"\nid: {last}\n".encode() in data and data.endswith(b"\n\n"):
                 break
-    return data.replace(b": keepalive\n", b"")
+    _, _, events = data.replace(b": keepalive\n", b"").partition(b"\n\n")
+    return events
 
 
 async def test_both_say_the_same_of_what_is_accepted_through_one(product: Product) -> None:
