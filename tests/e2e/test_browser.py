@@ -78,8 +78,8 @@ async def test_igris_client_as_printed_on_a_page_of_an_allowed_origin(
     world.send("ses_1")
     await seen(page, ["ses_1"])
 
-    for number in (2, 3):
-        product.kill("gateway")  # which cuts the stream; a browser tries again until it is back
+    for number, part in enumerate(("gateway", "stream"), 2):
+        product.kill(part)  # which cuts the stream; a browser tries again until it is back
         product.until_ready()
         world.send(f"ses_{number}")
         await seen(page, [f"ses_{each}" for each in range(1, number + 1)])
