@@ -3,6 +3,7 @@
 # The traffic.
 EVENTS_PER_SECOND = 100
 POLLS_PER_SECOND = 4  # of a stream by Lambda, where a mapping has no batching window
+WARM_UP_MS = 5_000  # which are not counted
 KEYED_REQUESTS = 100  # with an idempotency key, at the end
 WATCHED_HOURS = 168.0  # a month, of somebody who watches in office hours
 TARGETS = {1: 3.50, 25: 0.35}  # dollars per million events, without storage and CloudFront

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 from bench import lambdas, traffic
-from bench.cost.assumed import EVENTS_PER_SECOND, ITEM_OVERHEAD_BYTES, KEYED_REQUESTS
+from bench.cost.assumed import EVENTS_PER_SECOND, ITEM_OVERHEAD_BYTES, KEYED_REQUESTS, WARM_UP_MS
 from bench.cost.deployed import Deployed
 from bench.cost.functions import Broker, Functions, wired
 from bench.cost.tap import Tap
@@ -75,15 +75,16 @@ class _Traffic:
         run = Run(self.size)
         period_ms = self.deployed.period_ms(self.deployed.fanout_window_seconds)
         window_ms = self.deployed.period_ms(self.deployed.project_window_seconds)
-        if window_ms % period_ms:
+        if window_ms % period_ms or WARM_UP_MS % period_ms:
             raise ValueError("the windows of project and fan-out don't meet")
-        count = 2 * window_ms * EVENTS_PER_SECOND // 1000 // self.size
+        end_ms = WARM_UP_MS + window_ms
+        count = end_ms * EVENTS_PER_SECOND // 1000 // self.size
         bodies = iter(traffic.bodies(self.size, count + KEYED_REQUESTS))
         self._register()
         run.uses = {name: Use() for name in ("ingest", "fanout", "project")}
         done, warm_up = 0, {name: Use() for name in run.uses}
-        for now_ms in range(period_ms, 2 * window_ms + 1, period_ms):  # of which one to warm up
-            counting = now_ms > window_ms
+        for now_ms in range(period_ms, end_ms + 1, period_ms):
+            counting = now_ms > WARM_UP_MS
             uses = run.uses if counting else warm_up
             start_ms = self.clock.ms
             due = now_ms * EVENTS_PER_SECOND // 1000 // self.size - done
@@ -101,7 +102,7 @@ class _Traffic:
             told_before = self.functions.told_bytes
             self._fan_out(uses["fanout"])
             run.told_bytes += self.functions.told_bytes - told_before if counting else 0
-            if now_ms % window_ms == 0:
+            if now_ms in (WARM_UP_MS, end_ms):
                 self._project(uses["project"])
         marked = sum(of["fanout"].writes["minute"] for of in (warm_up, run.uses))
         self._look_at_tables(run, done * self.size, marked)
