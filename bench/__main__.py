@@ -19,7 +19,7 @@ BENCHES = {
     "cost": "dollars per million events and a month: list prices, measured use, and others'",
     "imports": "what each function's handler takes to import, against boto3 alone",
     "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
-    "stream": "the stream service with many subscribers",
+    "stream": "the stream service with many subscribers, against nchan and a generator per client",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 

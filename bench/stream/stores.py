@@ -1,0 +1,97 @@
+"""The stream service's stores in memory, and the real check of keys over them.
+
+The journal keeps its batches packed, as the table does, so that a replay pays for unpacking and
+for verifying; what it does not pay for is DynamoDB.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.stream.events import ORG
+from tocsin.domain.batch import Batch, pack, unpack
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.segment import Head, Segment
+from tocsin.ports import UnreadableBatch
+
+__all__ = ["Journal", "Keys", "Ledger"]
+
+
+class Ledger:
+    """The part of the ledger that was published; the parent counts its segments."""
+
+    def __init__(self, made: Sequence[tuple[Segment, Batch]], published: Any) -> None:
+        """Take the shared counter."""
+        self._segments = [segment for segment, _ in made]
+        self._published = published
+
+    def head(self, org: str) -> Head:
+        """Return the head."""
+        return self._segments[self._published.value - 1].head if org == ORG else Head.empty(org)
+
+    def first_seqs(self, org: str, batch_ids: Any) -> Mapping[str, int]:
+        """Return nothing: no event's id is a cursor here."""
+        return {}
+
+    def commit(self, segment: Segment, previous: Head) -> None:
+        """Nothing is sealed here."""
+        raise NotImplementedError
+
+    def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
+        """Return published segments."""
+        first = bisect_left(self._segments, from_seq, key=lambda segment: segment.last_seq)
+        return self._segments[first : min(first + limit, self._published.value)]
+
+    def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
+        """Nobody asks for a list here."""
+        raise NotImplementedError
+
+    def first_sealed(self, org: str, minute: int) -> int | None:
+        """Nobody asks for a time here."""
+        raise NotImplementedError
+
+
+class Journal:
+    """The batches of the ledger, packed."""
+
+    def __init__(self, made: Sequence[tuple[Segment, Batch]]) -> None:
+        """Pack them."""
+        self._packed = {batch.id: (batch, pack(batch.entries)) for _, batch in made}
+
+    def put(self, batch: Batch, packed: bytes) -> None:
+        """Nothing is received here."""
+        raise NotImplementedError
+
+    def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
+        """Unpack and return batches by id."""
+        return {id: self._unpacked(*self._packed[id]) for id in batch_ids}
+
+    def between(
+        self, org: str, after_id: str, until_id: str, limit: int
+    ) -> Sequence[Batch | UnreadableBatch]:
+        """Nothing is swept here."""
+        raise NotImplementedError
+
+    def _unpacked(self, batch: Batch, packed: bytes) -> Batch:
+        entries = unpack(packed, batch.count)
+        return Batch(batch.org, batch.id, entries, batch.key_id, batch.received_at_ms)
+
+
+class Keys:
+    """One key."""
+
+    def __init__(self, key: ApiKey) -> None:
+        """Keep it."""
+        self._key = key
+
+    def get(self, org: str, key_id: str) -> ApiKey | None:
+        """Return it when it is asked for."""
+        return self._key if (org, key_id) == (self._key.org, self._key.id) else None
+
+    def put(self, key: ApiKey) -> None:
+        """No key is made here."""
+        raise NotImplementedError
+
+    def all(self, org: str) -> Sequence[ApiKey]:
+        """Return it."""
+        return [self._key]
