@@ -4,23 +4,20 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tocsin.domain.errors import Busy, TocsinError
+from tocsin.domain.errors import TocsinError
 from tocsin.domain.keys import ApiKey
-from tocsin.domain.segment import SealedEvent
-from tocsin.services import _cursor, replay
+from tocsin.services import _cursor
 from tocsin.services._credentials import Cookie, Credentials, Kept, Presented, Ticket
-from tocsin.services._follow import Follow
+from tocsin.services._draining import Draining
 from tocsin.services._health import Health, HealthCheck
-from tocsin.services._history import History
-from tocsin.services._log import Log
+from tocsin.services._logs import Logs
 from tocsin.services._meter import Meter
 from tocsin.services._parts import Access, LiveFeed, StreamParts
 from tocsin.services._reporter import Reporter
-from tocsin.services._ring import Render, Ring
+from tocsin.services._ring import Render
 from tocsin.services._seats import Seats
 from tocsin.services._shared import Shared
 from tocsin.services._subscriber import TELL_SECONDS, Pace, Subscriber
@@ -43,7 +40,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # of one read of the ledger
 APART_MS = 10  # on average, two clients that come back after a cut: what a small task can take
 
 
@@ -76,20 +72,17 @@ class Watch:
     def __init__(self, parts: StreamParts) -> None:
         """Do nothing before the first subscriber comes."""
         self._parts = parts
-        self._history = History(self._read_after)
-        self._followed: dict[str, Follow] = {}
         self._credentials = Credentials(parts.access, parts.sessions, parts.tickets)
         self._seats = Seats(parts.max_streams, parts.max_streams_per_org, parts.max_streams_per_key)
         self._paces: dict[Dialect, Pace] = {}
-        self._opening: Shared[str, None] = Shared()
-        self._chores: Shared[object, None] = Shared()
         self._health = HealthCheck(parts)
         self._meter = Meter(parts.clock)
+        self._logs = Logs(parts, self._meter)
+        self._chores: Shared[str, None] = Shared()
         self._reporter: Reporter | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._beat: asyncio.Task[None] | None = None
-        self._draining = False
-        self._waits: set[asyncio.Timeout] = set()  # for stores, given up when a drain begins
+        self._draining = Draining()
 
     @property
     def subscribers(self) -> int:
@@ -137,7 +130,7 @@ class Watch:
         try:
             start = _cursor.Start(last_event_id, after, since)
             key = await identify() if identify else None
-            async with self._unless_draining():
+            async with self._draining.waiting():
                 admission = await asyncio.to_thread(self._admit, credential, start, key)
             self._seats.assign(admission.key)
         except BaseException:
@@ -158,21 +151,20 @@ class Watch:
         org = admission.org
         if self._beat is None:
             self._beat = asyncio.create_task(self._keep_beating())
-        while (follow := self._followed.get(org)) is None or follow.log.broken:
-            async with self._unless_draining():
-                await self._opening.run(org, lambda: self._open(org))
-        log = follow.log
+        while (log := self._logs.find(org)) is None:
+            async with self._draining.waiting():
+                await self._logs.open(org)
         cursor = log.ring.seq if admission.cursor is None else admission.cursor
         subscriber = Subscriber(
             log,
-            self._history,
+            self._logs.history,
             render,
             cursor,
             self._pace(dialect),
             self._max_bytes(dialect, cursor),
         )
         self._credentials.add(admission.credential, subscriber)
-        if self._draining:
+        if self._draining.begun:
             subscriber.end(frames.retry(self._retry_ms()))
         return subscriber
 
@@ -202,9 +194,7 @@ class Watch:
         Each is told another time to come back at, or all would be at the next instance's door at
         once.
         """
-        self._draining = True
-        while self._waits:
-            self._waits.pop().reschedule(0)
+        self._draining.begin()
         for subscriber in self._credentials.all():
             subscriber.end(frames.retry(self._retry_ms()))
 
@@ -216,39 +206,16 @@ class Watch:
             await asyncio.gather(task, return_exceptions=True)
         if self._reporter:
             self._reporter.close()
-        for part in (self._opening, self._history, self._health):
-            await part.aclose()
-        for org in list(self._followed):
-            self._close(org)
+        await self._health.aclose()
         await asyncio.gather(*self._chores.running())
-        if self._parts.feed:
-            await self._parts.feed.aclose()
-
-    @asynccontextmanager
-    async def _unless_draining(self) -> AsyncIterator[None]:
-        """Wait for a store, but not beyond the beginning of a drain; it may hang for long."""
-        going = Busy("this instance is shutting down: connect again")
-        if self._draining:
-            raise going
-        try:
-            async with asyncio.timeout(None) as wait:
-                self._waits.add(wait)
-                try:
-                    yield
-                finally:
-                    self._waits.discard(wait)
-        except TimeoutError:
-            if not wait.expired():
-                raise
-            raise going from None
+        await self._logs.aclose()
 
     def _admit(self, presented: Presented, start: _cursor.Start, key: ApiKey | None) -> Admission:
         parts = self._parts
         credential: Kept = presented if isinstance(presented, str) else None
         if key is None:
             key, credential = self._credentials.admit(presented)
-        follow = self._followed.get(key.org)
-        known_head = follow.log.ring.seq if follow else 0
+        known_head = self._logs.known_head(key.org)
         cursor = _cursor.resolve(parts.ledger, key.org, start, known_head, parts.clock.now_ms())
         return Admission(credential, key, cursor, filters.within(key.types, parts.allowed_types))
 
@@ -277,36 +244,6 @@ class Watch:
         spread_ms = min(self._parts.spread_ms, APART_MS * self._seats.taken)
         return self._parts.retry_ms + random.randint(0, spread_ms)  # noqa: S311 (no secret)
 
-    def _read_after(self, org: str, after_seq: int, digest: bytes | None) -> list[SealedEvent]:
-        parts = self._parts
-        return replay.read(
-            parts.ledger,
-            parts.journal,
-            org,
-            after_seq,
-            limit=READ_EVENTS,
-            max_bytes=READ_BYTES,
-            expected_hash=digest,
-            expired_before_ms=parts.expired_before_ms(),
-        )
-
-    async def _open(self, org: str) -> None:
-        parts = self._parts
-        self._close(org)
-        head = await asyncio.to_thread(parts.ledger.head, org)
-        ring = Ring(head.seq, head.hash, parts.ring_events, parts.ring_bytes)
-        self._followed[org] = Follow(
-            Log(org, ring, self._meter.arrived),
-            parts.ledger,
-            self._read_after,
-            parts.feed,
-            parts.poll_seconds,
-        )
-
-    def _close(self, org: str) -> None:
-        if follow := self._followed.pop(org, None):
-            self._chores.start(follow, follow.aclose)
-
     async def _keep_beating(self) -> None:
         parts, loop = self._parts, asyncio.get_running_loop()
         shortest = min(
@@ -322,22 +259,13 @@ class Watch:
             await asyncio.sleep(max(0.01, min(1.0, shortest / 10)))
             now = loop.time()
             try:
-                self._look_after_logs(now)
+                self._logs.look_after(now)
                 self._end_old_streams(now)
             except Exception:  # a beat that is missed must not be the last one
                 logger.exception("looking after logs and streams failed")
             if now >= recheck_at:
                 self._chores.start("recheck", self._credentials.recheck)
                 recheck_at = now + parts.recheck_seconds
-
-    def _look_after_logs(self, now: float) -> None:
-        parts = self._parts
-        for org, follow in list(self._followed.items()):
-            follow.log.keep_alive(now)
-            if follow.log.broken or follow.log.left_before(now - parts.grace_seconds):
-                self._close(org)
-            elif follow.looked_at <= now - parts.look_seconds:
-                follow.look()
 
     def _end_old_streams(self, now: float) -> None:
         if self._parts.max_seconds is not None:
