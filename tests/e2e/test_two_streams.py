@@ -30,9 +30,9 @@ def second_stream(product: Product) -> Iterator[tuple[str, psutil.Popen]]:
     first = product.parts()["stream"]
     held = reserve(0)
     port = str(held.getsockname()[1])
-    *command, _, graceful_seconds = first.cmdline()
+    *command, _, graceful_seconds, protocol = first.cmdline()
     process = psutil.Popen(
-        [*command, port, graceful_seconds], env=first.environ(), stdout=subprocess.DEVNULL
+        [*command, port, graceful_seconds, protocol], env=first.environ(), stdout=subprocess.DEVNULL
     )
     url = f"http://{LOOPBACK}:{port}"
 

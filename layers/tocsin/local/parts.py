@@ -108,7 +108,11 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
         Part("poller", module("tocsin.local.poller", port("poller")), stage=2, stop_seconds=20),
         Part(
             "stream",
-            module("tocsin.local.serve", "functions.stream.app:app", port("stream"), "1"),
+            module(
+                "tocsin.local.serve",
+                *("functions.stream.app:app", port("stream"), "1"),
+                "functions.stream.protocol:StreamProtocol",
+            ),
             stage=0,
             stop_seconds=10,
         ),

@@ -1,6 +1,6 @@
 """Serve an ASGI application on the loopback interface.
 
-``python -m tocsin.local.serve APP PORT GRACEFUL_SECONDS``
+``python -m tocsin.local.serve APP PORT GRACEFUL_SECONDS [HTTP_PROTOCOL]``
 """
 
 import sys
@@ -12,14 +12,19 @@ from tocsin.local.addresses import LOOPBACK
 __all__ = ["serve"]
 
 
-def serve(app: str | object, port: int, graceful_seconds: int) -> None:
-    """Serve until SIGTERM; what is still being answered then has ``graceful_seconds`` to end."""
+def serve(
+    app: str | object, port: int, graceful_seconds: int, http_protocol: str = "httptools"
+) -> None:
+    """Serve until SIGTERM; what is still being answered then has ``graceful_seconds`` to end.
+
+    ``http_protocol`` is uvicorn's name of one, or where to import it from (``module:class``).
+    """
     uvicorn.run(
         app,  # type: ignore[arg-type]
         host=LOOPBACK,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=http_protocol,
         ws="none",
         access_log=False,
         server_header=False,
@@ -31,4 +36,4 @@ def serve(app: str | object, port: int, graceful_seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
