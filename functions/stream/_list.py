@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions.stream._cors import SERVERS_SEND
 from functions.stream._endpoint import Unserved
 from functions.stream._presented import header_or_cookie
-from tocsin.asgi.connection import abort, transport_of
+from tocsin.asgi.connection import abort, left, transport_of
 from tocsin.asgi.query import hide_token
 from tocsin.asgi.refusal import send_problem
 from tocsin.domain.errors import TocsinError
@@ -68,7 +68,7 @@ class EventList:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request until it is answered or its client is gone."""
         serving = asyncio.create_task(self._serve(scope, send))
-        leaving = asyncio.create_task(_left(receive))
+        leaving = asyncio.create_task(left(receive))
         try:
             await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done() and not serving.result():
@@ -110,8 +110,3 @@ class EventList:
         Unserved.unless_read(scope["method"])
         credential = header_or_cookie(scope, self._allowed_origins)
         return self._ask(credential, query.multi_items(), scope.get("path_params", {}))
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

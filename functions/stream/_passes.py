@@ -17,6 +17,7 @@ from tocsin.services.sessions import Sessions
 from tocsin.services.tickets import TICKET_SECONDS, Tickets
 from tocsin.services.watch import Access, Cookie
 from tocsin.wire import cookies
+from tocsin.wire.event import timestamp_of
 from tocsin.wire.problems import problem
 
 __all__ = ["Passes"]
@@ -94,7 +95,7 @@ def _said(key: ApiKey, session: Pass | None) -> dict[str, Any]:
     expires_at = None
     if session is not None:
         moment = datetime.fromtimestamp(session.expires_at_ms / 1_000, UTC)
-        expires_at = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        expires_at = timestamp_of(moment)
     return {"org": key.org, "scopes": sorted(key.scopes), "expires_at": expires_at}
 
 

@@ -1,5 +1,6 @@
-"""Reading a stream's bytes with two independent decoders."""
+"""Taking a stream's bytes, and reading them with two independent decoders."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 from httpx_sse import EventSource
 
+from tocsin.services.watch import Subscriber
 from tocsin.wire import sse
 
 
@@ -34,3 +36,12 @@ def decode(data: bytes) -> list[Received]:
         (message.event, message.id, message.data) for message in messages
     ]
     return [Received(each.event, each.id, json.loads(each.data)) for each in messages]
+
+
+async def taken(subscriber: Subscriber) -> bytes:
+    """Return what a subscriber gives next, waiting for it; empty at the end of the stream."""
+    while (data := await subscriber.take()) is None:
+        woken = asyncio.Event()
+        subscriber.on_wake = woken.set
+        await woken.wait()
+    return data

@@ -1,4 +1,4 @@
-"""The connection behind a ``send``, for which ASGI has no word."""
+"""The connection behind ``send`` and ``receive``, for which ASGI has no word."""
 
 import asyncio
 import fcntl
@@ -8,11 +8,17 @@ import sys
 import termios
 from contextlib import suppress
 
-from tocsin.asgi.types import Send
+from tocsin.asgi.types import Receive, Send
 
-__all__ = ["abort", "transport_of", "unsent_bytes"]
+__all__ = ["abort", "left", "transport_of", "unsent_bytes"]
 
 _DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
+
+
+async def left(receive: Receive) -> None:
+    """Wait until the client has left, or the response has ended."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def transport_of(send: Send) -> asyncio.Transport | None:

@@ -8,7 +8,7 @@ from typing import Any
 from tocsin.domain import canonical, chain
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import IntegrityError
-from tocsin.domain.ids import batch_time_ms
+from tocsin.domain.ids import batch_of, batch_time_ms
 
 __all__ = [
     "MAX_EVENTS_PER_SEGMENT",
@@ -95,6 +95,12 @@ class SealedEvent:
     entry: bytes
     prev_hash: bytes
     hash: bytes
+
+    @property
+    def received_at_ms(self) -> int | None:
+        """The Unix time of its receipt in milliseconds, by its id; None: it is not ingestion's."""
+        batch = batch_of(canonical.parse(self.entry)["id"])
+        return batch_time_ms(batch[0]) if batch else None
 
     def parse(self) -> dict[str, Any]:
         """Return the event's canonical fields, with those that the ledger gives it."""

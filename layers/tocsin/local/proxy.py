@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from tocsin.asgi.connection import left
 from tocsin.local.apigateway import HOP_BY_HOP, MAX_REQUEST_BYTES
 
 __all__ = ["BodyTooLarge", "Disconnected", "ReverseProxy", "read_body"]
@@ -78,7 +79,7 @@ class ReverseProxy:
         except Disconnected:
             return
         passing = asyncio.create_task(self._pass(scope, body, send))
-        leaving = asyncio.create_task(_gone(receive))
+        leaving = asyncio.create_task(left(receive))
         try:
             await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if passing.done():
@@ -145,8 +146,3 @@ def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
 
 async def _nothing() -> Message:
     return {"type": "http.disconnect"}
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

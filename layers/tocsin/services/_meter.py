@@ -4,7 +4,6 @@ import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from tocsin.domain import canonical, ids
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Clock
@@ -80,7 +79,5 @@ class Meter:
         return figures
 
     def _lag_ms(self, event: SealedEvent) -> int:
-        batch = ids.batch_of(canonical.parse(event.entry)["id"])
-        if batch is None:  # not one of ingestion's
-            return 0
-        return max(0, self._clock.now_ms() - ids.batch_time_ms(batch[0]))
+        received_at_ms = event.received_at_ms
+        return 0 if received_at_ms is None else max(0, self._clock.now_ms() - received_at_ms)

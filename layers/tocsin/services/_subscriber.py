@@ -128,14 +128,6 @@ class Subscriber:
         last, self._last = self._last, b""
         return last
 
-    async def next(self) -> bytes:
-        """Return what to send next, waiting for it; empty at the end of the stream."""
-        while (data := await self.take()) is None:
-            woken = asyncio.Event()
-            self.on_wake = woken.set
-            await woken.wait()
-        return data
-
     def wake(self) -> None:
         """Look at the log again, if waiting."""
         if self._waiting:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from tocsin.domain.ids import batch_of, batch_time_ms
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Journal, Ledger
 from tocsin.services import _since
@@ -23,9 +22,4 @@ def newest_first(
     past = Past(ledger, journal, org, expired_before_ms, looks_at=None)
     span = range(_since.seq_before(ledger, org, since_ms) + 1, ledger.head(org).seq + 1)
     for events in past.back([span] if span else []):
-        yield from (event for event in events if _received_ms(event) >= since_ms)
-
-
-def _received_ms(event: SealedEvent) -> int:
-    batch = batch_of(event.parse()["id"])
-    return batch_time_ms(batch[0]) if batch else 0
+        yield from (event for event in events if (event.received_at_ms or 0) >= since_ms)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fakes.broker import FakeBroker
 from fakes.tenant import FakeAccess, Tenant
-from support.streams import decode
+from support.streams import decode, taken
 from tocsin.domain.errors import Busy, Forbidden, Malformed, Unauthenticated
 from tocsin.domain.segment import SealedEvent
 from tocsin.services._credentials import Credentials
@@ -82,7 +82,7 @@ async def seqs(subscriber: Subscriber, until: int) -> list[int]:
     """Read on until a seq has come."""
     data = b""
     while f"\nid: {until}\n".encode() not in data:
-        got = await subscriber.next()
+        got = await taken(subscriber)
         assert got, "the stream has ended"
         data += got
     return [message.seq for message in decode(data)]
@@ -171,7 +171,7 @@ async def test_orgs_do_not_see_each_other() -> None:
 async def test_a_thousand_subscribers_share_the_bytes() -> None:
     async with stage() as on:
         everybody = [await on.join() for _ in range(1_000)]
-        waiting = [asyncio.create_task(each.next()) for each in everybody]
+        waiting = [asyncio.create_task(taken(each)) for each in everybody]
         await asyncio.sleep(0)
         on.seal(10)
         got = await asyncio.gather(*waiting)
@@ -191,7 +191,7 @@ async def test_a_thousand_that_come_back_share_one_read() -> None:
             return segments(org, from_seq, limit)
 
         on.tenant.ledger.segments = counted  # type: ignore[method-assign]
-        got = await asyncio.gather(*(each.next() for each in everybody))
+        got = await asyncio.gather(*(taken(each) for each in everybody))
         assert len(set(map(id, got))) == 1
         assert reads == 1
 
@@ -273,8 +273,8 @@ async def test_a_busy_ledger_is_asked_again() -> None:
 async def test_silence_is_filled_with_keepalives() -> None:
     async with stage(keepalive_seconds=0.05) as on:
         subscriber = await on.join()
-        assert await subscriber.next() == frames.KEEPALIVE
-        assert await subscriber.next() == frames.KEEPALIVE
+        assert await taken(subscriber) == frames.KEEPALIVE
+        assert await taken(subscriber) == frames.KEEPALIVE
         on.seal(1)
         assert await seqs(subscriber, 1) == [1]
 
@@ -285,9 +285,9 @@ async def test_a_revoked_key_ends_its_streams_and_no_others() -> None:
         other = await on.join(who="Bearer acme/2")
         on.access.revoked.add("Bearer acme/1")
         for subscriber in ours:
-            (message,) = decode(await subscriber.next())
+            (message,) = decode(await taken(subscriber))
             assert (message.event, message.fields["code"]) == ("error", "UNAUTHORIZED")
-            assert await subscriber.next() == b""
+            assert await taken(subscriber) == b""
         on.seal(1)
         assert await seqs(other, 1) == [1]
 
@@ -326,11 +326,11 @@ async def test_an_integrity_error_is_not_served_and_ends_the_stream() -> None:
         del on.tenant.journal.batches[key]
         subscriber = await on.join("0")
         assert await seqs(subscriber, 2) == [1, 2]
-        (message,) = decode(await subscriber.next())
+        (message,) = decode(await taken(subscriber))
         assert message.event == "error"
         assert message.fields["code"] == "INTEGRITY"
         assert message.fields["seq"] == 3
-        assert await subscriber.next() == b""
+        assert await taken(subscriber) == b""
 
 
 @pytest.mark.parametrize("which", ["beyond the ledger", "instead of the ledger's"])
@@ -343,7 +343,7 @@ async def test_what_was_published_and_never_sealed_ends_the_streams(which: str) 
         if which != "beyond the ledger":
             on.tenant.add(1)
         on.broker.interrupt()
-        (message,) = decode(await subscriber.next())
+        (message,) = decode(await taken(subscriber))
         assert (message.fields["code"], message.fields["seq"]) == ("INTEGRITY", 1)
         fresh = await on.join()  # the log is opened anew, from the ledger
         on.seal(1)
@@ -357,7 +357,7 @@ async def test_a_gap_is_said_and_the_stream_goes_on_behind_it() -> None:
         on.seal(2)
         on.tenant.journal.batches.pop(next(iter(on.tenant.journal.batches)))
         subscriber = await on.join("1")
-        (message,) = decode(await subscriber.next())
+        (message,) = decode(await taken(subscriber))
         assert (message.event, message.id) == ("gap", "5")
         assert message.fields["first_seq"] == 6
         assert await seqs(subscriber, 7) == [6, 7]
@@ -366,11 +366,11 @@ async def test_a_gap_is_said_and_the_stream_goes_on_behind_it() -> None:
 async def test_draining_ends_all_streams_and_admits_nobody() -> None:
     async with stage() as on:
         everybody = [await on.join() for _ in range(3)]
-        waiting = [asyncio.create_task(each.next()) for each in everybody]
+        waiting = [asyncio.create_task(taken(each)) for each in everybody]
         await asyncio.sleep(0)
         on.watch.drain()
         assert await asyncio.gather(*waiting) == [frames.retry(2_000)] * 3
-        assert await asyncio.gather(*(each.next() for each in everybody)) == [b""] * 3
+        assert await asyncio.gather(*(taken(each) for each in everybody)) == [b""] * 3
         with pytest.raises(Busy):
             await on.watch.admit("Bearer acme")
 
@@ -383,7 +383,7 @@ async def test_draining_spreads_those_who_come_back(spread_ms: int) -> None:
         waits_ms = []
         for subscriber in everybody:
             decoder = sse.Decoder()
-            assert list(decoder.feed(await subscriber.next())) == []
+            assert list(decoder.feed(await taken(subscriber))) == []
             assert decoder.retry_ms is not None
             waits_ms.append(decoder.retry_ms - 2_000)
         window_ms = min(spread_ms, 200 * APART_MS)
@@ -439,7 +439,7 @@ async def test_who_waits_for_a_ledger_that_does_not_answer_can_go(how: str) -> N
             raise Busy("the ledger is out of reach")
 
         on.tenant.ledger.segments = busy  # type: ignore[assignment, method-assign]
-        waiting = asyncio.create_task(subscriber.next())
+        waiting = asyncio.create_task(taken(subscriber))
         await asked.wait()
         if how == "leave":
             subscriber.end()
@@ -472,7 +472,7 @@ async def test_a_stream_ends_after_its_time_and_the_next_goes_on_where_it_ended(
             subscriber = await on.join(str(cursor))
             on.seal(2)
             data = b""
-            while chunk := await subscriber.next():
+            while chunk := await taken(subscriber):
                 data += chunk
             cursor = subscriber.cursor
             seen += [message.seq for message in decode(data)]
@@ -487,7 +487,7 @@ async def test_a_stream_ends_before_its_bytes_and_the_next_goes_on_where_it_ende
         while cursor < 300:
             subscriber = await on.join(str(cursor))
             sent = [on.watch.opening(subscriber)]
-            while chunk := await subscriber.next():
+            while chunk := await taken(subscriber):
                 sent.append(chunk)
                 if subscriber.cursor == 300:
                     break
@@ -505,17 +505,17 @@ async def test_a_message_that_is_larger_than_a_stream_may_be_is_sent_nevertheles
         on.tenant.add(2, metadata={"text": "x" * 100_000})
         for cursor in range(3):
             subscriber = await on.join(str(cursor))
-            (message,) = decode(await subscriber.next())
+            (message,) = decode(await taken(subscriber))
             assert message.seq == cursor + 1
             if cursor < 2:
-                assert await subscriber.next() == b""
+                assert await taken(subscriber) == b""
 
 
 async def test_keepalives_count_too() -> None:
     async with stage(max_bytes=100, keepalive_seconds=0.02) as on:
         subscriber = await on.join()
         sent = on.watch.opening(subscriber)
-        while chunk := await subscriber.next():
+        while chunk := await taken(subscriber):
             assert chunk == frames.KEEPALIVE
             sent += chunk
         assert 100 - len(frames.KEEPALIVE) < len(sent) <= 100
@@ -527,8 +527,8 @@ async def test_dialects_are_rendered_side_by_side() -> None:
         first = await on.watch.subscribe(admission, igris.encode)
         second = await on.watch.subscribe(admission, govrix.encode)
         (event,) = on.seal(1)
-        assert await first.next() == igris.encode(event)
-        assert await second.next() == govrix.encode(event)
+        assert await taken(first) == igris.encode(event)
+        assert await taken(second) == govrix.encode(event)
 
 
 async def test_health_names_what_does_not_answer() -> None:
@@ -579,7 +579,7 @@ def test_whatever_pubsub_does_everybody_gets_every_seq_once_in_order(
         subscriber = await on.join("0" if replays else None)
         start, data = subscriber.cursor, b""
         while subscriber.cursor < total:
-            data += await subscriber.next()
+            data += await taken(subscriber)
             for _ in range(pause):
                 await asyncio.sleep(0)
         assert [message.seq for message in decode(data)] == list(range(start + 1, total + 1))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.tenant import Tenant
-from support.streams import decode
+from support.streams import decode, taken
 from tocsin.domain import chain
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.services._ring import Ring, chunks
@@ -114,7 +114,7 @@ async def read(subscriber: Subscriber, until: int) -> bytes:
     """Read on until the client knows that it is at this seq."""
     decoder, data = sse.Decoder(), b""
     while decoder.last_event_id != str(until):
-        got = await subscriber.next()
+        got = await taken(subscriber)
         assert got, "the stream has ended"
         data += got
         list(decoder.feed(got))
@@ -158,7 +158,7 @@ async def test_the_cursor_advances_while_much_is_read_and_hidden() -> None:
         on.tenant.ledger.segments = slow  # type: ignore[method-assign]
         subscriber = await join(on, MINE, "0")
         decoder = sse.Decoder()
-        assert list(decoder.feed(await subscriber.next())) == []
+        assert list(decoder.feed(await taken(subscriber))) == []
         assert 0 < int(decoder.last_event_id) < 5_000
 
 
@@ -166,15 +166,15 @@ async def test_who_was_told_the_cursor_is_not_told_it_again() -> None:
     async with stage(keepalive_seconds=2 * TELL_SECONDS) as on:
         subscriber = await join(on, MINE)
         publish(on, "other")
-        assert await subscriber.next() == frames.cursor(1)
-        assert await subscriber.next() == frames.KEEPALIVE
+        assert await taken(subscriber) == frames.cursor(1)
+        assert await taken(subscriber) == frames.KEEPALIVE
 
 
 async def test_dialects_keep_their_own_heartbeats() -> None:
     async with stage(keepalive_seconds=0.02) as on:
         admission = await on.watch.admit("Bearer acme")
         subscriber = await on.watch.subscribe(admission, KAVACH.encode, KAVACH)
-        assert await subscriber.next() == b": heartbeat\n"
+        assert await taken(subscriber) == b": heartbeat\n"
     async with stage(keepalive_seconds=None) as on:
         admission = await on.watch.admit("Bearer acme")
         for dialect, seconds in ((KAVACH, 30), (None, 15)):
@@ -190,13 +190,13 @@ async def test_a_client_that_takes_nothing_is_given_up() -> None:
         stalled = asyncio.Event()
         stuck.on_stall = stalled.set
         on.seal(1)
-        waiting = asyncio.create_task(reader.next())
-        await stuck.next()  # and then it is never asked again
+        waiting = asyncio.create_task(taken(reader))
+        await taken(stuck)  # and then it is never asked again
         assert await waiting
-        waiting = asyncio.create_task(reader.next())
+        waiting = asyncio.create_task(taken(reader))
         await stalled.wait()
         assert stuck.stalled
-        assert await stuck.next() == b""
+        assert await taken(stuck) == b""
         assert not reader.stalled
         waiting.cancel()
 

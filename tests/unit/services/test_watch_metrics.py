@@ -11,6 +11,7 @@ import pytest
 
 from fakes.broker import FakeBroker
 from fakes.tenant import FakeAccess, Tenant
+from support.streams import taken
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.services._meter import MAX_LAGS
 from tocsin.services.watch import Admission, StreamParts, Subscriber, Watch
@@ -53,7 +54,7 @@ class Stage:
         self.broker.publish("acme", channel.encode(events))
         data = b""
         while f"\nid: {events[-1].seq}\n".encode() not in data:
-            data += await reader.next()
+            data += await taken(reader)
         return len(data)
 
     async def line(self) -> dict[str, Any]:
@@ -110,9 +111,9 @@ async def test_of_a_run_the_first_event_that_is_new_has_waited_longest() -> None
             on.tenant.clock.ms += later_ms
         seen, first, second = runs
         on.broker.publish("acme", channel.encode(seen))
-        await reader.next()
+        await taken(reader)
         on.broker.publish("acme", channel.encode([*seen, *first, *second]))
-        await reader.next()
+        await taken(reader)
         assert (await on.line())["StreamLagMs"] == [55, 35]
 
 
