@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from fakes.tenant import FakeAccess, Tenant
-from integration.test_stream import GOVRIX, IGRIS, KEY, Stage, stage, watching
+from integration.test_stream import GOVRIX, IGRIS, KEY, Stage, Watcher, stage, watching
 from support.streams import Received, decode
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.wire import channel, frames
@@ -408,56 +409,58 @@ async def test_seats_are_free_again_when_their_clients_are_gone() -> None:
 
 
 async def test_a_client_that_accepts_nothing_is_closed(caplog: pytest.LogCaptureFixture) -> None:
-    async with stage(stall_seconds=0.3, access_log=True) as on:
-        url = on.client.base_url
-        loop = asyncio.get_running_loop()
-        with socket.socket() as stuck:
-            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            stuck.setblocking(False)
-            await loop.sock_connect(stuck, (url.host, url.port))
-            request = f"GET {GOVRIX} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer acme\r\n\r\n"
-            await loop.sock_sendall(stuck, request.encode())
-            assert await loop.sock_recv(stuck, 100)
-            async with watching(on) as reader:
-                for _ in range(60):  # more than the kernel keeps for a client
-                    last = on.seal(20, metadata={"text": "x" * 8_000})[-1].seq
-                    while reader.decoder.last_event_id != str(last):
-                        await reader.read()
-                    reader.data = b""
-                with pytest.raises(ConnectionResetError):
-                    while True:
-                        await wait_for_reset(stuck)
-                on.seal(1)
-                assert await reader.read()
+    async with (
+        stage(stall_seconds=0.3, access_log=True) as on,
+        connected(on, receive_bytes=4_096) as stuck,
+    ):
+        assert await asyncio.get_running_loop().sock_recv(stuck, 100)
+        async with watching(on) as reader:
+            await seal_more_than_the_kernel_keeps(on, reader)
+            with pytest.raises(ConnectionResetError):
+                while True:
+                    await wait_for_reset(stuck)
+            on.seal(1)
+            assert await reader.read()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_client_that_takes_little_at_a_time_is_kept() -> None:
-    async with stage(stall_seconds=0.5) as on:
-        url = on.client.base_url
+    async with stage(stall_seconds=0.5) as on, connected(on, receive_bytes=32_768) as slow:
         loop = asyncio.get_running_loop()
-        with socket.socket() as slow:
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
-            slow.setblocking(False)
-            await loop.sock_connect(slow, (url.host, url.port))
-            request = f"GET {GOVRIX} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer acme\r\n\r\n"
-            await loop.sock_sendall(slow, request.encode())
 
-            async def take(seconds: float) -> None:
-                until = loop.time() + seconds
-                while loop.time() < until:
-                    assert await loop.sock_recv(slow, 8_192), "the stream has ended"
-                    await asyncio.sleep(0.03)
+        async def take(seconds: float) -> None:
+            until = loop.time() + seconds
+            while loop.time() < until:
+                assert await loop.sock_recv(slow, 8_192), "the stream has ended"
+                await asyncio.sleep(0.03)
 
-            await take(0)
-            taking = asyncio.create_task(take(6))
-            async with watching(on) as reader:
-                for _ in range(60):  # more than the kernel keeps for a client
-                    last = on.seal(20, metadata={"text": "x" * 8_000})[-1].seq
-                    while reader.decoder.last_event_id != str(last):
-                        await reader.read()
-                    reader.data = b""
-            await taking  # raises when the connection is reset
+        await take(0)
+        taking = asyncio.create_task(take(6))
+        async with watching(on) as reader:
+            await seal_more_than_the_kernel_keeps(on, reader)
+        await taking  # raises when the connection is reset
+
+
+@asynccontextmanager
+async def connected(on: Stage, *, receive_bytes: int) -> AsyncIterator[socket.socket]:
+    """Ask for a stream on a connection that takes so little by itself."""
+    url, loop = on.client.base_url, asyncio.get_running_loop()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        connection.setblocking(False)
+        await loop.sock_connect(connection, (url.host, url.port))
+        request = f"GET {GOVRIX} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer acme\r\n\r\n"
+        await loop.sock_sendall(connection, request.encode())
+        yield connection
+
+
+async def seal_more_than_the_kernel_keeps(on: Stage, reader: Watcher) -> None:
+    """Seal so much that it can't all be waiting for a client; the reader takes all of it."""
+    for _ in range(60):
+        last = on.seal(20, metadata={"text": "x" * 8_000})[-1].seq
+        while reader.decoder.last_event_id != str(last):
+            await reader.read()
+        reader.data = b""
 
 
 async def wait_for_reset(connection: socket.socket) -> None:
