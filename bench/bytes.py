@@ -18,12 +18,14 @@ from bench.unsent import Recorder
 from bench.writeunits import Meter, item_size, write_units
 from fakes.stores import FakeClock, FakeSetAside
 from support.ministack import Server, dynamodb_server
-from tocsin.adapters import dynamodb
-from tocsin.adapters.dynamodb.journal import batch_of_image
+from tocsin.adapters.dynamodb.journal import DynamoJournal, batch_of_image
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.domain.batch import Batch
 from tocsin.local.tables import create
-from tocsin.services.fanout import Fanout
-from tocsin.services.project import Projector
+from tocsin.services.sealing.fanout import Fanout
+from tocsin.services.sealing.project import Projector
 from tocsin.settings import StoreSettings
 
 __all__ = ["main"]
@@ -78,7 +80,7 @@ def main() -> None:
 
 def _bytes(shape: str | None, size: int) -> tuple[str, ...]:
     recorder: Any = Recorder()
-    tenant = Tenant(dynamodb.DynamoJournal(recorder, _JOURNAL))
+    tenant = Tenant(DynamoJournal(recorder, _JOURNAL))
     bodies = traffic.bodies(size, BYTES_BATCHES, shape)
     for body in bodies:
         tenant.ingest(tenant.request(body))
@@ -122,10 +124,10 @@ def _units(server: Server, size: int) -> _Counted:
     tables, client = server.client(), server.client()
     create(tables, settings)
     meter, clock = Meter(client, tables), FakeClock()
-    journal = dynamodb.DynamoJournal(client, settings.journal_table, retention_days=36_500)
-    tenant = Tenant(journal, dynamodb.DynamoQuota(client, settings.state_table), clock)
-    ledger = dynamodb.DynamoLedger(client, settings.ledger_table)
-    projections = dynamodb.DynamoProjections(client, settings.state_table)
+    journal = DynamoJournal(client, settings.journal_table, retention_days=36_500)
+    tenant = Tenant(journal, DynamoQuota(client, settings.state_table), clock)
+    ledger = DynamoLedger(client, settings.ledger_table)
+    projections = DynamoProjections(client, settings.state_table)
     fanout = Fanout(
         ledger=ledger,
         set_aside=FakeSetAside(),

@@ -17,7 +17,9 @@ from bench.timing import Variant, measure
 from bench.unsent import hold
 from fakes.stores import FakeJournal
 from tocsin.adapters import dynamodb
-from tocsin.services.ingest import Ingest, IngestRequest
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.services.intake.ingest import Ingest, IngestRequest
 
 __all__ = ["main"]
 
@@ -104,8 +106,8 @@ def _unsent_tenant() -> Tenant:
     client = hold(
         dynamodb.client(), {"PutItem": {}, "UpdateItem": {"Attributes": {"used": {"N": "1"}}}}
     )
-    journal = dynamodb.DynamoJournal(client, "journal")
-    return Tenant(journal, dynamodb.DynamoQuota(client, "state"))
+    journal = DynamoJournal(client, "journal")
+    return Tenant(journal, DynamoQuota(client, "state"))
 
 
 def _check(result: dict[str, Any]) -> None:

@@ -14,9 +14,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from fakes.stores import FakeClock, FakeJournal, FakeKeys, FakeOrgs, FakeQuota, FakeReceipts
 from tocsin import ports
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.org import Org
 from tocsin.local.environment import Context
-from tocsin.services.access import Access
-from tocsin.services.ingest import Ingest, IngestRequest
+from tocsin.services.access.access import Access
+from tocsin.services.intake.ingest import Ingest, IngestRequest
 
 __all__ = ["ORG", "Tenant", "context", "prepare", "rotating", "stream_event"]
 
@@ -59,7 +60,7 @@ class Tenant:
         keys, orgs = FakeKeys(), FakeOrgs()
         self.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)
         keys.put(key)
-        orgs.put(ports.Org(ORG, EVENTS_PER_MONTH))
+        orgs.put(Org(ORG, EVENTS_PER_MONTH))
         self.ingest = Ingest(
             access=Access(keys, clock),
             orgs=orgs,

@@ -17,11 +17,12 @@ from bench.unsent import Recorder, hold
 from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeSetAside
 from tocsin import ports
 from tocsin.adapters import dynamodb
-from tocsin.adapters.dynamodb.journal import batch_of_image
-from tocsin.domain.batch import Batch
-from tocsin.services.fanout import Fanout
-from tocsin.services.replay import verify
-from tocsin.services.seal import seal_batches
+from tocsin.adapters.dynamodb.journal import DynamoJournal, batch_of_image
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.services.reading.replay import verify
+from tocsin.services.sealing.fanout import Fanout
+from tocsin.services.sealing.seal import seal_batches
 
 __all__ = ["main"]
 
@@ -77,8 +78,8 @@ def _variants(size: int) -> dict[str, Variant]:
     event = lambdas.stream_event(at_once)
     clock = FakeClock()
     recorder: Any = Recorder()
-    canned = dynamodb.DynamoLedger(recorder, "ledger")
-    unsent = dynamodb.DynamoLedger(hold(dynamodb.client(), _EMPTY_STORE), "ledger")
+    canned = DynamoLedger(recorder, "ledger")
+    unsent = DynamoLedger(hold(dynamodb.client(), _EMPTY_STORE), "ledger")
     ledger = _ledger(images, size)
     unpacked, packed = _Unpacked(images), _Packed(images)
 
@@ -122,7 +123,7 @@ def _journal_items(size: int, count: int) -> list[dict[str, Any]]:
     """Return the items that ingestion puts for so many requests, in order of their ids."""
     recorder: Any = Recorder()
     clock = FakeClock()
-    tenant = Tenant(dynamodb.DynamoJournal(recorder, "journal"), clock=clock)
+    tenant = Tenant(DynamoJournal(recorder, "journal"), clock=clock)
     for body in traffic.bodies(size, count):
         tenant.ingest(tenant.request(body))
         clock.ms += 10
@@ -160,7 +161,7 @@ class _Packed(FakeJournal):
         super().__init__()
         self._by_id = {image["batch"]["S"]: image for image in images}
 
-    def get(self, org: str, batch_ids: Sequence[str]) -> dict[str, Batch | ports.UnreadableBatch]:
+    def get(self, org: str, batch_ids: Sequence[str]) -> dict[str, Batch | UnreadableBatch]:
         return {each: batch_of_image(self._by_id[each]) for each in batch_ids}
 
 

@@ -16,8 +16,8 @@ from bench.cost.assumed import (
 from bench.cost.bill import Line, invoked
 from bench.cost.deployed import Deployed
 from bench.cost.use import Run, billed_ms
-from tocsin.services._allowance import SETTINGS_CACHE_MS
-from tocsin.services._remembered import REMEMBERED_MS
+from tocsin.services.access.remembered import REMEMBERED_MS
+from tocsin.services.intake.allowance import SETTINGS_CACHE_MS
 
 __all__ = ["READS", "lines", "written"]
 

@@ -15,7 +15,7 @@ from bench.cost.deployed import Deployed
 from bench.cost.tap import Tap
 from bench.cost.use import Use
 from fakes.stores import FakeClock
-from tocsin import bootstrap
+from tocsin.bootstrap import fanout, ingest, project, sweeper
 from tocsin.settings import FanoutSettings, IngestSettings, StoreSettings
 
 if TYPE_CHECKING:
@@ -94,20 +94,15 @@ def wired(
     """Let the handlers' services be wired as deployed, but to these; afterwards as before."""
     stores = settings.model_dump()
     # The emulator expires by its own clock, what is stored by the bench's.
-    ingest = IngestSettings(**stores, retention_days=36_500)
+    ingesting = IngestSettings(**stores, retention_days=36_500)
+    sealing = FanoutSettings(**stores)
+    services: dict[str, Any] = {
+        "ingest": ingest.wire(ingesting, db=client, clock=clock),
+        "fanout": fanout.wire(sealing, db=client, clock=clock, broker=broker),
+        "project": project.wire(settings, db=client),
+        "sweeper": sweeper.wire(sealing, db=client, clock=clock, broker=broker),
+    }
     with ExitStack() as patched:
-        for name, value in {
-            "client": lambda: client,
-            "SystemClock": lambda: clock,
-            "_broker": lambda _: broker,
-        }.items():
-            patched.enter_context(patch.object(bootstrap, name, value))
-        services: dict[str, Any] = {
-            "ingest": bootstrap.ingest(ingest),
-            "fanout": bootstrap.fanout(FanoutSettings(**stores)),
-            "project": bootstrap.project(settings),
-            "sweeper": bootstrap.sweep(FanoutSettings(**stores)),
-        }
         for name, service in services.items():
             module = import_module(f"functions.{name}.handler")
             patched.enter_context(patch.object(module, "service", _always(service)))

@@ -17,12 +17,12 @@ from bench.cost.use import Run, Use
 from bench.lambdas import EVENTS_PER_MONTH, ORG, Tenant
 from fakes.stores import FakeClock
 from support.ministack import Server
-from tocsin import bootstrap
 from tocsin.adapters import dynamodb
+from tocsin.bootstrap import admin
 from tocsin.domain.batch import SETTLED_MS
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.org import Org
 from tocsin.local.tables import create
-from tocsin.ports import Org
 from tocsin.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ class _Traffic:
 
     def _register(self) -> None:
         self.tenant.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)
-        admin = bootstrap.admin(self.settings)
-        admin.keys.put(key)
-        admin.orgs.put(Org(ORG, EVENTS_PER_MONTH))
+        tables = admin.wire(self.settings)
+        tables.keys.put(key)
+        tables.orgs.put(Org(ORG, EVENTS_PER_MONTH))
 
     def _ingest(self, body: bytes, use: Use, idempotency_key: str | None = None) -> dict[str, Any]:
         event = self.tenant.event(body)

@@ -15,8 +15,8 @@ from bench.cost.deployed import ALARMS, Deployed
 from bench.cost.prices import Prices
 from bench.cost.use import Run
 from bench.report import number, show, usd
-from tocsin.services._remembered import REMEMBERED_MS
-from tocsin.services.watch import StreamParts
+from tocsin.services.access.remembered import REMEMBERED_MS
+from tocsin.services.stream.parts import StreamLimits
 
 __all__ = ["break_even", "connection", "idle", "show_months"]
 
@@ -117,4 +117,4 @@ def connection(deployed: Deployed, prices: Prices, stream: str, bus: str) -> flo
 
 
 def _default(name: str) -> float:
-    return next(float(str(each.default)) for each in fields(StreamParts) if each.name == name)
+    return next(float(str(each.default)) for each in fields(StreamLimits) if each.name == name)

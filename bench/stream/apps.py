@@ -19,12 +19,13 @@ from bench.stream.process import more_files
 from bench.stream.stores import Journal, Keys, Ledger
 from functions.stream.app import build
 from functions.stream.protocol import StreamProtocol
+from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.valkey import ValkeyFeed
-from tocsin.bootstrap import SystemClock
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.segment import SealedEvent
-from tocsin.services.access import Access
-from tocsin.services.watch import StreamParts
+from tocsin.services.access.access import Access
+from tocsin.services.access.presented import Credentials
+from tocsin.services.stream.parts import StreamLimits, StreamParts
 from tocsin.wire import channel
 
 __all__ = ["APPS", "Feeding", "serve"]
@@ -51,10 +52,10 @@ def tocsin_app(feeding: Feeding) -> ASGIApp:
         StreamParts(
             ledger=Ledger(ledger, feeding.published),
             journal=Journal(ledger),
-            access=Access(Keys(feeding.key), clock),
+            credentials=Credentials(Access(Keys(feeding.key), clock)),
             clock=clock,
             feed=ValkeyFeed(feeding.valkey_url),
-            ring_events=_RING_EVENTS,
+            limits=StreamLimits(ring_events=_RING_EVENTS),
         )
     )
 

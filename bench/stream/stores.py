@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.stream.events import ORG
-from tocsin.domain.batch import Batch, pack, unpack
+from tocsin.domain.batch import Batch, UnreadableBatch, pack, unpack
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.segment import Head, Segment
-from tocsin.ports import UnreadableBatch
 
 __all__ = ["Journal", "Keys", "Ledger"]
 

@@ -7,13 +7,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tocsin import bootstrap
 from tocsin.adapters.dynamodb.journal import batch_of_image
-from tocsin.services.fanout import Report
+from tocsin.bootstrap.fanout import wire
+from tocsin.services.sealing.fanout import Report
 
 logger = Logger()
 metrics = Metrics()
-service = cache(bootstrap.fanout)
+service = cache(wire)
 
 
 @logger.inject_lambda_context

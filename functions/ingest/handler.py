@@ -9,15 +9,15 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tocsin import bootstrap
+from tocsin.bootstrap.ingest import wire
 from tocsin.domain.errors import TocsinError
-from tocsin.services.ingest import IngestRequest
+from tocsin.services.intake.ingest import IngestRequest
 from tocsin.wire.problems import problem
 
 logger = Logger()
 metrics = Metrics()
 app = APIGatewayRestResolver()
-service = cache(bootstrap.ingest)
+service = cache(wire)
 
 
 @app.post("/api/v1/ingest/raw")

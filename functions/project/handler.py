@@ -7,12 +7,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tocsin import bootstrap
 from tocsin.adapters.dynamodb.ledger import org_of_segment
+from tocsin.bootstrap.project import wire
 
 logger = Logger()
 metrics = Metrics()
-service = cache(bootstrap.project)
+service = cache(wire)
 
 
 @logger.inject_lambda_context

@@ -3,14 +3,16 @@
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
-from functions.stream._cors import SERVERS_SEND
-from functions.stream._presented import presented
 from tocsin.asgi.pump import pump, send_stream
 from tocsin.asgi.query import hide_token
 from tocsin.asgi.refusal import refuse, send_problem
 from tocsin.domain.errors import TocsinError
-from tocsin.services.watch import Admission, Render, Subscriber, Watch
+from tocsin.services.stream.subscriber import Subscriber
+from tocsin.services.stream.watch import Admission, Watch
+from tocsin.web.cors import SERVERS_SEND
+from tocsin.web.presented import presented
 from tocsin.wire.dialects import Dialect
+from tocsin.wire.filters import Render
 from tocsin.wire.problems import Problem
 
 __all__ = ["EventStream", "Unserved"]

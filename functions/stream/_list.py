@@ -9,14 +9,14 @@ from typing import Any
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.stream._cors import SERVERS_SEND
 from functions.stream._endpoint import Unserved
-from functions.stream._presented import header_or_cookie
 from tocsin.asgi.connection import abort, left, transport_of
 from tocsin.asgi.query import hide_token
 from tocsin.asgi.refusal import send_problem
 from tocsin.domain.errors import TocsinError
-from tocsin.services.watch import Presented
+from tocsin.services.access.presented import Presented
+from tocsin.web.cors import SERVERS_SEND
+from tocsin.web.presented import header_or_cookie
 from tocsin.wire.negotiation import BareRoute, wants_stream
 from tocsin.wire.problems import problem
 

@@ -15,34 +15,46 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.stream._cors import Cors
 from functions.stream._endpoint import EventStream
 from functions.stream._list import EventList, StreamOrList
-from functions.stream._passes import Passes
-from tocsin import bootstrap
 from tocsin.asgi.drain import on_sigterm
 from tocsin.asgi.refusal import send_problem
+from tocsin.bootstrap.stream import options, wire
 from tocsin.domain.errors import NotFound
-from tocsin.services.listing import Listing
-from tocsin.services.watch import StreamParts, Watch
+from tocsin.services.reading.listing import Listing
+from tocsin.services.stream.parts import StreamParts
+from tocsin.services.stream.watch import Watch
+from tocsin.web.cors import Cors
+from tocsin.web.options import HttpOptions
+from tocsin.web.passes import Passes
 from tocsin.wire.dialects import GOVRIX, IGRIS, KAVACH, RAMPART
 from tocsin.wire.problems import problem
 
 __all__ = ["build"]
 
 
-def build(parts: StreamParts) -> Router:
+def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
     """Return the application over these parts."""
-    watch = Watch(parts)
-    origins = parts.allowed_origins
+    http = http or HttpOptions()
+    watch, credentials = Watch(parts), parts.credentials
+    origins = http.allowed_origins
     stream = partial(
-        EventStream, watch, token_in_query=parts.token_in_query, allowed_origins=origins
+        EventStream, watch, token_in_query=http.token_in_query, allowed_origins=origins
     )
     passes = []
-    if parts.sessions and parts.tickets:
-        passes = Passes(parts.access, parts.sessions, parts.tickets, origins).routes
-    listing = Listing(parts)
-    answer = partial(EventList, allowed_origins=origins, stall_seconds=parts.stall_seconds)
+    if credentials.sign_ins and credentials.tickets:
+        sign_ins, tickets = credentials.sign_ins, credentials.tickets
+        passes = Passes(credentials.access, sign_ins, tickets, origins).routes
+    listing = Listing(
+        ledger=parts.ledger,
+        journal=parts.journal,
+        credentials=credentials,
+        clock=parts.clock,
+        projections=parts.projections,
+        allowed_types=parts.limits.allowed_types,
+        expired_before_ms=parts.expired_before_ms,
+    )
+    answer = partial(EventList, allowed_origins=origins, stall_seconds=parts.limits.stall_seconds)
     newest = answer(lambda credential, query, _: listing.newest(credential, query))
     session = answer(
         lambda credential, query, path: listing.session(credential, path["session_id"], query)
@@ -68,7 +80,7 @@ def build(parts: StreamParts) -> Router:
         return JSONResponse(body, 200 if health.ledger else 503)
 
     streams: dict[str, ASGIApp] = {
-        "/api/v1/events": StreamOrList(stream(IGRIS), newest, parts.bare_events_route),
+        "/api/v1/events": StreamOrList(stream(IGRIS), newest, http.bare_events_route),
         "/v1/events/stream": stream(RAMPART),
         "/api/v1/events/stream": stream(GOVRIX),
         "/api/kavach/events/stream": stream(KAVACH),
@@ -123,5 +135,5 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
 def __getattr__(name: str) -> object:
     """Wire ``app`` when a server asks for it, not when the module is imported."""
     if name == "app":
-        return build(bootstrap.stream())
+        return build(wire(), options())
     raise AttributeError(name)

@@ -8,12 +8,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tocsin import bootstrap
+from tocsin.bootstrap.sweeper import wire
 from tocsin.domain.batch import SETTLED_MS
 
 logger = Logger()
 metrics = Metrics()
-service = cache(bootstrap.sweep)
+service = cache(wire)
 
 
 @logger.inject_lambda_context

@@ -5,14 +5,16 @@ raises :class:`~tocsin.domain.errors.Busy` when the store throttles or does not 
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from tocsin.domain.batch import Batch
+from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
-from tocsin.domain.projection import Change
+from tocsin.domain.projection import Change, Projected
+from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Segment
+from tocsin.domain.set_aside import SetAsideItem
 
 __all__ = [
     "Broker",
@@ -22,17 +24,12 @@ __all__ = [
     "Keys",
     "Ledger",
     "Metrics",
-    "Org",
     "Orgs",
     "Passes",
-    "Projected",
     "Projections",
     "Quota",
-    "Receipt",
     "Receipts",
     "SetAside",
-    "SetAsideItem",
-    "UnreadableBatch",
 ]
 
 
@@ -41,27 +38,6 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Return the Unix time in milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What an ``Idempotency-Key`` stands for: the request it came with, and its batch."""
-
-    org: str
-    key: str
-    fingerprint: bytes  # SHA-256 over what must be the same in a repetition
-    batch_id: str  # under which its events are stored, or will be
-    quota_left: int  # when they were counted
-    expires_at: int  # Unix time in seconds
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableBatch:
-    """A journal item that can't be unpacked, and why."""
-
-    org: str
-    id: str
-    reason: str
 
 
 class Receipts(Protocol):
@@ -138,14 +114,6 @@ class Ledger(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Org:
-    """A tenant and its settings."""
-
-    id: str
-    events_per_month: int = 1_000_000
-
-
 class Orgs(Protocol):
     """The tenants."""
 
@@ -211,16 +179,6 @@ class Quota(Protocol):
         """Return how many events are taken, strongly consistent."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetAsideItem:
-    """A journal item that the pipeline passed over, and why."""
-
-    org: str
-    batch_id: str
-    reason: str
-    at_ms: int
-
-
 class SetAside(Protocol):
     """The list of poisoned journal items."""
 
@@ -229,18 +187,6 @@ class SetAside(Protocol):
 
     def all(self, org: str) -> Sequence[SetAsideItem]:
         """Return an org's list, by batch id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Projected:
-    """How far an org's events are projected.
-
-    Everything through ``through_seq`` is. When ``until_seq`` is beyond it, a run up to there was
-    claimed, and may have been applied in part.
-    """
-
-    through_seq: int = 0
-    until_seq: int = 0
 
 
 class Projections(Protocol):

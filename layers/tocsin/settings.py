@@ -79,7 +79,7 @@ class StreamSettings(ValkeySettings):
 
     ``stream_types`` are the event types that streams may show at most, comma-separated. With
     ``token_in_query`` a key is also taken as ``?token=``. ``bare_events_route`` says what a plain
-    ``GET /api/v1/events`` is. Without ``keepalive_seconds`` each dialect keeps to its document. A
+    ``GET /api/v1/events`` is. Without ``heartbeat_seconds`` each dialect keeps to its document. A
     client that takes nothing for ``stall_seconds`` is given up. Clients whose streams are cut come
     back within ``reconnect_spread_seconds`` of each other.
 
@@ -87,11 +87,11 @@ class StreamSettings(ValkeySettings):
     metric format a minute on standard output.
 
     ``allowed_origins`` (a JSON list) are the web pages of other origins that may call from a
-    browser, also with a session's cookie, which lasts ``session_seconds``.
+    browser, also with a session's cookie, which lasts ``sign_in_seconds``.
     """
 
     allowed_origins: frozenset[str] = frozenset()
-    session_seconds: int = Field(default=43_200, ge=60)
+    sign_in_seconds: int = Field(default=43_200, ge=60)
 
     stream_types: Annotated[frozenset[str] | None, NoDecode] = None
     max_streams: int = Field(default=10_000, ge=1)
@@ -99,7 +99,7 @@ class StreamSettings(ValkeySettings):
     max_streams_per_key: int | None = Field(default=None, ge=1)
     token_in_query: bool = True
     bare_events_route: Literal["stream", "list"] = "stream"
-    keepalive_seconds: float | None = Field(default=None, gt=0)
+    heartbeat_seconds: float | None = Field(default=None, gt=0)
     stall_seconds: float = Field(default=60.0, gt=0)
     reconnect_spread_seconds: float = Field(default=10.0, ge=0)
     metrics_namespace: str | None = None

@@ -14,7 +14,7 @@ from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
 from tocsin.domain.errors import Busy
 from tocsin.embedded._feed import LocalFeed
 from tocsin.ports import Broker
-from tocsin.services.watch import LiveFeed
+from tocsin.services.stream.parts import LiveFeed
 
 pytestmark = pytest.mark.anyio
 

@@ -13,10 +13,12 @@ from tocsin.domain import chain, passes
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind
-from tocsin.domain.projection import Change
+from tocsin.domain.projection import Change, Projected
+from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Segment, seal
-from tocsin.ports import Org, Projected, Receipt, SetAsideItem
+from tocsin.domain.set_aside import SetAsideItem
 
 in_sqlite_too = pytest.mark.parametrize("on", ["dynamodb", "fake", "sqlite"], indirect=True)
 

@@ -15,7 +15,7 @@ from httpx_sse import connect_sse
 from mcp.client.stdio import stdio_client
 
 from support.product import Product, until
-from tocsin.services import replay
+from tocsin.services.reading import replay
 
 pytestmark = pytest.mark.xdist_group("product")
 

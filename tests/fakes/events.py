@@ -3,7 +3,7 @@
 from tocsin.domain.batch import Batch
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.keys import ApiKey
-from tocsin.services.stamp import entries_of
+from tocsin.services.intake.stamp import entries_of
 
 KEY = ApiKey("acme", "k1", b"", frozenset(), "test", 0)
 

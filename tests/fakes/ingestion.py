@@ -8,9 +8,9 @@ from typing import Any
 from fakes.stores import FakeClock, FakeJournal, FakeKeys, FakeOrgs, FakeQuota, FakeReceipts
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import Scope, mint
-from tocsin.ports import Org
-from tocsin.services.access import Access
-from tocsin.services.ingest import Ingest, IngestRequest
+from tocsin.domain.org import Org
+from tocsin.services.access.access import Access
+from tocsin.services.intake.ingest import Ingest, IngestRequest
 
 EVENT = {"type": "tool_call", "toolName": "t"}
 

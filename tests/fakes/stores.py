@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tocsin.domain.batch import Batch
+from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
-from tocsin.domain.projection import Change
+from tocsin.domain.projection import Change, Projected
+from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Segment
-from tocsin.ports import Org, Projected, Receipt, SetAsideItem, UnreadableBatch
+from tocsin.domain.set_aside import SetAsideItem
 
 
 class FakeClock:

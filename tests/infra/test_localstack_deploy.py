@@ -18,11 +18,11 @@ from support.cdk import Cdk
 from support.localstack import LocalStack
 from support.product import until
 from support.valkey import Valkey
-from tocsin import bootstrap
+from tocsin.bootstrap.admin import Admin, wire
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.org import Org
 from tocsin.local.addresses import LOOPBACK, reserve
-from tocsin.ports import Org
-from tocsin.services import replay
+from tocsin.services.reading import replay
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,11 +47,11 @@ class Deployed:
         }
 
     @property
-    def admin(self) -> bootstrap.Admin:
+    def admin(self) -> Admin:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.localstack.env | self.tables).items():
                 patch.setenv(name, value)
-            return bootstrap.admin()
+            return wire()
 
     @property
     def api(self) -> str:

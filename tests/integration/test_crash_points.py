@@ -14,15 +14,15 @@ import pytest
 
 from fakes.events import batch
 from support.databases import Database, Stores
-from tocsin.bootstrap import SystemClock
+from tocsin.adapters.clock import SystemClock
 from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import Scope, mint
-from tocsin.ports import Org
-from tocsin.services import replay
-from tocsin.services.fanout import Fanout
-from tocsin.services.project import Projector
+from tocsin.domain.org import Org
+from tocsin.services.reading import replay
+from tocsin.services.sealing.fanout import Fanout
+from tocsin.services.sealing.project import Projector
 from tocsin.settings import StoreSettings
 
 ROOT = Path(__file__).parents[2]

@@ -33,10 +33,10 @@ from tocsin.adapters.clock import SystemClock
 from tocsin.domain.errors import Unauthenticated
 from tocsin.domain.keys import Scope as KeyScope
 from tocsin.domain.keys import mint
+from tocsin.domain.org import Org
 from tocsin.embedded import EventStream, TocsinLog
 from tocsin.local.addresses import LOOPBACK, reserve
-from tocsin.ports import Org
-from tocsin.services.fanout import Fanout
+from tocsin.services.sealing.fanout import Fanout
 
 pytestmark = pytest.mark.anyio
 PATH = "/api/kavach/events/stream"

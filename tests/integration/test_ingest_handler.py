@@ -13,13 +13,14 @@ import pytest
 from functions.ingest import handler as deployed
 from support.context import Context
 from support.databases import Database, Stores
-from tocsin import bootstrap
+from tocsin.adapters.clock import SystemClock
+from tocsin.bootstrap.ingest import wire
 from tocsin.domain import batch as batches
 from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import Scope, mint
-from tocsin.ports import Org
-from tocsin.services.access import Access
-from tocsin.services.ingest import Ingest, IngestRequest
+from tocsin.domain.org import Org
+from tocsin.services.access.access import Access
+from tocsin.services.intake.ingest import Ingest, IngestRequest
 from tocsin.settings import IngestSettings
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -33,7 +34,7 @@ def stores(database: Database, monkeypatch: pytest.MonkeyPatch) -> Stores:
     on, settings = database.stores()
     for name, value in database.env.items():
         monkeypatch.setenv(name, value)
-    wired = bootstrap.ingest(IngestSettings(**settings.model_dump()))
+    wired = wire(IngestSettings(**settings.model_dump()))
     monkeypatch.setattr(deployed, "service", lambda: wired)
     on.orgs.put(Org("acme", 1_000))
     return on
@@ -136,7 +137,7 @@ def test_partial(post: Post, stores: Stores) -> None:
 
 
 def ingest_on(on: Stores) -> Ingest:
-    clock = bootstrap.SystemClock()
+    clock = SystemClock()
     return Ingest(
         access=Access(on.keys, clock),
         orgs=on.orgs,
@@ -201,7 +202,7 @@ def test_the_quota_holds_under_concurrency(stores: Stores, token: str) -> None:
 
 def test_503_when_the_store_is_gone(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    gone = bootstrap.ingest(IngestSettings(journal_table="j", ledger_table="l", state_table="s"))
+    gone = wire(IngestSettings(journal_table="j", ledger_table="l", state_table="s"))
     monkeypatch.setattr(deployed, "service", lambda: gone)
     status, body, headers = post(json.dumps(EVENT))
     assert (status, headers["Retry-After"]) == (503, "1") and "again" in body["error"]

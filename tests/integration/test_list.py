@@ -22,13 +22,14 @@ from support.streams import decode
 from tocsin.domain import batch as batches
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.segment import seal
-from tocsin.services import _lookup
-from tocsin.services._past import Past
-from tocsin.services.access import Access
-from tocsin.services.project import Projector
-from tocsin.services.watch import StreamParts
+from tocsin.services.access.access import Access
+from tocsin.services.access.presented import Credentials
+from tocsin.services.reading import selection
+from tocsin.services.reading.past import Past
+from tocsin.services.sealing.project import Projector
+from tocsin.services.stream.parts import StreamLimits, StreamParts
 from tocsin.wire.filters import Filter
-from unit.services.test_replay import change
+from unit.services.reading.test_replay import change
 
 pytestmark = pytest.mark.anyio
 AGENT, SESSION = "agt_01hx9z2k3mq4n5p6r7s8t9u0v", "ses_07pa5f8q9tw0u1v2x3y4z5a6b"
@@ -100,10 +101,10 @@ async def product(database: Database, **numbers: Any) -> AsyncIterator[Product]:
     parts = StreamParts(
         ledger=stores.ledger,
         journal=stores.journal,
-        access=Access(stores.keys, clock),
+        credentials=Credentials(Access(stores.keys, clock)),
         clock=clock,
         projections=stores.projections,
-        **numbers,
+        limits=StreamLimits(**numbers),
     )
     async with (
         asyncio.timeout(60),
@@ -306,7 +307,7 @@ async def test_another_orgs_id_costs_what_nobodys_costs(on: Product) -> None:
     for id in (theirs, theirs[:-3] + "zzz"):
         asked.clear()
         with pytest.raises(Exception, match="event not found"):
-            _lookup.by_id(Past(Asked(), on.stores.journal, "beta"), id, Filter())
+            selection.by_id(Past(Asked(), on.stores.journal, "beta"), id, Filter())
         costs.append(list(asked))
     assert costs[0] == costs[1] == ["first_seqs"]
 

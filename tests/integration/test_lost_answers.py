@@ -10,14 +10,15 @@ from botocore.httpsession import URLLib3Session
 
 from fakes.ingestion import EVENT
 from support.databases import Database
-from tocsin.adapters import dynamodb
-from tocsin.bootstrap import SystemClock
+from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy
 from tocsin.domain.keys import Scope, mint
-from tocsin.ports import Org
-from tocsin.services.access import Access
-from tocsin.services.ingest import Ingest, IngestRequest
+from tocsin.domain.org import Org
+from tocsin.services.access.access import Access
+from tocsin.services.intake.ingest import Ingest, IngestRequest
 
 
 class Line:
@@ -61,8 +62,8 @@ def test_what_was_written_is_known_as_ours(
         access=Access(on.keys, clock),
         orgs=on.orgs,
         quota=on.quota,
-        receipts=dynamodb.DynamoReceipts(client, settings.state_table),
-        journal=dynamodb.DynamoJournal(client, settings.journal_table),
+        receipts=DynamoReceipts(client, settings.state_table),
+        journal=DynamoJournal(client, settings.journal_table),
         clock=clock,
     )
     body = json.dumps(EVENT).encode()

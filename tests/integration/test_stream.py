@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ import pytest
 from httpx_sse import aconnect_sse
 
 from fakes.broker import FakeBroker
+from fakes.parts import stream_parts
 from fakes.tenant import FakeAccess, Tenant
 from functions.stream.app import build
 from support.server import serving
@@ -25,7 +26,7 @@ from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
 from tocsin.domain.errors import Busy
 from tocsin.domain.segment import SealedEvent
-from tocsin.services.watch import StreamParts
+from tocsin.web.options import HttpOptions
 from tocsin.wire import channel, sse
 
 pytestmark = pytest.mark.anyio
@@ -51,21 +52,17 @@ class Stage:
         return events
 
 
+_HTTP = {each.name for each in fields(HttpOptions)}
+
+
 @asynccontextmanager
 async def stage(
     *, access: FakeAccess | None = None, access_log: bool = False, **numbers: Any
 ) -> AsyncIterator[Stage]:
     tenant, broker, access = Tenant(), FakeBroker(), access or FakeAccess()
-    parts: dict[str, Any] = {"feed": broker, "keepalive_seconds": 3_600.0} | numbers
-    app = build(
-        StreamParts(
-            ledger=tenant.ledger,
-            journal=tenant.journal,
-            access=access,
-            clock=tenant.clock,
-            **parts,
-        )
-    )
+    parts: dict[str, Any] = {"feed": broker, "heartbeat_seconds": 3_600.0} | numbers
+    http = HttpOptions(**{name: parts.pop(name) for name in _HTTP & parts.keys()})
+    app = build(stream_parts(tenant, access, **parts), http)
     limits = httpx.Limits(max_connections=None)
     async with (
         asyncio.timeout(30),
@@ -306,7 +303,7 @@ async def test_a_ledger_that_is_down_is_unavailable(on: Stage) -> None:
 
 
 async def test_silence_is_filled_with_comments_of_one_line() -> None:
-    async with stage(keepalive_seconds=0.05) as quick, watching(quick) as watcher:
+    async with stage(heartbeat_seconds=0.05) as quick, watching(quick) as watcher:
         while watcher.data.count(b": keepalive\n") < 3:
             await watcher.read()
         assert b": keepalive\n: keepalive\n" in watcher.data

@@ -110,7 +110,7 @@ async def test_a_key_without_the_scope_is_403_everywhere(on: Stage, path: str) -
 
 
 async def test_kavachos_heartbeat() -> None:
-    async with stage(keepalive_seconds=0.05) as on, watching(on, KAVACH) as watcher:
+    async with stage(heartbeat_seconds=0.05) as on, watching(on, KAVACH) as watcher:
         while watcher.data.count(b": heartbeat\n") < 3:
             await watcher.read()
         assert b": heartbeat\n: heartbeat\n" in watcher.data

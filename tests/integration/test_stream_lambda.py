@@ -13,7 +13,7 @@ from fakes.events import batch
 from support.databases import Database, Stores
 from support.product import until
 from support.streams import decode
-from tocsin.bootstrap import SystemClock
+from tocsin.adapters.clock import SystemClock
 from tocsin.domain.batch import pack
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.segment import seal

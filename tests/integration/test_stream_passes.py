@@ -1,4 +1,4 @@
-"""Sessions, tickets and CORS over HTTP: uvicorn and DynamoDB's API for real, events in memory."""
+"""SignIns, tickets and CORS over HTTP: uvicorn and DynamoDB's API for real, events in memory."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import httpx
@@ -15,9 +15,9 @@ from starlette.types import Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from fakes.broker import FakeBroker
+from fakes.parts import stream_parts
 from fakes.stores import FakeClock
 from fakes.tenant import Tenant
-from functions.stream._cors import Cors
 from functions.stream.app import build
 from integration.test_stream import GOVRIX, IGRIS, Watcher
 from integration.test_stream_dialects import KAVACH, RAMPART, ROUTES, UNAUTHORIZED, wait_for_reset
@@ -26,10 +26,12 @@ from support.server import serving
 from support.streams import decode
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.passes import Kind, claim
-from tocsin.services.access import Access
-from tocsin.services.sessions import Sessions
-from tocsin.services.tickets import Tickets
-from tocsin.services.watch import StreamParts
+from tocsin.services.access.access import Access
+from tocsin.services.access.presented import Credentials
+from tocsin.services.access.sign_ins import SignIns
+from tocsin.services.access.tickets import Tickets
+from tocsin.web.cors import Cors
+from tocsin.web.options import HttpOptions
 from tocsin.wire import channel
 
 pytestmark = pytest.mark.anyio
@@ -100,6 +102,9 @@ class Service:
         return str(answer.json()["ticket"])
 
 
+HTTP = {each.name for each in fields(HttpOptions)}
+
+
 @asynccontextmanager
 async def service(
     stores: Stores, org: Org | None = None, *, access_log: bool = False, **numbers: Any
@@ -107,23 +112,13 @@ async def service(
     org = org or Org(stores, FakeBroker())
     clock = org.tenant.clock
     access = Access(stores.keys, clock)
-    parts: dict[str, Any] = {
-        "keepalive_seconds": 3_600.0,
-        "allowed_origins": frozenset({DASHBOARD}),
-        **numbers,
-    }
-    app = build(
-        StreamParts(
-            ledger=org.tenant.ledger,
-            journal=org.tenant.journal,
-            access=access,
-            clock=clock,
-            feed=org.broker,
-            sessions=Sessions(stores.passes, access, clock, 3_600),
-            tickets=Tickets(stores.passes, access, clock),
-            **parts,
-        )
+    credentials = Credentials(
+        access, SignIns(stores.passes, access, clock, 3_600), Tickets(stores.passes, access, clock)
     )
+    given: dict[str, Any] = {"allowed_origins": frozenset({DASHBOARD})} | numbers
+    http = HttpOptions(**{name: given.pop(name) for name in HTTP & given.keys()})
+    parts: dict[str, Any] = {"feed": org.broker, "heartbeat_seconds": 3_600.0} | given
+    app = build(stream_parts(org.tenant, credentials, **parts), http)
     async with (
         asyncio.timeout(30),
         serving(app, access_log=access_log) as url,
@@ -258,7 +253,7 @@ async def test_only_this_machine_gets_a_cookie_without_tls(on: Service) -> None:
     assert (await on.client.get(SESSION, headers=PUBLIC | {"Cookie": plain})).status_code == 401
 
 
-# Sessions on streams
+# SignIns on streams
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -280,7 +275,7 @@ async def test_the_header_and_the_token_win_over_the_cookie(on: Service) -> None
     assert await refused(on, f"{GOVRIX}?token=x", **cookie)
 
 
-async def test_a_revoked_key_ends_its_sessions_streams_and_no_other(stores: Stores) -> None:
+async def test_a_revoked_key_ends_its_sign_ins_streams_and_no_other(stores: Stores) -> None:
     async with service(stores, recheck_seconds=0.05) as on:
         other, other_key = on.org.new_key()
         cookie, ticket = await on.cookie(), await on.ticket()
@@ -430,7 +425,7 @@ async def test_a_ticket_shows_what_its_key_may_see(on: Service) -> None:
         assert await watcher.until(4) == [2, 4]
 
 
-async def test_sessions_and_tickets_take_seats(stores: Stores) -> None:
+async def test_sign_ins_and_tickets_take_seats(stores: Stores) -> None:
     for limit in ("max_streams_per_org", "max_streams_per_key"):
         numbers: dict[str, Any] = {limit: 2}
         async with service(stores, **numbers) as on:
@@ -521,9 +516,9 @@ async def test_forged_orgs_and_swapped_ids_open_nothing(on: Service, stores: Sto
 
 async def test_what_is_stored_does_not_hold_the_token(on: Service, stores: Stores) -> None:
     token = (await on.cookie())["Cookie"].partition("=")[2]
-    claimed = claim(Kind.SESSION, token)
+    claimed = claim(Kind.SIGN_IN, token)
     assert claimed
-    stored = stores.passes.get(Kind.SESSION, *claimed)
+    stored = stores.passes.get(Kind.SIGN_IN, *claimed)
     assert stored
     assert token.rpartition("_")[2] not in repr(stored)
     assert stored.key_id == on.org.key.id

@@ -9,10 +9,10 @@ from fakes.events import batch
 from functions.sweeper import handler as deployed
 from support.context import Context
 from support.databases import Database
-from tocsin import bootstrap
-from tocsin.bootstrap import SystemClock
+from tocsin.adapters.clock import SystemClock
+from tocsin.bootstrap import sweeper
 from tocsin.domain.batch import pack
-from tocsin.ports import Org
+from tocsin.domain.org import Org
 from tocsin.settings import FanoutSettings
 
 HOUR_MS = 3_600_000
@@ -36,7 +36,7 @@ def test_what_the_stream_lost_is_sealed_set_aside_and_counted(
     stores, settings = database.stores()
     for name, value in database.env.items():
         monkeypatch.setenv(name, value)
-    sweep = bootstrap.sweep(FanoutSettings(**settings.model_dump()))
+    sweep = sweeper.wire(FanoutSettings(**settings.model_dump()))
     monkeypatch.setattr(deployed, "service", lambda: sweep)
     monkeypatch.setattr(deployed.metrics, "service", "sweeper")
     stores.orgs.put(Org("acme"))

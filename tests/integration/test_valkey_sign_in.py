@@ -13,8 +13,8 @@ from valkey.exceptions import AuthenticationError
 from fakes.stores import FakeClock
 from support.tls import tls_front
 from support.valkey import Valkey
-from tocsin import bootstrap
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
+from tocsin.bootstrap.stream import wire
 from tocsin.domain.errors import Busy
 
 pytestmark = pytest.mark.anyio
@@ -361,7 +361,7 @@ async def test_the_environment_is_enough_to_sign_in_with_iam(
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        feed = bootstrap.stream().feed
+        feed = wire().feed
         assert feed
         assert await feed.alive()
         assert len(connections(valkey)) == 1

@@ -6,7 +6,15 @@ from uuid import uuid4
 
 from support.ministack import Server
 from tocsin import ports
-from tocsin.adapters import dynamodb
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.passes import DynamoPasses
+from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.dynamodb.receipts import DynamoReceipts
+from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.local.tables import create
 from tocsin.settings import StoreSettings
 
@@ -46,17 +54,17 @@ class Database:
         create(client, settings)
         state = (client, settings.state_table)
         return Stores(
-            journal=dynamodb.DynamoJournal(
+            journal=DynamoJournal(
                 client,
                 settings.journal_table,
                 retention_days=36_500,  # tests set the time, and the emulator expires by its own
             ),
-            receipts=dynamodb.DynamoReceipts(*state),
-            ledger=dynamodb.DynamoLedger(client, settings.ledger_table),
-            orgs=dynamodb.DynamoOrgs(*state),
-            keys=dynamodb.DynamoKeys(*state),
-            passes=dynamodb.DynamoPasses(*state),
-            quota=dynamodb.DynamoQuota(*state),
-            set_aside=dynamodb.DynamoSetAside(*state),
-            projections=dynamodb.DynamoProjections(*state),
+            receipts=DynamoReceipts(*state),
+            ledger=DynamoLedger(client, settings.ledger_table),
+            orgs=DynamoOrgs(*state),
+            keys=DynamoKeys(*state),
+            passes=DynamoPasses(*state),
+            quota=DynamoQuota(*state),
+            set_aside=DynamoSetAside(*state),
+            projections=DynamoProjections(*state),
         ), settings

@@ -10,9 +10,9 @@ import sys
 from functions.fanout import handler as deployed
 from support.context import Context
 from support.dying import Deadly
-from tocsin import bootstrap
-from tocsin.services.fanout import Fanout
-from tocsin.services.project import Projector
+from tocsin.bootstrap.admin import wire
+from tocsin.services.sealing.fanout import Fanout
+from tocsin.services.sealing.project import Projector
 
 
 class _Broker:
@@ -22,12 +22,12 @@ class _Broker:
 
 def main() -> None:
     deadly = Deadly(int(sys.argv[1]), sys.argv[2])
-    admin = bootstrap.admin()
+    admin = wire()
     fanout = Fanout(
         ledger=deadly.wrap(admin.ledger),
         set_aside=deadly.wrap(admin.set_aside),
         broker=deadly.wrap(_Broker()),
-        clock=bootstrap.SystemClock(),
+        clock=admin.clock,
     )
     projector = Projector(
         ledger=deadly.wrap(admin.ledger),

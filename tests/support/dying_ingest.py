@@ -10,23 +10,28 @@ import sys
 from functions.ingest import handler as deployed
 from support.context import Context
 from support.dying import Deadly
-from tocsin import bootstrap
 from tocsin.adapters import dynamodb
-from tocsin.services.access import Access
-from tocsin.services.ingest import Ingest
+from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.dynamodb.receipts import DynamoReceipts
+from tocsin.services.access.access import Access
+from tocsin.services.intake.ingest import Ingest
 from tocsin.settings import IngestSettings
 
 
 def main() -> None:
     deadly = Deadly(int(sys.argv[1]), sys.argv[2])
-    settings, client, clock = IngestSettings(), dynamodb.client(), bootstrap.SystemClock()
+    settings, client, clock = IngestSettings(), dynamodb.client(), SystemClock()
     state = (client, settings.state_table)
     ingest = Ingest(
-        access=Access(dynamodb.DynamoKeys(*state), clock),
-        orgs=dynamodb.DynamoOrgs(*state),
-        quota=deadly.wrap(dynamodb.DynamoQuota(*state)),
-        receipts=deadly.wrap(dynamodb.DynamoReceipts(*state)),
-        journal=deadly.wrap(dynamodb.DynamoJournal(client, settings.journal_table)),
+        access=Access(DynamoKeys(*state), clock),
+        orgs=DynamoOrgs(*state),
+        quota=deadly.wrap(DynamoQuota(*state)),
+        receipts=deadly.wrap(DynamoReceipts(*state)),
+        journal=deadly.wrap(DynamoJournal(client, settings.journal_table)),
         clock=clock,
     )
     deployed.service = lambda: ingest  # type: ignore[assignment]

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.stream import app as deployed
-from tocsin.services.watch import Watch
+from tocsin.services.stream.watch import Watch
 
 tracemalloc.start()
 _stream = cast(ASGIApp, deployed.app)

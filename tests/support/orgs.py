@@ -8,12 +8,12 @@ from uuid import uuid4
 import httpx
 
 from support.product import Product, until
-from tocsin.bootstrap import SystemClock
+from tocsin.adapters.clock import SystemClock
 from tocsin.domain.batch import Batch, pack
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.keys import Scope, mint
-from tocsin.ports import Org
-from tocsin.services.stamp import entries_of
+from tocsin.domain.org import Org
+from tocsin.services.intake.stamp import entries_of
 
 __all__ = ["NewOrg"]
 

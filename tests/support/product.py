@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from tocsin import bootstrap
+from tocsin.bootstrap import admin
 from tocsin.local.layout import Layout
 
 PATIENCE_SECONDS = 90.0
@@ -121,12 +121,12 @@ class Product:
         until(lambda: self.health()[0] == 200, "every part ready again")
 
     @contextmanager
-    def tables(self) -> Iterator[bootstrap.Admin]:
+    def tables(self) -> Iterator[admin.Admin]:
         """Its tables, without Tocsin in between."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in json.loads((self.home / "local.json").read_bytes())["env"].items():
                 patch.setenv(name, value)
-            yield bootstrap.admin()
+            yield admin.wire()
 
     @property
     def _over(self) -> bool:

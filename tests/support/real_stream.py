@@ -15,12 +15,12 @@ from fakes.events import batch
 from support.databases import Database
 from support.product import until
 from support.valkey import Valkey
+from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.valkey import ValkeyBroker
-from tocsin.bootstrap import SystemClock
 from tocsin.domain.batch import pack
 from tocsin.domain.keys import Scope, mint
 from tocsin.local.addresses import LOOPBACK, reserve
-from tocsin.services.fanout import Fanout
+from tocsin.services.sealing.fanout import Fanout
 
 __all__ = ["RealOrg", "Service", "stream_service"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from httpx_sse import EventSource
 
-from tocsin.services.watch import Subscriber
+from tocsin.services.stream.subscriber import Subscriber
 from tocsin.wire import sse
 
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tocsin import bootstrap
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
+from tocsin.bootstrap import stream
 from tocsin.settings import FanoutSettings, StreamSettings
 
 TABLES = {
@@ -74,9 +74,9 @@ def test_a_limit_under_which_no_stream_gets_on_is_refused(
 
 def test_metrics_are_not_written_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert bootstrap.stream().metrics is None
+    assert stream.wire().metrics is None
     monkeypatch.setenv("TOCSIN_METRICS_NAMESPACE", "tocsin-dev")
-    assert isinstance(bootstrap.stream().metrics, EmbeddedMetrics)
+    assert isinstance(stream.wire().metrics, EmbeddedMetrics)
 
 
 def test_the_types_that_streams_may_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_what_no_browser_would_send_is_no_origin(
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("TOCSIN_SESSION_SECONDS", "59", "greater than"),
+        ("TOCSIN_SIGN_IN_SECONDS", "59", "greater than"),
         ("TOCSIN_STREAM_TYPES", "anomaly,nope", "'nope'"),
         ("TOCSIN_STREAM_TYPES", "", "no event type"),
         ("TOCSIN_MAX_STREAMS", "0", "greater than"),

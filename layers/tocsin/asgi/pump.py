@@ -11,7 +11,7 @@ from typing import Any
 
 from tocsin.asgi.connection import abort, transport_of, unsent_bytes
 from tocsin.asgi.types import Receive, Send
-from tocsin.services.watch import Subscriber
+from tocsin.services.stream.subscriber import Subscriber
 
 __all__ = ["pump", "send_stream"]
 

@@ -13,7 +13,7 @@ from tocsin.cli._connection import home
 from tocsin.cli._failure import REFUSED, UNREACHABLE, USAGE, Failure
 
 if TYPE_CHECKING:
-    from tocsin.bootstrap import Admin
+    from tocsin.bootstrap.admin import Admin
 
 __all__ = ["OrgOption", "administration", "moment"]
 
@@ -32,11 +32,11 @@ def administration() -> Iterator["Admin"]:
     from botocore.exceptions import BotoCoreError, ClientError
     from pydantic import ValidationError
 
-    from tocsin import bootstrap
+    from tocsin.bootstrap.admin import wire
     from tocsin.domain.errors import Busy
 
     try:
-        yield bootstrap.admin()
+        yield wire()
     except ValidationError as error:
         names = ", ".join(f"TOCSIN_{item['loc'][0]}".upper() for item in error.errors())
         raise Failure(f"set {names} to the names of the deployed tables", USAGE) from error

@@ -11,7 +11,7 @@ from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, mom
 from tocsin.cli._failure import USAGE, Failure
 from tocsin.domain.errors import Malformed
 from tocsin.domain.keys import Scope, mint
-from tocsin.ports import Org
+from tocsin.domain.org import Org
 from tocsin.wire.filters import types_of
 
 __all__ = ["app"]

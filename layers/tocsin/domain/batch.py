@@ -14,7 +14,7 @@ from backports import zstd
 from tocsin.domain import canonical, ids
 from tocsin.domain.errors import Poison, TooLarge
 
-__all__ = ["MAX_PACKED_BYTES", "SETTLED_MS", "Batch", "check", "pack", "unpack"]
+__all__ = ["MAX_PACKED_BYTES", "SETTLED_MS", "Batch", "UnreadableBatch", "check", "pack", "unpack"]
 
 MAX_PACKED_BYTES = 390 * 1024  # what an item of 400 KB holds beside its keys
 SETTLED_MS = 10 * 60 * 1000  # no batch is written this long after its id was made
@@ -87,6 +87,15 @@ class Batch:
     def count(self) -> int:
         """How many events it holds (1 to 1,000)."""
         return len(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableBatch:
+    """A journal item that can't be unpacked, and why."""
+
+    org: str
+    id: str
+    reason: str
 
 
 @cache

@@ -22,7 +22,7 @@ _MAX_CHARS = 192  # prefix, org and secret take at most 124
 class Kind(StrEnum):
     """What a pass is for."""
 
-    SESSION = "session"
+    SIGN_IN = "session"  # as it is stored, and begins the tokens
     TICKET = "ticket"
 
 

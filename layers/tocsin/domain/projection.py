@@ -7,7 +7,19 @@ from typing import Any
 from tocsin.domain import canonical
 from tocsin.domain.segment import SealedEvent
 
-__all__ = ["Change", "changes"]
+__all__ = ["Change", "Projected", "changes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """How far an org's events are projected.
+
+    Everything through ``through_seq`` is. When ``until_seq`` is beyond it, a run up to there was
+    claimed, and may have been applied in part.
+    """
+
+    through_seq: int = 0
+    until_seq: int = 0
 
 
 @dataclass(slots=True)

@@ -10,8 +10,10 @@ from tocsin.asgi.refusal import refuse
 from tocsin.asgi.types import Receive, Scope, Send
 from tocsin.domain.errors import TocsinError
 from tocsin.embedded._tokens import Tokens
-from tocsin.services.watch import Admission, Render, Subscriber, Watch
+from tocsin.services.stream.subscriber import Subscriber
+from tocsin.services.stream.watch import Admission, Watch
 from tocsin.wire.dialects import Dialect
+from tocsin.wire.filters import Render
 
 __all__ = ["Desk", "is_stream_request"]
 

@@ -9,7 +9,8 @@ import orjson
 
 from tocsin.domain.errors import Detail, Invalid
 from tocsin.domain.segment import SealedEvent
-from tocsin.wire import kavach, raw
+from tocsin.wire import kavach
+from tocsin.wire.intake import raw
 
 __all__ = ["Emission", "StreamEvent", "read", "shown"]
 

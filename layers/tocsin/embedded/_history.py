@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
 from tocsin.embedded._events import StreamEvent, shown
-from tocsin.services.newest import newest_first
-from tocsin.services.watch import StreamParts
+from tocsin.services.reading.past import Past
+from tocsin.services.reading.selection import received_since
+from tocsin.services.stream.parts import StreamParts
 from tocsin.wire import kavach
 
 __all__ = ["MAX_EVENTS", "newest", "since_ms", "types_named"]
@@ -19,9 +20,8 @@ def newest(
     parts: StreamParts, org: str, received_since_ms: int, types: frozenset[str] | None
 ) -> list[StreamEvent]:
     """Return what a stream of these types would have shown, the newest first; blocks."""
-    found = newest_first(
-        parts.ledger, parts.journal, org, received_since_ms, parts.expired_before_ms()
-    )
+    past = Past(parts.ledger, parts.journal, org, parts.expired_before_ms(), looks_at=None)
+    found = received_since(past, received_since_ms)
     return list(islice(chain.from_iterable(reversed(shown(e, types)) for e in found), MAX_EVENTS))
 
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from tocsin.domain import batch as batches
-from tocsin.domain.batch import Batch
+from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import Poison
 from tocsin.embedded._database import Database
-from tocsin.ports import UnreadableBatch
 
 __all__ = ["SqliteJournal"]
 

@@ -13,9 +13,10 @@ from tocsin.embedded._feed import LocalFeed
 from tocsin.embedded._journal import SqliteJournal
 from tocsin.embedded._ledger import SqliteLedger
 from tocsin.ports import Clock
-from tocsin.services.seal import seal_batches
-from tocsin.services.stamp import Draft, new_id
-from tocsin.services.watch import Access, StreamParts
+from tocsin.services.access.presented import Authorizer, Credentials
+from tocsin.services.intake.stamp import Draft, new_id
+from tocsin.services.sealing.seal import seal_batches
+from tocsin.services.stream.parts import StreamLimits, StreamParts
 from tocsin.wire import channel
 
 __all__ = ["Log", "SqliteLog"]
@@ -37,7 +38,7 @@ class Log(Protocol):
             The sealed events, or none at all where they are sealed later, by others.
         """
 
-    def parts(self, access: Access) -> StreamParts:
+    def parts(self, authorizer: Authorizer) -> StreamParts:
         """Return what its stream is made of."""
 
     def close(self) -> None:
@@ -79,15 +80,15 @@ class SqliteLog:
         self._feed.publish(self.org, channel.encode(sealed))
         return sealed
 
-    def parts(self, access: Access) -> StreamParts:
+    def parts(self, authorizer: Authorizer) -> StreamParts:
         """See :meth:`Log.parts`."""
         return StreamParts(
             ledger=SqliteLedger(self._reading),
             journal=SqliteJournal(self._reading),
-            access=access,
+            credentials=Credentials(authorizer),
             clock=self._clock,
             feed=self._feed,
-            look_seconds=LOOK_SECONDS,
+            limits=StreamLimits(look_seconds=LOOK_SECONDS),
         )
 
     def close(self) -> None:

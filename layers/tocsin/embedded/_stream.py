@@ -20,8 +20,8 @@ from tocsin.embedded._history import newest, since_ms, types_named
 from tocsin.embedded._log import Log, SqliteLog
 from tocsin.embedded._tokens import Tokens, ValidateToken
 from tocsin.embedded._writer import Emitted, Writer
-from tocsin.services import replay as replaying
-from tocsin.services.watch import Watch
+from tocsin.services.reading import replay as replaying
+from tocsin.services.stream.watch import Watch
 from tocsin.wire import kavach
 from tocsin.wire.dialects import KAVACH
 from tocsin.wire.filters import within
@@ -85,12 +85,14 @@ class EventStream:
         self.event_types = None if event_types is None else types_named(event_types)
         self._log = SqliteLog(db) if isinstance(db, str | Path) else db
         tokens = Tokens(self._log.org, validate_token if require_auth else None)
-        self._parts = replace(
-            self._log.parts(tokens),
+        parts = self._log.parts(tokens)
+        limits = replace(
+            parts.limits,
             max_streams=max_connections,
-            keepalive_seconds=heartbeat_seconds,
+            heartbeat_seconds=heartbeat_seconds,
             recheck_seconds=math.inf if recheck_seconds is None else recheck_seconds,
         )
+        self._parts = replace(parts, limits=limits)
         dialect = replace(
             KAVACH, encode=kavach.Asked(self.event_types, own_ids=True), asked=self._asked
         )

@@ -9,8 +9,9 @@ import orjson
 from tocsin.domain.errors import Unauthenticated
 from tocsin.domain.keys import key_ids
 from tocsin.domain.segment import SealedEvent
-from tocsin.services.ingest import Ingest, IngestRequest
-from tocsin.services.watch import Access, StreamParts
+from tocsin.services.access.presented import Authorizer, Credentials
+from tocsin.services.intake.ingest import Ingest, IngestRequest
+from tocsin.services.stream.parts import StreamParts
 
 __all__ = ["TocsinLog"]
 
@@ -44,9 +45,9 @@ class TocsinLog:
         Needs the extra ``stream``, AWS credentials, and ``TOCSIN_JOURNAL_TABLE``,
         ``TOCSIN_LEDGER_TABLE``, ``TOCSIN_STATE_TABLE`` and perhaps ``TOCSIN_VALKEY_URL``.
         """
-        from tocsin import bootstrap  # boto3, which a log in SQLite does not need
+        from tocsin.bootstrap import ingest, stream  # boto3, which SQLite does not need
 
-        return cls(api_key, bootstrap.stream(), bootstrap.ingest())
+        return cls(api_key, stream.wire(), ingest.wire())
 
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
         """See :meth:`tocsin.embedded._log.Log.append`; one request, as to the ingest route."""
@@ -61,11 +62,10 @@ class TocsinLog:
         self._ingest(request)
         return []
 
-    def parts(self, access: Access) -> StreamParts:
+    def parts(self, authorizer: Authorizer) -> StreamParts:
         """See :meth:`tocsin.embedded._log.Log.parts`."""
-        return replace(
-            self._parts, access=access, max_streams_per_org=None, max_streams_per_key=None
-        )
+        limits = replace(self._parts.limits, max_streams_per_org=None, max_streams_per_key=None)
+        return replace(self._parts, credentials=Credentials(authorizer), limits=limits)
 
     def close(self) -> None:
         """See :meth:`tocsin.embedded._log.Log.close`; the stream closes its feed."""

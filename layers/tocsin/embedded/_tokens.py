@@ -18,7 +18,7 @@ ANSWER_SECONDS = 10.0  # in which an open stream's token is checked again, or le
 
 
 class Tokens:
-    """:class:`tocsin.services.watch.Access` by ``validate_token``; without one, all may watch."""
+    """Authorizes by ``validate_token``; without one, all may watch."""
 
     def __init__(self, org: str, validate: ValidateToken | None) -> None:
         """Let subscribers into one org."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import orjson
 
 from tocsin.domain.keys import ApiKey, Scope, key_ids, mint
-from tocsin.ports import Keys, Org, Orgs
+from tocsin.domain.org import Org
+from tocsin.ports import Keys, Orgs
 
 __all__ = ["ORG", "admit", "read_token", "write_access"]
 

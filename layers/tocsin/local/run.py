@@ -153,13 +153,13 @@ def _tail(log: Path | None) -> list[str]:
 def _prepare(layout: Layout) -> None:
     """Make the tables, the org and the key, and say in a file how to use them."""
     # Half a second of imports, which the parts need not wait for.
-    from tocsin import bootstrap
     from tocsin.adapters.dynamodb import client
+    from tocsin.bootstrap.admin import wire
     from tocsin.local import tables
     from tocsin.settings import StoreSettings
 
     tables.create(client(), StoreSettings())
-    admin = bootstrap.admin()
-    now_ms = bootstrap.SystemClock().now_ms()
+    admin = wire()
+    now_ms = admin.clock.now_ms()
     token = access.admit(admin.keys, admin.orgs, access.read_token(layout.home), now_ms)
     access.write_access(layout.home, layout.url(GATEWAY), token, layout.tables)

@@ -14,7 +14,7 @@ __all__ = ["GOVRIX", "IGRIS", "KAVACH", "RAMPART", "Dialect", "Heartbeat"]
 class Heartbeat:
     """The comment that is sent after so many seconds of silence."""
 
-    data: bytes = frames.KEEPALIVE
+    data: bytes = frames.HEARTBEAT
     seconds: float = 15.0
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-__all__ = ["KEEPALIVE", "cursor", "event", "failure", "gap", "json_data", "opening", "retry"]
+__all__ = ["HEARTBEAT", "cursor", "event", "failure", "gap", "json_data", "opening", "retry"]
 
-KEEPALIVE = b": keepalive\n"  # one line feed: after a blank line some decoders emit an empty event
+HEARTBEAT = b": keepalive\n"  # one line feed: after a blank line some decoders emit an empty event
 
 # Line ends to Python's and JavaScript's string functions, which some clients split the stream with.
 _LINE_ENDS = (

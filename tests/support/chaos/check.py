@@ -10,7 +10,7 @@ from support.chaos.subscriber import Subscriber, digest
 from support.chaos.views import View
 from support.product import Product
 from tocsin.domain.segment import Head, SealedEvent
-from tocsin.services import replay
+from tocsin.services.reading import replay
 from tocsin.wire import sse
 
 __all__ = ["Difference", "Expected", "compare", "events_of", "head_of", "unaccounted"]

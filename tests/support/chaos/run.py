@@ -21,7 +21,7 @@ REST_SECONDS = 120.0  # for everybody to get everything, once nothing is broken 
 SETTINGS = {
     "TOCSIN_RING_EVENTS": "128",  # so that who is away for seconds has to read the ledger
     "TOCSIN_STALL_SECONDS": "3",  # so that some slow readers are given up
-    "TOCSIN_KEEPALIVE_SECONDS": "2",
+    "TOCSIN_HEARTBEAT_SECONDS": "2",
     "TOCSIN_LOOK_SECONDS": "2",
 }
 

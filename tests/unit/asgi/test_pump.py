@@ -9,10 +9,10 @@ import pytest
 
 from fakes.tenant import Tenant
 from tocsin.asgi.pump import pump
-from tocsin.services._history import History
-from tocsin.services._log import Log
-from tocsin.services._ring import Ring
-from tocsin.services._subscriber import Pace, Subscriber
+from tocsin.services.stream.backlog import History
+from tocsin.services.stream.log import Log
+from tocsin.services.stream.ring import Ring
+from tocsin.services.stream.subscriber import Pace, Subscriber
 from tocsin.wire import govrix
 
 pytestmark = pytest.mark.anyio

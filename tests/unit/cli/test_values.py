@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.cli.mcp.values import MAX_VALUE_BYTES, label, messages, storable
-from tocsin.wire import raw
+from tocsin.wire.intake import raw
 
 
 @pytest.mark.parametrize(

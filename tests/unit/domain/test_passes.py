@@ -20,11 +20,11 @@ def test_a_token_leads_to_what_is_stored_and_is_not_in_it(kind: Kind) -> None:
 
 
 def test_a_kind_is_not_the_other_nor_a_key() -> None:
-    session, _ = passes.mint(Kind.SESSION, KEY, 5)
+    session, _ = passes.mint(Kind.SIGN_IN, KEY, 5)
     ticket, _ = passes.mint(Kind.TICKET, KEY, 5)
     key, _ = mint_key("acme", frozenset(), "n", 1)
     assert passes.claim(Kind.TICKET, session) is None
-    assert passes.claim(Kind.SESSION, ticket) is None
+    assert passes.claim(Kind.SIGN_IN, ticket) is None
     assert passes.claim(Kind.TICKET, key) is None
     assert key_ids(session) is None
     assert key_ids(ticket) is None

@@ -10,8 +10,8 @@ def test_the_opening_tells_the_cursor_and_dispatches_nothing() -> None:
 
 
 def test_a_keepalive_is_a_comment_and_one_line_feed() -> None:
-    assert sse.comment("keepalive") == frames.KEEPALIVE
-    assert decode(frames.KEEPALIVE * 3) == []
+    assert sse.comment("keepalive") == frames.HEARTBEAT
+    assert decode(frames.HEARTBEAT * 3) == []
 
 
 def test_an_event_is_what_the_encoder_writes_in_other_order() -> None:

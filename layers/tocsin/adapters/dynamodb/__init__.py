@@ -1,27 +1,5 @@
-"""The journal, the ledger and the state, each on a DynamoDB table."""
+"""The journal, the ledger and the state on DynamoDB tables: a module for each port."""
 
 from tocsin.adapters.dynamodb._calls import client
-from tocsin.adapters.dynamodb.journal import DynamoJournal
-from tocsin.adapters.dynamodb.ledger import DynamoLedger
-from tocsin.adapters.dynamodb.passes import DynamoPasses
-from tocsin.adapters.dynamodb.projections import DynamoProjections
-from tocsin.adapters.dynamodb.state import (
-    DynamoKeys,
-    DynamoOrgs,
-    DynamoQuota,
-    DynamoReceipts,
-    DynamoSetAside,
-)
 
-__all__ = [
-    "DynamoJournal",
-    "DynamoKeys",
-    "DynamoLedger",
-    "DynamoOrgs",
-    "DynamoPasses",
-    "DynamoProjections",
-    "DynamoQuota",
-    "DynamoReceipts",
-    "DynamoSetAside",
-    "client",
-]
+__all__ = ["client"]

@@ -9,9 +9,8 @@ from botocore.exceptions import ClientError
 from tocsin.adapters.dynamodb._calls import batch_get, calls, condition_failed, query
 from tocsin.domain import batch as batches
 from tocsin.domain import ids
-from tocsin.domain.batch import Batch
+from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import Poison
-from tocsin.ports import UnreadableBatch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -6,7 +6,7 @@ The digest is in hexadecimal. (``session#<org>`` are the agents' sessions, as th
 from collections.abc import Mapping
 from typing import Any
 
-from tocsin.adapters.dynamodb.state import StateTable
+from tocsin.adapters.dynamodb._state import StateTable
 from tocsin.domain.passes import Kind, Pass
 
 __all__ = ["DynamoPasses", "partition"]

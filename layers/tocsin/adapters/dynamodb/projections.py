@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from tocsin.adapters.dynamodb.state import StateTable
-from tocsin.domain.projection import Change
-from tocsin.ports import Projected
+from tocsin.adapters.dynamodb._state import StateTable
+from tocsin.domain.projection import Change, Projected
 
 __all__ = ["DynamoProjections"]
 

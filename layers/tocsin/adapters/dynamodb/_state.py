@@ -1,0 +1,83 @@
+"""The state table: key ``pk`` (``kind#org``) · ``sk`` (id)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from tocsin.adapters.dynamodb._calls import calls, condition_failed, query
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["StateTable", "item_key", "number"]
+
+
+class StateTable:
+    """What the adapters on the state table share."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        """Use ``table``."""
+        self._client = client
+        self._table = table
+
+    def _get(self, pk: str, sk: str) -> Mapping[str, Any] | None:
+        with calls():
+            answer = self._client.get_item(
+                TableName=self._table, Key=item_key(pk, sk), ConsistentRead=True
+            )
+        return answer.get("Item")
+
+    def _put(self, pk: str, sk: str, attributes: Mapping[str, Any]) -> None:
+        with calls():
+            self._client.put_item(TableName=self._table, Item={**item_key(pk, sk), **attributes})
+
+    def _take(self, pk: str, sk: str) -> Mapping[str, Any] | None:
+        """Delete an item; return what was there. Of several who do, one gets it."""
+        with calls():
+            answer = self._client.delete_item(
+                TableName=self._table, Key=item_key(pk, sk), ReturnValues="ALL_OLD"
+            )
+        return answer.get("Attributes")
+
+    def _all(self, pk: str) -> list[Mapping[str, Any]]:
+        return list(
+            query(
+                self._client,
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": pk}},
+                ConsistentRead=True,
+            )
+        )
+
+    def _update(
+        self, pk: str, sk: str, expression: str, values: Mapping[str, Any], condition: str = ""
+    ) -> Mapping[str, Any] | None:
+        """Update an item; return its new values, or None where ``condition`` does not hold."""
+        request: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        try:
+            with calls():
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=item_key(pk, sk),
+                    UpdateExpression=expression,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="UPDATED_NEW",
+                    **request,
+                )
+        except ClientError as error:
+            if condition_failed(error):
+                return None
+            raise
+        return answer["Attributes"]
+
+
+def item_key(pk: str, sk: str) -> dict[str, Any]:
+    """Return an item's key."""
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def number(value: int) -> dict[str, str]:
+    """Return a number as the API spells it."""
+    return {"N": str(value)}

@@ -1,0 +1,44 @@
+"""Wires the tables for the command line."""
+
+from dataclasses import dataclass
+
+from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
+from tocsin.ports import Clock, Journal, Keys, Ledger, Orgs, Projections, SetAside
+from tocsin.settings import StoreSettings
+
+__all__ = ["Admin", "wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """What an administrator works on directly, without the API."""
+
+    keys: Keys
+    orgs: Orgs
+    set_aside: SetAside
+    ledger: Ledger
+    journal: Journal
+    projections: Projections
+    clock: Clock
+
+
+def wire(settings: StoreSettings | None = None) -> Admin:
+    """Return the tables."""
+    settings = settings or StoreSettings()
+    db, state = client(), settings.state_table
+    return Admin(
+        keys=DynamoKeys(db, state),
+        orgs=DynamoOrgs(db, state),
+        set_aside=DynamoSetAside(db, state),
+        ledger=DynamoLedger(db, settings.ledger_table),
+        journal=DynamoJournal(db, settings.journal_table),
+        projections=DynamoProjections(db, state),
+        clock=SystemClock(),
+    )

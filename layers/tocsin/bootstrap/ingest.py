@@ -1,0 +1,39 @@
+"""Wires the ingest function."""
+
+from typing import TYPE_CHECKING
+
+from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.dynamodb.receipts import DynamoReceipts
+from tocsin.ports import Clock
+from tocsin.services.access.access import Access
+from tocsin.services.intake.ingest import Ingest
+from tocsin.settings import IngestSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["wire"]
+
+
+def wire(
+    settings: IngestSettings | None = None,
+    *,
+    db: "DynamoDBClient | None" = None,
+    clock: Clock | None = None,
+) -> Ingest:
+    """Return the use case on the tables."""
+    settings = settings or IngestSettings()
+    db, state, clock = db or client(), settings.state_table, clock or SystemClock()
+    return Ingest(
+        access=Access(DynamoKeys(db, state), clock),
+        orgs=DynamoOrgs(db, state),
+        quota=DynamoQuota(db, state),
+        receipts=DynamoReceipts(db, state),
+        journal=DynamoJournal(db, settings.journal_table, settings.retention_days),
+        clock=clock,
+    )

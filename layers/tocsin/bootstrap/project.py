@@ -1,0 +1,29 @@
+"""Wires the project function."""
+
+from typing import TYPE_CHECKING
+
+from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.services.sealing.project import Projector
+from tocsin.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["wire"]
+
+_WRITERS = 8  # writes in flight at once; more than a function's share of a core can marshal
+
+
+def wire(settings: StoreSettings | None = None, *, db: "DynamoDBClient | None" = None) -> Projector:
+    """Return the use case on the tables."""
+    settings = settings or StoreSettings()
+    db = db or client()
+    return Projector(
+        ledger=DynamoLedger(db, settings.ledger_table),
+        journal=DynamoJournal(db, settings.journal_table),
+        projections=DynamoProjections(db, settings.state_table),
+        writers=_WRITERS,
+    )

@@ -1,0 +1,52 @@
+"""Who may: from a credential to the key it stands for. The org comes from the credential alone."""
+
+from tocsin.domain.errors import Forbidden, Unauthenticated
+from tocsin.domain.keys import ApiKey, Scope, key_ids
+from tocsin.ports import Clock, Keys
+from tocsin.services.access.remembered import Remembered
+
+__all__ = ["Access"]
+
+
+class Access:
+    """Checks API keys against the state table, remembering each for 30 seconds."""
+
+    def __init__(self, keys: Keys, clock: Clock) -> None:
+        """Use ``keys`` as the truth."""
+        self._keys: Remembered[tuple[str, str], ApiKey | None] = Remembered(
+            lambda ids: keys.get(*ids), clock
+        )
+
+    def authorize(self, authorization: str | None, scope: Scope) -> ApiKey:
+        """Return the key of an ``Authorization`` header.
+
+        Raises:
+            Unauthenticated: there is none, or it is not (or no longer) valid.
+            Forbidden: it does not carry ``scope``.
+            Busy: the state table does not answer.
+        """
+        kind, _, token = (authorization or "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise Unauthenticated("send an API key: Authorization: Bearer <key>")
+        return self.authorize_token(token.strip(), scope)
+
+    def authorize_token(self, token: str, scope: Scope) -> ApiKey:
+        """Return the key of a bare token; raises what :meth:`authorize` raises."""
+        claimed = key_ids(token)
+        key = self._keys.read(claimed) if claimed else None
+        if key is None or not key.matches(token):
+            raise Unauthenticated("the API key is not valid: it is unknown, or it was revoked")
+        return _carrying(scope, key)
+
+    def authorize_key(self, org: str, key_id: str, scope: Scope) -> ApiKey:
+        """Return the key that a pass stands for; raises what :meth:`authorize` raises."""
+        key = self._keys.read((org, key_id))
+        if key is None or key.revoked_at_ms is not None:
+            raise Unauthenticated("the API key that this came from was revoked: use another")
+        return _carrying(scope, key)
+
+
+def _carrying(scope: Scope, key: ApiKey) -> ApiKey:
+    if not key.may(scope):
+        raise Forbidden(f"the API key does not have the scope {scope}: use a key that has it")
+    return key

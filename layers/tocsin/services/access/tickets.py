@@ -1,0 +1,50 @@
+"""Tickets: what opens one stream, for clients that can put a credential only into the URL."""
+
+from tocsin.domain import passes
+from tocsin.domain.errors import Unauthenticated
+from tocsin.domain.keys import ApiKey, Scope
+from tocsin.domain.passes import Kind, Pass
+from tocsin.ports import Clock, Passes
+from tocsin.services.access.access import Access
+
+__all__ = ["TICKET_SECONDS", "Tickets"]
+
+TICKET_SECONDS = 60
+
+
+class Tickets:
+    """Issues tickets, and takes each once. What it opens is what its key opens. Blocks."""
+
+    def __init__(self, store: Passes, access: Access, clock: Clock) -> None:
+        """Keep tickets in ``store`` until they are used or have expired."""
+        self._store = store
+        self._access = access
+        self._clock = clock
+
+    def issue(self, key: ApiKey) -> str:
+        """Return a new ticket's token."""
+        expires_at_ms = self._clock.now_ms() + TICKET_SECONDS * 1_000
+        token, ticket = passes.mint(Kind.TICKET, key, expires_at_ms)
+        self._store.put(ticket)
+        return token
+
+    def redeem(self, token: str, scope: Scope) -> tuple[Pass, ApiKey]:
+        """Use up a ticket; return it, and its key.
+
+        Raises:
+            Unauthenticated: it is unknown, used or too old, or its key was revoked.
+            Forbidden: its key does not carry ``scope``.
+            Busy: the state table does not answer; the ticket may be used up.
+        """
+        name = passes.claim(Kind.TICKET, token)
+        ticket = self._store.take(Kind.TICKET, *name) if name else None
+        if ticket is None or ticket.expires_at_ms <= self._clock.now_ms():
+            raise Unauthenticated(
+                f"the ticket is not valid: each opens one stream, within {TICKET_SECONDS} seconds; "
+                "ask for another with POST /v1/stream-tickets"
+            )
+        return ticket, self.check_key(ticket, scope)
+
+    def check_key(self, ticket: Pass, scope: Scope) -> ApiKey:
+        """Return the key of a ticket that was used; raises what :meth:`redeem` raises."""
+        return self._access.authorize_key(ticket.org, ticket.key_id, scope)

@@ -1,0 +1,89 @@
+"""Accept events: authenticate, validate, stamp, reserve the quota, and journal the batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tocsin.domain.keys import Scope
+from tocsin.ports import Clock, Journal, Orgs, Quota, Receipts
+from tocsin.services.access.access import Access
+from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.body import inflated
+from tocsin.services.intake.once import Once, check_key, fingerprint_of
+from tocsin.services.intake.stamp import Draft, new_id
+from tocsin.wire.intake import raw
+
+__all__ = ["Ingest", "IngestRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRequest:
+    """What the ingest route takes from an HTTP request. ``body`` is as it came, maybe gzipped."""
+
+    authorization: str | None
+    content_type: str | None
+    content_encoding: str | None
+    idempotency_key: str | None
+    partial: bool
+    body: bytes
+
+
+class Ingest:
+    """The use case behind ``POST /api/v1/ingest/raw``."""
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        orgs: Orgs,
+        quota: Quota,
+        receipts: Receipts,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        """Wire the ports."""
+        self._access = access
+        self._journal = journal
+        self._clock = clock
+        self._allowance = Allowance(orgs, quota, clock)
+        self._once = Once(receipts, journal, self._allowance, clock)
+
+    def __call__(self, request: IngestRequest) -> bytes:
+        """Store the request's events and return the JSON answer.
+
+        Raises:
+            Refused: one of its kinds. Nothing is stored, and the quota is as it was before; but a
+                Busy with an idempotency key may leave both to the next request with that key.
+        """
+        key = self._access.authorize(request.authorization, Scope.INGEST)
+        if request.idempotency_key is not None:
+            check_key(request.idempotency_key)
+        body = inflated(request.body, request.content_type, request.content_encoding)
+        parsed = raw.parse(body, partial=request.partial)
+        if not parsed.events:
+            return _answer(parsed, self._allowance.left(key.org))
+        draft = Draft(parsed.events, key, parsed.plain)
+        if request.idempotency_key is None:
+            return _answer(parsed, self._store(draft))
+        fingerprint = fingerprint_of(body, partial=request.partial)
+        return _answer(parsed, self._once(draft, request.idempotency_key, fingerprint))
+
+    def _store(self, draft: Draft) -> int:
+        batch, packed = draft.stamped(new_id(self._clock.now_ms()))
+        with self._allowance.reserved(batch) as left:
+            self._journal.put(batch, packed)
+        return left
+
+
+def _answer(parsed: raw.RawRequest, quota_left: int) -> bytes:
+    data: dict[str, Any] = {"ingested": len(parsed.events), "rejected": len(parsed.rejected)}
+    if parsed.rejected:
+        data["errors"] = [
+            {"index": rejection.index, "details": rejection.details}
+            for rejection in parsed.rejected
+        ]
+    meta: dict[str, Any] = {"remainingQuota": quota_left}
+    if parsed.ignored:
+        meta["ignoredFields"] = sorted(parsed.ignored)
+    return orjson.dumps({"data": data, "meta": meta})

@@ -1,0 +1,110 @@
+"""Store a request once, however often it is sent with its idempotency key.
+
+The receipt is written first, and says under which id the batch is stored. So whoever comes with the
+same key, at once or after a crash, stores the same batch under the same id, of which one is kept.
+The quota that the receipt's writer reserved belongs to the receipt: it is not given back any more,
+and not reserved again.
+"""
+
+import re
+from dataclasses import replace
+from hashlib import sha256
+
+from tocsin.domain.batch import SETTLED_MS
+from tocsin.domain.errors import Busy, Conflict, Malformed, QuotaExhausted, TooLarge
+from tocsin.domain.ids import batch_time_ms
+from tocsin.domain.receipt import Receipt
+from tocsin.ports import Clock, Journal, Receipts
+from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.stamp import Draft, new_id
+
+__all__ = ["Once", "check_key", "fingerprint_of"]
+
+RECEIPT_SECONDS = 24 * 60 * 60
+# From this age an id is not written under any more: a request takes half a minute at most.
+LATE_MS = SETTLED_MS - 60_000
+
+_WAIT_SECONDS = (SETTLED_MS - LATE_MS) // 1000
+_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+
+def check_key(text: str) -> None:
+    """Make sure that a text can be an idempotency key.
+
+    Raises:
+        Malformed: it can't.
+    """
+    if _KEY.fullmatch(text) is None:
+        raise Malformed("Idempotency-Key: send 1 to 255 printable ASCII characters")
+
+
+def fingerprint_of(body: bytes, *, partial: bool) -> bytes:
+    """Return what is the same in a repetition, however it was compressed; 32 bytes."""
+    return sha256(bytes([partial]) + body).digest()
+
+
+class Once:
+    """Stores drafts that come with an idempotency key."""
+
+    def __init__(
+        self, receipts: Receipts, journal: Journal, allowance: Allowance, clock: Clock
+    ) -> None:
+        """Wire the ports."""
+        self._receipts = receipts
+        self._journal = journal
+        self._allowance = allowance
+        self._clock = clock
+
+    def __call__(self, draft: Draft, key: str, fingerprint: bytes) -> int:
+        """Make sure that a draft is stored; return the quota that was left when it first came.
+
+        Raises:
+            Conflict: the key stands for another request.
+            Busy: it may not be stored yet; the same request goes on where this one ended.
+        """
+        now_ms = self._clock.now_ms()
+        try:
+            batch, packed = draft.stamped(new_id(now_ms))
+            with self._allowance.reserved(batch) as left:
+                mine = Receipt(batch.org, key, fingerprint, batch.id, left, _expiry(now_ms))
+                receipt = self._receipts.put(mine, now_ms)
+        except (TooLarge, QuotaExhausted):
+            # Not what was taken before: the quota may have ended with it, and its packed size
+            # depends a little on its id.
+            earlier = self._receipts.find(draft.key.org, key, now_ms)
+            if earlier is None:
+                raise
+            receipt = earlier
+        else:
+            if receipt.batch_id == batch.id:
+                self._journal.put(batch, packed)
+                return left
+            self._allowance.release(batch)
+        self._finish(draft, receipt, fingerprint)
+        return receipt.quota_left
+
+    def _finish(self, draft: Draft, receipt: Receipt, fingerprint: bytes) -> None:
+        """Store what an earlier request, or a twin, may not have come to store."""
+        if receipt.fingerprint != fingerprint:
+            raise Conflict(
+                "this Idempotency-Key was used in the last 24 hours with another body: "
+                "use a new key for a new request"
+            )
+        now_ms = self._clock.now_ms()
+        age_ms = now_ms - batch_time_ms(receipt.batch_id)
+        if age_ms < LATE_MS:
+            self._journal.put(*draft.stamped(receipt.batch_id))
+        elif not self._journal.get(receipt.org, [receipt.batch_id]):
+            if age_ms < SETTLED_MS:
+                raise Busy("an earlier request with this key may still store it", _WAIT_SECONDS)
+            # Nobody stores it under that id any more, and the sweeper has passed it.
+            again = replace(receipt, batch_id=new_id(now_ms), expires_at=_expiry(now_ms))
+            self._finish(
+                draft,
+                self._receipts.put(again, now_ms, instead_of=receipt.batch_id),
+                fingerprint,
+            )
+
+
+def _expiry(now_ms: int) -> int:
+    return now_ms // 1000 + RECEIPT_SECONDS

@@ -1,0 +1,6 @@
+"""Reading what is sealed, every event checked: forwards (replay), backwards (past), as lists.
+
+Others import these modules of it, and no other.
+"""
+
+__all__ = ["cursor", "listing", "past", "replay", "selection"]

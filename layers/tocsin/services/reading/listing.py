@@ -1,0 +1,117 @@
+"""Lists of what is sealed, for Govrix Scout's query API: pages, sessions, single events."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.segment import SealedEvent
+from tocsin.ports import Clock, Journal, Ledger, Projections
+from tocsin.services.access.presented import Credentials, Presented
+from tocsin.services.access.seats import Seats
+from tocsin.services.reading import selection
+from tocsin.services.reading.past import Past
+from tocsin.wire import filters, govrix, page
+from tocsin.wire.page import Page
+
+__all__ = ["Listing", "Query"]
+
+LISTS_AT_ONCE = 32  # in this process; each holds a few MB at most
+LISTS_AT_ONCE_PER_ORG = 16
+READS_AT_ONCE = 2  # the streams read in threads too
+
+type Query = Iterable[tuple[str, str]]
+type _LookUp = Callable[[Past, Projections | None, Page, int], Iterator[Sequence[SealedEvent]]]
+type _Steps = Callable[[ApiKey], Iterator[bytes]]
+
+
+class Listing:
+    """Answers in pieces of JSON. What refuses a request is raised before the first piece.
+
+    Every method raises Unauthenticated, Forbidden, Malformed, Crowded or LimitReached (too many
+    lists at once), and what the ledger raises: TooFar, IntegrityError, Busy. After the first piece
+    IntegrityError and Busy can still come: then the answer must be broken off.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        journal: Journal,
+        credentials: Credentials,
+        clock: Clock,
+        projections: Projections | None = None,
+        allowed_types: frozenset[str] | None = None,
+        expired_before_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Wire the ports.
+
+        Without projections the whole ledger is looked through for a session or an agent. Event
+        types beyond the allowed ones are shown to nobody. ``expired_before_ms`` returns the Unix
+        time before which the journal may have dropped events.
+        """
+        self._ledger = ledger
+        self._journal = journal
+        self._credentials = credentials
+        self._clock = clock
+        self._projections = projections
+        self._allowed_types = allowed_types
+        self._expired_before_ms = expired_before_ms
+        self._seats = Seats(LISTS_AT_ONCE, LISTS_AT_ONCE_PER_ORG, None, "lists")
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+
+    def newest(self, credential: Presented, query: Query) -> AsyncGenerator[bytes]:
+        """Yield an array of the newest events that a query asks for, the newest first."""
+        return self._answer(credential, lambda key: self._array(selection.newest, key, query))
+
+    def session(
+        self, credential: Presented, session_id: str, query: Query
+    ) -> AsyncGenerator[bytes]:
+        """Yield an array of all events of a session, in the order of their timestamps."""
+        asked = [("session_id", session_id), *query]
+        return self._answer(credential, lambda key: self._array(selection.of_session, key, asked))
+
+    def event(self, credential: Presented, event_id: str) -> AsyncGenerator[bytes]:
+        """Yield one event as an object, or raise NotFound."""
+        return self._answer(credential, lambda key: self._object(key, event_id))
+
+    async def _answer(self, credential: Presented, steps: _Steps) -> AsyncGenerator[bytes]:
+        """Take the steps in a thread, one at a time, so that who is gone is not worked for."""
+        async with self._admitted(credential) as key:
+            running = steps(key)
+            while True:
+                async with self._slots:
+                    step = await asyncio.to_thread(next, running, None)
+                if step is None:
+                    return
+                if step:
+                    yield step
+
+    @asynccontextmanager
+    async def _admitted(self, credential: Presented) -> AsyncIterator[ApiKey]:
+        self._seats.take()
+        try:
+            key, _ = await asyncio.to_thread(self._credentials.admit, credential)
+            self._seats.assign(key)
+        except BaseException:
+            self._seats.give_back()
+            raise
+        try:
+            yield key
+        finally:
+            self._seats.leave(key)
+
+    def _array(self, look_up: _LookUp, key: ApiKey, query: Query) -> Iterator[bytes]:
+        asked = self._page(key, query)
+        found = look_up(self._past(key), self._projections, asked, self._clock.now_ms())
+        yield from govrix.array(found)
+
+    def _object(self, key: ApiKey, event_id: str) -> Iterator[bytes]:
+        allowed = self._page(key, ()).filter
+        yield govrix.encode_object(selection.by_id(self._past(key), event_id, allowed))
+
+    def _page(self, key: ApiKey, query: Query) -> Page:
+        return page.parse(query, filters.within(key.types, self._allowed_types))
+
+    def _past(self, key: ApiKey) -> Past:
+        return Past(self._ledger, self._journal, key.org, self._expired_before_ms())

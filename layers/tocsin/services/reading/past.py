@@ -1,0 +1,161 @@
+"""One org's past, read from its end or at given places, in steps of bounded memory.
+
+Every event that is returned was checked against its leaf, and every leaf against the hashes of its
+segment, as a replay does it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from tocsin.domain.errors import IntegrityError, TooFar
+from tocsin.domain.segment import SealedEvent, Segment
+from tocsin.ports import Journal, Ledger
+from tocsin.services.reading.checked import (
+    SEGMENTS_PER_PAGE,
+    fetch,
+    parts_after,
+    parts_before,
+    take,
+)
+
+__all__ = ["MAX_EVENTS_LOOKED_AT", "Past"]
+
+MAX_EVENTS_LOOKED_AT = 100_000
+STEP_BYTES = 512 * 1024  # of entries, but always at least one batch
+STEP_EVENTS = 1_000
+FIRST_GUESS_BYTES = 8 * 1024  # of an entry, before any is read: most are smaller
+_NEAR = 64  # seqs that are as cheap to pass over as to ask for anew
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An org's ledger and journal; before ``expired_before_ms`` the journal may have dropped some.
+
+    What was sealed before then is passed over, whether it was dropped or not yet. ``looks_at`` is
+    how many events a search may look at; None: all.
+    """
+
+    ledger: Ledger
+    journal: Journal
+    org: str
+    expired_before_ms: int = 0
+    looks_at: int | None = MAX_EVENTS_LOOKED_AT
+
+    def back(self, spans: Iterable[range]) -> Iterator[list[SealedEvent]]:
+        """Yield all events of some spans of seqs, which come newest first, step by step.
+
+        It ends where everything is older than the retention.
+
+        Raises:
+            TooFar: there are more of them than may be looked at.
+            IntegrityError: what is stored there is not what was sealed.
+            Busy: a store does not answer.
+        """
+        looked_at = 0
+        for span in spans:
+            for group in self._steps(self._parts_back(span)):
+                if self.looks_at is not None and looked_at >= self.looks_at:
+                    raise _too_far(self.looks_at, group[0][0].last_seq + 1)
+                looked_at += sum(part.count for part, _ in group)
+                yield [
+                    event
+                    for _, sealed in group
+                    for event in reversed(sealed or ())
+                    if event.seq in span
+                ]
+
+    def at(
+        self, seqs: Sequence[int], known: Mapping[int, SealedEvent] | None = None
+    ) -> Iterator[list[SealedEvent]]:
+        """Yield the events at these seqs, in this order, step by step.
+
+        Those that are ``known`` are not read.
+
+        Raises:
+            IntegrityError: what is stored there is not what was sealed.
+            Busy: a store does not answer.
+        """
+        known = known or {}
+        place = events = size_bytes = 0
+        while place < len(seqs):
+            mean_bytes = max(size_bytes // events, 1) if events else FIRST_GUESS_BYTES
+            wanted = seqs[place : place + max(min(STEP_BYTES // mean_bytes, STEP_EVENTS), 1)]
+            read = self._read(sorted(seq for seq in wanted if seq not in known))
+            found = [
+                event for seq in wanted if (event := known.get(seq) or read.get(seq)) is not None
+            ]
+            yield found
+            place += len(wanted)
+            events += len(found)
+            size_bytes += sum(len(event.entry) for event in found)
+
+    def _parts_back(self, span: range) -> Iterator[Segment]:
+        parts = parts_before(self.ledger, self.org, span.stop - 1)
+        return takewhile(
+            # A batch is received before it is sealed, and seals are in the order of time.
+            lambda part: (
+                part.last_seq >= span.start and part.sealed_at_ms >= self.expired_before_ms
+            ),
+            parts,
+        )
+
+    def _read(self, seqs: Sequence[int]) -> dict[int, SealedEvent]:
+        wanted = set(seqs)
+        found = {}
+        for group in self._steps(self._parts_with(seqs)):
+            for _, sealed in group:
+                found.update({event.seq: event for event in sealed or () if event.seq in wanted})
+        return found
+
+    def _parts_with(self, seqs: Sequence[int]) -> Iterator[Segment]:
+        """Yield the parts that hold these seqs, which ascend."""
+        wanted = set(seqs)
+        for run in _runs(seqs):
+            per_page = min(len(run), SEGMENTS_PER_PAGE)
+            for part in parts_after(self.ledger, self.org, run.start - 1, None, per_page=per_page):
+                if part.first_seq >= run.stop:
+                    break
+                kept = part.sealed_at_ms >= self.expired_before_ms
+                if kept and not wanted.isdisjoint(range(part.first_seq, part.last_seq + 1)):
+                    yield part
+
+    def _steps(
+        self, parts: Iterator[Segment]
+    ) -> Iterator[list[tuple[Segment, list[SealedEvent] | None]]]:
+        """Yield parts with their checked events, some :data:`STEP_BYTES` of them at a time."""
+        events = size_bytes = 0
+        while True:
+            mean_bytes = max(size_bytes // events, 1) if events else FIRST_GUESS_BYTES
+            group, broken = take(parts, STEP_BYTES // mean_bytes)
+            fetched = []
+            try:
+                for each in fetch(self.journal, group, self.expired_before_ms):
+                    fetched.append(each)
+            except IntegrityError as error:  # what comes before it is not lost
+                broken = error
+            if fetched:
+                yield fetched
+            if broken:
+                raise broken
+            if not group:
+                return
+            events += sum(len(sealed) for _, sealed in fetched if sealed)
+            size_bytes += sum(len(event.entry) for _, sealed in fetched for event in sealed or ())
+
+
+def _runs(seqs: Sequence[int]) -> Iterator[range]:
+    """Yield the spans in which ascending seqs lie close to each other."""
+    start = 0
+    for place, seq in enumerate(seqs):
+        if place + 1 == len(seqs) or seqs[place + 1] - seq > _NEAR:
+            yield range(seqs[start], seq + 1)
+            start = place + 1
+
+
+def _too_far(looks_at: int, before_seq: int) -> TooFar:
+    return TooFar(
+        f"a request looks at {looks_at:,} events at most, and what it asks for takes "
+        f"it back beyond seq {before_seq}: give after or since, ask for fewer or for a session, "
+        f"or go on with GET /api/v1/events and before={before_seq}"
+    )

@@ -1,0 +1,109 @@
+"""Fan out: seal what the journal's stream delivers, and tell the subscribers."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.domain.errors import Busy
+from tocsin.domain.set_aside import SetAsideItem
+from tocsin.ports import Broker, Clock, Ledger, SetAside
+from tocsin.services.sealing.seal import Sealed, seal_batches
+from tocsin.wire import channel
+
+__all__ = ["Fanout", "Report"]
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did. ``failed`` maps each org that must be tried again to the reason.
+
+    ``set_aside`` counts what was not on the list yet: the sweeper meets each item again.
+    """
+
+    sealed_events: int = 0
+    segments: int = 0
+    conflicts: int = 0
+    set_aside: int = 0
+    unpublished: int = 0
+    failed: dict[str, Busy] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What operators are told, by the names of the metrics."""
+        return {
+            "SealedEvents": self.sealed_events,
+            "Segments": self.segments,
+            "SealConflicts": self.conflicts,
+            "SetAside": self.set_aside,
+            "Unpublished": self.unpublished,
+        }
+
+
+class Fanout:
+    """The use case behind the journal's stream. The only writer of ledgers.
+
+    Every step can be repeated: sealing skips what is sealed, and subscribers drop what they have by
+    its seq.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        set_aside: SetAside,
+        broker: Broker | None,
+        clock: Clock,
+    ) -> None:
+        """Wire the ports; without a broker subscribers poll the ledger."""
+        self._ledger = ledger
+        self._set_aside = set_aside
+        self._broker = broker
+        self._clock = clock
+
+    def __call__(self, received: Iterable[Batch | UnreadableBatch]) -> Report:
+        """Seal and publish; one org's trouble holds up no other."""
+        report = Report()
+        by_org: dict[str, list[Batch | UnreadableBatch]] = defaultdict(list)
+        for batch in received:
+            by_org[batch.org].append(batch)
+        for org, batches in by_org.items():
+            try:
+                self._one_org(org, batches, report)
+            except Busy as error:
+                report.failed[org] = error
+        return report
+
+    def _one_org(
+        self, org: str, received: Sequence[Batch | UnreadableBatch], report: Report
+    ) -> None:
+        readable = []
+        for batch in received:
+            if isinstance(batch, Batch):
+                readable.append(batch)
+            else:
+                now_ms = self._clock.now_ms()
+                item = SetAsideItem(org, batch.id, batch.reason, now_ms)
+                report.set_aside += self._set_aside.add(item)
+        if not readable:
+            return
+        sealed = seal_batches(org, readable, self._ledger, self._clock)
+        report.conflicts += sealed.conflicts
+        report.segments += len(sealed.fresh)
+        report.sealed_events += sum(segment.count for segment, _ in sealed.fresh)
+        self._publish(org, sealed, report)
+
+    def _publish(self, org: str, sealed: Sealed, report: Report) -> None:
+        """Tell the subscribers. A broker that is gone costs them a look at the ledger, no more."""
+        if self._broker is None:
+            return
+        messages = [channel.encode(events) for _, events in sealed.fresh]
+        if sealed.earlier:  # sealed by a run that may not have come this far
+            first = min(seqs[0] for seqs in sealed.earlier.values())
+            last = max(seqs[-1] for seqs in sealed.earlier.values())
+            messages.insert(0, channel.encode_range(first, last))
+        try:
+            for message in messages:
+                self._broker.publish(org, message)
+        except Busy:
+            report.unpublished += 1

@@ -1,0 +1,86 @@
+"""Rendered pieces of the ledger for subscribers that are behind the ring, read once for many."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from tocsin.domain.errors import Busy, IntegrityError
+from tocsin.domain.segment import SealedEvent
+from tocsin.services.reading.replay import Gap
+from tocsin.services.stream.ring import Chunk, chunks
+from tocsin.services.stream.shared import Shared
+from tocsin.wire import frames
+from tocsin.wire.filters import Render
+
+__all__ = ["History", "ReadAfter"]
+
+logger = logging.getLogger(__name__)
+
+type ReadAfter = Callable[[str, int, bytes | None], list[SealedEvent]]
+"""Read an org's sealed events after a seq, whose hash is checked when it is given; blocks."""
+
+READS_AT_ONCE = 4
+CACHE_BYTES = 16 * 1024 * 1024
+CHUNK_OVERHEAD_BYTES = 512  # of a chunk in the cache, of which most may be hidden
+
+type _Place = tuple[str, Render, int]
+
+
+class History:
+    """Reads chunks in threads; those who ask for the same one share the read and the bytes."""
+
+    def __init__(self, read_after: ReadAfter) -> None:
+        """Read with ``read_after``."""
+        self._read_after = read_after
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._reads: Shared[_Place, Chunk] = Shared()
+        self._cache: dict[_Place, Chunk] = {}
+        self._cache_bytes = 0
+
+    async def chunk(self, org: str, render: Render, cursor: int) -> Chunk:
+        """Return what follows ``cursor`` in the ledger; a gap is a chunk that says so.
+
+        While the ledger is busy this waits.
+
+        Raises:
+            IntegrityError: the next event does not verify, or the ledger ends at ``cursor``.
+        """
+        place = (org, render, cursor)
+        if (cached := self._cache.get(place)) is not None:
+            return cached
+        return await self._reads.run(place, lambda: self._read(place))
+
+    async def aclose(self) -> None:
+        """Stop all reads."""
+        await self._reads.aclose()
+
+    async def _read(self, place: _Place) -> Chunk:
+        org, render, cursor = place
+        while True:
+            try:
+                async with self._slots:
+                    found = await asyncio.to_thread(self._render, org, render, cursor)
+                break
+            except Gap as gap:
+                return Chunk(frames.gap(cursor, gap.first_seq), None, gap.first_seq - 1, None)
+            except Busy as busy:
+                logger.warning("the ledger of %s can't be read now: %s", org, busy)
+                await asyncio.sleep(busy.retry_after_seconds or 1)
+        for chunk in found:
+            self._remember((org, render, cursor), chunk)
+            cursor = chunk.last_seq
+        return found[0]
+
+    def _render(self, org: str, render: Render, cursor: int) -> list[Chunk]:
+        events = self._read_after(org, cursor, None)
+        if not events:
+            raise IntegrityError(org, cursor + 1, "it was announced and the ledger ends before it")
+        return list(chunks(events, render))
+
+    def _remember(self, place: _Place, chunk: Chunk) -> None:
+        if place not in self._cache:
+            self._cache[place] = chunk
+            self._cache_bytes += CHUNK_OVERHEAD_BYTES + len(chunk.data)
+        while self._cache_bytes > CACHE_BYTES:
+            oldest = next(iter(self._cache))
+            self._cache_bytes -= CHUNK_OVERHEAD_BYTES + len(self._cache.pop(oldest).data)

@@ -1,0 +1,106 @@
+"""One org's log as the stream holds it: the ring, and who reads it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from tocsin.domain.errors import IntegrityError
+from tocsin.domain.segment import SealedEvent
+from tocsin.services.stream.ring import Ring
+
+__all__ = ["Log", "Reader"]
+
+logger = logging.getLogger(__name__)
+
+_RUNS_AHEAD = 64  # kept while what comes before them is read from the ledger
+
+
+class Reader(Protocol):
+    """Who reads a log."""
+
+    def wake(self) -> None:
+        """Look at the log again, if waiting."""
+
+    def keep_alive(self, now: float) -> None:
+        """Say that the stream lives, if it was silent for long (the loop's time)."""
+
+    def fail(self, error: IntegrityError) -> None:
+        """Stop: what the log holds can't be trusted."""
+
+
+class Log:
+    """Wakes its readers when there is more. Used in the event loop's thread only."""
+
+    def __init__(
+        self, org: str, ring: Ring, arrived: Callable[[SealedEvent], object] | None = None
+    ) -> None:
+        """Start with nobody; call ``arrived`` with the first of new events."""
+        self.org = org
+        self.ring = ring
+        self.waiting: set[Reader] = set()
+        self.broken = False
+        self._arrived = arrived
+        self._loop = asyncio.get_running_loop()
+        self._left_at = self._loop.time()
+        self._readers: set[Reader] = set()
+        self._ahead: dict[int, Sequence[SealedEvent]] = {}
+
+    def join(self, reader: Reader) -> None:
+        """Add a reader."""
+        self._readers.add(reader)
+
+    def leave(self, reader: Reader) -> bool:
+        """Forget a reader; whether it was one."""
+        if reader not in self._readers:
+            return False
+        self._readers.remove(reader)
+        self.waiting.discard(reader)
+        self._left_at = self._loop.time()
+        return True
+
+    def left_before(self, moment: float) -> bool:
+        """Whether nobody has read it since ``moment`` (the loop's time)."""
+        return not self._readers and self._left_at < moment
+
+    def keep_alive(self, now: float) -> None:
+        """Let those readers that were silent for long say that they live."""
+        for reader in self._readers:
+            reader.keep_alive(now)
+
+    def append(self, events: Sequence[SealedEvent]) -> bool:
+        """Add what is new of these; False when they do not follow the head."""
+        head = self.ring.seq
+        if not self.ring.append(events):
+            return False
+        if self._arrived and self.ring.seq > head:
+            self._arrived(events[head + 1 - events[0].seq])
+        while following := self._ahead.pop(self.ring.seq + 1, None):
+            if not self.ring.append(following):
+                break
+        if self._ahead:
+            self._ahead = {seq: run for seq, run in self._ahead.items() if seq > self.ring.seq}
+        self._wake()
+        return True
+
+    def keep_ahead(self, events: Sequence[SealedEvent]) -> None:
+        """Keep events for when those before them have been read."""
+        if len(self._ahead) < _RUNS_AHEAD:
+            self._ahead[events[0].seq] = events
+
+    def restart(self, seq: int, digest: bytes) -> None:
+        """Go on behind ``seq``; the readers find what is before it in the ledger."""
+        self.ring.restart(seq, digest)
+        self._wake()
+
+    def fail(self, error: IntegrityError) -> None:
+        """End all readers."""
+        logger.error("the stream of %s ends: %s", self.org, error)
+        self.broken = True
+        for reader in self._readers:
+            reader.fail(error)
+
+    def _wake(self) -> None:
+        waiting, self.waiting = self.waiting, set()
+        for reader in waiting:
+            reader.wake()

@@ -1,0 +1,98 @@
+"""The logs of the orgs that somebody watches: opened for the first, closed after the last."""
+
+import asyncio
+
+from tocsin.domain.segment import SealedEvent
+from tocsin.services.reading import replay
+from tocsin.services.stream.backlog import History
+from tocsin.services.stream.follow import Follow
+from tocsin.services.stream.log import Log
+from tocsin.services.stream.meter import Meter
+from tocsin.services.stream.parts import StreamParts
+from tocsin.services.stream.ring import Ring
+from tocsin.services.stream.shared import Shared
+
+__all__ = ["Logs"]
+
+READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # of one read of the ledger
+
+
+class Logs:
+    """One log an org, and what keeps it at the ledger's head."""
+
+    def __init__(self, parts: StreamParts, meter: Meter) -> None:
+        """Follow nothing yet; what arrives is told to ``meter``."""
+        self.history = History(self._read_after)
+        self._parts = parts
+        self._meter = meter
+        self._followed: dict[str, Follow] = {}
+        self._opening: Shared[str, None] = Shared()
+        self._closing: Shared[Follow, None] = Shared()
+
+    def find(self, org: str) -> Log | None:
+        """Return an org's log, if it is open."""
+        follow = self._followed.get(org)
+        return None if follow is None or follow.log.broken else follow.log
+
+    def known_head(self, org: str) -> int:
+        """Return a seq that the org's ledger has, or 0; from any thread."""
+        follow = self._followed.get(org)
+        return follow.log.ring.seq if follow else 0
+
+    async def open(self, org: str) -> None:
+        """Open an org's log; together, where several ask for it.
+
+        Raises:
+            Busy: the ledger does not answer.
+        """
+        await self._opening.run(org, lambda: self._open(org))
+
+    def look_after(self, now: float) -> None:
+        """Say what must be said in the silence, look at the heads, close what nobody watches."""
+        limits = self._parts.limits
+        for org, follow in list(self._followed.items()):
+            follow.log.keep_alive(now)
+            if follow.log.broken or follow.log.left_before(now - limits.grace_seconds):
+                self._close(org)
+            elif follow.looked_at <= now - limits.look_seconds:
+                follow.look()
+
+    async def aclose(self) -> None:
+        """Close all logs, and the feed."""
+        for part in (self._opening, self.history):
+            await part.aclose()
+        for org in list(self._followed):
+            self._close(org)
+        await asyncio.gather(*self._closing.running())
+        if self._parts.feed:
+            await self._parts.feed.aclose()
+
+    async def _open(self, org: str) -> None:
+        parts = self._parts
+        self._close(org)
+        head = await asyncio.to_thread(parts.ledger.head, org)
+        ring = Ring(head.seq, head.hash, parts.limits.ring_events, parts.limits.ring_bytes)
+        self._followed[org] = Follow(
+            Log(org, ring, self._meter.arrived),
+            parts.ledger,
+            self._read_after,
+            parts.feed,
+            parts.limits.poll_seconds,
+        )
+
+    def _close(self, org: str) -> None:
+        if follow := self._followed.pop(org, None):
+            self._closing.start(follow, follow.aclose)
+
+    def _read_after(self, org: str, after_seq: int, digest: bytes | None) -> list[SealedEvent]:
+        parts = self._parts
+        return replay.read(
+            parts.ledger,
+            parts.journal,
+            org,
+            after_seq,
+            limit=READ_EVENTS,
+            max_bytes=READ_BYTES,
+            expected_hash=digest,
+            expired_before_ms=parts.expired_before_ms(),
+        )

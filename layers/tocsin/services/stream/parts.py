@@ -1,0 +1,69 @@
+"""What the stream service is made of."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tocsin.ports import Clock, Feed, Journal, Ledger, Metrics, Projections
+from tocsin.services.access.presented import Credentials
+
+__all__ = ["LiveFeed", "StreamLimits", "StreamParts"]
+
+DAY_MS = 86_400_000
+
+
+class LiveFeed(Feed, Protocol):
+    """A feed that can tell whether its broker answers."""
+
+    async def alive(self) -> bool:
+        """Whether the broker answers now."""
+
+    async def aclose(self) -> None:
+        """Close what connections there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLimits:
+    """How many streams there may be, of what, how often and how long."""
+
+    allowed_types: frozenset[str] | None = None  # event types; None: all, as far as the key goes
+    max_streams: int = 10_000  # at once, in this process
+    max_streams_per_org: int | None = None
+    max_streams_per_key: int | None = None
+    heartbeat_seconds: float | None = None  # of silence; None: as each dialect's document says
+    stall_seconds: float = 60.0  # after which a client that takes nothing is given up
+    look_seconds: float = 5.0  # how often a ledger's head is looked at although the feed is there
+    poll_seconds: float = 0.5  # and without a feed
+    recheck_seconds: float = 20.0  # how often the keys of open streams are checked again
+    grace_seconds: float = 10.0  # how long a log is followed after its last subscriber left
+    ring_events: int = 4_096  # per org, and at most ring_bytes of entries
+    ring_bytes: int = 8 * 1024 * 1024
+    retry_ms: int = 2_000  # how long a client that was cut waits at least before it comes back
+    spread_ms: int = 10_000  # and at most so much longer: by chance, and the more streams there are
+    retention_days: int | None = None  # None: nothing was expired, so all must be in the journal
+    max_seconds: float | None = None  # after which a stream is ended; its client comes back
+    max_bytes: int | None = None  # before which a stream is ended, but not before its first chunk
+    metrics_seconds: float = 60.0  # between two reports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamParts:
+    """The ports, and the limits they are used within.
+
+    Without a feed the ledgers' heads are looked at instead. Without projections a list looks
+    through the whole ledger for a session or an agent.
+    """
+
+    ledger: Ledger
+    journal: Journal
+    credentials: Credentials
+    clock: Clock
+    feed: LiveFeed | None = None
+    projections: Projections | None = None
+    metrics: Metrics | None = None
+    limits: StreamLimits = StreamLimits()
+
+    def expired_before_ms(self) -> int:
+        """Return the Unix time in milliseconds before which the journal may have dropped events."""
+        if self.limits.retention_days is None:
+            return 0
+        return self.clock.now_ms() - self.limits.retention_days * DAY_MS

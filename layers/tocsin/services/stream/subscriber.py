@@ -1,0 +1,238 @@
+"""A subscriber: a cursor over an org's log; nothing else."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tocsin.domain.errors import IntegrityError
+from tocsin.services.stream.backlog import History
+from tocsin.services.stream.log import Log
+from tocsin.services.stream.ring import Chunk
+from tocsin.wire import frames
+from tocsin.wire.filters import Render
+
+__all__ = ["Pace", "Subscriber"]
+
+logger = logging.getLogger(__name__)
+
+TELL_SECONDS = 1.0  # between two messages that tell only the cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What silence leads to: a heartbeat when it is ours, and an end when it is the client's."""
+
+    heartbeat: bytes = frames.HEARTBEAT
+    silence_seconds: float = 15.0
+    stall_seconds: float = 60.0
+
+
+class Subscriber:
+    """Gives one connection its bytes, one chunk at a time; there is no queue behind it.
+
+    Replay, live, a slow client and a hole left by pub/sub are the same case: the cursor is behind
+    the head, so take the ring's bytes, or the ledger's when the ring begins later.
+
+    ``on_wake`` is called when there is more after :meth:`take` found nothing, ``on_stall`` once
+    when the client has long taken nothing of what it was given. ``unsent`` tells how many bytes it
+    is yet to take, if that is known; else to take means to take all of a chunk.
+    """
+
+    __slots__ = (
+        "_began_at",
+        "_ended",
+        "_giving",
+        "_hash",
+        "_hidden",
+        "_history",
+        "_last",
+        "_log",
+        "_loop",
+        "_max_bytes",
+        "_pace",
+        "_quiet",
+        "_reading",
+        "_render",
+        "_sent_at",
+        "_sent_bytes",
+        "_unsent_bytes",
+        "_waiting",
+        "cursor",
+        "on_stall",
+        "on_wake",
+        "stalled",
+        "unsent",
+    )
+
+    def __init__(
+        self,
+        log: Log,
+        history: History,
+        render: Render,
+        cursor: int,
+        pace: Pace,
+        max_bytes: int | None = None,
+    ) -> None:
+        """Start after ``cursor``, and end before ``max_bytes``."""
+        self.cursor = cursor
+        self.on_wake: Callable[[], object] | None = None
+        self.on_stall: Callable[[], object] | None = None
+        self.unsent: Callable[[], int | None] | None = None
+        self.stalled = False
+        self._hash = log.ring.hash if cursor == log.ring.seq else None
+        self._log = log
+        self._history = history
+        self._render = log.ring.join(render)
+        self._pace = pace
+        self._hidden = False  # whether the cursor is beyond what the client was told
+        self._giving = False  # whether the client is yet to take what it was given
+        self._loop = asyncio.get_running_loop()
+        self._began_at = self._sent_at = self._loop.time()
+        self._sent_bytes = 0
+        self._unsent_bytes = 0  # at the last look
+        self._max_bytes = max_bytes
+        self._waiting = False  # whether the last take found nothing
+        self._quiet = False
+        self._reading: asyncio.Timeout | None = None  # given up at the end of the stream
+        self._ended = False
+        self._last = b""
+        log.join(self)
+
+    @property
+    def sent_bytes(self) -> int:
+        """What it has given so far, without the opening."""
+        return self._sent_bytes
+
+    async def take(self) -> bytes | None:
+        """Return what to send next; None while there is nothing; empty at the end of the stream.
+
+        What the ring holds is returned without waiting. After None ``on_wake`` is called, once,
+        as soon as taking again is worth it.
+        """
+        log = self._log
+        self._giving = False
+        while not self._ended:
+            if self.cursor < log.ring.seq:
+                chunk = log.ring.take(self._render, self.cursor) or await self._read()
+                if chunk and (data := self._advance(chunk)):
+                    return self._give(data)
+            elif self._quiet:
+                self._quiet = False
+                data = self._tell() if self._hidden else self._pace.heartbeat
+                if self._fits(data):
+                    return self._give(data)
+            else:
+                self._waiting = True
+                log.waiting.add(self)
+                return None
+        last, self._last = self._last, b""
+        return last
+
+    def wake(self) -> None:
+        """Look at the log again, if waiting."""
+        if self._waiting:
+            self._waiting = False
+            if self.on_wake:
+                self.on_wake()
+
+    def keep_alive(self, now: float) -> None:
+        """Say something if it has long been silent, and give up a client that takes nothing."""
+        silent_seconds = now - self._sent_at
+        if self._waiting:
+            patience_seconds = TELL_SECONDS if self._hidden else self._pace.silence_seconds
+            if silent_seconds >= min(patience_seconds, self._pace.silence_seconds):
+                self._quiet = True
+                self.wake()
+        elif self._giving and not self.stalled:
+            if self._takes():
+                self._sent_at = now
+            elif silent_seconds >= self._pace.stall_seconds:
+                self.stalled = True
+                self.end()
+                if self.on_stall:
+                    self.on_stall()
+
+    def end_older(self, began_before: float) -> None:
+        """End the stream where it is if it began before then (the loop's time)."""
+        if self._began_at <= began_before:
+            self.end()
+
+    def end(self, last: bytes = b"") -> None:
+        """End the stream where it is, after these bytes."""
+        if not self._ended:
+            self._ended = True
+            self._last = last
+            self.wake()
+            if self._reading:
+                self._reading.reschedule(0)
+
+    def fail(self, error: IntegrityError) -> None:
+        """End the stream, saying which seq can't be served."""
+        self.end(frames.failure("INTEGRITY", str(error), seq=error.seq))
+
+    def close(self) -> None:
+        """Leave the log; nothing is sent any more."""
+        self._ended = True
+        if self._log.leave(self):
+            self._log.ring.leave(self._render)
+
+    async def _read(self) -> Chunk | None:
+        """Return what follows in the ledger, however long that takes; None: the stream ends."""
+        try:
+            async with asyncio.timeout(None) as self._reading:
+                try:
+                    return await self._history.chunk(self._log.org, self._render, self.cursor)
+                finally:
+                    self._reading = None
+        except TimeoutError:
+            return None
+        except IntegrityError as error:
+            self._refuse(error)
+            return None
+
+    def _advance(self, chunk: Chunk) -> bytes:
+        """Move the cursor over a chunk, which must follow what was sent before it."""
+        if self._hash and chunk.prev_hash and self._hash != chunk.prev_hash:
+            reason = "it does not follow what was sent"
+            self._refuse(IntegrityError(self._log.org, self.cursor + 1, reason))
+            return b""
+        data, hidden = chunk.data, chunk.hidden
+        if not data and self._loop.time() - self._sent_at >= TELL_SECONDS:
+            data, hidden = frames.cursor(chunk.last_seq), False
+        if not self._fits(data):
+            return b""
+        self.cursor, self._hash, self._hidden = chunk.last_seq, chunk.hash, hidden
+        return data
+
+    def _give(self, data: bytes) -> bytes:
+        self._sent_at = self._loop.time()
+        self._giving = True
+        return data
+
+    def _takes(self) -> bool:
+        """Whether the client has taken anything since the last look."""
+        if self.unsent is None or (unsent_bytes := self.unsent()) is None:
+            return False
+        before, self._unsent_bytes = self._unsent_bytes, unsent_bytes
+        return unsent_bytes < before
+
+    def _tell(self) -> bytes:
+        self._hidden = False
+        return frames.cursor(self.cursor)
+
+    def _fits(self, data: bytes) -> bool:
+        """Count what is to be sent; end the stream instead when that would be too much.
+
+        The first is never too much, so that a client that comes back again and again gets on.
+        """
+        sent_bytes = self._sent_bytes + len(data)
+        if self._max_bytes is not None and self._sent_bytes and sent_bytes > self._max_bytes:
+            self.end()
+            return False
+        self._sent_bytes = sent_bytes
+        return True
+
+    def _refuse(self, error: IntegrityError) -> None:
+        logger.error("a stream ends: %s", error)
+        self.fail(error)

@@ -1,0 +1,270 @@
+"""Watching an org's events as they are sealed: who may, from where, and one log per org for all."""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tocsin.domain.errors import TocsinError
+from tocsin.domain.keys import ApiKey
+from tocsin.services.access.presented import (
+    Kept,
+    Presented,
+)
+from tocsin.services.access.seats import Seats
+from tocsin.services.reading.cursor import Start, resolve
+from tocsin.services.stream.draining import Draining
+from tocsin.services.stream.health import Health, HealthCheck
+from tocsin.services.stream.logs import Logs
+from tocsin.services.stream.meter import Meter
+from tocsin.services.stream.parts import StreamParts
+from tocsin.services.stream.recheck import Recheck
+from tocsin.services.stream.reporter import Reporter
+from tocsin.services.stream.shared import Shared
+from tocsin.services.stream.subscriber import TELL_SECONDS, Pace, Subscriber
+from tocsin.wire import filters, frames
+from tocsin.wire.dialects import GOVRIX, Dialect
+from tocsin.wire.filters import Render
+
+__all__ = ["Admission", "Watch"]
+
+logger = logging.getLogger(__name__)
+
+APART_MS = 10  # on average, two clients that come back after a cut: what a small task can take
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may watch: the credential to check again, its key, and where it starts.
+
+    ``allowed`` are the event types it may see; None: all.
+    """
+
+    credential: Kept
+    key: ApiKey
+    cursor: int | None  # None: from now on
+    allowed: frozenset[str] | None = None
+
+    @property
+    def org(self) -> str:
+        """The key's org."""
+        return self.key.org
+
+
+class Watch:
+    """The stream's engine: a log for each org that somebody watches, and one beat for them all.
+
+    The beat does what would otherwise need timers per connection: keepalives, looks at the ledgers'
+    heads, closing logs that nobody watches, ending streams that last too long or whose clients take
+    nothing, and checking that keys are still valid.
+    """
+
+    def __init__(self, parts: StreamParts) -> None:
+        """Do nothing before the first subscriber comes."""
+        self._parts = parts
+        self._limits = limits = parts.limits
+        self._recheck = Recheck(parts.credentials)
+        self._seats = Seats(
+            limits.max_streams, limits.max_streams_per_org, limits.max_streams_per_key
+        )
+        self._paces: dict[Dialect, Pace] = {}
+        self._health = HealthCheck(parts)
+        self._meter = Meter(parts.clock)
+        self._logs = Logs(parts, self._meter)
+        self._chores: Shared[str, None] = Shared()
+        self._reporter: Reporter | None = None
+        self._reporting: asyncio.Task[None] | None = None
+        self._beat: asyncio.Task[None] | None = None
+        self._draining = Draining()
+
+    @property
+    def subscribers(self) -> int:
+        """How many there are now."""
+        return len(self._recheck)
+
+    @property
+    def admitted(self) -> int:
+        """How many requests hold a seat: those that watch, and those still being admitted."""
+        return self._seats.taken
+
+    def start(self) -> None:
+        """Report from now on, if there is somebody to report to; :meth:`aclose` ends it."""
+        parts = self._parts
+        if parts.metrics and not self._reporter:
+            self._reporter = Reporter(
+                parts.metrics,
+                parts.clock,
+                self._limits.metrics_seconds,
+                lambda: self._meter.take(self._recheck.all()),
+            )
+            self._reporting = asyncio.create_task(self._reporter.run())
+
+    async def admit(
+        self,
+        credential: Presented,
+        last_event_id: str | None = None,
+        after: str | None = None,
+        since: str | None = None,
+        *,
+        identify: Callable[[], Awaitable[ApiKey]] | None = None,
+    ) -> Admission:
+        """Decide whether a request may watch, and from where; :meth:`leave` in the end.
+
+        ``identify`` finds the key instead of the access, which is asked again later on.
+
+        Raises:
+            Unauthenticated, Forbidden: not with this credential.
+            Malformed: the cursor is not one, or it is ahead of the ledger.
+            Crowded: this process serves as many as it may.
+            LimitReached: the org or the key has as many streams as it may.
+            Busy: a store does not answer, or this process is about to end.
+        """
+        self._seats.take()
+        try:
+            start = Start(last_event_id, after, since)
+            key = await identify() if identify else None
+            async with self._draining.waiting():
+                admission = await asyncio.to_thread(self._admit, credential, start, key)
+            self._seats.assign(admission.key)
+        except BaseException:
+            self._seats.give_back()
+            raise
+        return admission
+
+    async def subscribe(
+        self, admission: Admission, render: Render, dialect: Dialect = GOVRIX
+    ) -> Subscriber:
+        """Return a subscriber, to be given to :meth:`leave` in the end.
+
+        ``render`` is the dialect with the request's filters.
+
+        Raises:
+            Busy: the ledger does not answer, or this process is about to end.
+        """
+        org = admission.org
+        if self._beat is None:
+            self._beat = asyncio.create_task(self._keep_beating())
+        while (log := self._logs.find(org)) is None:
+            async with self._draining.waiting():
+                await self._logs.open(org)
+        cursor = log.ring.seq if admission.cursor is None else admission.cursor
+        subscriber = Subscriber(
+            log,
+            self._logs.history,
+            render,
+            cursor,
+            self._pace(dialect),
+            self._max_bytes(dialect, cursor),
+        )
+        self._recheck.add(admission.credential, subscriber)
+        if self._draining.begun:
+            subscriber.end(frames.retry(self._retry_ms()))
+        return subscriber
+
+    def opening(self, subscriber: Subscriber, dialect: Dialect = GOVRIX) -> bytes:
+        """Return what a subscriber's stream begins with."""
+        return dialect.opening(subscriber.cursor, self._retry_ms())
+
+    def refused(self, error: TocsinError) -> None:
+        """Count a request that is not served."""
+        self._meter.refused(error)
+
+    def leave(self, admission: Admission, subscriber: Subscriber | None = None) -> None:
+        """Forget a request, once, and its subscriber if it came to that."""
+        self._seats.leave(admission.key)
+        if subscriber is not None:
+            subscriber.close()
+            self._meter.left(subscriber)
+            self._recheck.discard(admission.credential, subscriber)
+
+    async def health(self) -> Health:
+        """Return whether the parts answer."""
+        return await self._health()
+
+    def drain(self) -> None:
+        """End all streams where they are, and admit nobody any more.
+
+        Each is told another time to come back at, or all would be at the next instance's door at
+        once.
+        """
+        self._draining.begin()
+        for subscriber in self._recheck.all():
+            subscriber.end(frames.retry(self._retry_ms()))
+
+    async def aclose(self) -> None:
+        """End everything."""
+        self.drain()
+        for task in filter(None, (self._beat, self._reporting)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if self._reporter:
+            self._reporter.close()
+        await self._health.aclose()
+        await asyncio.gather(*self._chores.running())
+        await self._logs.aclose()
+
+    def _admit(self, presented: Presented, start: Start, key: ApiKey | None) -> Admission:
+        parts = self._parts
+        credential: Kept = presented if isinstance(presented, str) else None
+        if key is None:
+            key, credential = self._parts.credentials.admit(presented)
+        known_head = self._logs.known_head(key.org)
+        cursor = resolve(parts.ledger, key.org, start, known_head, parts.clock.now_ms())
+        return Admission(
+            credential, key, cursor, filters.within(key.types, self._limits.allowed_types)
+        )
+
+    def _pace(self, dialect: Dialect) -> Pace:
+        """Return the dialect's pace, as far as the parts do not say another."""
+        pace = self._paces.get(dialect)
+        if pace is None:
+            seconds = self._limits.heartbeat_seconds or dialect.heartbeat.seconds
+            pace = Pace(dialect.heartbeat.data, seconds, self._limits.stall_seconds)
+            self._paces[dialect] = pace
+        return pace
+
+    def _max_bytes(self, dialect: Dialect, cursor: int) -> int | None:
+        """Return what a stream may send after its opening."""
+        limits = self._limits
+        if limits.max_bytes is None:
+            return None
+        return limits.max_bytes - len(dialect.opening(cursor, limits.retry_ms + limits.spread_ms))
+
+    def _retry_ms(self) -> int:
+        """Return how long one client is to wait, should its stream be cut.
+
+        A stream says it when it opens, since most cuts come without notice, as from a load
+        balancer that a task is taken from. The more streams there are, the longer some wait.
+        """
+        spread_ms = min(self._limits.spread_ms, APART_MS * self._seats.taken)
+        return self._limits.retry_ms + random.randint(0, spread_ms)  # noqa: S311 (no secret)
+
+    async def _keep_beating(self) -> None:
+        limits, loop = self._limits, asyncio.get_running_loop()
+        shortest = min(
+            limits.heartbeat_seconds or GOVRIX.heartbeat.seconds,
+            limits.look_seconds,
+            limits.recheck_seconds,
+            limits.stall_seconds,
+            10 * TELL_SECONDS,
+            limits.max_seconds or math.inf,
+        )
+        recheck_at = loop.time() + limits.recheck_seconds
+        while True:
+            await asyncio.sleep(max(0.01, min(1.0, shortest / 10)))
+            now = loop.time()
+            try:
+                self._logs.look_after(now)
+                self._end_old_streams(now)
+            except Exception:  # a beat that is missed must not be the last one
+                logger.exception("looking after logs and streams failed")
+            if now >= recheck_at:
+                self._chores.start("recheck", self._recheck)
+                recheck_at = now + limits.recheck_seconds
+
+    def _end_old_streams(self, now: float) -> None:
+        if self._limits.max_seconds is not None:
+            for subscriber in self._recheck.all():
+                subscriber.end_older(now - self._limits.max_seconds)

@@ -1,0 +1,1 @@
+"""What the HTTP services share on Starlette: credentials, CORS, signing in."""

@@ -1,0 +1,74 @@
+"""Who may: cached for half a minute, never across orgs."""
+
+import pytest
+
+from fakes.stores import FakeClock, FakeKeys
+from tocsin.domain.errors import Forbidden, Unauthenticated
+from tocsin.domain.keys import ApiKey, Scope, mint
+from tocsin.services.access.access import Access
+
+
+class CountingKeys(FakeKeys):
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def get(self, org: str, key_id: str) -> ApiKey | None:
+        self.reads += 1
+        return super().get(org, key_id)
+
+
+@pytest.fixture
+def keys() -> CountingKeys:
+    return CountingKeys()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def access(keys: CountingKeys, clock: FakeClock) -> Access:
+    return Access(keys, clock)
+
+
+def test_a_key_is_read_once_in_30_seconds(
+    keys: CountingKeys, clock: FakeClock, access: Access
+) -> None:
+    token, key = mint("acme", frozenset({Scope.READ}), "n", 1)
+    keys.put(key)
+    for seconds, reads in ((0, 1), (29, 1), (1, 2)):
+        clock.ms += seconds * 1_000
+        assert access.authorize(f"bearer {token}", Scope.READ) == key
+        assert keys.reads == reads
+
+
+def test_an_unknown_key_is_remembered_too(keys: CountingKeys, access: Access) -> None:
+    token, _ = mint("acme", frozenset({Scope.READ}), "n", 1)
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            access.authorize(f"Bearer {token}", Scope.READ)
+    assert keys.reads == 1
+
+
+def test_the_secret_is_checked_also_on_a_cached_key(keys: CountingKeys, access: Access) -> None:
+    token, key = mint("acme", frozenset({Scope.READ}), "n", 1)
+    keys.put(key)
+    access.authorize(f"Bearer {token}", Scope.READ)
+    with pytest.raises(Unauthenticated):
+        access.authorize(f"Bearer {token[:-1]}", Scope.READ)
+
+
+def test_a_token_cannot_name_another_org(keys: CountingKeys, access: Access) -> None:
+    token, key = mint("acme", frozenset({Scope.READ}), "n", 1)
+    keys.put(key)
+    with pytest.raises(Unauthenticated):
+        access.authorize("Bearer " + token.replace("_acme_", "_beta_"), Scope.READ)
+
+
+def test_scopes(keys: CountingKeys, access: Access) -> None:
+    token, key = mint("acme", frozenset({Scope.READ}), "n", 1)
+    keys.put(key)
+    with pytest.raises(Forbidden, match="scope ingest"):
+        access.authorize(f"Bearer {token}", Scope.INGEST)
