@@ -1,16 +1,14 @@
-"""The frames of a stream, whatever its dialect: an event, its opening, silence, a gap, the end.
-
-Rendered here byte by byte, since this is the hot path. The rules are the WHATWG's
-(https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation).
-"""
+"""The frames of a stream in any dialect: an event, its opening, a heartbeat, a gap, the end."""
 
 from typing import Any
 
 import orjson
 
+from tocsin.wire import sse
+
 __all__ = ["HEARTBEAT", "cursor", "event", "failure", "gap", "json_data", "opening", "retry"]
 
-HEARTBEAT = b": keepalive\n"  # one line feed: after a blank line some decoders emit an empty event
+HEARTBEAT = sse.comment("keepalive")
 
 # Line ends to Python's and JavaScript's string functions, which some clients split the stream with.
 _LINE_ENDS = (
@@ -18,7 +16,6 @@ _LINE_ENDS = (
     (b"\xe2\x80\xa9", b"\\u2029"),
     (b"\xc2\x85", b"\\u0085"),
 )
-_FORGING = str.maketrans("", "", "\r\n\0")
 
 
 def json_data(value: Any) -> bytes:
@@ -32,8 +29,7 @@ def json_data(value: Any) -> bytes:
 
 def event(name: str, seq: int, data: Any) -> bytes:
     """Return a message with an ``event`` name, the cursor ``seq`` as its id, and JSON data."""
-    head = f"event: {name.translate(_FORGING)}\nid: {seq}\ndata: "
-    return b"%b%b\n\n" % (head.encode(), json_data(data))
+    return sse.line("event", sse.one_line(name)) + sse.encode(None, json_data(data), seq)
 
 
 def opening(cursor: int, retry_ms: int) -> bytes:
@@ -42,17 +38,17 @@ def opening(cursor: int, retry_ms: int) -> bytes:
     Without a ``data`` field nothing is dispatched, but the blank line makes the id the client's
     last event id.
     """
-    return b": tocsin\nretry: %d\nid: %d\n\n" % (retry_ms, cursor)
+    return sse.comment("tocsin") + sse.line("retry", str(retry_ms)) + sse.encode(None, None, cursor)
 
 
 def cursor(seq: int) -> bytes:
     """Return the message that only moves the reader's cursor, over what is hidden from it."""
-    return b"id: %d\n\n" % seq
+    return sse.encode(None, None, seq)
 
 
 def retry(retry_ms: int) -> bytes:
     """Return the message that only says how long to wait before the next connection."""
-    return b"retry: %d\n\n" % retry_ms
+    return sse.encode(None, None, retry=retry_ms)
 
 
 def gap(after_seq: int, first_seq: int) -> bytes:
@@ -70,4 +66,4 @@ def gap(after_seq: int, first_seq: int) -> bytes:
 def failure(code: str, message: str, **details: Any) -> bytes:
     """Return the last message of a stream that ends for a reason; it moves no cursor."""
     said = {"type": "error", "code": code, "message": message, **details}
-    return b"event: error\ndata: %b\n\n" % json_data(said)
+    return sse.encode("error", json_data(said))

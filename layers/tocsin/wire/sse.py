@@ -10,7 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MAX_MESSAGE_BYTES", "Decoder", "Message", "MessageTooLarge", "comment", "encode"]
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "Decoder",
+    "Message",
+    "MessageTooLarge",
+    "comment",
+    "encode",
+    "line",
+    "one_line",
+]
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """What a :class:`Decoder` holds of one message before it gives up, unless told otherwise.
@@ -58,21 +67,21 @@ def encode(
     >>> encode("agent_event", b'{"seq":7}', 7)
     b'id: 7\nevent: agent_event\ndata: {"seq":7}\n\n'
     """
-    head = ""
+    head = b""
     if id is not None:
-        head = f"id: {_single_line('id', str(id))}\n"
+        head = line("id", str(id))
     if event is not None:
-        head += f"event: {_single_line('event', event)}\n"
+        head += line("event", event)
     if retry is not None:
         if retry < 0:
             raise ValueError(f"retry is {retry} ms: it cannot be negative")
-        head += f"retry: {retry}\n"
+        head += line("retry", str(retry))
     if data is None:
-        return head.encode() + b"\n"
+        return head + b"\n"
     body = data.encode() if isinstance(data, str) else data
     if b"\n" in body or b"\r" in body:
         body = b"\ndata: ".join(_END_OF_LINE.split(body))
-    return b"%bdata: %b\n\n" % (head.encode(), body)
+    return b"%bdata: %b\n\n" % (head, body)
 
 
 def comment(text: str) -> bytes:
@@ -87,10 +96,20 @@ def comment(text: str) -> bytes:
     return b": " + b"\n: ".join(_END_OF_LINE.split(text.encode())) + b"\n"
 
 
-def _single_line(field: str, value: str) -> str:
+def line(field: str, value: str) -> bytes:
+    """Return one field's line, for a message whose fields come in an order of their own.
+
+    Raises:
+        ValueError: CR, LF or NUL in the value.
+    """
     if _FORGES_A_LINE.search(value):
         raise ValueError(f"CR, LF or NUL in the {field} field {value!r}")
-    return value
+    return f"{field}: {value}\n".encode()
+
+
+def one_line(text: str) -> str:
+    """Return a text that is not ours, such as a stored type, without what would forge a line."""
+    return _FORGES_A_LINE.sub("", text)
 
 
 class Decoder:
