@@ -9,18 +9,16 @@ from typing import Any
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.stream._endpoint import Unserved
-from tocsin.asgi.connection import abort, left, transport_of
+from tocsin.asgi.connection import SERVERS_SEND, abort, left, transport_of
 from tocsin.asgi.query import hide_token
-from tocsin.asgi.refusal import send_problem
+from tocsin.asgi.refusal import Unserved, send_problem
 from tocsin.domain.errors import TocsinError
 from tocsin.services.access.presented import Presented
-from tocsin.web.cors import SERVERS_SEND
 from tocsin.web.presented import header_or_cookie
 from tocsin.wire.negotiation import BareRoute, wants_stream
 from tocsin.wire.problems import problem
 
-__all__ = ["EventList", "StreamOrList"]
+__all__ = ["ListEndpoint", "StreamOrList"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +49,7 @@ class StreamOrList:
         return self._stream if wants_stream(accept, query, self._bare) else self._list
 
 
-class EventList:
+class ListEndpoint:
     """``GET`` and ``HEAD`` of a route that answers with JSON."""
 
     def __init__(

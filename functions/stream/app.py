@@ -15,9 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.stream._endpoint import EventStream
-from functions.stream._list import EventList, StreamOrList
+from functions.stream._endpoint import reader
+from functions.stream._list import ListEndpoint, StreamOrList
 from tocsin.asgi.drain import on_sigterm
+from tocsin.asgi.endpoint import StreamEndpoint
 from tocsin.asgi.refusal import send_problem
 from tocsin.bootstrap.stream import options, wire
 from tocsin.domain.errors import NotFound
@@ -38,9 +39,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
     http = http or HttpOptions()
     watch, credentials = Watch(parts), parts.credentials
     origins = http.allowed_origins
-    stream = partial(
-        EventStream, watch, token_in_query=http.token_in_query, allowed_origins=origins
-    )
+    stream = partial(StreamEndpoint, watch, read=reader(http))
     passes = []
     if credentials.sign_ins and credentials.tickets:
         sign_ins, tickets = credentials.sign_ins, credentials.tickets
@@ -54,7 +53,8 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         allowed_types=parts.limits.allowed_types,
         expired_before_ms=parts.expired_before_ms,
     )
-    answer = partial(EventList, allowed_origins=origins, stall_seconds=parts.limits.stall_seconds)
+    stall_seconds = parts.limits.stall_seconds
+    answer = partial(ListEndpoint, allowed_origins=origins, stall_seconds=stall_seconds)
     newest = answer(lambda credential, query, _: listing.newest(credential, query))
     session = answer(
         lambda credential, query, path: listing.session(credential, path["session_id"], query)

@@ -10,7 +10,10 @@ from contextlib import suppress
 
 from tocsin.asgi.types import Receive, Send
 
-__all__ = ["abort", "left", "transport_of", "unsent_bytes"]
+__all__ = ["SERVERS_SEND", "abort", "left", "transport_of", "unsent_bytes"]
+
+SERVERS_SEND = "tocsin.servers_send"
+"""Where a scope has the ``send`` of the server itself, if that is not the one handed down."""
 
 _DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
 

@@ -3,11 +3,9 @@
 from urllib.parse import parse_qsl, urlencode
 
 from tocsin.asgi.types import Scope
+from tocsin.wire.filters import Query
 
-__all__ = ["Query", "hide_token", "query_of"]
-
-type Query = list[tuple[str, str]]
-"""The parameters in order, decoded."""
+__all__ = ["hide_token", "query_of"]
 
 
 def query_of(scope: Scope) -> Query:

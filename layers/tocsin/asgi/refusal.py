@@ -8,7 +8,22 @@ from tocsin.domain.errors import Crowded, LimitReached, Refused, TocsinError, Un
 from tocsin.wire.dialects import Dialect
 from tocsin.wire.problems import Problem, problem
 
-__all__ = ["refuse", "send_problem"]
+__all__ = ["Unserved", "refuse", "send_problem"]
+
+
+class Unserved(TocsinError):
+    """What HTTP itself refuses here."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        """Keep the answer."""
+        headers = {"Content-Type": "application/json"} | (headers or {})
+        self.problem = Problem(status, {"error": message}, headers)
+
+    @classmethod
+    def unless_read(cls, method: str) -> None:
+        """Refuse what is neither GET nor HEAD."""
+        if method not in ("GET", "HEAD"):
+            raise cls(405, "this route takes GET and HEAD", {"Allow": "GET, HEAD"})
 
 
 async def refuse(error: TocsinError, dialect: Dialect, send: Send) -> None:

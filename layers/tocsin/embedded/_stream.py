@@ -97,7 +97,7 @@ class EventStream:
             KAVACH, encode=kavach.Asked(self.event_types, own_ids=True), asked=self._asked
         )
         self._watch = Watch(self._parts)
-        self._desk = Desk(self._watch, dialect, tokens, set())
+        self._desk = Desk(self._watch, dialect, tokens)
         self._writer = Writer(self._store)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Task[None] | None = None

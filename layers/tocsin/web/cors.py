@@ -4,10 +4,9 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["SERVERS_SEND", "Cors"]
+from tocsin.asgi.connection import SERVERS_SEND
 
-SERVERS_SEND = "tocsin.servers_send"
-"""Where a scope has the ``send`` of the server itself, if that is not the one handed down."""
+__all__ = ["Cors"]
 
 
 class Cors(CORSMiddleware):

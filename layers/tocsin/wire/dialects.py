@@ -7,12 +7,20 @@ from typing import Final
 from tocsin.wire import filters, frames, govrix, igris, kavach, rampart
 from tocsin.wire.filters import Query, Render
 
-__all__ = ["GOVRIX", "IGRIS", "KAVACH", "RAMPART", "Dialect", "Heartbeat"]
+__all__ = [
+    "GOVRIX",
+    "IGRIS",
+    "KAVACH",
+    "RAMPART",
+    "SHORTEST_HEARTBEAT_SECONDS",
+    "Dialect",
+    "Heartbeat",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The comment that is sent after so many seconds of silence."""
+    """The comment that a stream sends after so many seconds without anything else."""
 
     data: bytes = frames.HEARTBEAT
     seconds: float = 15.0
@@ -44,7 +52,6 @@ class Dialect:
             Malformed: a filter is not understood.
             Forbidden: nothing of what it asks for is allowed.
         """
-        query = list(query)
         encode, own = self.encode, self.asked is not None
         if self.asked and (names := filters.types_of(query, self.names)) is not None:
             encode = self.asked(names)
@@ -61,4 +68,8 @@ KAVACH: Final = Dialect(
     asked=kavach.Asked,
     unauthorized=kavach.UNAUTHORIZED,
     too_many="Too many connections",
+)
+
+SHORTEST_HEARTBEAT_SECONDS: Final = min(
+    dialect.heartbeat.seconds for dialect in (IGRIS, GOVRIX, RAMPART, KAVACH)
 )

@@ -5,7 +5,7 @@ understood is refused, and never means "everything".
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +22,7 @@ MAX_NAME_CHARS: Final = 256  # of an event's ids
 _IDS: Final = ("agent_id", "session_id", "server_id")
 _VENDOR_TYPE: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+", re.ASCII | re.IGNORECASE)
 
-type Query = Iterable[tuple[str, str]]
+type Query = Sequence[tuple[str, str]]
 """A query's parameters in order, decoded; those that are not filters are passed over."""
 
 type Render = Callable[[SealedEvent], bytes]
@@ -115,7 +115,6 @@ def parse(query: Query, *, typed: bool = True, allowed: frozenset[str] | None = 
         Forbidden: none of the types that are asked for is allowed.
     """
     given: dict[str, str] = {}
-    query = list(query)
     for name, value in query:
         if name in (*_IDS, "action"):
             if name in given:

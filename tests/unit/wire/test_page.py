@@ -25,7 +25,7 @@ def test_everything_that_can_be_asked_for() -> None:
     }
     types = frozenset({"anomaly", "tool_call"})
     filter = Filter(types=types, agent_id="a", session_id="s", server_id="m", action="deny")
-    assert parse(query.items()) == Page(1_000, 7, 41, "5", "2026-03-05T14:20:00Z", filter)
+    assert parse(list(query.items())) == Page(1_000, 7, 41, "5", "2026-03-05T14:20:00Z", filter)
 
 
 @pytest.mark.parametrize(

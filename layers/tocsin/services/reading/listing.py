@@ -1,7 +1,7 @@
 """Lists of what is sealed, for Govrix Scout's query API: pages, sessions, single events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from tocsin.domain.keys import ApiKey
@@ -12,15 +12,15 @@ from tocsin.services.access.seats import Seats
 from tocsin.services.reading import selection
 from tocsin.services.reading.past import Past
 from tocsin.wire import filters, govrix, page
+from tocsin.wire.filters import Query
 from tocsin.wire.page import Page
 
-__all__ = ["Listing", "Query"]
+__all__ = ["Listing"]
 
 LISTS_AT_ONCE = 32  # in this process; each holds a few MB at most
 LISTS_AT_ONCE_PER_ORG = 16
 READS_AT_ONCE = 2  # the streams read in threads too
 
-type Query = Iterable[tuple[str, str]]
 type _LookUp = Callable[[Past, Projections | None, Page, int], Iterator[Sequence[SealedEvent]]]
 type _Steps = Callable[[ApiKey], Iterator[bytes]]
 
