@@ -21,7 +21,7 @@ __all__ = [
     "stream_environment",
 ]
 
-READ_TIMEOUT_SECONDS = 120  # of silence; the rarest keepalive comes every 30
+READ_TIMEOUT_SECONDS = 120  # of silence; the rarest heartbeat comes every 30
 
 
 class StreamHost(Watched, Protocol):

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 1.0  # to connect, and to answer a command
 RETRY_SECONDS = 0.25  # between two attempts to subscribe
-SILENCE_SECONDS = 10.0  # after which a subscription is asked whether it lives
+PING_SECONDS = 10.0  # without a message, after which a subscription is asked whether it lives
 RENEW_MS = 11 * 3_600_000  # of age, less up to
 JITTER_MS = 30 * 60_000  # so that not all connections are renewed at once
 RENEW_AGAIN_MS = 60_000  # after a renewal that failed
@@ -212,7 +212,7 @@ class _Subscription:
 
     async def hear(self) -> bytes | None:
         """Return the next message; None after another sign of life, or a while without any."""
-        heard = await self._pubsub.get_message(timeout=SILENCE_SECONDS)
+        heard = await self._pubsub.get_message(timeout=PING_SECONDS)
         if heard is None:
             if self.unanswered:
                 raise Unreachable("a subscription does not answer")

@@ -28,7 +28,7 @@ _COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and give a ten
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=45.0)
-"""Three of the server's keepalives (15 s): a connection that is silent for longer is dead."""
+"""Three of the server's heartbeats (15 s): a connection that is silent for longer is dead."""
 
 
 def http_options(url: str, api_key: str) -> dict[str, Any]:

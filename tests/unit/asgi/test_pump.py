@@ -9,8 +9,8 @@ import pytest
 
 from fakes.tenant import Tenant
 from tocsin.asgi.pump import pump
-from tocsin.services.stream.backlog import History
-from tocsin.services.stream.log import Log
+from tocsin.services.stream.backlog import Backlog
+from tocsin.services.stream.log import LiveLog
 from tocsin.services.stream.ring import Ring
 from tocsin.services.stream.subscriber import Pace, Subscriber
 from tocsin.wire import govrix
@@ -52,8 +52,8 @@ class Stage:
     def __init__(self) -> None:
         self._tenant = Tenant()
         head = self._tenant.ledger.head(self._tenant.org)
-        self.log = Log(self._tenant.org, Ring(head.seq, head.hash, 100, 100_000))
-        self._history = History(lambda *_: [])
+        self.log = LiveLog(self._tenant.org, Ring(head.seq, head.hash, 100, 100_000))
+        self._history = Backlog(lambda *_: [])
 
     def stream(self, server: Server) -> tuple[Subscriber, asyncio.Task[None]]:
         subscriber = Subscriber(self.log, self._history, govrix.encode, 0, Pace())
@@ -170,7 +170,7 @@ async def test_a_stalled_client_is_given_up_where_its_connection_can_not_be_brok
     async with streaming(server) as (stage, subscriber, serving):
         server.ready.clear()
         stage.seal(1)
-        subscriber.keep_alive(asyncio.get_running_loop().time() + 3_600)
+        subscriber.tick(asyncio.get_running_loop().time() + 3_600)
         await serving
         assert not server.complete
 

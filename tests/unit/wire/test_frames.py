@@ -9,7 +9,7 @@ def test_the_opening_tells_the_cursor_and_dispatches_nothing() -> None:
     assert decoder.retry_ms == 2_000
 
 
-def test_a_keepalive_is_a_comment_and_one_line_feed() -> None:
+def test_a_heartbeat_is_a_comment_and_one_line_feed() -> None:
     assert sse.comment("keepalive") == frames.HEARTBEAT
     assert decode(frames.HEARTBEAT * 3) == []
 

@@ -12,13 +12,13 @@ from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger
 from tocsin.services.reading.checked import fetch, parts_after, take
 
-__all__ = ["Gap", "Verified", "read", "verify"]
+__all__ = ["Expired", "Verified", "read", "verify"]
 
 _EVENTS_PER_FETCH = 1_000
 _FIRST_GUESS_BYTES = 1024  # of an entry, before any is read
 
 
-class Gap(TocsinError):
+class Expired(TocsinError):
     """Events are asked for that are older than the retention; ``first_seq`` is the next kept."""
 
     def __init__(self, after_seq: int, first_seq: int) -> None:
@@ -58,7 +58,7 @@ def read(
 
     Raises:
         IntegrityError: the next event is not the one that was sealed; names its seq.
-        Gap: the next event is older than the retention.
+        Expired: the next event is older than the retention.
         Busy: a store does not answer.
     """
     events: list[SealedEvent] = []
@@ -71,7 +71,7 @@ def read(
             group, broken = take(parts, room)
             for part, sealed in fetch(journal, group, expired_before_ms):
                 if sealed is None:
-                    raise Gap(after_seq, _first_kept(ledger, part, expired_before_ms))
+                    raise Expired(after_seq, _first_kept(ledger, part, expired_before_ms))
                 events += sealed[max(after_seq + 1 - part.first_seq, 0) :]
                 size_bytes += sum(len(event.entry) for event in sealed)
                 if size_bytes >= max_bytes:
@@ -80,7 +80,7 @@ def read(
                 raise broken
             if not group:
                 break
-    except (Gap, IntegrityError):
+    except (Expired, IntegrityError):
         if not events:
             raise
     return events[:limit]

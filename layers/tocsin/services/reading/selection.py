@@ -36,18 +36,18 @@ def newest(
     found = _Found()
     if not page.filter:
         last = span.stop - 1 - page.offset
-        found.seqs += range(last, max(last - page.limit, span.start - 1), -1)
+        found.places += range(last, max(last - page.limit, span.start - 1), -1)
     else:
         skip = page.offset
         for events in past.back(_spans(projections, past.org, page.filter, span)):
             matching = [event for event in events if page.filter.matches(event)]
-            for event in matching[skip:][: page.limit - len(found.seqs)]:
+            for event in matching[skip:][: page.limit - len(found.places)]:
                 found.add(event, event.seq)
             skip = max(skip - len(matching), 0)
-            if len(found.seqs) == page.limit:
+            if len(found.places) == page.limit:
                 break
             yield ()
-    yield from past.at(found.seqs, found.kept)
+    yield from past.at(found.places, found.kept)
 
 
 def of_session(
@@ -66,9 +66,9 @@ def of_session(
                 at_ms = time_ms(canonical.parse(event.entry)["timestamp"]) or 0
                 found.add(event, (at_ms << _SEQ_BITS) + event.seq)
         yield ()
-    found.seqs.sort()
-    found.seqs = [key & _SEQ_MASK for key in found.seqs]
-    yield from past.at(found.seqs, found.kept)
+    found.places.sort()
+    found.places = [key & _SEQ_MASK for key in found.places]
+    yield from past.at(found.places, found.kept)
 
 
 def received_since(past: Past, since_ms: int) -> Iterator[SealedEvent]:
@@ -104,15 +104,15 @@ def by_id(past: Past, event_id: str, filter: Filter) -> SealedEvent:
 
 
 class _Found:
-    """The places of what was found, and of the first :data:`KEPT_BYTES` of it the events too."""
+    """Places (seqs, or times and seqs), and the events of the first :data:`KEPT_BYTES`."""
 
     def __init__(self) -> None:
-        self.seqs: list[int] = []
+        self.places: list[int] = []
         self.kept: dict[int, SealedEvent] = {}
         self._kept_bytes = 0
 
     def add(self, event: SealedEvent, key: int) -> None:
-        self.seqs.append(key)
+        self.places.append(key)
         self._kept_bytes += len(event.entry)
         if self._kept_bytes <= KEPT_BYTES:
             self.kept[event.seq] = event

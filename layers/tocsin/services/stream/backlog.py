@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.segment import SealedEvent
-from tocsin.services.reading.replay import Gap
+from tocsin.services.reading.replay import Expired
 from tocsin.services.stream.ring import Chunk, chunks
 from tocsin.services.stream.shared import Shared
 from tocsin.wire import frames
 from tocsin.wire.filters import Render
 
-__all__ = ["History", "ReadAfter"]
+__all__ = ["Backlog", "ReadAfter"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ CHUNK_OVERHEAD_BYTES = 512  # of a chunk in the cache, of which most may be hidd
 type _Place = tuple[str, Render, int]
 
 
-class History:
+class Backlog:
     """Reads chunks in threads; those who ask for the same one share the read and the bytes."""
 
     def __init__(self, read_after: ReadAfter) -> None:
@@ -61,7 +61,7 @@ class History:
                 async with self._slots:
                     found = await asyncio.to_thread(self._render, org, render, cursor)
                 break
-            except Gap as gap:
+            except Expired as gap:
                 return Chunk(frames.gap(cursor, gap.first_seq), None, gap.first_seq - 1, None)
             except Busy as busy:
                 logger.warning("the ledger of %s can't be read now: %s", org, busy)

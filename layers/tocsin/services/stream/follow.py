@@ -13,9 +13,9 @@ from typing import cast
 
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.ports import Feed, Ledger
-from tocsin.services.reading.replay import Gap
+from tocsin.services.reading.replay import Expired
 from tocsin.services.stream.backlog import ReadAfter
-from tocsin.services.stream.log import Log
+from tocsin.services.stream.log import LiveLog
 from tocsin.wire import channel
 
 __all__ = ["Follow"]
@@ -28,7 +28,7 @@ class Follow:
 
     def __init__(
         self,
-        log: Log,
+        log: LiveLog,
         ledger: Ledger,
         read_after: ReadAfter,
         feed: Feed | None,
@@ -68,10 +68,10 @@ class Follow:
 
     def _messages(self) -> AsyncGenerator[bytes | None]:
         source: AsyncIterator[bytes | None]
-        source = self._feed.messages(self.log.org) if self._feed else self._silence()
+        source = self._feed.messages(self.log.org) if self._feed else self._polls()
         return cast(AsyncGenerator[bytes | None], source)
 
-    async def _silence(self) -> AsyncGenerator[bytes | None]:
+    async def _polls(self) -> AsyncGenerator[bytes | None]:
         while True:
             yield None
             await asyncio.sleep(self._poll_seconds)
@@ -122,7 +122,7 @@ class Follow:
             seq, digest = ring.seq, ring.hash
             try:
                 events = await asyncio.to_thread(self._read_after, org, seq, digest)
-            except Gap:
+            except Expired:
                 log.restart(head.seq, head.hash)
                 return
             if not events or not log.append(events):

@@ -9,7 +9,7 @@ from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.stream.ring import Ring
 
-__all__ = ["Log", "Reader"]
+__all__ = ["LiveLog", "Reader"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +22,14 @@ class Reader(Protocol):
     def wake(self) -> None:
         """Look at the log again, if waiting."""
 
-    def keep_alive(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         """Say that the stream lives, if it was silent for long (the loop's time)."""
 
     def fail(self, error: IntegrityError) -> None:
         """Stop: what the log holds can't be trusted."""
 
 
-class Log:
+class LiveLog:
     """Wakes its readers when there is more. Used in the event loop's thread only."""
 
     def __init__(
@@ -63,10 +63,10 @@ class Log:
         """Whether nobody has read it since ``moment`` (the loop's time)."""
         return not self._readers and self._left_at < moment
 
-    def keep_alive(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         """Let those readers that were silent for long say that they live."""
         for reader in self._readers:
-            reader.keep_alive(now)
+            reader.tick(now)
 
     def append(self, events: Sequence[SealedEvent]) -> bool:
         """Add what is new of these; False when they do not follow the head."""

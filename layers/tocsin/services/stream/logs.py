@@ -4,32 +4,32 @@ import asyncio
 
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.reading import replay
-from tocsin.services.stream.backlog import History
+from tocsin.services.stream.backlog import Backlog
 from tocsin.services.stream.follow import Follow
-from tocsin.services.stream.log import Log
+from tocsin.services.stream.log import LiveLog
 from tocsin.services.stream.meter import Meter
 from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.ring import Ring
 from tocsin.services.stream.shared import Shared
 
-__all__ = ["Logs"]
+__all__ = ["LiveLogs"]
 
 READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # of one read of the ledger
 
 
-class Logs:
+class LiveLogs:
     """One log an org, and what keeps it at the ledger's head."""
 
     def __init__(self, parts: StreamParts, meter: Meter) -> None:
         """Follow nothing yet; what arrives is told to ``meter``."""
-        self.history = History(self._read_after)
+        self.backlog = Backlog(self._read_after)
         self._parts = parts
         self._meter = meter
         self._followed: dict[str, Follow] = {}
         self._opening: Shared[str, None] = Shared()
         self._closing: Shared[Follow, None] = Shared()
 
-    def find(self, org: str) -> Log | None:
+    def find(self, org: str) -> LiveLog | None:
         """Return an org's log, if it is open."""
         follow = self._followed.get(org)
         return None if follow is None or follow.log.broken else follow.log
@@ -48,10 +48,10 @@ class Logs:
         await self._opening.run(org, lambda: self._open(org))
 
     def look_after(self, now: float) -> None:
-        """Say what must be said in the silence, look at the heads, close what nobody watches."""
+        """Send heartbeats where they are due, look at the heads, close what nobody watches."""
         limits = self._parts.limits
         for org, follow in list(self._followed.items()):
-            follow.log.keep_alive(now)
+            follow.log.tick(now)
             if follow.log.broken or follow.log.left_before(now - limits.grace_seconds):
                 self._close(org)
             elif follow.looked_at <= now - limits.look_seconds:
@@ -59,7 +59,7 @@ class Logs:
 
     async def aclose(self) -> None:
         """Close all logs, and the feed."""
-        for part in (self._opening, self.history):
+        for part in (self._opening, self.backlog):
             await part.aclose()
         for org in list(self._followed):
             self._close(org)
@@ -73,7 +73,7 @@ class Logs:
         head = await asyncio.to_thread(parts.ledger.head, org)
         ring = Ring(head.seq, head.hash, parts.limits.ring_events, parts.limits.ring_bytes)
         self._followed[org] = Follow(
-            Log(org, ring, self._meter.arrived),
+            LiveLog(org, ring, self._meter.arrived),
             parts.ledger,
             self._read_after,
             parts.feed,

@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from tocsin.domain.errors import IntegrityError
-from tocsin.services.stream.backlog import History
-from tocsin.services.stream.log import Log
+from tocsin.services.stream.backlog import Backlog
+from tocsin.services.stream.log import LiveLog
 from tocsin.services.stream.ring import Chunk
 from tocsin.wire import frames
 from tocsin.wire.filters import Render
@@ -21,11 +22,21 @@ TELL_SECONDS = 1.0  # between two messages that tell only the cursor
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What silence leads to: a heartbeat when it is ours, and an end when it is the client's."""
+    """After how long with nothing to send a heartbeat is due, and when a client is given up."""
 
     heartbeat: bytes = frames.HEARTBEAT
-    silence_seconds: float = 15.0
-    stall_seconds: float = 60.0
+    heartbeat_seconds: float = 15.0
+    stall_seconds: float = 60.0  # in which it takes nothing of what it was given
+
+
+class State(Enum):
+    """What a subscriber waits for."""
+
+    READY = "to be asked for what is next"
+    WAITING = "for the log: the last take found nothing"
+    QUIET = "to be asked for a heartbeat"
+    GIVING = "for the client, to take what it was given"
+    STALLED = "for nothing: the client took nothing for too long, and is given up"
 
 
 class Subscriber:
@@ -40,35 +51,31 @@ class Subscriber:
     """
 
     __slots__ = (
+        "_backlog",
         "_began_at",
-        "_ended",
-        "_giving",
         "_hash",
-        "_hidden",
-        "_history",
         "_last",
         "_log",
         "_loop",
         "_max_bytes",
         "_pace",
-        "_quiet",
         "_reading",
         "_render",
         "_sent_at",
         "_sent_bytes",
+        "_state",
+        "_told",
         "_unsent_bytes",
-        "_waiting",
         "cursor",
         "on_stall",
         "on_wake",
-        "stalled",
         "unsent",
     )
 
     def __init__(
         self,
-        log: Log,
-        history: History,
+        log: LiveLog,
+        backlog: Backlog,
         render: Render,
         cursor: int,
         pace: Pace,
@@ -79,25 +86,26 @@ class Subscriber:
         self.on_wake: Callable[[], object] | None = None
         self.on_stall: Callable[[], object] | None = None
         self.unsent: Callable[[], int | None] | None = None
-        self.stalled = False
         self._hash = log.ring.hash if cursor == log.ring.seq else None
         self._log = log
-        self._history = history
+        self._backlog = backlog
         self._render = log.ring.join(render)
         self._pace = pace
-        self._hidden = False  # whether the cursor is beyond what the client was told
-        self._giving = False  # whether the client is yet to take what it was given
+        self._state = State.READY
+        self._told = cursor  # the last seq that the client was told
         self._loop = asyncio.get_running_loop()
         self._began_at = self._sent_at = self._loop.time()
         self._sent_bytes = 0
         self._unsent_bytes = 0  # at the last look
         self._max_bytes = max_bytes
-        self._waiting = False  # whether the last take found nothing
-        self._quiet = False
         self._reading: asyncio.Timeout | None = None  # given up at the end of the stream
-        self._ended = False
-        self._last = b""
+        self._last: bytes | None = None  # what to end with, from when the end is decided
         log.join(self)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether its client was given up."""
+        return self._state is State.STALLED
 
     @property
     def sent_bytes(self) -> int:
@@ -111,19 +119,20 @@ class Subscriber:
         as soon as taking again is worth it.
         """
         log = self._log
-        self._giving = False
-        while not self._ended:
+        if self._state is State.GIVING:
+            self._state = State.READY
+        while self._last is None:
             if self.cursor < log.ring.seq:
                 chunk = log.ring.take(self._render, self.cursor) or await self._read()
                 if chunk and (data := self._advance(chunk)):
                     return self._give(data)
-            elif self._quiet:
-                self._quiet = False
-                data = self._tell() if self._hidden else self._pace.heartbeat
+            elif self._state is State.QUIET:
+                self._state = State.READY
+                data = self._tell() if self._told < self.cursor else self._pace.heartbeat
                 if self._fits(data):
                     return self._give(data)
             else:
-                self._waiting = True
+                self._state = State.WAITING
                 log.waiting.add(self)
                 return None
         last, self._last = self._last, b""
@@ -131,24 +140,23 @@ class Subscriber:
 
     def wake(self) -> None:
         """Look at the log again, if waiting."""
-        if self._waiting:
-            self._waiting = False
-            if self.on_wake:
-                self.on_wake()
+        if self._state is State.WAITING:
+            self._wake(State.READY)
 
-    def keep_alive(self, now: float) -> None:
-        """Say something if it has long been silent, and give up a client that takes nothing."""
-        silent_seconds = now - self._sent_at
-        if self._waiting:
-            patience_seconds = TELL_SECONDS if self._hidden else self._pace.silence_seconds
-            if silent_seconds >= min(patience_seconds, self._pace.silence_seconds):
-                self._quiet = True
-                self.wake()
-        elif self._giving and not self.stalled:
+    def tick(self, now: float) -> None:
+        """Send a heartbeat if it is due, and give up a client that takes nothing."""
+        idle_seconds = now - self._sent_at
+        if self._state is State.WAITING:
+            due_seconds = self._pace.heartbeat_seconds
+            if self._told < self.cursor:
+                due_seconds = min(TELL_SECONDS, due_seconds)
+            if idle_seconds >= due_seconds:
+                self._wake(State.QUIET)
+        elif self._state is State.GIVING:
             if self._takes():
                 self._sent_at = now
-            elif silent_seconds >= self._pace.stall_seconds:
-                self.stalled = True
+            elif idle_seconds >= self._pace.stall_seconds:
+                self._state = State.STALLED
                 self.end()
                 if self.on_stall:
                     self.on_stall()
@@ -160,8 +168,7 @@ class Subscriber:
 
     def end(self, last: bytes = b"") -> None:
         """End the stream where it is, after these bytes."""
-        if not self._ended:
-            self._ended = True
+        if self._last is None:
             self._last = last
             self.wake()
             if self._reading:
@@ -173,7 +180,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Leave the log; nothing is sent any more."""
-        self._ended = True
+        self._last = b""
         if self._log.leave(self):
             self._log.ring.leave(self._render)
 
@@ -182,7 +189,7 @@ class Subscriber:
         try:
             async with asyncio.timeout(None) as self._reading:
                 try:
-                    return await self._history.chunk(self._log.org, self._render, self.cursor)
+                    return await self._backlog.chunk(self._log.org, self._render, self.cursor)
                 finally:
                     self._reading = None
         except TimeoutError:
@@ -197,17 +204,24 @@ class Subscriber:
             reason = "it does not follow what was sent"
             self._refuse(IntegrityError(self._log.org, self.cursor + 1, reason))
             return b""
-        data, hidden = chunk.data, chunk.hidden
+        data, tells = chunk.data, not chunk.hidden
         if not data and self._loop.time() - self._sent_at >= TELL_SECONDS:
-            data, hidden = frames.cursor(chunk.last_seq), False
+            data, tells = frames.cursor(chunk.last_seq), True
         if not self._fits(data):
             return b""
-        self.cursor, self._hash, self._hidden = chunk.last_seq, chunk.hash, hidden
+        self.cursor, self._hash = chunk.last_seq, chunk.hash
+        if tells:
+            self._told = self.cursor
         return data
+
+    def _wake(self, state: State) -> None:
+        self._state = state
+        if self.on_wake:
+            self.on_wake()
 
     def _give(self, data: bytes) -> bytes:
         self._sent_at = self._loop.time()
-        self._giving = True
+        self._state = State.GIVING
         return data
 
     def _takes(self) -> bool:
@@ -218,7 +232,7 @@ class Subscriber:
         return unsent_bytes < before
 
     def _tell(self) -> bytes:
-        self._hidden = False
+        self._told = self.cursor
         return frames.cursor(self.cursor)
 
     def _fits(self, data: bytes) -> bool:

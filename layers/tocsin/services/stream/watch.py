@@ -17,7 +17,7 @@ from tocsin.services.access.seats import Seats
 from tocsin.services.reading.cursor import Start, resolve
 from tocsin.services.stream.draining import Draining
 from tocsin.services.stream.health import Health, HealthCheck
-from tocsin.services.stream.logs import Logs
+from tocsin.services.stream.logs import LiveLogs
 from tocsin.services.stream.meter import Meter
 from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.recheck import Recheck
@@ -25,7 +25,7 @@ from tocsin.services.stream.reporter import Reporter
 from tocsin.services.stream.shared import Shared
 from tocsin.services.stream.subscriber import TELL_SECONDS, Pace, Subscriber
 from tocsin.wire import filters, frames
-from tocsin.wire.dialects import GOVRIX, Dialect
+from tocsin.wire.dialects import GOVRIX, SHORTEST_HEARTBEAT_SECONDS, Dialect
 from tocsin.wire.filters import Render
 
 __all__ = ["Admission", "Watch"]
@@ -54,9 +54,9 @@ class Admission:
 
 
 class Watch:
-    """The stream's engine: a log for each org that somebody watches, and one beat for them all.
+    """The stream's engine: a log for each org that somebody watches, and one tick for them all.
 
-    The beat does what would otherwise need timers per connection: keepalives, looks at the ledgers'
+    The tick does what would otherwise need timers per connection: heartbeats, looks at the ledgers'
     heads, closing logs that nobody watches, ending streams that last too long or whose clients take
     nothing, and checking that keys are still valid.
     """
@@ -72,11 +72,11 @@ class Watch:
         self._paces: dict[Dialect, Pace] = {}
         self._health = HealthCheck(parts)
         self._meter = Meter(parts.clock)
-        self._logs = Logs(parts, self._meter)
+        self._logs = LiveLogs(parts, self._meter)
         self._chores: Shared[str, None] = Shared()
         self._reporter: Reporter | None = None
         self._reporting: asyncio.Task[None] | None = None
-        self._beat: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
         self._draining = Draining()
 
     @property
@@ -144,15 +144,15 @@ class Watch:
             Busy: the ledger does not answer, or this process is about to end.
         """
         org = admission.org
-        if self._beat is None:
-            self._beat = asyncio.create_task(self._keep_beating())
+        if self._ticking is None:
+            self._ticking = asyncio.create_task(self._keep_ticking())
         while (log := self._logs.find(org)) is None:
             async with self._draining.waiting():
                 await self._logs.open(org)
         cursor = log.ring.seq if admission.cursor is None else admission.cursor
         subscriber = Subscriber(
             log,
-            self._logs.history,
+            self._logs.backlog,
             render,
             cursor,
             self._pace(dialect),
@@ -196,7 +196,7 @@ class Watch:
     async def aclose(self) -> None:
         """End everything."""
         self.drain()
-        for task in filter(None, (self._beat, self._reporting)):
+        for task in filter(None, (self._ticking, self._reporting)):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         if self._reporter:
@@ -241,10 +241,10 @@ class Watch:
         spread_ms = min(self._limits.spread_ms, APART_MS * self._seats.taken)
         return self._limits.retry_ms + random.randint(0, spread_ms)  # noqa: S311 (no secret)
 
-    async def _keep_beating(self) -> None:
+    async def _keep_ticking(self) -> None:
         limits, loop = self._limits, asyncio.get_running_loop()
         shortest = min(
-            limits.heartbeat_seconds or GOVRIX.heartbeat.seconds,
+            limits.heartbeat_seconds or SHORTEST_HEARTBEAT_SECONDS,
             limits.look_seconds,
             limits.recheck_seconds,
             limits.stall_seconds,
@@ -258,7 +258,7 @@ class Watch:
             try:
                 self._logs.look_after(now)
                 self._end_old_streams(now)
-            except Exception:  # a beat that is missed must not be the last one
+            except Exception:  # a tick that is missed must not be the last one
                 logger.exception("looking after logs and streams failed")
             if now >= recheck_at:
                 self._chores.start("recheck", self._recheck)

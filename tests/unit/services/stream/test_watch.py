@@ -266,7 +266,7 @@ async def test_a_busy_ledger_is_asked_again() -> None:
         assert await seqs(subscriber, 4) == [4]
 
 
-async def test_silence_is_filled_with_keepalives() -> None:
+async def test_an_idle_stream_sends_heartbeats() -> None:
     async with stage(heartbeat_seconds=0.05) as on:
         subscriber = await on.join()
         assert await taken(subscriber) == frames.HEARTBEAT
@@ -507,7 +507,7 @@ async def test_a_message_that_is_larger_than_a_stream_may_be_is_sent_nevertheles
                 assert await taken(subscriber) == b""
 
 
-async def test_keepalives_count_too() -> None:
+async def test_heartbeats_count_towards_a_stream_s_bytes_too() -> None:
     async with stage(max_bytes=100, heartbeat_seconds=0.02) as on:
         subscriber = await on.join()
         sent = on.watch.opening(subscriber)

@@ -181,7 +181,7 @@ async def test_dialects_keep_their_own_heartbeats() -> None:
             subscriber = await on.watch.subscribe(
                 admission, govrix.encode, *([dialect] if dialect else [])
             )
-            assert subscriber._pace.silence_seconds == seconds
+            assert subscriber._pace.heartbeat_seconds == seconds
 
 
 async def test_a_client_that_takes_nothing_is_given_up() -> None:
