@@ -1,13 +1,16 @@
 """The system's time."""
 
 import time
+from typing import override
+
+from tocsin.ports import Clock
 
 __all__ = ["SystemClock"]
 
 
-class SystemClock:
-    """:class:`~tocsin.ports.Clock` on the system's time."""
+class SystemClock(Clock):
+    """Now."""
 
+    @override
     def now_ms(self) -> int:
-        """Return the Unix time in milliseconds."""
         return time.time_ns() // 1_000_000

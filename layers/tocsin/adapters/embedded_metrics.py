@@ -7,13 +7,16 @@ this is one dictionary.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import override
 
 import orjson
+
+from tocsin.ports import Metrics
 
 __all__ = ["EmbeddedMetrics"]
 
 
-class EmbeddedMetrics:
+class EmbeddedMetrics(Metrics):
     """:class:`~tocsin.ports.Metrics` on standard output, under one dimension: the service."""
 
     def __init__(
@@ -24,8 +27,8 @@ class EmbeddedMetrics:
         self._service = service
         self._write = write or _print
 
+    @override
     def put(self, at_ms: int, figures: Mapping[str, float | Sequence[float]]) -> None:
-        """See :meth:`tocsin.ports.Metrics.put`."""
         about = {
             "Timestamp": at_ms,
             "CloudWatchMetrics": [

@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import Any
+from typing import Any, override
 
 from valkey import Valkey
 from valkey.asyncio import Valkey as AsyncValkey
@@ -24,7 +24,7 @@ from valkey.retry import Retry
 
 from tocsin.adapters._valkey_iam import IamCredentials, SignedAhead
 from tocsin.domain.errors import Busy
-from tocsin.ports import Clock
+from tocsin.ports import Broker, Clock, Feed
 
 __all__ = ["IamCredentials", "ValkeyBroker", "ValkeyFeed"]
 
@@ -68,7 +68,7 @@ class _Renewal:
         self._at_ms = ms + (self._clock.now_ms() if self._clock else 0)
 
 
-class ValkeyBroker:
+class ValkeyBroker(Broker):
     """:class:`tocsin.ports.Broker` on Valkey."""
 
     def __init__(
@@ -87,12 +87,8 @@ class ValkeyBroker:
         self._clock = clock
         self._renewal = _Renewal(clock)
 
+    @override
     def publish(self, org: str, message: bytes) -> None:
-        """Publish to the org's channel.
-
-        Raises:
-            Busy: the broker is out of reach; it can't be known that anybody was told.
-        """
         if self._renewal.due:
             self._client.connection_pool.disconnect(inuse_connections=False)
             self._renewal = _Renewal(self._clock)
@@ -106,7 +102,7 @@ class ValkeyBroker:
         self._client.close()  # type: ignore[no-untyped-call]
 
 
-class ValkeyFeed:
+class ValkeyFeed(Feed):
     """:class:`tocsin.ports.Feed` on Valkey, with a connection per org."""
 
     def __init__(
@@ -122,6 +118,7 @@ class ValkeyFeed:
         self._pinger = AsyncValkey.from_url(url, **options)  # its connection may grow old
         self._clock = clock
 
+    @override
     async def messages(self, org: str) -> AsyncGenerator[bytes | None]:
         """Yield what is published to the org's channel; None when something may have been missed.
 

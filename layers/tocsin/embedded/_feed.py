@@ -5,6 +5,10 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from threading import Lock
+from typing import override
+
+from tocsin.ports import Broker
+from tocsin.services.stream.parts import LiveFeed
 
 __all__ = ["LocalFeed"]
 
@@ -13,7 +17,7 @@ MAX_WAITING = 1_000  # messages, per followed log: one that is further behind lo
 type _Ear = tuple[asyncio.AbstractEventLoop, asyncio.Queue[bytes | None]]
 
 
-class LocalFeed:
+class LocalFeed(Broker, LiveFeed):
     """:class:`~tocsin.ports.Broker` and :class:`~tocsin.ports.Feed`; anybody publishes anywhere."""
 
     def __init__(self) -> None:
@@ -21,16 +25,17 @@ class LocalFeed:
         self._lock = Lock()
         self._ears: dict[str, set[_Ear]] = defaultdict(set)
 
+    @override
     def publish(self, org: str, message: bytes) -> None:
-        """See :meth:`tocsin.ports.Broker.publish`; it is always there."""
+        """It is always there."""
         with self._lock:
             ears = list(self._ears[org])
         for loop, queue in ears:
             with suppress(RuntimeError):  # its loop is closed: nobody listens any more
                 loop.call_soon_threadsafe(_deliver, queue, message)
 
+    @override
     async def messages(self, org: str) -> AsyncGenerator[bytes | None]:
-        """See :meth:`tocsin.ports.Feed.messages`."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING)
         ear = (asyncio.get_running_loop(), queue)
         with self._lock:

@@ -1,6 +1,7 @@
 """The journal in SQLite."""
 
 from collections.abc import Mapping, Sequence
+from typing import override
 
 import orjson
 
@@ -8,21 +9,22 @@ from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import Poison
 from tocsin.embedded._database import Database
+from tocsin.ports import Journal
 
 __all__ = ["SqliteJournal"]
 
 _COLUMNS = "id, entries, count, key_id, received_at_ms"
 
 
-class SqliteJournal:
+class SqliteJournal(Journal):
     """:class:`~tocsin.ports.Journal` on SQLite."""
 
     def __init__(self, database: Database) -> None:
         """Use its tables."""
         self._db = database
 
+    @override
     def put(self, batch: Batch, packed: bytes) -> None:
-        """See :meth:`tocsin.ports.Journal.put`."""
         row = (batch.org, batch.id, packed, batch.count, batch.key_id, batch.received_at_ms)
         with self._db.transaction():
             if not self._db.query(
@@ -30,8 +32,8 @@ class SqliteJournal:
             ):
                 self._db.insert("tocsin_batch", [row])
 
+    @override
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
-        """See :meth:`tocsin.ports.Journal.get`."""
         rows = self._db.query(
             f"SELECT {_COLUMNS} FROM tocsin_batch"  # noqa: S608 (ours)
             " WHERE org = ? AND id IN (SELECT value FROM json_each(?))",
@@ -39,10 +41,10 @@ class SqliteJournal:
         )
         return {row[0]: _batch(org, *row) for row in rows}
 
+    @override
     def between(
         self, org: str, after_id: str, until_id: str, limit: int
     ) -> Sequence[Batch | UnreadableBatch]:
-        """See :meth:`tocsin.ports.Journal.between`."""
         rows = self._db.query(
             f"SELECT {_COLUMNS} FROM tocsin_batch"  # noqa: S608 (ours)
             " WHERE org = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?",

@@ -3,7 +3,7 @@
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, override
 
 import orjson
 
@@ -11,21 +11,22 @@ from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.segment import Head, Reference, Segment
 from tocsin.embedded._database import Database
+from tocsin.ports import Ledger
 
 __all__ = ["SqliteLedger"]
 
 type _Marker = tuple[int, str, int]  # first seq, batch id, count
 
 
-class SqliteLedger:
+class SqliteLedger(Ledger):
     """:class:`~tocsin.ports.Ledger` on SQLite."""
 
     def __init__(self, database: Database) -> None:
         """Use its tables."""
         self._db = database
 
+    @override
     def head(self, org: str) -> Head:
-        """See :meth:`tocsin.ports.Ledger.head`."""
         rows = self._db.query(
             "SELECT last_seq, hash_after, sealed_at_ms FROM tocsin_segment"
             " WHERE org = ? ORDER BY first_seq DESC LIMIT 1",
@@ -33,8 +34,8 @@ class SqliteLedger:
         )
         return Head(*rows[0]) if rows else Head.empty(org)
 
+    @override
     def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
-        """See :meth:`tocsin.ports.Ledger.first_seqs`."""
         rows = self._db.query(
             "SELECT batch_id, first_seq FROM tocsin_marker"
             " WHERE org = ? AND batch_id IN (SELECT value FROM json_each(?))",
@@ -42,8 +43,8 @@ class SqliteLedger:
         )
         return dict(rows)
 
+    @override
     def commit(self, segment: Segment, previous: Head) -> None:
-        """See :meth:`tocsin.ports.Ledger.commit`."""
         org, first_seqs = segment.org, segment.first_seqs
         minute = segment.sealed_at_ms // 60_000
         with self._db.transaction():
@@ -59,8 +60,8 @@ class SqliteLedger:
             if minute > previous.sealed_at_ms // 60_000:
                 self._db.insert("tocsin_minute", [(org, minute, segment.first_seq)])
 
+    @override
     def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
-        """See :meth:`tocsin.ports.Ledger.segments`."""
         rows = self._db.query(
             "SELECT * FROM tocsin_segment WHERE org = ?1 AND last_seq >= ?2 AND first_seq >="
             " coalesce((SELECT max(first_seq) FROM tocsin_segment"
@@ -70,8 +71,8 @@ class SqliteLedger:
         )
         return self._segments(org, rows)
 
+    @override
     def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
-        """See :meth:`tocsin.ports.Ledger.segments_before`."""
         rows = self._db.query(
             "SELECT * FROM tocsin_segment WHERE org = ? AND first_seq <= ?"
             " ORDER BY first_seq DESC LIMIT ?",
@@ -79,8 +80,8 @@ class SqliteLedger:
         )
         return self._segments(org, rows[::-1])[::-1]
 
+    @override
     def first_sealed(self, org: str, minute: int) -> int | None:
-        """See :meth:`tocsin.ports.Ledger.first_sealed`."""
         rows = self._db.query(
             "SELECT first_seq FROM tocsin_minute WHERE org = ? AND minute >= ?"
             " ORDER BY minute LIMIT 1",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, override
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.domain import ids
@@ -27,9 +27,8 @@ LOOK_SECONDS = 1.0  # until what another process wrote to the same file is seen
 class Log(Protocol):
     """One org's log."""
 
-    @property
-    def org(self) -> str:
-        """Whose it is."""
+    org: str
+    """Whose it is."""
 
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
         """Store valid events, all or none; blocks.
@@ -45,7 +44,7 @@ class Log(Protocol):
         """Close it."""
 
 
-class SqliteLog:
+class SqliteLog(Log):
     """A log in one SQLite file, or in memory; events are sealed as they are stored.
 
     Several processes, and several orgs, may share a file. What one process stores is seen by the
@@ -70,8 +69,9 @@ class SqliteLog:
         self._writing = Database(path)
         self._reading = self._writing if str(path) == MEMORY else Database(path)
 
+    @override
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
-        """See :meth:`Log.append`; one transaction, and on the disk when it returns."""
+        """One transaction, and on the disk when it returns."""
         batch, packed = Draft(events, self._key, plain).stamped(new_id(self._clock.now_ms()))
         with self._writing.transaction():
             SqliteJournal(self._writing).put(batch, packed)
@@ -80,8 +80,8 @@ class SqliteLog:
         self._feed.publish(self.org, channel.encode(sealed))
         return sealed
 
+    @override
     def parts(self, authorizer: Authorizer) -> StreamParts:
-        """See :meth:`Log.parts`."""
         return StreamParts(
             ledger=SqliteLedger(self._reading),
             journal=SqliteJournal(self._reading),
@@ -91,7 +91,7 @@ class SqliteLog:
             limits=StreamLimits(look_seconds=LOOK_SECONDS),
         )
 
+    @override
     def close(self) -> None:
-        """See :meth:`Log.close`."""
         for database in {self._reading, self._writing}:
             database.close()

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, override
 
 import orjson
 
 from tocsin.domain.errors import Unauthenticated
 from tocsin.domain.keys import key_ids
 from tocsin.domain.segment import SealedEvent
+from tocsin.embedded._log import Log
 from tocsin.services.access.presented import Authorizer, Credentials
 from tocsin.services.intake.ingest import Ingest, IngestRequest
 from tocsin.services.stream.parts import StreamParts
@@ -16,7 +17,7 @@ from tocsin.services.stream.parts import StreamParts
 __all__ = ["TocsinLog"]
 
 
-class TocsinLog:
+class TocsinLog(Log):
     """An org's log in Tocsin's tables: what is emitted takes the way of every ingested event.
 
     So it is authorised by the API key (scope ``ingest``), counts for the quota, and is stored in
@@ -49,8 +50,9 @@ class TocsinLog:
 
         return cls(api_key, stream.wire(), ingest.wire())
 
+    @override
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
-        """See :meth:`tocsin.embedded._log.Log.append`; one request, as to the ingest route."""
+        """One request, as to the ingest route."""
         request = IngestRequest(
             authorization=self._authorization,
             content_type="application/json",
@@ -62,10 +64,11 @@ class TocsinLog:
         self._ingest(request)
         return []
 
+    @override
     def parts(self, authorizer: Authorizer) -> StreamParts:
-        """See :meth:`tocsin.embedded._log.Log.parts`."""
         limits = replace(self._parts.limits, max_streams_per_org=None, max_streams_per_key=None)
         return replace(self._parts, credentials=Credentials(authorizer), limits=limits)
 
+    @override
     def close(self) -> None:
-        """See :meth:`tocsin.embedded._log.Log.close`; the stream closes its feed."""
+        """The stream closes its feed."""

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 from botocore.exceptions import ClientError
 
@@ -15,13 +15,15 @@ from tocsin.domain.errors import Poison
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+from tocsin.ports import Journal
+
 __all__ = ["DynamoJournal", "batch_of_image"]
 
 _DAY_SECONDS = 86_400
 _BATCH_GET_KEYS = 25  # of up to 400 KB each; an answer ends at 16 MB
 
 
-class DynamoJournal:
+class DynamoJournal(Journal):
     """:class:`~tocsin.ports.Journal` on DynamoDB."""
 
     def __init__(self, client: "DynamoDBClient", table: str, retention_days: int = 90) -> None:
@@ -30,8 +32,8 @@ class DynamoJournal:
         self._table = table
         self._retention_seconds = retention_days * _DAY_SECONDS
 
+    @override
     def put(self, batch: Batch, packed: bytes) -> None:
-        """See :meth:`tocsin.ports.Journal.put`."""
         item: Any = {
             "org": {"S": batch.org},
             "batch": {"S": batch.id},
@@ -52,12 +54,10 @@ class DynamoJournal:
             if not condition_failed(error):  # stored: by the SDK's retry of this call, or a twin
                 raise
 
+    @override
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
-        """See :meth:`tocsin.ports.Journal.get`.
-
-        What is sealed together was mostly received one after the other. A query over neighbours is
-        billed by their bytes together, and a get by the 4 KB that each of them begins.
-        """
+        # What is sealed together was mostly received one after the other. A query over neighbours
+        # is billed by their bytes together, and a get by the 4 KB that each of them begins.
         wanted, items = set(batch_ids), list[dict[str, Any]]()
         if len(wanted) > 1:
             near = self._between(org, min(wanted), max(wanted), len(wanted), consistent=True)
@@ -67,10 +67,10 @@ class DynamoJournal:
         items += batch_get(self._client, self._table, keys, _BATCH_GET_KEYS)
         return {batch.id: batch for batch in map(batch_of_image, items)}
 
+    @override
     def between(
         self, org: str, after_id: str, until_id: str, limit: int
     ) -> Sequence[Batch | UnreadableBatch]:
-        """See :meth:`tocsin.ports.Journal.between`."""
         first_id = after_id + "\0"  # the least string above it
         items = self._between(org, first_id, until_id, limit, consistent=False)
         return [batch_of_image(item) for item in items]

@@ -1,24 +1,25 @@
 """API keys in the state table: ``key#<org>`` · key id."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, override
 
 from tocsin.adapters.dynamodb._state import StateTable, number
 from tocsin.domain.keys import ApiKey, Scope
+from tocsin.ports import Keys
 
 __all__ = ["DynamoKeys"]
 
 
-class DynamoKeys(StateTable):
+class DynamoKeys(StateTable, Keys):
     """:class:`~tocsin.ports.Keys`: ``key#<org>`` · key id."""
 
+    @override
     def get(self, org: str, key_id: str) -> ApiKey | None:
-        """See :meth:`tocsin.ports.Keys.get`."""
         item = self._get(f"key#{org}", key_id)
         return _api_key(org, item) if item else None
 
+    @override
     def put(self, key: ApiKey) -> None:
-        """See :meth:`tocsin.ports.Keys.put`."""
         attributes: dict[str, Any] = {
             "digest": {"B": key.digest},
             "scopes": {"SS": sorted(key.scopes)},
@@ -31,8 +32,8 @@ class DynamoKeys(StateTable):
             attributes["types"] = {"L": [{"S": type} for type in sorted(key.types)]}
         self._put(f"key#{key.org}", key.id, attributes)
 
+    @override
     def all(self, org: str) -> Sequence[ApiKey]:
-        """See :meth:`tocsin.ports.Keys.all`."""
         keys = [_api_key(org, item) for item in self._all(f"key#{org}")]
         return sorted(keys, key=lambda key: key.created_at_ms)
 

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 from botocore.exceptions import ClientError
 
@@ -20,6 +20,8 @@ from tocsin.domain.segment import Head, Reference, Segment
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+from tocsin.ports import Ledger
 
 __all__ = ["DynamoLedger", "org_of_segment"]
 
@@ -37,7 +39,7 @@ def org_of_segment(key: Mapping[str, Any]) -> str | None:
     return pk.removeprefix(_SEGMENT) if pk.startswith(_SEGMENT) else None
 
 
-class DynamoLedger:
+class DynamoLedger(Ledger):
     """:class:`~tocsin.ports.Ledger` on DynamoDB."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
@@ -45,14 +47,14 @@ class DynamoLedger:
         self._client = client
         self._table = table
 
+    @override
     def head(self, org: str) -> Head:
-        """See :meth:`tocsin.ports.Ledger.head`."""
         for item in self._segments(org, 1, "pk = :pk", {}, backwards=True):
             return _segment(org, item).head
         return Head.empty(org)
 
+    @override
     def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
-        """See :meth:`tocsin.ports.Ledger.first_seqs`."""
         wanted = set(batch_ids)
         keys = [
             {"pk": {"S": f"marker#{org}"}, "sk": {"N": str(second)}}
@@ -62,8 +64,8 @@ class DynamoLedger:
         markers = (_read_marker(marker) for item in items for marker in item["batches"]["BS"])
         return {batch_id: first_seq for batch_id, first_seq in markers if batch_id in wanted}
 
+    @override
     def commit(self, segment: Segment, previous: Head) -> None:
-        """See :meth:`tocsin.ports.Ledger.commit`."""
         items: list[Any] = [
             {
                 "Put": {
@@ -101,8 +103,8 @@ class DynamoLedger:
                 raise HeadMoved(f"{segment.org}: seq {segment.first_seq} is taken") from error
             raise
 
+    @override
     def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
-        """See :meth:`tocsin.ports.Ledger.segments`."""
         floor = self._segments(
             org, 1, "pk = :pk AND sk <= :seq", {":seq": {"N": str(from_seq)}}, backwards=True
         )
@@ -113,14 +115,14 @@ class DynamoLedger:
         later = self._segments(org, limit - len(found), "pk = :pk AND sk > :seq", after)
         return [*found, *(_segment(org, item) for item in later)]
 
+    @override
     def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
-        """See :meth:`tocsin.ports.Ledger.segments_before`."""
         until = {":seq": {"N": str(until_seq)}}
         found = self._segments(org, limit, "pk = :pk AND sk <= :seq", until, backwards=True)
         return [_segment(org, item) for item in found]
 
+    @override
     def first_sealed(self, org: str, minute: int) -> int | None:
-        """See :meth:`tocsin.ports.Ledger.first_sealed`."""
         marks = query(
             self._client,
             1,

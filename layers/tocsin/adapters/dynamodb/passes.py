@@ -4,19 +4,20 @@ The digest is in hexadecimal. (``session#<org>`` are the agents' sessions, as th
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, override
 
 from tocsin.adapters.dynamodb._state import StateTable
 from tocsin.domain.passes import Kind, Pass
+from tocsin.ports import Passes
 
 __all__ = ["DynamoPasses", "partition"]
 
 
-class DynamoPasses(StateTable):
+class DynamoPasses(StateTable, Passes):
     """:class:`~tocsin.ports.Passes` on the state table, which expires them."""
 
+    @override
     def put(self, each: Pass) -> None:
-        """See :meth:`tocsin.ports.Passes.put`."""
         attributes = {
             "key_id": {"S": each.key_id},
             "expires_at_ms": {"N": str(each.expires_at_ms)},
@@ -24,15 +25,13 @@ class DynamoPasses(StateTable):
         }
         self._put(partition(each.kind, each.org), each.digest.hex(), attributes)
 
+    @override
     def get(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
-        """See :meth:`tocsin.ports.Passes.get`."""
         return _pass(kind, org, digest, self._get(partition(kind, org), digest.hex()))
 
+    @override
     def take(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
-        """See :meth:`tocsin.ports.Passes.take`.
-
-        When the store's answer is lost and the SDK asks again, nobody gets it.
-        """
+        """When the store's answer is lost and the SDK asks again, nobody gets it."""
         return _pass(kind, org, digest, self._take(partition(kind, org), digest.hex()))
 
 

@@ -1,25 +1,27 @@
 """Projections in the state table: ``session#<org>``, ``agent#<org>`` and ``usage#<org>`` · id."""
 
 from collections.abc import Mapping
+from typing import override
 
 from tocsin.adapters.dynamodb._state import StateTable
 from tocsin.domain.projection import Change, Projected
+from tocsin.ports import Projections
 
 __all__ = ["DynamoProjections"]
 
 
-class DynamoProjections(StateTable):
+class DynamoProjections(StateTable, Projections):
     """:class:`~tocsin.ports.Projections` on the state table."""
 
+    @override
     def cursor(self, org: str) -> Projected:
-        """See :meth:`tocsin.ports.Projections.cursor`."""
         item = self._get("projected", org)
         if item is None:
             return Projected()
         return Projected(int(item["through_seq"]["N"]), int(item["until_seq"]["N"]))
 
+    @override
     def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
-        """See :meth:`tocsin.ports.Projections.claim`."""
         claimed = self._update(
             "projected",
             org,
@@ -33,8 +35,8 @@ class DynamoProjections(StateTable):
         )
         return claimed is not None
 
+    @override
     def apply(self, org: str, run: Projected, change: Change) -> None:
-        """See :meth:`tocsin.ports.Projections.apply`."""
         added = {name: value for name, value in change.counters.items() if value}
         self._update(
             f"{change.kind}#{org}",
@@ -55,8 +57,8 @@ class DynamoProjections(StateTable):
             "attribute_not_exists(through_seq) OR through_seq <= :through",
         )
 
+    @override
     def advance(self, org: str, run: Projected) -> None:
-        """See :meth:`tocsin.ports.Projections.advance`."""
         self._update(
             "projected",
             org,
@@ -68,8 +70,8 @@ class DynamoProjections(StateTable):
             "through_seq = :through AND until_seq = :until",
         )
 
+    @override
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
-        """See :meth:`tocsin.ports.Projections.get`."""
         item = self._get(f"{kind}#{org}", id)
         if item is None:
             return None

@@ -1,22 +1,23 @@
 """Receipts of idempotency keys in the state table."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, override
 
 from botocore.exceptions import ClientError
 
 from tocsin.adapters.dynamodb._calls import calls, condition_failed
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.receipt import Receipt
+from tocsin.ports import Receipts
 
 __all__ = ["DynamoReceipts"]
 
 
-class DynamoReceipts(StateTable):
+class DynamoReceipts(StateTable, Receipts):
     """:class:`~tocsin.ports.Receipts`: ``receipt#<org>`` · idempotency key."""
 
+    @override
     def put(self, receipt: Receipt, now_ms: int, *, instead_of: str = "") -> Receipt:
-        """See :meth:`tocsin.ports.Receipts.put`."""
         item: Any = {
             **item_key(f"receipt#{receipt.org}", receipt.key),
             "fingerprint": {"B": receipt.fingerprint},
@@ -44,8 +45,8 @@ class DynamoReceipts(StateTable):
             return _receipt(receipt.org, refusal["Item"])  # ours, where the SDK has tried twice
         return receipt
 
+    @override
     def find(self, org: str, key: str, now_ms: int) -> Receipt | None:
-        """See :meth:`tocsin.ports.Receipts.find`."""
         item = self._get(f"receipt#{org}", key)
         if item is None or int(item["expires_at"]["N"]) <= now_ms // 1000:
             return None

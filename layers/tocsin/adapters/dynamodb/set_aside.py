@@ -1,21 +1,23 @@
 """The set-aside list in the state table."""
 
 from collections.abc import Sequence
+from typing import override
 
 from botocore.exceptions import ClientError
 
 from tocsin.adapters.dynamodb._calls import calls, condition_failed
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.set_aside import SetAsideItem
+from tocsin.ports import SetAside
 
 __all__ = ["DynamoSetAside"]
 
 
-class DynamoSetAside(StateTable):
+class DynamoSetAside(StateTable, SetAside):
     """:class:`~tocsin.ports.SetAside`: ``set-aside#<org>`` · batch id."""
 
+    @override
     def add(self, item: SetAsideItem) -> bool:
-        """See :meth:`tocsin.ports.SetAside.add`."""
         try:
             with calls():
                 self._client.put_item(
@@ -33,8 +35,8 @@ class DynamoSetAside(StateTable):
             raise
         return True
 
+    @override
     def all(self, org: str) -> Sequence[SetAsideItem]:
-        """See :meth:`tocsin.ports.SetAside.all`."""
         return [
             SetAsideItem(org, item["sk"]["S"], item["reason"]["S"], int(item["at"]["N"]))
             for item in self._all(f"set-aside#{org}")

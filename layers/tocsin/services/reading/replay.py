@@ -11,6 +11,7 @@ from tocsin.domain.errors import IntegrityError, TocsinError
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger
 from tocsin.services.reading.checked import fetch, parts_after, take
+from tocsin.services.reading.since import first_sealed_at
 
 __all__ = ["Expired", "Verified", "read", "verify"]
 
@@ -107,13 +108,6 @@ def verify(ledger: Ledger, journal: Journal, org: str, *, expired_before_ms: int
 
 
 def _first_kept(ledger: Ledger, gone: Segment, expired_before_ms: int) -> int:
-    """Return the first seq after ``gone`` that was sealed within the retention, by bisection."""
-    low = gone.last_seq + 1
-    high = ledger.head(gone.org).seq + 1
-    while low < high:
-        middle = ledger.segments(gone.org, (low + high) // 2, 1)[0]
-        if middle.sealed_at_ms < expired_before_ms:
-            low = middle.last_seq + 1
-        else:
-            high = max(low, middle.first_seq)
-    return low
+    """Return the first seq after ``gone`` that was sealed within the retention."""
+    end = ledger.head(gone.org).seq + 1
+    return first_sealed_at(ledger, gone.org, expired_before_ms, gone.last_seq + 1, end)

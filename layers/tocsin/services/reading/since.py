@@ -6,7 +6,7 @@ from typing import Final
 from tocsin.domain.ids import batch_time_ms
 from tocsin.ports import Ledger
 
-__all__ = ["seq_before", "time_ms"]
+__all__ = ["first_sealed_at", "seq_before", "time_ms"]
 
 SKEW_MS: Final = 2_000  # by which the sealer's clock may be behind the receivers'
 SEGMENTS_PER_READ: Final = 64
@@ -47,13 +47,21 @@ def seq_before(ledger: Ledger, org: str, since_ms: int) -> int:
     if low >= end:
         return head.seq
     high = min(ledger.first_sealed(org, minute + 1) or end, end)
+    return _scan(ledger, org, first_sealed_at(ledger, org, sealed_ms, low, high) - 1, since_ms)
+
+
+def first_sealed_at(ledger: Ledger, org: str, at_ms: int, low: int, high: int) -> int:
+    """Return the first seq from ``low`` on that was sealed at ``at_ms`` or later; else ``high``.
+
+    By bisection, since ``sealed_at`` never decreases along a ledger.
+    """
     while low < high:
         middle = ledger.segments(org, (low + high) // 2, 1)[0]
-        if middle.sealed_at_ms < sealed_ms:
+        if middle.sealed_at_ms < at_ms:
             low = middle.last_seq + 1
         else:
             high = max(low, middle.first_seq)
-    return _scan(ledger, org, low - 1, since_ms)
+    return low
 
 
 def _scan(ledger: Ledger, org: str, cursor: int, since_ms: int) -> int:
