@@ -16,8 +16,8 @@ from tocsin.asgi.types import ASGIApp, Receive, Scope, Send
 from tocsin.domain.errors import NotFound
 from tocsin.embedded._connection import Desk, is_stream_request
 from tocsin.embedded._events import Emission, StreamEvent, read, shown
-from tocsin.embedded._history import newest, since_ms, types_named
 from tocsin.embedded._log import Log, SqliteLog
+from tocsin.embedded._replay import newest, since_ms, types_named
 from tocsin.embedded._tokens import Tokens, ValidateToken
 from tocsin.embedded._writer import Emitted, Writer
 from tocsin.services.reading import replay as replaying
