@@ -19,8 +19,8 @@ from fakes.stores import FakeClock
 from support.ministack import Server
 from tocsin.adapters import dynamodb
 from tocsin.bootstrap import admin
-from tocsin.domain.batch import SETTLED_MS
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.limits import SETTLED_MS
 from tocsin.domain.org import Org
 from tocsin.local.tables import create
 from tocsin.settings import StoreSettings

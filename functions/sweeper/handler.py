@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tocsin.bootstrap.sweeper import wire
-from tocsin.domain.batch import SETTLED_MS
+from tocsin.domain.limits import SETTLED_MS
 
 logger = Logger()
 metrics = Metrics()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tocsin.domain.limits import MAX_STREAMS, RETENTION_DAYS, SIGN_IN_SECONDS
 from tocsin.wire.filters import is_event_type
 
 __all__ = [
@@ -40,7 +41,7 @@ class StoreSettings(_Settings):
 class IngestSettings(StoreSettings):
     """The ingest function."""
 
-    retention_days: int = 90
+    retention_days: int = RETENTION_DAYS
 
 
 class ValkeySettings(StoreSettings):
@@ -91,10 +92,10 @@ class StreamSettings(ValkeySettings):
     """
 
     allowed_origins: frozenset[str] = frozenset()
-    sign_in_seconds: int = Field(default=43_200, ge=60)
+    sign_in_seconds: int = Field(default=SIGN_IN_SECONDS, ge=60)
 
     stream_types: Annotated[frozenset[str] | None, NoDecode] = None
-    max_streams: int = Field(default=10_000, ge=1)
+    max_streams: int = Field(default=MAX_STREAMS, ge=1)
     max_streams_per_org: int | None = Field(default=None, ge=1)
     max_streams_per_key: int | None = Field(default=None, ge=1)
     token_in_query: bool = True
@@ -105,7 +106,7 @@ class StreamSettings(ValkeySettings):
     metrics_namespace: str | None = None
     look_seconds: float = 5.0
     ring_events: int = 4_096
-    retention_days: int = 90
+    retention_days: int = RETENTION_DAYS
     stream_max_seconds: float | None = Field(default=None, gt=0)
     stream_max_bytes: int | None = Field(default=None, ge=1_048_576)  # any message is smaller
 

@@ -18,6 +18,7 @@ from tocsin.bootstrap.ingest import wire
 from tocsin.domain import batch as batches
 from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.limits import MAX_PACKED_BYTES
 from tocsin.domain.org import Org
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
@@ -212,4 +213,4 @@ def test_packed_items_stay_within_the_limit_of_an_item(post: Post, stores: Store
     status, _, _ = post(json.dumps({"events": [EVENT] * 1_000}))
     (one,) = stores.journal.between("acme", "", "z", 10)
     assert status == 200
-    assert len(batches.pack(one.entries)) < batches.MAX_PACKED_BYTES  # type: ignore[union-attr]
+    assert len(batches.pack(one.entries)) < MAX_PACKED_BYTES  # type: ignore[union-attr]

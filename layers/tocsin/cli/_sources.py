@@ -10,10 +10,9 @@ import orjson
 
 from tocsin.cli._csv import read_csv
 from tocsin.cli._failure import Failure
+from tocsin.domain.limits import MAX_BODY_BYTES
 
 __all__ = ["Format", "read_events"]
-
-MAX_LINE_BYTES: Final = 4 * 1024 * 1024  # no request is larger
 
 
 class Format(StrEnum):
@@ -60,7 +59,7 @@ def read_events(source: BinaryIO, form: Format, name: str) -> Iterator[dict[str,
 
 def _guess(source: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
     number = 1
-    while (first := source.readline(MAX_LINE_BYTES)).isspace():
+    while (first := source.readline(MAX_BODY_BYTES)).isspace():
         number += 1
     try:
         value = orjson.loads(first or b"[]")
@@ -74,10 +73,10 @@ def _guess(source: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _lines(source: BinaryIO, name: str, number: int) -> Iterator[dict[str, Any]]:
-    while line := source.readline(MAX_LINE_BYTES + 1):
+    while line := source.readline(MAX_BODY_BYTES + 1):
         where = f"{name}, line {number}"
-        if len(line) > MAX_LINE_BYTES:
-            raise Failure(f"{where}: longer than {MAX_LINE_BYTES:,} bytes")
+        if len(line) > MAX_BODY_BYTES:
+            raise Failure(f"{where}: longer than {MAX_BODY_BYTES:,} bytes")
         if not line.isspace():
             yield from _unpacked(_loads(line, where), where)
         number += 1

@@ -11,10 +11,9 @@ from tocsin.cli._failure import complain
 from tocsin.cli._progress import progress
 from tocsin.cli._sources import Format, read_events
 from tocsin.client import Client, Receipt
+from tocsin.domain.limits import MAX_EVENTS_PER_BATCH
 
 __all__ = ["upload"]
-
-_GROUP = 1_000  # events a request takes
 
 
 def upload(
@@ -43,7 +42,7 @@ def upload(
         if not slow:
             yield from client.send_batches(events, idempotency_key=key, partial=partial)
             return
-        for group in arriving(events, _GROUP):
+        for group in arriving(events, MAX_EVENTS_PER_BATCH):
             yield from client.send_batches(group, partial=partial)
 
     total = Receipt()

@@ -11,6 +11,7 @@ from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, mom
 from tocsin.cli._failure import USAGE, Failure
 from tocsin.domain.errors import Malformed
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.limits import EVENTS_PER_MONTH, REVOCATION_SECONDS
 from tocsin.domain.org import Org
 from tocsin.wire.filters import types_of
 
@@ -34,7 +35,8 @@ def create(
         ),
     ] = None,
     events_per_month: Annotated[
-        int | None, typer.Option(min=0, help="Change the org's quota (1,000,000 at first).")
+        int | None,
+        typer.Option(min=0, help=f"Change the org's quota ({EVENTS_PER_MONTH:,} at first)."),
     ] = None,
 ) -> None:
     """Create a key, and the org with its first key. The key is printed once and stored hashed.
@@ -86,7 +88,10 @@ def revoke(
             raise Failure(f"org {org} has no key {key_id}: see `tocsin keys list --org {org}`")
         if key.revoked_at_ms is None:
             admin.keys.put(key.revoked(_now_ms()))
-    _notes().print(f"Key [bold]{key_id}[/] is revoked; it stops everywhere within 60 seconds.")
+    _notes().print(
+        f"Key [bold]{key_id}[/] is revoked; "
+        f"it stops everywhere within {REVOCATION_SECONDS} seconds."
+    )
 
 
 def _notes() -> Console:

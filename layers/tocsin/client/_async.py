@@ -16,13 +16,13 @@ from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event, read_list
 from tocsin.client._outbox import Batch, Outbox, Receipt
 from tocsin.client._requests import (
-    MAX_REPLAY,
     Since,
     http_options,
     ingest_request,
     replay_request,
     stream_request,
 )
+from tocsin.domain.limits import MAX_LIST_EVENTS
 
 __all__ = ["AsyncClient"]
 
@@ -103,7 +103,7 @@ class AsyncClient:
         self,
         since: Since | None = None,
         types: Iterable[str] | str | None = None,
-        limit: int = MAX_REPLAY,
+        limit: int = MAX_LIST_EVENTS,
     ) -> list[Event]:
         """Return what happened, newest first; see :meth:`Client.replay`."""
 

@@ -13,12 +13,11 @@ import orjson
 
 from tocsin.client._errors import ApiError
 from tocsin.domain.errors import Detail
+from tocsin.domain.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH
 
 __all__ = ["INGEST_PATH", "Batch", "Outbox", "Receipt", "Rejection"]
 
 INGEST_PATH: Final = "/api/v1/ingest/raw"
-MAX_EVENTS: Final = 1_000
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 _HEAD, _TAIL = b'{"events":[', b"]}"
 
 
@@ -134,7 +133,7 @@ class Outbox:
         events: list[bytes] = []
         size_bytes = first_index = 0
         for index, event in self._events:
-            full = len(events) == MAX_EVENTS or size_bytes + len(event) > MAX_BODY_BYTES
+            full = len(events) == MAX_EVENTS_PER_BATCH or size_bytes + len(event) > MAX_BODY_BYTES
             if events and full:
                 yield Batch(events, "", first_index)
                 events, size_bytes, first_index = [], 0, index

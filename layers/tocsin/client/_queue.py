@@ -6,7 +6,7 @@ from threading import Condition
 from time import monotonic
 from typing import Final
 
-from tocsin.client._outbox import MAX_EVENTS
+from tocsin.domain.limits import MAX_EVENTS_PER_BATCH
 
 __all__ = ["Queue"]
 
@@ -60,7 +60,7 @@ class Queue:
             while not (self._flushing or self._closed or len(self._waiting) >= FLUSH_EVENTS):
                 if not self._changed.wait(max(deadline - monotonic(), 0.0)):
                     break
-            count = min(len(self._waiting), MAX_EVENTS)
+            count = min(len(self._waiting), MAX_EVENTS_PER_BATCH)
             events = [self._waiting.popleft()[1] for _ in range(count)]
             self._waiting_bytes -= sum(map(len, events))
             self._taken = count

@@ -12,7 +12,6 @@ from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, Batch
 
 __all__ = [
-    "MAX_REPLAY",
     "Since",
     "http_options",
     "ingest_request",
@@ -23,7 +22,6 @@ __all__ = [
 type Since = datetime | str | int
 """A time (one without an offset is UTC), or the seq or the id of the event before."""
 
-MAX_REPLAY: Final = 1_000
 _COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and give a tenth
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)

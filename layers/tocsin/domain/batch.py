@@ -13,12 +13,9 @@ from backports import zstd
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.errors import Poison, TooLarge
+from tocsin.domain.limits import MAX_EVENTS_PER_BATCH, MAX_PACKED_BYTES, MAX_UNPACKED_BYTES
 
-__all__ = ["MAX_PACKED_BYTES", "SETTLED_MS", "Batch", "UnreadableBatch", "check", "pack", "unpack"]
-
-MAX_PACKED_BYTES = 390 * 1024  # what an item of 400 KB holds beside its keys
-SETTLED_MS = 10 * 60 * 1000  # no batch is written this long after its id was made
-MAX_UNPACKED_BYTES = 16 * 1024 * 1024  # 4 MB of request, plus what is stamped on 1,000 events
+__all__ = ["Batch", "UnreadableBatch", "check", "pack", "unpack"]
 
 _ALWAYS = {"id", "type", "received_at", "session_id", "timestamp", "compliance_tag"}
 _LEVEL = 3
@@ -107,7 +104,7 @@ def pack(entries: Sequence[bytes]) -> bytes:
     """Compress a batch's entries into what one journal item holds.
 
     Raises:
-        TooLarge: the result is larger than :data:`MAX_PACKED_BYTES`.
+        TooLarge: the result is larger than :data:`.limits.MAX_PACKED_BYTES`.
     """
     packed = bytes([_CURRENT]) + zstd.compress(
         b"\n".join(entries), _LEVEL, zstd_dict=_dictionary(_CURRENT)
@@ -136,7 +133,7 @@ def unpack(packed: bytes, count: int) -> tuple[bytes, ...]:
     if not stream.eof or stream.unused_data:
         raise Poison("the Zstandard frame is truncated, too long, or followed by other bytes")
     entries = tuple(text.split(b"\n"))
-    if len(entries) != count or not 1 <= count <= ids.MAX_EVENTS_PER_BATCH:
+    if len(entries) != count or not 1 <= count <= MAX_EVENTS_PER_BATCH:
         raise Poison(f"holds {len(entries)} entries where {count} are announced")
     return entries
 

@@ -12,9 +12,7 @@ import rfc8785
 
 from tocsin.domain.errors import Malformed
 
-__all__ = ["MAX_SAFE_INTEGER", "canonical", "has_astral_key", "is_plain_float", "parse"]
-
-MAX_SAFE_INTEGER = 2**53 - 1  # RFC 7493 (I-JSON), section 2.2
+__all__ = ["canonical", "has_astral_key", "is_plain_float", "parse"]
 
 
 def is_plain_float(number: float) -> bool:

@@ -3,16 +3,17 @@
 A batch's id is a lower-case ULID (https://github.com/ulid/spec) whose lowest 10 bits are zero, and
 its event number ``i`` has the id ``evt_`` + that ULID plus ``i``. So the ids of a batch are
 consecutive, an event's id leads to its batch and its place in it without an index, and 70 random
-bits a millisecond remain.
+bits a millisecond remain. 10 bits number 1,024 events, so no batch can hold more.
 """
 
 import re
 
 from ulid import ULID
 
+from tocsin.domain.limits import EVENT_IDS_PER_BATCH, MAX_ORG_CHARS
+
 __all__ = [
     "EVENT_PREFIX",
-    "MAX_EVENTS_PER_BATCH",
     "batch_of",
     "batch_time_ms",
     "event_ids",
@@ -24,14 +25,13 @@ __all__ = [
 ]
 
 EVENT_PREFIX = "evt_"
-MAX_EVENTS_PER_BATCH = 1_000
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, as ULID uses it
 _TAILS = [a + b for a in _ALPHABET for b in _ALPHABET]  # the last 10 bits
 _PLACE = {tail: i for i, tail in enumerate(_TAILS)}
 _TO_BASE32HEX = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # as int() reads it
 _ULID = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
-_NAME = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_NAME = re.compile(rf"[a-z0-9-]{{1,{MAX_ORG_CHARS}}}", re.ASCII)
 
 
 def is_name(text: str) -> bool:
@@ -41,7 +41,7 @@ def is_name(text: str) -> bool:
 
 def new_batch_id(now_ms: int, random: bytes) -> str:
     """Return a batch id for the Unix time ``now_ms`` (milliseconds) from 10 random bytes."""
-    low = int.from_bytes(random[:10]) & ~0x3FF
+    low = int.from_bytes(random[:10]) & -EVENT_IDS_PER_BATCH
     return str(ULID.from_int((now_ms << 80) | low)).lower()
 
 
@@ -66,7 +66,13 @@ def from_bytes(ulid: bytes) -> str:
 
 
 def event_ids(batch_id: str, count: int) -> list[str]:
-    """Return the ids of the ``count`` events of a batch, in order."""
+    """Return the ids of the ``count`` events of a batch, in order.
+
+    Raises:
+        ValueError: there are more of them than ids can number.
+    """
+    if count > EVENT_IDS_PER_BATCH:
+        raise ValueError(f"{count:,} events in a batch, whose ids number {EVENT_IDS_PER_BATCH:,}")
     stem = EVENT_PREFIX + batch_id[:-2]
     return [stem + tail for tail in _TAILS[:count]]
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tocsin.domain.limits import EVENTS_PER_MONTH
+
 __all__ = ["Org"]
 
 
@@ -10,4 +12,4 @@ class Org:
     """A tenant and its settings."""
 
     id: str
-    events_per_month: int = 1_000_000
+    events_per_month: int = EVENTS_PER_MONTH

@@ -9,9 +9,9 @@ from tocsin.domain import canonical, chain
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.ids import batch_of, batch_time_ms
+from tocsin.domain.limits import MAX_EVENTS_PER_SEGMENT, MAX_SECONDS_PER_SEGMENT
 
 __all__ = [
-    "MAX_EVENTS_PER_SEGMENT",
     "Head",
     "Reference",
     "SealedEvent",
@@ -19,9 +19,6 @@ __all__ = [
     "seal",
     "verify",
 ]
-
-MAX_EVENTS_PER_SEGMENT = 1_024
-MAX_SECONDS_PER_SEGMENT = 60  # one item of markers each, and a transaction holds 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
+from tocsin.domain.limits import MAX_LIST_EVENTS
 from tocsin.embedded._events import StreamEvent, shown
 from tocsin.services.reading.past import Past
 from tocsin.services.reading.selection import received_since
 from tocsin.services.stream.parts import StreamParts
 from tocsin.wire import kavach
 
-__all__ = ["MAX_EVENTS", "newest", "since_ms", "types_named"]
+__all__ = ["newest", "since_ms", "types_named"]
 
-MAX_EVENTS = 1_000  # of one replay, as KavachOS documents it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -22,7 +22,9 @@ def newest(
     """Return what a stream of these types would have shown, the newest first; blocks."""
     past = Past(parts.ledger, parts.journal, org, parts.expired_before_ms(), looks_at=None)
     found = received_since(past, received_since_ms)
-    return list(islice(chain.from_iterable(reversed(shown(e, types)) for e in found), MAX_EVENTS))
+    return list(
+        islice(chain.from_iterable(reversed(shown(e, types)) for e in found), MAX_LIST_EVENTS)
+    )
 
 
 def since_ms(moment: datetime) -> int:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from tocsin.domain.errors import Busy, Refused
-from tocsin.domain.ids import MAX_EVENTS_PER_BATCH
+from tocsin.domain.limits import MAX_EVENTS_PER_BATCH
 from tocsin.embedded._events import Emission, StreamEvent
 
 __all__ = ["Emitted", "Writer"]

@@ -9,11 +9,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html; wher
 from collections import deque
 from collections.abc import Iterable
 
+from tocsin.local.environment import MAX_PAYLOAD_BYTES
 from tocsin.local.invocations import Discarded, Invocation, MappingSettings, Record
 
 __all__ = ["EventSourceMapping"]
 
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _ENVELOPE_BYTES = len(b'{"Records":[]}')
 _FIRST_RETRY_MS = 100
 _LONGEST_RETRY_MS = 5_000

@@ -11,10 +11,11 @@ from starlette.routing import Route
 
 from tocsin.domain.errors import TocsinError, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope
+from tocsin.domain.limits import TICKET_SECONDS
 from tocsin.domain.passes import Pass
 from tocsin.services.access.presented import Authorizer, Cookie
 from tocsin.services.access.sign_ins import SignIns
-from tocsin.services.access.tickets import TICKET_SECONDS, Tickets
+from tocsin.services.access.tickets import Tickets
 from tocsin.web.presented import caller_of, header_or_cookie, session_token
 from tocsin.wire import cookies
 from tocsin.wire.event import timestamp_of

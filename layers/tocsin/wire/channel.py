@@ -14,11 +14,10 @@ import orjson
 
 from tocsin.domain import chain
 from tocsin.domain.errors import TocsinError
+from tocsin.domain.limits import MAX_CHANNEL_BYTES
 from tocsin.domain.segment import SealedEvent
 
-__all__ = ["MAX_ENTRIES_BYTES", "Garbled", "Message", "decode", "encode", "encode_range"]
-
-MAX_ENTRIES_BYTES = 256 * 1024
+__all__ = ["Garbled", "Message", "decode", "encode", "encode_range"]
 
 
 class Garbled(TocsinError):
@@ -38,7 +37,7 @@ def encode(events: Sequence[SealedEvent]) -> bytes:
     """Return the message for consecutive sealed events of one org, at least one."""
     first, last = events[0], events[-1]
     entries = [event.entry for event in events]
-    if sum(map(len, entries)) + len(entries) > MAX_ENTRIES_BYTES:
+    if sum(map(len, entries)) + len(entries) > MAX_CHANNEL_BYTES:
         return encode_range(first.seq, last.seq)
     header = {
         "first": first.seq,

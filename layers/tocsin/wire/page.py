@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tocsin.domain.errors import Malformed
+from tocsin.domain.limits import DEFAULT_LIST_EVENTS, MAX_LIST_EVENTS
 from tocsin.wire import filters
 from tocsin.wire.filters import Filter, Query
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "Page", "parse"]
-
-DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 1_000
+__all__ = ["Page", "parse"]
 
 _NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _NAMES: Final = ("limit", "offset", "before", "after", "since")
@@ -26,7 +24,7 @@ class Page:
     begin a stream; each is as it was sent.
     """
 
-    limit: int = DEFAULT_LIMIT
+    limit: int = DEFAULT_LIST_EVENTS
     offset: int = 0
     before: int | None = None
     after: str | None = None
@@ -48,11 +46,11 @@ def parse(query: Query, allowed: frozenset[str] | None = None) -> Page:
             if name in given:
                 raise Malformed(f"{name} is given twice: give it once")
             given[name] = value
-    limit = _number(given, "limit", f"a number from 1 to {MAX_LIMIT:,}")
-    if limit is not None and not 1 <= limit <= MAX_LIMIT:
-        raise Malformed(f"limit is a number from 1 to {MAX_LIMIT:,}")
+    limit = _number(given, "limit", f"a number from 1 to {MAX_LIST_EVENTS:,}")
+    if limit is not None and not 1 <= limit <= MAX_LIST_EVENTS:
+        raise Malformed(f"limit is a number from 1 to {MAX_LIST_EVENTS:,}")
     return Page(
-        limit=DEFAULT_LIMIT if limit is None else limit,
+        limit=DEFAULT_LIST_EVENTS if limit is None else limit,
         offset=_number(given, "offset", "how many to skip, from 0") or 0,
         before=_number(given, "before", "the seq of an event, as in 41"),
         after=given.get("after"),

@@ -7,12 +7,17 @@ import pytest
 from pydantic import ValidationError
 
 from infra.config import Config
+from tocsin.domain.limits import RETENTION_DAYS
 
 
 def test_the_defaults_are_fargate_and_valkey_in_an_account() -> None:
     config = Config.from_context({})
     assert (config.profile, config.stream, config.bus) == ("account", "fargate", "valkey")
     assert config.removal == "retain"
+
+
+def test_the_retention_is_the_same_wherever_nothing_is_set() -> None:
+    assert Config().retention_days == RETENTION_DAYS
 
 
 def test_the_command_line_overrides_the_file() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from tocsin.cli._csv import FIELDS
 from tocsin.cli._failure import Failure
-from tocsin.cli._sources import MAX_LINE_BYTES, Format, read_events
+from tocsin.cli._sources import Format, read_events
+from tocsin.domain.limits import MAX_BODY_BYTES
 from tocsin.wire.event import IncomingEvent
 
 ONE = {"type": "tool_call", "toolName": "a"}
@@ -59,7 +60,7 @@ def test_an_event_may_have_a_field_events() -> None:
         (b"[1]", "a.json", "a.json, item 0: an event is a JSON object"),
         (b"{", "a.json", "a.json: not JSON"),
         (b"type,toolName\n", "-", "if it is CSV, say --format csv"),
-        (b"x" * (MAX_LINE_BYTES + 1), "a.jsonl", "line 1: longer than"),
+        (b"x" * (MAX_BODY_BYTES + 1), "a.jsonl", "line 1: longer than"),
         (b"tool\nx\n", "a.csv", "the header has no column `type`: tool"),
         (b"type,x\na,b,c\n", "a.csv", "line 2: more values than"),
         (b"type,latency_ms\na,fast\n", "a.csv", "line 2, column latency_ms: not JSON"),

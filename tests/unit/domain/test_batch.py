@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.events import batch
-from tocsin.domain.batch import MAX_PACKED_BYTES, check, pack, unpack
+from tocsin.domain.batch import check, pack, unpack
 from tocsin.domain.errors import Poison, TooLarge
+from tocsin.domain.limits import MAX_PACKED_BYTES
 
 lines = st.binary(min_size=1).filter(lambda entry: b"\n" not in entry)
 

@@ -8,8 +8,9 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.domain.canonical import MAX_SAFE_INTEGER, canonical, has_astral_key, is_plain_float
+from tocsin.domain.canonical import canonical, has_astral_key, is_plain_float
 from tocsin.domain.errors import Malformed
+from tocsin.domain.limits import MAX_SAFE_INTEGER
 
 plain_floats = st.floats(allow_nan=False, allow_infinity=False).filter(is_plain_float)
 bmp_text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))

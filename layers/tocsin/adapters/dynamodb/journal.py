@@ -11,6 +11,7 @@ from tocsin.domain import batch as batches
 from tocsin.domain import ids
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import Poison
+from tocsin.domain.limits import RETENTION_DAYS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,7 +27,9 @@ _BATCH_GET_KEYS = 25  # of up to 400 KB each; an answer ends at 16 MB
 class DynamoJournal(Journal):
     """:class:`~tocsin.ports.Journal` on DynamoDB."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, retention_days: int = 90) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, retention_days: int = RETENTION_DAYS
+    ) -> None:
         """Use ``table``; items expire after the retention."""
         self._client = client
         self._table = table

@@ -25,11 +25,11 @@ from secrets import token_hex
 from threading import Condition
 
 from tocsin.cli.mcp.folder import Folder, abandoned
+from tocsin.domain.limits import MAX_EVENTS_PER_BATCH
 
 __all__ = ["Spool", "SpooledBatch", "target_folder"]
 
 _BATCH_BYTES = 256 * 1024  # so much is within Tocsin's limits however badly it compresses
-_BATCH_EVENTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,10 @@ class Spool:
             if self._size_bytes + len(line) > self._max_bytes:
                 self.dropped += 1
                 return False
-            if self._open_events == _BATCH_EVENTS or self._open_bytes + len(line) > _BATCH_BYTES:
+            if (
+                self._open_events == MAX_EVENTS_PER_BATCH
+                or self._open_bytes + len(line) > _BATCH_BYTES
+            ):
                 self._seal()
             try:
                 self._own.append(line)

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 import orjson
 
+from tocsin.domain.limits import MAX_DEPTH, MAX_NAME_CHARS, MAX_SAFE_INTEGER
+
 __all__ = ["MAX_VALUE_BYTES", "label", "messages", "storable"]
 
 MAX_VALUE_BYTES: Final = 100_000
 """Of one call's arguments, and of its result: together below Tocsin's 256 KB an event."""
 
-_MAX_DEPTH: Final = 40  # Tocsin takes 64 levels an event
-_MAX_INTEGER: Final = 2**53 - 1
-_MAX_LABEL: Final = 256
+_MAX_LEVELS: Final = MAX_DEPTH - 24  # the value lies some levels deep in its event
 
 
 def messages(line: bytes) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def label(value: Any) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     text = value.encode(errors="replace").decode()
-    return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 1] + "…"
+    return text if len(text) <= MAX_NAME_CHARS else text[: MAX_NAME_CHARS - 1] + "…"
 
 
 def storable(value: Any) -> Any:
@@ -47,7 +47,7 @@ def storable(value: Any) -> Any:
         text = json.dumps(value, separators=(",", ":"))
     except RecursionError:
         return {"omitted": "nested too deeply"}
-    plain = _is_i_json(value, _MAX_DEPTH)
+    plain = _is_i_json(value, _MAX_LEVELS)
     if len(text) > (MAX_VALUE_BYTES if plain else MAX_VALUE_BYTES // 2):  # quoting may double it
         return {"omitted": "too large", "sizeBytes": len(text)}
     return value if plain else text
@@ -60,7 +60,7 @@ def _is_i_json(value: Any, levels: int) -> bool:
         case bool() | None:
             return True
         case int():
-            return abs(value) <= _MAX_INTEGER
+            return abs(value) <= MAX_SAFE_INTEGER
         case float():
             return math.isfinite(value)
         case dict():

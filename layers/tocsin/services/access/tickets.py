@@ -3,13 +3,12 @@
 from tocsin.domain import passes
 from tocsin.domain.errors import Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope
+from tocsin.domain.limits import TICKET_SECONDS
 from tocsin.domain.passes import Kind, Pass
 from tocsin.ports import Clock, Passes
 from tocsin.services.access.access import Access
 
-__all__ = ["TICKET_SECONDS", "Tickets"]
-
-TICKET_SECONDS = 60
+__all__ = ["Tickets"]
 
 
 class Tickets:

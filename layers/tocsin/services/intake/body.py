@@ -3,7 +3,7 @@
 import zlib
 
 from tocsin.domain.errors import Malformed, TooLarge, UnsupportedMedia
-from tocsin.wire.intake import raw
+from tocsin.domain.limits import MAX_BODY_BYTES
 
 __all__ = ["inflated"]
 
@@ -24,9 +24,9 @@ def inflated(body: bytes, content_type: str | None, content_encoding: str | None
         body = _gunzip(body)
     elif encoding != "identity":
         raise UnsupportedMedia(f"Content-Encoding {encoding!r}: send gzip, or the body as it is")
-    if len(body) > raw.MAX_BODY_BYTES:
+    if len(body) > MAX_BODY_BYTES:
         raise TooLarge(
-            f"the body is over {raw.MAX_BODY_BYTES:,} bytes (inflated): send fewer events at once"
+            f"the body is over {MAX_BODY_BYTES:,} bytes (inflated): send fewer events at once"
         )
     return body
 
@@ -35,9 +35,9 @@ def _gunzip(body: bytes) -> bytes:
     """Inflate up to one byte beyond the limit, so that a small body can't fill the memory."""
     stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
-        text = stream.decompress(body, raw.MAX_BODY_BYTES + 1)
+        text = stream.decompress(body, MAX_BODY_BYTES + 1)
     except zlib.error as error:
         raise Malformed(f"the body is not gzip as Content-Encoding says: {error}") from error
-    if not stream.eof and len(text) <= raw.MAX_BODY_BYTES:
+    if not stream.eof and len(text) <= MAX_BODY_BYTES:
         raise Malformed("the gzip body is cut short")
     return text

@@ -10,9 +10,9 @@ import re
 from dataclasses import replace
 from hashlib import sha256
 
-from tocsin.domain.batch import SETTLED_MS
 from tocsin.domain.errors import Busy, Conflict, Malformed, QuotaExhausted, TooLarge
 from tocsin.domain.ids import batch_time_ms
+from tocsin.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS, RECEIPT_SECONDS, SETTLED_MS
 from tocsin.domain.receipt import Receipt
 from tocsin.ports import Clock, Journal, Receipts
 from tocsin.services.intake.allowance import Allowance
@@ -20,12 +20,11 @@ from tocsin.services.intake.stamp import Draft, new_id
 
 __all__ = ["Once", "check_key", "fingerprint_of"]
 
-RECEIPT_SECONDS = 24 * 60 * 60
 # From this age an id is not written under any more: a request takes half a minute at most.
 LATE_MS = SETTLED_MS - 60_000
 
 _WAIT_SECONDS = (SETTLED_MS - LATE_MS) // 1000
-_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
 def check_key(text: str) -> None:
@@ -34,8 +33,10 @@ def check_key(text: str) -> None:
     Raises:
         Malformed: it can't.
     """
-    if _KEY.fullmatch(text) is None:
-        raise Malformed("Idempotency-Key: send 1 to 255 printable ASCII characters")
+    if len(text) > MAX_IDEMPOTENCY_KEY_CHARS or _KEY.fullmatch(text) is None:
+        raise Malformed(
+            f"Idempotency-Key: send 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters"
+        )
 
 
 def fingerprint_of(body: bytes, *, partial: bool) -> bytes:

@@ -12,11 +12,10 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.canonical import canonical
 from tocsin.domain.errors import TooLarge
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.wire.event import timestamp_of
 
-__all__ = ["MAX_EVENT_BYTES", "Draft", "entries_of", "new_id"]
-
-MAX_EVENT_BYTES = 256 * 1024
+__all__ = ["Draft", "entries_of", "new_id"]
 
 
 @dataclass(frozen=True, slots=True)

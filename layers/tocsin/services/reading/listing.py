@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 from contextlib import asynccontextmanager
 
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.limits import LISTS_AT_ONCE, LISTS_AT_ONCE_PER_ORG
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Clock, Journal, Ledger, Projections
 from tocsin.services.access.presented import Credentials, Presented
@@ -17,8 +18,6 @@ from tocsin.wire.page import Page
 
 __all__ = ["Listing"]
 
-LISTS_AT_ONCE = 32  # in this process; each holds a few MB at most
-LISTS_AT_ONCE_PER_ORG = 16
 READS_AT_ONCE = 2  # the streams read in threads too
 
 type _LookUp = Callable[[Past, Projections | None, Page, int], Iterator[Sequence[SealedEvent]]]

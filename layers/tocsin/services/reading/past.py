@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from tocsin.domain.errors import IntegrityError, TooFar
+from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger
 from tocsin.services.reading.checked import (
@@ -19,9 +20,8 @@ from tocsin.services.reading.checked import (
     take,
 )
 
-__all__ = ["MAX_EVENTS_LOOKED_AT", "Past"]
+__all__ = ["Past"]
 
-MAX_EVENTS_LOOKED_AT = 100_000
 STEP_BYTES = 512 * 1024  # of entries, but always at least one batch
 STEP_EVENTS = 1_000
 FIRST_GUESS_BYTES = 8 * 1024  # of an entry, before any is read: most are smaller

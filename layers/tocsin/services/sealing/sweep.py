@@ -1,7 +1,7 @@
 """Sweep: find what was accepted and never sealed, and fan it out."""
 
-from tocsin.domain.batch import SETTLED_MS
 from tocsin.domain.ids import new_batch_id
+from tocsin.domain.limits import SETTLED_MS
 from tocsin.ports import Clock, Journal, Orgs
 from tocsin.services.sealing.fanout import Fanout, Report
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from tocsin.domain.limits import MAX_STREAMS
 from tocsin.ports import Clock, Feed, Journal, Ledger, Metrics, Projections
 from tocsin.services.access.presented import Credentials
 
@@ -26,7 +27,7 @@ class StreamLimits:
     """How many streams there may be, of what, how often and how long."""
 
     allowed_types: frozenset[str] | None = None  # event types; None: all, as far as the key goes
-    max_streams: int = 10_000  # at once, in this process
+    max_streams: int = MAX_STREAMS  # at once, in this process
     max_streams_per_org: int | None = None
     max_streams_per_key: int | None = None
     heartbeat_seconds: float | None = None  # of silence; None: as each dialect's document says

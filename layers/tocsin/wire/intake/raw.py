@@ -12,9 +12,14 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from tocsin.domain.canonical import MAX_SAFE_INTEGER, has_astral_key, is_plain_float
+from tocsin.domain.canonical import has_astral_key, is_plain_float
 from tocsin.domain.errors import Detail, Forbidden, Invalid, Malformed, TooLarge
-from tocsin.domain.ids import MAX_EVENTS_PER_BATCH
+from tocsin.domain.limits import (
+    MAX_DEPTH,
+    MAX_EVENTS_PER_BATCH,
+    MAX_NAME_CHARS,
+    MAX_SAFE_INTEGER,
+)
 from tocsin.wire.event import (
     CAMEL,
     FROM_METADATA,
@@ -24,10 +29,7 @@ from tocsin.wire.event import (
     IncomingEvent,
 )
 
-__all__ = ["MAX_BODY_BYTES", "MAX_DEPTH", "RawRequest", "Rejection", "parse"]
-
-MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 64
+__all__ = ["RawRequest", "Rejection", "parse"]
 
 _MAY_BE_ASTRAL = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
 _EVENT: TypeAdapter[IncomingEvent] = TypeAdapter(IncomingEvent)
@@ -222,7 +224,7 @@ def _fill(event: dict[str, Any], field: str, value: Any) -> None:
     elif field == "latency_ms":
         if number:
             event[field] = value
-    elif isinstance(value, str) and 1 <= len(value) <= 256:
+    elif isinstance(value, str) and 1 <= len(value) <= MAX_NAME_CHARS:
         event[field] = value
 
 

@@ -13,7 +13,7 @@ from fakes.ingestion import EVENT, World
 from fakes.interleave import Gate, Move, interleave
 from fakes.stores import FakeJournal, FakeReceipts
 from tocsin.domain import batch as batches
-from tocsin.domain.batch import SETTLED_MS, Batch
+from tocsin.domain.batch import Batch
 from tocsin.domain.errors import (
     Busy,
     Conflict,
@@ -26,6 +26,7 @@ from tocsin.domain.errors import (
 )
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.limits import SETTLED_MS
 from tocsin.domain.org import Org
 from tocsin.domain.receipt import Receipt
 

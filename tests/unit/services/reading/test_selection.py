@@ -12,6 +12,7 @@ from fakes.tenant import Tenant
 from tocsin.domain import canonical, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import IntegrityError, Malformed, NotFound, TooFar
+from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.services.reading import past as reading
 from tocsin.services.reading import selection
@@ -67,7 +68,7 @@ class Case:
         self.tenant = Tenant(ledger=self.ledger, journal=self.journal)
         self.projections = FakeProjections()
         self.events: list[SealedEvent] = []
-        self.looks_at: int | None = reading.MAX_EVENTS_LOOKED_AT
+        self.looks_at: int | None = MAX_EVENTS_LOOKED_AT
 
     def add(self, *counts: int, **fields: object) -> list[SealedEvent]:
         events = self.tenant.add(*counts, **fields)

@@ -1,0 +1,92 @@
+"""Tocsin's limits and defaults, each once: what a user can meet, and what two parts must agree on.
+
+``tests/unit/domain/test_limits.py`` holds the relations between them, and the documents to them.
+A timing or a buffer that concerns one module alone stays in that module.
+"""
+
+from typing import Final
+
+# A request
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+"""Of JSON, after inflation."""
+
+MAX_EVENTS_PER_BATCH: Final = 1_000
+"""A request is a batch, and one item of the journal."""
+
+EVENT_IDS_PER_BATCH: Final = 1_024
+"""What ids can number: an event's place in its batch is the lowest 10 bits of its ULID."""
+
+MAX_PACKED_BYTES: Final = 390 * 1024
+"""Of a compressed batch: what an item of DynamoDB's 400 KB holds beside its keys."""
+
+MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
+"""A request's bytes, what is stamped on 1,000 events, and escapes that canonical JSON adds."""
+
+MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
+
+# An event
+
+MAX_EVENT_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 64
+"""Levels of JSON."""
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""Beyond it JSON numbers lose digits (RFC 7493, I-JSON, section 2.2)."""
+
+MAX_NAME_CHARS: Final = 256
+"""Of an event's ids and names."""
+
+MAX_TYPE_CHARS: Final = 128
+"""Of an event type of one's own."""
+
+MAX_ORG_CHARS: Final = 64
+"""Of an org's id, and of a key's."""
+
+# What is asked for
+
+DEFAULT_LIST_EVENTS: Final = 50
+MAX_LIST_EVENTS: Final = 1_000
+"""Of one list, and of one replay."""
+
+MAX_EVENTS_LOOKED_AT: Final = 100_000
+"""For one list, or for what ``since`` or ``offset`` skips."""
+
+LISTS_AT_ONCE: Final = 32
+"""In one process; each holds a few MB at most."""
+
+LISTS_AT_ONCE_PER_ORG: Final = 16
+MAX_STREAMS: Final = 10_000
+"""In one process, unless set otherwise."""
+
+# The ledger and the channel
+
+MAX_EVENTS_PER_SEGMENT: Final = 1_024
+MAX_SECONDS_PER_SEGMENT: Final = 60
+"""One item of markers for each, and a transaction of DynamoDB's holds 100 items."""
+
+MAX_CHANNEL_BYTES: Final = 256 * 1024
+"""Of the entries that one message carries; beyond it only their seqs."""
+
+# How much, and how long
+
+EVENTS_PER_MONTH: Final = 1_000_000
+"""An org's quota, unless set otherwise."""
+
+RETENTION_DAYS: Final = 90
+"""Of the journal, and so of a stream's backlog, unless set otherwise."""
+
+RECEIPT_SECONDS: Final = 24 * 60 * 60
+"""For which an idempotency key is remembered."""
+
+TICKET_SECONDS: Final = 60
+"""Within which a ticket opens its stream."""
+
+SIGN_IN_SECONDS: Final = 12 * 60 * 60
+"""For which a browser stays signed in, unless set otherwise."""
+
+REVOCATION_SECONDS: Final = 60
+"""Within which what is revoked stops everywhere."""
+
+SETTLED_MS: Final = 10 * 60 * 1_000
+"""No batch is written this long after its id was made."""
