@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AfterValidator, ConfigDict, Field, with_config
 
+from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS
+
 __all__ = [
     "CAMEL",
     "FROM_METADATA",
@@ -19,6 +21,7 @@ __all__ = [
     "TYPES",
     "IncomingEvent",
     "camel",
+    "is_open_type",
     "timestamp_of",
 ]
 
@@ -68,8 +71,15 @@ def _timestamp(text: str) -> str:
         raise ValueError("Invalid ISO 8601 datetime") from error
 
 
+def is_open_type(text: str) -> bool:
+    """Whether a client may send this type, unless it is reserved: a known one, or its own."""
+    return text in TYPES or (
+        len(text) <= MAX_TYPE_CHARS and _VENDOR_TYPE.fullmatch(text) is not None
+    )
+
+
 def _type(text: str) -> str:
-    if text in TYPES or (len(text) <= 128 and _VENDOR_TYPE.fullmatch(text)):
+    if is_open_type(text):
         return text
     raise ValueError(
         "Unknown type: use tool_call, completion, embedding, custom, one of KavachOS' types, "
@@ -78,7 +88,7 @@ def _type(text: str) -> str:
 
 
 # Plain names, not `type` aliases: pydantic does not carry `strict` into those.
-_Name = Annotated[str, Field(min_length=1, max_length=256)]
+_Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 _Number = int | float
 _Positive = Annotated[_Number, Field(ge=0)]
 _Tokens = Annotated[int, Field(ge=0)]

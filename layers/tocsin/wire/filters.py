@@ -4,23 +4,21 @@ Filters of the same meaning are equal, so that their subscribers share bytes. Wh
 understood is refused, and never means "everything".
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from tocsin.domain import canonical
 from tocsin.domain.errors import Forbidden, Malformed
+from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS
 from tocsin.domain.segment import SealedEvent
-from tocsin.wire.event import RESERVED_TYPES, TYPES
+from tocsin.wire.event import RESERVED_TYPES, is_open_type
 
 __all__ = ["ACTIONS", "Filter", "Filtered", "is_event_type", "parse", "render", "types_of"]
 
 ACTIONS: Final = frozenset({"allow", "deny", "alert", "log"})
-MAX_NAME_CHARS: Final = 256  # of an event's ids
 
 _IDS: Final = ("agent_id", "session_id", "server_id")
-_VENDOR_TYPE: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+", re.ASCII | re.IGNORECASE)
 
 type Query = Sequence[tuple[str, str]]
 """A query's parameters in order, decoded; those that are not filters are passed over."""
@@ -147,7 +145,7 @@ def types_of(query: Query, names: frozenset[str] | None = None) -> frozenset[str
         known = "an event type, as in tool_call or vendor.name"
         if names is not None:
             known = "one of " + ", ".join(sorted(names))
-        raise Malformed(f"types: {unknown[0][:128]!r} is not {known}")
+        raise Malformed(f"types: {unknown[0][:MAX_TYPE_CHARS]!r} is not {known}")
     return types
 
 
@@ -168,7 +166,7 @@ def is_event_type(text: str) -> bool:
     """Whether an event can have this type, be it a client's or Tocsin's own."""
     if RESERVED_TYPES.fullmatch(text):
         return text == text.lower()
-    return text in TYPES or (len(text) <= 128 and _VENDOR_TYPE.fullmatch(text) is not None)
+    return is_open_type(text)
 
 
 def _member(name: str, value: str) -> bytes:
