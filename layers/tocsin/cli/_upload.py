@@ -10,7 +10,7 @@ from tocsin.cli._arriving import arriving
 from tocsin.cli._failure import complain
 from tocsin.cli._progress import progress
 from tocsin.cli._sources import Format, read_events
-from tocsin.client import Client, Receipt
+from tocsin.client import Client, SendResult
 from tocsin.domain.limits import MAX_EVENTS_PER_BATCH
 
 __all__ = ["upload"]
@@ -24,7 +24,7 @@ def upload(
     *,
     idempotency_key: str | None,
     partial: bool,
-) -> Receipt:
+) -> SendResult:
     """Send the events of ``source``, with a progress bar if somebody watches.
 
     A pipe or a terminal is sent as it comes. A file, and whatever is sent with an idempotency key,
@@ -38,18 +38,18 @@ def upload(
     slow = idempotency_key is None and not stat.S_ISREG(os.fstat(source.fileno()).st_mode)
     key = idempotency_key or uuid4().hex
 
-    def receipts() -> Iterator[Receipt]:
+    def results() -> Iterator[SendResult]:
         if not slow:
             yield from client.send_batches(events, idempotency_key=key, partial=partial)
             return
         for group in arriving(events, MAX_EVENTS_PER_BATCH):
             yield from client.send_batches(group, partial=partial)
 
-    total = Receipt()
+    total = SendResult()
     try:
         with progress(source) as show:
-            for receipt in receipts():
-                total += receipt
+            for result in results():
+                total += result
                 show(total.ingested)
     except BaseException:
         if total.ingested or total.rejected:

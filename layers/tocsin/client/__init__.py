@@ -14,7 +14,7 @@ from tocsin.client._async import AsyncClient
 from tocsin.client._backoff import Backoff
 from tocsin.client._errors import ApiError, Gap, Rejected, StreamError
 from tocsin.client._events import Event
-from tocsin.client._outbox import Receipt, Rejection
+from tocsin.client._result import Rejection, SendResult
 from tocsin.client._sync import Client
 
 __all__ = [
@@ -24,8 +24,8 @@ __all__ = [
     "Client",
     "Event",
     "Gap",
-    "Receipt",
     "Rejected",
     "Rejection",
+    "SendResult",
     "StreamError",
 ]

@@ -14,7 +14,7 @@ from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event, read_list
-from tocsin.client._outbox import Batch, Outbox, Receipt
+from tocsin.client._outbox import Outbox, OutgoingBatch
 from tocsin.client._requests import (
     Since,
     http_options,
@@ -22,6 +22,7 @@ from tocsin.client._requests import (
     replay_request,
     stream_request,
 )
+from tocsin.client._result import SendResult
 from tocsin.domain.limits import MAX_LIST_EVENTS
 
 __all__ = ["AsyncClient"]
@@ -53,19 +54,19 @@ class AsyncClient:
         *,
         idempotency_key: str | None = None,
         partial: bool = False,
-    ) -> Receipt:
+    ) -> SendResult:
         """Send events, in as many requests as the limits ask for; see :meth:`Client.send`."""
         outbox = Outbox(map(orjson.dumps, events), idempotency_key)
-        total = Receipt()
+        total = SendResult()
         for batch in outbox:
-            total += outbox.settle(batch, await self._post(batch, partial)) or Receipt()
+            total += outbox.settle(batch, await self._post(batch, partial)) or SendResult()
         return total
 
-    async def _post(self, batch: Batch, partial: bool) -> httpx.Response:
+    async def _post(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
         retrying = AsyncRetrying(**self._backoff.retrying())
         return await retrying(self._post_once, batch, partial)
 
-    async def _post_once(self, batch: Batch, partial: bool) -> httpx.Response:
+    async def _post_once(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
         request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
         return raise_if_transient(await self._http.send(request))
 
@@ -88,7 +89,7 @@ class AsyncClient:
         """Send at once what is emitted, and wait; see :meth:`Client.flush`."""
         return await asyncio.to_thread(self._emitter.flush, timeout_seconds)
 
-    def _attempt(self, batch: Batch) -> httpx.Response:
+    def _attempt(self, batch: OutgoingBatch) -> httpx.Response:
         """Send for the emitter's thread, in the event loop, whose connections these are."""
         if self._loop is None:
             raise RuntimeError("nothing was emitted")

@@ -19,7 +19,7 @@ from tenacity import Retrying, sleep_using_event, stop_when_event_set
 
 from tocsin.client._backoff import Backoff, is_transient
 from tocsin.client._errors import ApiError, Rejected
-from tocsin.client._outbox import Batch, Outbox
+from tocsin.client._outbox import Outbox, OutgoingBatch
 from tocsin.client._queue import Queue
 
 __all__ = ["CLOSE_SECONDS", "Emitter", "OnLoss"]
@@ -47,7 +47,7 @@ class Emitter:
 
     def __init__(
         self,
-        attempt: Callable[[Batch], httpx.Response],
+        attempt: Callable[[OutgoingBatch], httpx.Response],
         backoff: Backoff,
         on_loss: OnLoss | None,
         after_fork: Callable[[], None] | None = None,
@@ -120,12 +120,12 @@ class Emitter:
         for batch in outbox:
             try:
                 response = self._retrying()(self._attempt, batch)
-                receipt = outbox.settle(batch, response)
+                result = outbox.settle(batch, response)
             except Exception as error:  # whatever it is, the thread must live for those that follow
                 self._lost(len(batch.events), error)
                 continue
-            if receipt is not None and receipt.rejected:
-                self._lost(receipt.rejected, Rejected(receipt.rejections))
+            if result is not None and result.rejected:
+                self._lost(result.rejected, Rejected(result.rejections))
 
     def _retrying(self) -> Retrying:
         return Retrying(

@@ -17,15 +17,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 import httpx
 import orjson
 
+from tocsin.client._result import Rejection
 from tocsin.domain.errors import Detail, TocsinError
-
-if TYPE_CHECKING:
-    from tocsin.client._outbox import Rejection
 
 __all__ = ["ApiError", "Gap", "Rejected", "StreamError"]
 
@@ -76,7 +73,7 @@ class Gap(StreamError):
 class Rejected(TocsinError):
     """Tocsin took the other events of a request, and not these; ``rejections`` says why."""
 
-    def __init__(self, rejections: "Sequence[Rejection]") -> None:
+    def __init__(self, rejections: Sequence[Rejection]) -> None:
         """Keep what Tocsin told."""
         super().__init__(f"{len(rejections)} events are invalid")
         self.rejections = rejections

@@ -9,7 +9,7 @@ import httpx
 
 from tocsin import __version__
 from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
-from tocsin.client._outbox import INGEST_PATH, Batch
+from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
 
 __all__ = [
     "Since",
@@ -39,7 +39,7 @@ def http_options(url: str, api_key: str) -> dict[str, Any]:
 
 
 def ingest_request(
-    http: httpx.Client | httpx.AsyncClient, batch: Batch, *, partial: bool, compress: bool
+    http: httpx.Client | httpx.AsyncClient, batch: OutgoingBatch, *, partial: bool, compress: bool
 ) -> httpx.Request:
     """Return the request that sends ``batch``; it can be sent again as it is."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": batch.key}

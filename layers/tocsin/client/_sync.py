@@ -14,7 +14,7 @@ from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event, read_list
-from tocsin.client._outbox import Batch, Outbox, Receipt
+from tocsin.client._outbox import Outbox, OutgoingBatch
 from tocsin.client._requests import (
     Since,
     http_options,
@@ -22,6 +22,7 @@ from tocsin.client._requests import (
     replay_request,
     stream_request,
 )
+from tocsin.client._result import SendResult
 from tocsin.domain.limits import MAX_LIST_EVENTS
 
 __all__ = ["Client"]
@@ -64,7 +65,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         partial: bool = False,
-    ) -> Receipt:
+    ) -> SendResult:
         """Send events, in as many requests as the limits ask for (1,000 events or 4 MB each).
 
         Each request is all or nothing, and is repeated under one idempotency key when the answer
@@ -80,8 +81,8 @@ class Client:
             ApiError: A request was refused; those before it are stored.
             httpx.TransportError: Tocsin can't be reached.
         """
-        receipts = self.send_batches(events, idempotency_key=idempotency_key, partial=partial)
-        return sum(receipts, Receipt())
+        results = self.send_batches(events, idempotency_key=idempotency_key, partial=partial)
+        return sum(results, SendResult())
 
     def send_batches(
         self,
@@ -89,15 +90,15 @@ class Client:
         *,
         idempotency_key: str | None = None,
         partial: bool = False,
-    ) -> Iterator[Receipt]:
+    ) -> Iterator[SendResult]:
         """Do what :meth:`send` does, and yield what was taken after each request."""
         outbox = Outbox(map(orjson.dumps, events), idempotency_key)
         for batch in outbox:
-            receipt = outbox.settle(batch, self.post(batch, partial=partial))
-            if receipt is not None:
-                yield receipt
+            result = outbox.settle(batch, self.post(batch, partial=partial))
+            if result is not None:
+                yield result
 
-    def post(self, batch: Batch, *, partial: bool = False) -> httpx.Response:
+    def post(self, batch: OutgoingBatch, *, partial: bool = False) -> httpx.Response:
         """Send one request and return Tocsin's answer, be it good or bad.
 
         Raises:
@@ -106,7 +107,7 @@ class Client:
         """
         return Retrying(**self._backoff.retrying())(self._post_once, batch, partial)
 
-    def _post_once(self, batch: Batch, partial: bool) -> httpx.Response:
+    def _post_once(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
         request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
         return raise_if_transient(self._http.send(request))
 
@@ -218,7 +219,7 @@ class Client:
         self._emitter.close(timeout_seconds)
         self._http.close()
 
-    def _attempt(self, batch: Batch) -> httpx.Response:
+    def _attempt(self, batch: OutgoingBatch) -> httpx.Response:
         return self._post_once(batch, partial=True)
 
     def _after_fork(self) -> None:

@@ -44,8 +44,8 @@ class Producer:
             while not finishing.is_set():
                 events = list(self._events(self._random.choice(BATCHES)))
                 self.sent += [event["id"] for event in events]
-                receipt = await client.send(events)
-                self.accepted += receipt.ingested
+                result = await client.send(events)
+                self.accepted += result.ingested
                 self.retries = transport.failures
                 await asyncio.sleep(self._random.expovariate(1 / self._mean_wait))
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, Fault, fake_tocsin
-from tocsin.client import ApiError, AsyncClient, Backoff, Client, Receipt, Rejection
+from tocsin.client import ApiError, AsyncClient, Backoff, Client, Rejection, SendResult
 from tocsin.domain.errors import TocsinError
 
 NO_WAIT = Backoff(first_seconds=0, max_seconds=0)
@@ -25,12 +25,12 @@ def tocsin() -> Iterator[FakeTocsin]:
 def send(request: pytest.FixtureRequest, tocsin: FakeTocsin) -> Any:
     """``send`` of both clients."""
 
-    def sync_send(events: Any, *, backoff: Backoff = NO_WAIT, **options: Any) -> Receipt:
+    def sync_send(events: Any, *, backoff: Backoff = NO_WAIT, **options: Any) -> SendResult:
         with Client(tocsin.url, API_KEY, backoff=backoff) as client:
             return client.send(events, **options)
 
-    def async_send(events: Any, *, backoff: Backoff = NO_WAIT, **options: Any) -> Receipt:
-        async def run() -> Receipt:
+    def async_send(events: Any, *, backoff: Backoff = NO_WAIT, **options: Any) -> SendResult:
+        async def run() -> SendResult:
             async with AsyncClient(tocsin.url, API_KEY, backoff=backoff) as client:
                 return await client.send(events, **options)
 
@@ -44,12 +44,12 @@ def calls(count: int) -> list[dict[str, Any]]:
 
 
 def test_what_is_sent_is_stored_in_order(send: Any, tocsin: FakeTocsin) -> None:
-    assert send(calls(3)) == Receipt(ingested=3, remaining_quota=1_000)
+    assert send(calls(3)) == SendResult(ingested=3, remaining_quota=1_000)
     assert tocsin.tools == ["t0", "t1", "t2"]
 
 
 def test_nothing_to_send_makes_no_request(send: Any, tocsin: FakeTocsin) -> None:
-    assert send([]) == Receipt()
+    assert send([]) == SendResult()
     assert tocsin.ingests == []
 
 
@@ -159,9 +159,9 @@ def test_an_answer_that_is_not_tocsins_is_no_success(send: Any, tocsin: FakeTocs
 def test_partial_says_which_events_were_left_out(send: Any, tocsin: FakeTocsin) -> None:
     events = calls(1_002)
     del events[1_001]["type"]
-    receipt = send(events, partial=True)
-    assert (receipt.ingested, receipt.rejected) == (1_001, 1)
-    assert receipt.rejections == (
+    result = send(events, partial=True)
+    assert (result.ingested, result.rejected) == (1_001, 1)
+    assert result.rejections == (
         Rejection(1_001, [{"field": "events[1].type", "message": "Required"}]),
     )
 
@@ -180,8 +180,8 @@ def test_batches_are_told_one_by_one(tocsin: FakeTocsin) -> None:
     tocsin.faults += [Answer(200, body={"data": {"ingested": 1_000, "rejected": 0}}), Answer(400)]
     told = []
     with Client(tocsin.url, API_KEY) as client, pytest.raises(ApiError):
-        for receipt in client.send_batches(calls(1_001)):
-            told.append(receipt.ingested)
+        for result in client.send_batches(calls(1_001)):
+            told.append(result.ingested)
     assert told == [1_000]
 
 

@@ -13,7 +13,7 @@ from tocsin.cli.mcp.spool import Spool, SpooledBatch
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-    from tocsin.client import Client, Receipt
+    from tocsin.client import Client, SendResult
 
 __all__ = ["Sender"]
 
@@ -73,12 +73,12 @@ class Sender(Thread):
         from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_when_event_set
 
         from tocsin.client import ApiError
-        from tocsin.client._outbox import Batch
+        from tocsin.client._outbox import OutgoingBatch
 
-        batch = Batch(spooled.events, spooled.key)
+        batch = OutgoingBatch(spooled.events, spooled.key)
 
-        def send() -> "Receipt":
-            return batch.receipt(client.post(batch, partial=True))
+        def send() -> "SendResult":
+            return batch.result(client.post(batch, partial=True))
 
         retrying = Retrying(
             retry=retry_if_exception(
@@ -91,7 +91,7 @@ class Sender(Thread):
             reraise=True,
         )
         try:
-            receipt = retrying(send)
+            result = retrying(send)
         except ApiError as error:
             if not _is_final(error):
                 return False
@@ -100,12 +100,12 @@ class Sender(Thread):
         except httpx.HTTPError:
             return False
         self._spool.remove(spooled)
-        self._took(len(spooled.events), receipt)
+        self._took(len(spooled.events), result)
         return True
 
-    def _took(self, count: int, receipt: "Receipt") -> None:
-        if receipt.rejected:
-            self._say(f"{receipt.rejected} tool calls were not taken: {receipt.rejections[0]}")
+    def _took(self, count: int, result: "SendResult") -> None:
+        if result.rejected:
+            self._say(f"{result.rejected} tool calls were not taken: {result.rejections[0]}")
         if self._behind:
             self._sent_late += count
             if not self._spool.pending:

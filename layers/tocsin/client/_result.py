@@ -1,0 +1,43 @@
+"""What Tocsin answers to events that were sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tocsin.domain.errors import Detail
+
+__all__ = ["Rejection", "SendResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An event that was left out of a ``partial`` request: its place there, and why."""
+
+    index: int
+    details: Sequence[Detail]
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What Tocsin took.
+
+    Attributes:
+        ingested: Events that are stored now.
+        rejected: Events that were left out, with ``partial`` alone.
+        rejections: Why, as far as Tocsin told; ``index`` counts from the first event sent.
+        remaining_quota: Events that the org may still send this month.
+    """
+
+    ingested: int = 0
+    rejected: int = 0
+    rejections: Sequence[Rejection] = ()
+    remaining_quota: int | None = None
+
+    def __add__(self, later: "SendResult") -> "SendResult":
+        """Return both together, with the quota as the later one has it."""
+        quota = self.remaining_quota if later.remaining_quota is None else later.remaining_quota
+        return SendResult(
+            self.ingested + later.ingested,
+            self.rejected + later.rejected,
+            (*self.rejections, *later.rejections),
+            quota,
+        )
