@@ -87,7 +87,7 @@ def test_the_list_on_the_whole_product(product: Product) -> None:
         client.send(
             {"type": "tool_call", "toolName": f"t{n}", "sessionId": "ses_list"} for n in range(3)
         )
-        until(lambda: client.replay(limit=1)[0].session_id == "ses_list", "it is sealed")
+        until(lambda: len(client.replay(session_id="ses_list")) == 3, "they are sealed")
         newest = client.replay(limit=3)
         assert [event.tool_name for event in newest] == ["t2", "t1", "t0"]
         last = newest[0].seq
@@ -97,6 +97,9 @@ def test_the_list_on_the_whole_product(product: Product) -> None:
             event.lineage_hash for event in newest
         ]
         assert client.replay(since=last - 1) == newest[:1]
+        assert client.replay(session_id="ses_list", types="tool_call") == newest
+        with closing(client.stream(0, "tool_call", session_id="ses_list")) as stream:
+            assert [event.seq for event in islice(stream, 3)] == [last - 2, last - 1, last]
         http = client._http
         listed = http.get("/api/v1/events/sessions/ses_list").json()
         assert [event["tool_name"] for event in listed] == ["t0", "t1", "t2"]

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,8 +24,10 @@ from support.streams import decode
 from support.valkey import Valkey
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
+from tocsin.client import AsyncClient, Backoff
 from tocsin.domain.errors import Busy
 from tocsin.domain.segment import SealedEvent
+from tocsin.services.stream import subscriber
 from tocsin.web.options import HttpOptions
 from tocsin.wire import channel, sse
 
@@ -379,6 +381,38 @@ async def test_who_resumes_streams_that_are_ended_misses_nothing(
         sealing.cancel()
         assert seen == list(range(1, len(seen) + 1))
         assert ends > 2
+
+
+class Noting(httpx.AsyncHTTPTransport):
+    """Notes when a client resumes after ``seq``."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__()
+        self.resumed = asyncio.Event()
+        self._seq = str(seq)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.headers.get("Last-Event-ID") == self._seq:
+            self.resumed.set()
+        return await super().handle_async_request(request)
+
+
+async def test_the_client_resumes_after_what_its_filters_hide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriber, "TELL_SECONDS", 0.0)
+    async with stage(max_seconds=0.1, retry_ms=0, spread_ms=0) as on:
+        on.seal(1, agent_id="a", action="deny")
+        transport, backoff = Noting(4), Backoff(first_seconds=0, max_seconds=0)
+        client = AsyncClient(str(on.client.base_url), "acme", backoff=backoff, transport=transport)
+        async with client, aclosing(client.stream(0, agent_id="a", action="deny")) as stream:
+            assert (await anext(stream)).seq == 1
+            following = asyncio.ensure_future(anext(stream))
+            on.seal(2, agent_id="b", action="deny")
+            on.seal(1, agent_id="a", action="allow")
+            await transport.resumed.wait()
+            on.seal(1, agent_id="a", action="deny")
+            assert (await following).seq == 5
 
 
 async def test_it_goes_on_while_valkey_is_killed_and_restarted() -> None:

@@ -53,6 +53,7 @@ class FakeTocsin:
         self.faults: deque[Fault] = deque()
         self.cuts: deque[int] = deque()  # each ends a stream after so many messages
         self.streams: list[str | None] = []  # the Last-Event-ID of each connection
+        self.queries: list[dict[str, str]] = []  # the query of each connection
         self.lists: list[dict[str, str]] = []  # the query of each list
         self.ingests: list[Ingest] = []
         self.ledger: list[dict[str, Any]] = []
@@ -133,7 +134,7 @@ class FakeTocsin:
             return None if fault == "lose the answer" else final
 
     def list(self, path: str, query: dict[str, str]) -> Answer:
-        """Answer as the list of events does, as far as ``limit``, ``since`` and ``types`` go."""
+        """Answer as the list of events does, as far as ``limit``, ``since`` and filters go."""
         with self.changed:
             self.lists.append(query)
             if self.faults:
@@ -141,11 +142,10 @@ class FakeTocsin:
                 return fault if isinstance(fault, Answer) else Answer(502)
             if path != "/api/v1/events":
                 return Answer(404, body={"error": "there is nothing at this path"})
-            types = query.get("types", "").split(",")
             found = [
                 {"model": None, "pii_types": []} | event
                 for event in reversed(self.ledger)
-                if types == [""] or event["type"] in types
+                if _shown(event, query)
                 if event["seq"] > int(query.get("since", 0))
             ]
             return Answer(200, body=found[: int(query["limit"])])
@@ -218,7 +218,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(tocsin.list(url.path, dict(parse_qsl(url.query))))
             return
         with tocsin.changed:
+            query = dict(parse_qsl(url.query, keep_blank_values=True))
             tocsin.streams.append(self.headers["Last-Event-ID"])
+            tocsin.queries.append(query)
             tocsin.changed.notify_all()
             fault = tocsin.faults.popleft() if tocsin.faults else None
             cut = tocsin.cuts.popleft() if tocsin.cuts else None
@@ -234,9 +236,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         with suppress(ConnectionError):
-            self._stream(cursor, cut)
+            self._stream(cursor, cut, query)
 
-    def _stream(self, cursor: int, cut: int | None) -> None:
+    def _stream(self, cursor: int, cut: int | None, query: dict[str, str]) -> None:
         tocsin = self.server.tocsin
         stops = tocsin.stops
         self._chunk(sse.comment("tocsin") + sse.encode(None, None, cursor))
@@ -254,7 +256,10 @@ class _Handler(BaseHTTPRequestHandler):
                 event = tocsin.ledger[cursor]
             cursor += 1
             sent += 1
-            self._chunk(sse.encode("agent_event", json.dumps(event), cursor))
+            if _shown(event, query):
+                self._chunk(sse.encode("agent_event", json.dumps(event), cursor))
+            else:
+                self._chunk(sse.encode(None, None, cursor))
         # the last chunk is missing: the connection breaks
 
     def _chunk(self, content: bytes) -> None:
@@ -287,6 +292,14 @@ def _bound(port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     return bound
+
+
+def _shown(event: dict[str, Any], query: dict[str, str]) -> bool:
+    types = query.get("types")
+    ids = ("agent_id", "session_id", "server_id", "action")
+    return (types is None or event["type"] in types.split(",")) and all(
+        event.get(name) == query[name] for name in ids if name in query
+    )
 
 
 def _snake(name: str) -> str:

@@ -2,30 +2,35 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connection
-from tocsin.cli._failure import complain, expected_failures
+from tocsin.cli._failure import USAGE, Failure, complain, expected_failures
 
 if TYPE_CHECKING:
-    from tocsin.client import Client, Event
+    from tocsin.client import Event
 
 __all__ = ["tail"]
 
-_Filter = Annotated[
+_PANEL = "Show only"
+_Any = Annotated[
     list[str] | None,
-    typer.Option(show_default=False, rich_help_panel="Show only", help="May be given repeatedly."),
+    typer.Option(show_default=False, rich_help_panel=_PANEL, help="May be given repeatedly."),
 ]
+_One = Annotated[list[str] | None, typer.Option(show_default=False, rich_help_panel=_PANEL)]
 
 
 def tail(
-    type: _Filter = None,
-    session: _Filter = None,
-    agent: _Filter = None,
-    tool: _Filter = None,
+    type: _Any = None,
+    agent: _One = None,
+    session: _One = None,
+    server: _One = None,
+    action: _One = None,
+    tool: _Any = None,
     after: Annotated[
         int | None,
         typer.Option(
@@ -44,13 +49,14 @@ def tail(
     """Watch events as they are sealed, one line each, until interrupted.
 
     When the connection drops it is made again, and goes on after the last event: nothing is
-    missed and nothing comes twice. Times are UTC.
+    missed and nothing comes twice. Times are UTC. What is to be shown, Tocsin chooses; tools are
+    chosen here.
 
     Examples:
 
         tocsin tail
 
-        tocsin tail --after 0 --type tool_call --tool git_status
+        tocsin tail --after 0 --type tool_call --action deny --agent claude
 
         tocsin tail --json | jq .tool_name
 
@@ -61,21 +67,37 @@ def tail(
 
     from tocsin.client import Client
 
-    wanted = {"type": type, "session_id": session, "agent_id": agent, "tool_name": tool}
     show = _printer(json)
 
-    def show_wanted(event: "Event") -> None:
-        if all(not some or event.fields.get(field) in some for field, some in wanted.items()):
+    def show_tool(event: "Event") -> None:
+        if not tool or event.tool_name in tool:
             show(event)
 
     try:
         with expected_failures(place.url), Client(place.url, place.api_key) as client:
-            _watch(client, after, show_wanted)
+            stream = partial(
+                client.stream,
+                types=type or None,
+                agent_id=_one("--agent", agent),
+                session_id=_one("--session", session),
+                server_id=_one("--server", server),
+                action=_one("--action", action),
+            )
+            _watch(stream, after, show_tool)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes
 
 
-def _watch(client: "Client", after: int | None, show: Callable[["Event"], None]) -> None:
+def _one(option: str, values: list[str] | None) -> str | None:
+    """Return the value of an option that a stream takes once; the last of two would hide events."""
+    if values and len(values) > 1:
+        raise Failure(f"{option} is given twice: watch one in each `tocsin tail`", USAGE)
+    return values[0] if values else None
+
+
+def _watch(
+    stream: Callable[..., Iterator["Event"]], after: int | None, show: Callable[["Event"], None]
+) -> None:
     from tocsin.client import Gap
 
     connected = True
@@ -88,7 +110,7 @@ def _watch(client: "Client", after: int | None, show: Callable[["Event"], None])
 
     while True:
         try:
-            for event in client.stream(after, on_drop=dropped):
+            for event in stream(after, on_drop=dropped):
                 if not connected:
                     complain(f"connected again at event {event.seq}")
                 connected = True

@@ -17,6 +17,8 @@ from tocsin.client._events import Cursor, Event, read_list
 from tocsin.client._outbox import Outbox, OutgoingBatch
 from tocsin.client._requests import (
     Since,
+    Types,
+    filter_query,
     http_options,
     ingest_request,
     replay_request,
@@ -103,13 +105,20 @@ class AsyncClient:
     async def replay(
         self,
         since: Since | None = None,
-        types: Iterable[str] | str | None = None,
+        types: Types | None = None,
         limit: int = MAX_LIST_EVENTS,
+        *,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        server_id: str | None = None,
+        action: str | None = None,
     ) -> list[Event]:
         """Return what happened, newest first; see :meth:`Client.replay`."""
 
+        wanted = filter_query(types, agent_id, session_id, server_id, action)
+
         async def attempt() -> httpx.Response:
-            request = replay_request(self._http, since, types, limit)
+            request = replay_request(self._http, since, limit, wanted)
             return raise_if_transient(await self._http.send(request))
 
         return read_list(await AsyncRetrying(**self._backoff.retrying())(attempt))
@@ -117,14 +126,20 @@ class AsyncClient:
     async def stream(
         self,
         after: int | None = None,
+        types: Types | None = None,
         *,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        server_id: str | None = None,
+        action: str | None = None,
         on_drop: Callable[[BaseException], None] | None = None,
     ) -> AsyncGenerator[Event]:
         """Yield events as they are sealed, until closed; see :meth:`Client.stream`."""
         cursor = Cursor(after)
+        wanted = filter_query(types, agent_id, session_id, server_id, action)
         begun = False
         while True:
-            async with aclosing(await self._connect(cursor, on_drop, begun)) as response:
+            async with aclosing(await self._connect(cursor, wanted, on_drop, begun)) as response:
                 begun = True
                 try:
                     async for chunk in response.aiter_bytes():
@@ -137,11 +152,17 @@ class AsyncClient:
                     cursor.drop = error
 
     async def _connect(
-        self, cursor: Cursor, on_drop: Callable[[BaseException], None] | None, forever: bool
+        self,
+        cursor: Cursor,
+        wanted: Mapping[str, str],
+        on_drop: Callable[[BaseException], None] | None,
+        forever: bool,
     ) -> httpx.Response:
         async def attempt() -> httpx.Response:
             cursor.raise_drop()
-            response = await self._http.send(stream_request(self._http, cursor), stream=True)
+            response = await self._http.send(
+                stream_request(self._http, cursor, wanted), stream=True
+            )
             if not cursor.accepts(response):
                 async with aclosing(response):
                     await response.aread()

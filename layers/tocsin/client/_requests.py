@@ -1,7 +1,7 @@
 """The requests that both clients make."""
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
 
 __all__ = [
     "Since",
+    "Types",
+    "filter_query",
     "http_options",
     "ingest_request",
     "replay_request",
@@ -21,6 +23,9 @@ __all__ = [
 
 type Since = datetime | str | int
 """A time (one without an offset is UTC), or the seq or the id of the event before."""
+
+type Types = Iterable[str] | str
+"""Event types, or one of them."""
 
 _COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and give a tenth
 
@@ -56,23 +61,49 @@ def ingest_request(
     )
 
 
+def filter_query(
+    types: Types | None,
+    agent_id: str | None,
+    session_id: str | None,
+    server_id: str | None,
+    action: str | None,
+) -> dict[str, str]:
+    """Return the query that lets only these events through; None: any will do."""
+    if types is not None and not isinstance(types, str):
+        types = ",".join(types)
+    query = {
+        "types": types,
+        "agent_id": agent_id,
+        "session_id": session_id,
+        "server_id": server_id,
+        "action": action,
+    }
+    return {name: value for name, value in query.items() if value is not None}
+
+
 def replay_request(
     http: httpx.Client | httpx.AsyncClient,
     since: Since | None,
-    types: Iterable[str] | str | None,
     limit: int,
+    wanted: Mapping[str, str],
 ) -> httpx.Request:
     """Return the request for a list of what happened."""
-    params = {"limit": str(limit)}
+    params = {"limit": str(limit), **wanted}
     if since is not None:
         params["since"] = since.isoformat() if isinstance(since, datetime) else str(since)
-    if types is not None:
-        params["types"] = types if isinstance(types, str) else ",".join(types)
     return http.build_request(
         "GET", LIST_PATH, params=params, headers={"Accept": "application/json"}
     )
 
 
-def stream_request(http: httpx.Client | httpx.AsyncClient, cursor: Cursor) -> httpx.Request:
+def stream_request(
+    http: httpx.Client | httpx.AsyncClient, cursor: Cursor, wanted: Mapping[str, str]
+) -> httpx.Request:
     """Return the request that goes on where ``cursor`` is."""
-    return http.build_request("GET", STREAM_PATH, headers=cursor.headers(), timeout=_STREAM_TIMEOUT)
+    return http.build_request(
+        "GET",
+        STREAM_PATH,
+        params=wanted,
+        headers=cursor.headers(),
+        timeout=_STREAM_TIMEOUT,
+    )

@@ -17,6 +17,8 @@ from tocsin.client._events import Cursor, Event, read_list
 from tocsin.client._outbox import Outbox, OutgoingBatch
 from tocsin.client._requests import (
     Since,
+    Types,
+    filter_query,
     http_options,
     ingest_request,
     replay_request,
@@ -138,8 +140,13 @@ class Client:
     def replay(
         self,
         since: Since | None = None,
-        types: Iterable[str] | str | None = None,
+        types: Types | None = None,
         limit: int = MAX_LIST_EVENTS,
+        *,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        server_id: str | None = None,
+        action: str | None = None,
     ) -> list[Event]:
         """Return what happened, newest first: ``limit`` events, 1,000 at most.
 
@@ -149,14 +156,18 @@ class Client:
             since: Only what was received since this time, or what comes after this event.
             types: Only events of these types.
             limit: How many.
+            agent_id: Only events of this agent; and so for ``session_id`` and ``server_id``.
+            action: Only ``allow``, ``deny``, ``alert`` or ``log``.
 
         Raises:
             ApiError: Tocsin refused, as with a type that there is not.
             httpx.TransportError: Tocsin can't be reached.
         """
 
+        wanted = filter_query(types, agent_id, session_id, server_id, action)
+
         def attempt() -> httpx.Response:
-            request = replay_request(self._http, since, types, limit)
+            request = replay_request(self._http, since, limit, wanted)
             return raise_if_transient(self._http.send(request))
 
         return read_list(Retrying(**self._backoff.retrying())(attempt))
@@ -164,27 +175,38 @@ class Client:
     def stream(
         self,
         after: int | None = None,
+        types: Types | None = None,
         *,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        server_id: str | None = None,
+        action: str | None = None,
         on_drop: Callable[[BaseException], None] | None = None,
     ) -> Generator[Event]:
         """Yield events as they are sealed, in order, without a hole or a double, until closed.
 
-        A dropped connection is resumed after the last event that was yielded.
+        A dropped connection is resumed after the last event that was yielded, or that Tocsin has
+        passed over since, as the filters hide it.
 
         Args:
             after: Begin after this seq (0: with the first event); None begins with the next one.
+            types: Only events of these types.
+            agent_id: Only events of this agent; and so for ``session_id`` and ``server_id``.
+            action: Only ``allow``, ``deny``, ``alert`` or ``log``.
             on_drop: Called with the reason whenever the connection is lost or can't be made, and
                 another attempt follows.
 
         Raises:
-            ApiError: Tocsin refused, as with a key that has no ``read`` scope.
+            ApiError: Tocsin refused, as with a key that has no ``read`` scope, or a type that
+                there is not.
             Gap: What comes after ``after`` is not kept any more.
             httpx.TransportError: The first connection can't be made.
         """
         cursor = Cursor(after)
+        wanted = filter_query(types, agent_id, session_id, server_id, action)
         begun = False
         while True:
-            with closing(self._connect(cursor, on_drop, forever=begun)) as response:
+            with closing(self._connect(cursor, wanted, on_drop, forever=begun)) as response:
                 begun = True
                 try:
                     for chunk in response.iter_bytes():
@@ -198,13 +220,14 @@ class Client:
     def _connect(
         self,
         cursor: Cursor,
+        wanted: Mapping[str, str],
         on_drop: Callable[[BaseException], None] | None,
         *,
         forever: bool,
     ) -> httpx.Response:
         def attempt() -> httpx.Response:
             cursor.raise_drop()
-            response = self._http.send(stream_request(self._http, cursor), stream=True)
+            response = self._http.send(stream_request(self._http, cursor, wanted), stream=True)
             if not cursor.accepts(response):
                 with closing(response):
                     response.read()

@@ -394,6 +394,32 @@ def test_tail_filters(start_tail: Callable[..., Tail], tocsin: FakeTocsin) -> No
     tail.interrupt()
 
 
+def test_the_server_filters_what_tail_shows(
+    start_tail: Callable[..., Tail], tocsin: FakeTocsin
+) -> None:
+    wanted = {"sessionId": "s1", "agentId": "a1", "serverId": "v1", "action": "deny"}
+    tocsin.store(*(CALL | wanted | {field: "another"} for field in wanted), CALL | wanted)
+    only = ["--session", "s1", "--agent", "a1", "--server", "v1", "--action", "deny"]
+    tail = start_tail("--json", "--after", "0", *only, "--type", "custom", "--type", "tool_call")
+    assert json.loads(tail.line())["seq"] == 5
+    tail.interrupt()
+    (query,) = tocsin.queries
+    assert query == {
+        "types": "custom,tool_call",
+        "agent_id": "a1",
+        "session_id": "s1",
+        "server_id": "v1",
+        "action": "deny",
+    }
+
+
+@pytest.mark.parametrize("option", ["--agent", "--session", "--server", "--action"])
+def test_tail_refuses_two_of_what_a_stream_takes_once(env: dict[str, str], option: str) -> None:
+    done = run("tail", option, "a", option, "b", env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{option} is given twice" in done.stderr
+
+
 def test_tail_goes_on_across_drops(start_tail: Callable[..., Tail], tocsin: FakeTocsin) -> None:
     tail = start_tail("--json", "--after", "0")
     for number in range(1, 6):

@@ -66,6 +66,10 @@ def test_events_are_those_of_the_stream(replay: Any, tocsin: FakeTocsin) -> None
         ({"since": datetime(2026, 1, 15, 10, tzinfo=UTC)}, {"since": "2026-01-15T10:00:00+00:00"}),
         ({"types": ["anomaly", "vendor.x"]}, {"types": "anomaly,vendor.x"}),
         ({"types": "anomaly"}, {"types": "anomaly"}),
+        (
+            {"agent_id": "a", "session_id": "s", "server_id": "v", "action": "deny"},
+            {"agent_id": "a", "session_id": "s", "server_id": "v", "action": "deny"},
+        ),
     ],
 )
 def test_what_is_asked_for(

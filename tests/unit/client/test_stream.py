@@ -99,6 +99,40 @@ def test_a_stream_cut_before_its_first_event_resumes_where_it_began(
     assert tocsin.streams == [None, "3"]
 
 
+FILTERS = {
+    "types": ["tool_call", "custom"],
+    "agent_id": "a",
+    "session_id": "s",
+    "server_id": "v",
+    "action": "deny",
+}
+MEANT = {"type": "custom", "agentId": "a", "sessionId": "s", "serverId": "v", "action": "deny"}
+
+
+def test_the_server_filters(read: Any, tocsin: FakeTocsin) -> None:
+    tocsin.store(*(MEANT | {field: "other"} for field in MEANT))
+    tocsin.store(MEANT, MEANT | {"type": "tool_call"})
+    assert [event.seq for event in read(2, **FILTERS)] == [6, 7]
+    assert tocsin.queries == [FILTERS | {"types": "tool_call,custom"}]
+
+
+def test_without_filters_nothing_is_asked_for(read: Any, tocsin: FakeTocsin) -> None:
+    fill(tocsin, 1)
+    read(1)
+    assert tocsin.queries == [{}]
+
+
+def test_a_drop_is_resumed_after_what_was_hidden_and_with_the_same_filters(
+    read: Any, tocsin: FakeTocsin
+) -> None:
+    other = MEANT | {"action": "allow"}
+    tocsin.store(MEANT, *[other] * 4, MEANT)
+    tocsin.cuts += [3, 1]
+    assert [event.seq for event in read(2, types="custom", action="deny")] == [1, 6]
+    assert tocsin.streams == ["0", "3", "4"]
+    assert tocsin.queries == [{"types": "custom", "action": "deny"}] * 3
+
+
 def test_a_busy_or_broken_server_is_tried_again(read: Any, tocsin: FakeTocsin) -> None:
     fill(tocsin, 1)
     tocsin.faults += [Answer(503), Answer(429, {"Retry-After": "0"}), Answer(502)]
