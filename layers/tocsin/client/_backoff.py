@@ -13,6 +13,7 @@ from tocsin.client._errors import ApiError, StreamError
 __all__ = ["Backoff", "is_transient", "raise_if_transient"]
 
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MAX_ASKED_SECONDS: Final = 300.0  # an exhausted quota asks for weeks, and may be raised meanwhile
 _HOPELESS: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, StreamError)
 
 
@@ -65,7 +66,8 @@ class Backoff:
 
     def _wait_seconds(self, state: RetryCallState) -> float:
         wait = wait_random_exponential(self.first_seconds, self.max_seconds)
-        return max(wait(state), _asked_seconds(_error(state)))
+        longest_seconds = max(self.max_seconds, _MAX_ASKED_SECONDS)
+        return max(wait(state), min(_asked_seconds(_error(state)), longest_seconds))
 
 
 def is_transient(error: BaseException) -> bool:

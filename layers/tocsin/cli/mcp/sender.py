@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Final
 from tocsin.cli.mcp.spool import Spool, SpooledBatch
 
 if TYPE_CHECKING:
-    from tenacity import RetryCallState
-
     from tocsin.client import Client, SendResult
 
 __all__ = ["Sender"]
 
-_FIRST_SECONDS: Final = 0.5
-_MAX_SECONDS: Final = 15.0
-_MAX_ASKED_SECONDS: Final = 300.0  # an exhausted quota asks for weeks
-_NEVER: Final = frozenset({400, 409, 413, 415, 422})  # the same request again can't succeed
+_MAX_SECONDS: Final = 15.0  # between two attempts
+# The same request again can't succeed. Anything else can, if only with another key (401, 403): more
+# than a client would wait for, since what is spooled costs nothing while it waits.
+_NEVER: Final = frozenset({400, 409, 413, 415, 422})
 
 
 class Sender(Thread):
@@ -72,7 +70,7 @@ class Sender(Thread):
         import httpx
         from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_when_event_set
 
-        from tocsin.client import ApiError
+        from tocsin.client import ApiError, Backoff
         from tocsin.client._outbox import OutgoingBatch
 
         batch = OutgoingBatch(spooled.events, spooled.key)
@@ -81,14 +79,14 @@ class Sender(Thread):
             return batch.result(client.post(batch, partial=True))
 
         retrying = Retrying(
-            retry=retry_if_exception(
-                lambda error: isinstance(error, httpx.HTTPError) and not _is_final(error)
-            ),
-            stop=stop_when_event_set(self._stopping),
-            wait=_wait_seconds,
-            sleep=sleep_using_event(self._stopping),
-            before_sleep=self._missed,
-            reraise=True,
+            **Backoff(max_seconds=_MAX_SECONDS).retrying(self._missed)
+            | {
+                "retry": retry_if_exception(
+                    lambda error: isinstance(error, httpx.HTTPError) and not _is_final(error)
+                ),
+                "stop": stop_when_event_set(self._stopping),
+                "sleep": sleep_using_event(self._stopping),
+            }
         )
         try:
             result = retrying(send)
@@ -113,8 +111,7 @@ class Sender(Thread):
                 self._behind, self._sent_late = False, 0
         self._away = False
 
-    def _missed(self, state: "RetryCallState") -> None:
-        error = state.outcome.exception() if state.outcome is not None else None
+    def _missed(self, error: BaseException) -> None:
         if not self._away:
             self._say(
                 f"{self._url} does not take events ({error or type(error).__name__}): "
@@ -127,12 +124,3 @@ def _is_final(error: BaseException) -> bool:
     from tocsin.client import ApiError
 
     return isinstance(error, ApiError) and error.status in _NEVER
-
-
-def _wait_seconds(state: "RetryCallState") -> float:
-    from tenacity import wait_random_exponential
-
-    error = state.outcome.exception() if state.outcome is not None else None
-    asked_seconds: float = getattr(error, "retry_after_seconds", None) or 0.0
-    backoff = wait_random_exponential(_FIRST_SECONDS, _MAX_SECONDS)
-    return max(backoff(state), min(asked_seconds, _MAX_ASKED_SECONDS))
