@@ -1,5 +1,6 @@
 """Ids: consecutive within a batch, and leading back to it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
@@ -28,6 +29,17 @@ def test_event_ids_are_consecutive_ulids_of_their_batch(at_ms: int, random: byte
         range(first, first + n)
     )
     assert [batch_of(each) for each in ids] == [(batch_id, place) for place in range(n)]
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_bytes_are_written_as_ulids_are(ulid: bytes) -> None:
+    assert from_bytes(ulid) == str(ULID.from_bytes(ulid)).lower()
+
+
+@given(st.binary(max_size=20).filter(lambda ulid: len(ulid) != 16))
+def test_other_bytes_are_refused(ulid: bytes) -> None:
+    with pytest.raises(ValueError, match="16 bytes"):
+        from_bytes(ulid)
 
 
 @given(st.text())
