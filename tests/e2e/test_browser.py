@@ -100,7 +100,8 @@ async def test_igris_client_as_printed_on_a_page_of_an_allowed_origin(
     check_ticket(product, ticket)
     assert await page.evaluate(SIGN_OUT, [product.url]) == 204
     assert await page.evaluate(WHO, [product.url]) == {
-        "error": "sign in with POST /api/v1/session, or send an API key"
+        "error": "sign in with POST /api/v1/session, or send an API key",
+        "code": "UNAUTHORIZED",
     }
 
 

@@ -33,6 +33,8 @@ class ApiError(httpx.HTTPStatusError, TocsinError):
     Attributes:
         status: The HTTP status.
         error: What Tocsin says is wrong, in words.
+        code: The same for programs, as ``QUOTA_EXHAUSTED`` (:mod:`tocsin.domain.errors` lists
+            them); None where the answer has none, as that to an invalid event.
         details: One entry for each field that is wrong.
         retry_after_seconds: When to try again, if the answer said so.
     """
@@ -40,7 +42,7 @@ class ApiError(httpx.HTTPStatusError, TocsinError):
     def __init__(self, response: httpx.Response) -> None:
         """Take the reason from a ``response`` whose body has been read."""
         self.status = response.status_code
-        self.error, self.details = _reason(response)
+        self.error, self.code, self.details = _reason(response)
         self.retry_after_seconds = _retry_after_seconds(response.headers.get("retry-after"))
         told = "; ".join(f"{item['field']}: {item['message']}" for item in self.details[:5])
         super().__init__(
@@ -79,19 +81,24 @@ class Rejected(TocsinError):
         self.rejections = rejections
 
 
-def _reason(response: httpx.Response) -> tuple[str, Sequence[Detail]]:
+def _reason(response: httpx.Response) -> tuple[str, str | None, Sequence[Detail]]:
     try:
         body = orjson.loads(response.content)
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):
-        return response.reason_phrase or "no reason given", ()
+        return response.reason_phrase or "no reason given", None, ()
     details = [
         Detail(field=str(item.get("field", "")), message=str(item.get("message", "")))
         for item in body.get("details") or ()
         if isinstance(item, dict)
     ]
-    return str(body.get("error") or body.get("message") or response.reason_phrase), details
+    code = body.get("code")
+    return (
+        str(body.get("error") or body.get("message") or response.reason_phrase),
+        code if isinstance(code, str) else None,
+        details,
+    )
 
 
 def _retry_after_seconds(value: str | None) -> float | None:

@@ -21,10 +21,35 @@
     ├── HeadMoved                  another sealer committed first: read the head again
     ├── Poison                     a journal item that can never be read: set it aside
     └── IntegrityError             what is stored is not what was sealed; names the first bad seq
+
+Codes are stable, for programs; the messages beside them are for people, and may change:
+
+================== ================= ======
+class              code              status
+================== ================= ======
+Refused            REFUSED           400
+Malformed          MALFORMED         400
+Invalid            INVALID           400
+Unauthenticated    UNAUTHORIZED      401
+Forbidden          FORBIDDEN         403
+NotFound           NOT_FOUND         404
+Conflict           CONFLICT          409
+TooLarge           TOO_LARGE         413
+TooFar             TOO_FAR           422
+UnsupportedMedia   UNSUPPORTED_MEDIA 415
+QuotaExhausted     QUOTA_EXHAUSTED   429
+LimitReached       LIMIT_REACHED     429
+Busy               BUSY              503
+Crowded            CROWDED           503
+OutcomeUnknown     OUTCOME_UNKNOWN   503
+IntegrityError     INTEGRITY         500
+================== ================= ======
+
+:mod:`tocsin.wire.problems` says which answers carry them.
 """
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 __all__ = [
     "Busy",
@@ -64,6 +89,7 @@ class TocsinError(Exception):
 class Refused(TocsinError):
     """A request that is not served; the message tells its sender what to do next."""
 
+    code: ClassVar[str] = "REFUSED"
     details: Sequence[Detail] = ()
     retry_after_seconds: int | None = None
 
@@ -71,9 +97,13 @@ class Refused(TocsinError):
 class Malformed(Refused):
     """The body or a header cannot be parsed."""
 
+    code = "MALFORMED"
+
 
 class Invalid(Refused):
     """The body was parsed and breaks the schema; ``details`` says where."""
+
+    code = "INVALID"
 
     def __init__(self, details: Sequence[Detail], message: str = "Validation failed") -> None:
         """Keep one detail per broken field."""
@@ -84,9 +114,13 @@ class Invalid(Refused):
 class Unauthenticated(Refused):
     """No credential, or one that is not valid (any more)."""
 
+    code = "UNAUTHORIZED"
+
 
 class Forbidden(Refused):
     """The credential is valid and may not do this."""
+
+    code = "FORBIDDEN"
 
     def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
         """Keep the fields that only Tocsin may set, where that is the reason."""
@@ -97,25 +131,37 @@ class Forbidden(Refused):
 class NotFound(Refused):
     """There is no such thing in this org."""
 
+    code = "NOT_FOUND"
+
 
 class Conflict(Refused):
     """The idempotency key was used within 24 hours with another body."""
+
+    code = "CONFLICT"
 
 
 class TooLarge(Refused):
     """Beyond a documented limit."""
 
+    code = "TOO_LARGE"
+
 
 class TooFar(Refused):
     """What is asked for lies further back than one request looks; the message says how to ask."""
+
+    code = "TOO_FAR"
 
 
 class UnsupportedMedia(Refused):
     """A content type or encoding that this route does not take."""
 
+    code = "UNSUPPORTED_MEDIA"
+
 
 class QuotaExhausted(Refused):
     """The org's events of this month are used up."""
+
+    code = "QUOTA_EXHAUSTED"
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         """Keep the seconds until the quota is renewed."""
@@ -126,6 +172,8 @@ class QuotaExhausted(Refused):
 class LimitReached(Refused):
     """The org or the key has as many of something open as it may."""
 
+    code = "LIMIT_REACHED"
+
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         """Keep the seconds after which a retry makes sense."""
         super().__init__(message)
@@ -134,6 +182,8 @@ class LimitReached(Refused):
 
 class Busy(Refused):
     """A store throttled or did not answer; the same request may succeed later."""
+
+    code = "BUSY"
 
     def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
         """Keep the seconds after which a retry makes sense."""
@@ -144,9 +194,13 @@ class Busy(Refused):
 class Crowded(Busy):
     """This process serves as many streams as it may; another one, or this one later, may serve."""
 
+    code = "CROWDED"
+
 
 class OutcomeUnknown(Busy):
     """A write whose answer was lost: it may or may not have been stored."""
+
+    code = "OUTCOME_UNKNOWN"
 
 
 class HeadMoved(TocsinError):
@@ -159,6 +213,8 @@ class Poison(TocsinError):
 
 class IntegrityError(TocsinError):
     """The stored bytes contradict the ledger."""
+
+    code: ClassVar[str] = "INTEGRITY"
 
     def __init__(self, org: str, seq: int, reason: str) -> None:
         """Name the first bad ``seq``."""

@@ -1,6 +1,8 @@
 """What an error looks like over HTTP: one table for every function and the stream.
 
-The body is ``{"error": message}``, with ``details`` when there are any, as Igris documents it.
+The body is ``{"error": message, "code": code}``, with ``details`` when there are any. Two bodies
+are as a product's document prints them, without a code: Igris' 400 of an invalid event, and Govrix
+Scout's 404.
 """
 
 from collections.abc import Mapping
@@ -47,6 +49,8 @@ STATUS: Mapping[type[TocsinError], int] = {
     TocsinError: 500,
 }
 
+_AS_DOCUMENTED = (Invalid, NotFound)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -67,6 +71,8 @@ def problem(error: TocsinError) -> Problem:
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
     body: dict[str, Any] = {"error": str(error)}
     headers = {"Content-Type": "application/json"}
+    if isinstance(error, Refused | IntegrityError) and not isinstance(error, _AS_DOCUMENTED):
+        body["code"] = error.code
     if isinstance(error, Refused):
         if error.details:
             body["details"] = list(error.details)

@@ -112,10 +112,11 @@ def test_it_gives_up_after_so_many_attempts(send: Any, tocsin: FakeTocsin) -> No
 
 
 def test_a_long_retry_after_is_not_waited_for(send: Any, tocsin: FakeTocsin) -> None:
-    tocsin.faults += [Answer(429, {"Retry-After": "86400"}, {"error": "quota used up"})]
+    body = {"error": "quota used up", "code": "QUOTA_EXHAUSTED"}
+    tocsin.faults += [Answer(429, {"Retry-After": "86400"}, body)]
     with pytest.raises(ApiError, match="quota used up") as raised:
         send(calls(1))
-    assert raised.value.retry_after_seconds == 86_400
+    assert (raised.value.code, raised.value.retry_after_seconds) == ("QUOTA_EXHAUSTED", 86_400)
     assert len(tocsin.ingests) == 1
 
 
@@ -133,6 +134,7 @@ def test_a_refusal_is_not_repeated(send: Any, tocsin: FakeTocsin, status: int) -
     with pytest.raises(ApiError, match=r"no \(toolName: Required\)") as raised:
         send(calls(1))
     assert (raised.value.status, raised.value.details) == (status, details)
+    assert raised.value.code is None
     assert len(tocsin.ingests) == 1
 
 

@@ -5,28 +5,31 @@ from tocsin.wire.problems import problem
 
 
 @pytest.mark.parametrize(
-    ("error", "status"),
+    ("error", "status", "code"),
     [
-        (errors.Malformed("not JSON"), 400),
-        (errors.Unauthenticated("no key"), 401),
-        (errors.Forbidden("not this"), 403),
-        (errors.NotFound("nothing"), 404),
-        (errors.Conflict("another body"), 409),
-        (errors.TooLarge("too large"), 413),
-        (errors.UnsupportedMedia("text/plain"), 415),
-        (errors.QuotaExhausted("used up", 60), 429),
-        (errors.LimitReached("10 streams", 5), 429),
-        (errors.Busy("throttled"), 503),
-        (errors.Crowded("10,000 streams", 5), 503),
-        (errors.OutcomeUnknown("perhaps"), 503),
-        (errors.IntegrityError("acme", 7, "changed"), 500),
-        (errors.HeadMoved("again"), 500),
+        (errors.Malformed("not JSON"), 400, "MALFORMED"),
+        (errors.Unauthenticated("no key"), 401, "UNAUTHORIZED"),
+        (errors.Forbidden("not this"), 403, "FORBIDDEN"),
+        (errors.NotFound("nothing"), 404, None),
+        (errors.Conflict("another body"), 409, "CONFLICT"),
+        (errors.TooLarge("too large"), 413, "TOO_LARGE"),
+        (errors.TooFar("too far back"), 422, "TOO_FAR"),
+        (errors.UnsupportedMedia("text/plain"), 415, "UNSUPPORTED_MEDIA"),
+        (errors.QuotaExhausted("used up", 60), 429, "QUOTA_EXHAUSTED"),
+        (errors.LimitReached("10 streams", 5), 429, "LIMIT_REACHED"),
+        (errors.Busy("throttled"), 503, "BUSY"),
+        (errors.Crowded("10,000 streams", 5), 503, "CROWDED"),
+        (errors.OutcomeUnknown("perhaps"), 503, "OUTCOME_UNKNOWN"),
+        (errors.IntegrityError("acme", 7, "changed"), 500, "INTEGRITY"),
+        (errors.HeadMoved("again"), 500, None),
     ],
 )
-def test_each_error_has_its_status_and_says_why(error: errors.TocsinError, status: int) -> None:
+def test_each_error_has_its_status_and_says_why(
+    error: errors.TocsinError, status: int, code: str | None
+) -> None:
     answer = problem(error)
     assert answer.status == status
-    assert answer.body == {"error": str(error)}
+    assert answer.body == {"error": str(error)} | ({"code": code} if code else {})
 
 
 def test_an_invalid_event_is_reported_field_by_field() -> None:
@@ -36,6 +39,10 @@ def test_an_invalid_event_is_reported_field_by_field() -> None:
     assert answer.content == (
         b'{"error":"Validation failed","details":[{"field":"toolName","message":"Required"}]}'
     )
+
+
+def test_the_documented_404_is_as_govrix_prints_it() -> None:
+    assert problem(errors.NotFound("event not found")).content == b'{"error":"event not found"}'
 
 
 def test_who_must_wait_is_told_how_long() -> None:
