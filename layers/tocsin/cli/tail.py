@@ -21,7 +21,12 @@ _Any = Annotated[
     list[str] | None,
     typer.Option(show_default=False, rich_help_panel=_PANEL, help="May be given repeatedly."),
 ]
-_One = Annotated[list[str] | None, typer.Option(show_default=False, rich_help_panel=_PANEL)]
+_One = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="<str>", show_default=False, rich_help_panel=_PANEL, help="May be given once."
+    ),
+]
 
 
 def tail(
@@ -49,8 +54,7 @@ def tail(
     """Watch events as they are sealed, one line each, until interrupted.
 
     When the connection drops it is made again, and goes on after the last event: nothing is
-    missed and nothing comes twice. Times are UTC. What is to be shown, Tocsin chooses; tools are
-    chosen here.
+    missed and nothing comes twice. Times are UTC.
 
     Examples:
 

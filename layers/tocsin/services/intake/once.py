@@ -88,7 +88,8 @@ class Once:
         """Store what an earlier request, or a twin, may not have come to store."""
         if receipt.fingerprint != fingerprint:
             raise Conflict(
-                "this Idempotency-Key was used in the last 24 hours with another body: "
+                f"this Idempotency-Key was used in the last {RECEIPT_SECONDS // 3_600} hours "
+                "with another body: "
                 "use a new key for a new request"
             )
         now_ms = self._clock.now_ms()
