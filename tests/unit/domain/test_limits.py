@@ -37,8 +37,8 @@ def test_any_batch_fits_a_segment() -> None:
 
 def test_a_segment_and_its_markers_fit_a_transaction() -> None:
     dynamodb_items = 100
-    segment_head_and_mark = 3
-    assert limits.MAX_SECONDS_PER_SEGMENT + segment_head_and_mark <= dynamodb_items
+    segment_and_mark = 2
+    assert limits.MAX_SECONDS_PER_SEGMENT + segment_and_mark <= dynamodb_items
 
 
 def test_a_packed_batch_fits_an_item_of_dynamodb() -> None:
