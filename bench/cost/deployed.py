@@ -1,4 +1,4 @@
-"""What of the stacks decides about costs, read from their sources.
+"""What of the stacks decides about costs, read from their sources and from the functions' table.
 
 The CDK, and the Node that it runs on, are not there where benches run. A test holds what is read
 here to the templates that it makes.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.cost.assumed import POLLS_PER_SECOND
 from infra.config import Config
+from tocsin.local.functions import FUNCTIONS, Consumes
 
 __all__ = ["ALARMS", "Deployed"]
 
@@ -23,7 +24,6 @@ ALARMS = {  # by stream and bus
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"
-_FUNCTIONS = ("ingest", "fanout", "project", "sweeper")
 _SAMPLES = {  # what the gateway puts into its log, by variable
     "$context.requestId": "JKJaXmPLvHcESHA=",
     "$context.routeKey": "ANY /api/v1/ingest/{proxy+}",
@@ -58,20 +58,18 @@ class Deployed:
             ValueError: a construct does not say what it used to.
         """
         default = _found("function", r"memory_mb: int = (\d+)")
+        sweeper = FUNCTIONS["sweeper"].every
         template = _found("gateway", r"_LOGGED = \{(.*?)\}", re.DOTALL)
         logged = dict(re.findall(r'"(\w+)": "([^"]+)"', template))
         return cls(
             memory_mb={
-                name: int(_found(construct, r"\bmemory_mb=(\d+)", default=default))
-                for name, construct in {
-                    **{name: name for name in _FUNCTIONS},
-                    "stream": "stream_function",
-                }.items()
+                **{name: function.memory_mb for name, function in FUNCTIONS.items()},
+                "stream": int(_found("stream_function", r"\bmemory_mb=(\d+)", default=default)),
             },
             fanout_window_seconds=config.batch_window_seconds,
-            fanout_records=int(_found("fanout", r"batch_size=([\d_]+)")),
-            project_window_seconds=float(_found("project", r"_WINDOW_SECONDS = (\d+)")),
-            sweep_seconds=60 * float(_found("sweeper", r"_PERIOD = Duration\.minutes\((\d+)\)")),
+            fanout_records=_mapping("fanout").batch_size,
+            project_window_seconds=_mapping("project").window_ms / 1000,
+            sweep_seconds=sweeper.seconds if sweeper else 0,
             stream_seconds=float(_found("stream_function", r"_STREAM_SECONDS = (\d+)")),
             health_seconds=float(_found("stream_service", r"interval=Duration\.seconds\((\d+)\)")),
             task_vcpu=int(_found("stream_service", r"\bcpu=(\d+)")) / 1024,
@@ -93,3 +91,10 @@ def _found(construct: str, pattern: str, flags: int = 0, default: str | None = N
     if found is None and default is None:
         raise ValueError(f"infra/constructs/{construct}.py has no {pattern}")
     return default or "" if found is None else found[1]
+
+
+def _mapping(name: str) -> Consumes:
+    mapping = FUNCTIONS[name].consumes
+    if mapping is None:
+        raise ValueError(f"{name} is on no stream")
+    return mapping

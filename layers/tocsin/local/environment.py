@@ -50,11 +50,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A handler and its timeout."""
+    """A handler and its limits. (The memory is told to it, not enforced.)"""
 
     name: str
     handler: Callable[[Any, Any], Any]
     timeout_seconds: float
+    memory_mb: int = _MEMORY_MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Environment:
         """Invoke a function as soon as the environment is free."""
         function = self.functions[name]
         async with self._free:
-            context = Context(name, function.timeout_seconds)
+            context = Context(name, function.timeout_seconds, memory_limit_in_mb=function.memory_mb)
             call = asyncio.get_running_loop().run_in_executor(
                 self._thread, _call, function, event, context
             )

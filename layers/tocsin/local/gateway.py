@@ -15,19 +15,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from tocsin.local import health
+from tocsin.local.functions import FUNCTIONS
 from tocsin.local.integration import INTEGRATION_SECONDS, Integration
-from tocsin.local.layout import GATEWAY, Layout
+from tocsin.local.layout import GATEWAY, STREAM, Layout
 from tocsin.local.proxy import BodyTooLarge, ReverseProxy
 from tocsin.local.serve import serve
 
 __all__ = ["application"]
 
-ROUTES = {"/api/v1/ingest/": "ingest"}  # path prefix → function; the rest is the stream service's
-
 
 def application(layout: Layout) -> Starlette:
     """Return the gateway to the parts of a layout."""
-    stream = ReverseProxy(layout.url("stream"))
+    stream = ReverseProxy(layout.url(STREAM))
     client = httpx.AsyncClient(
         trust_env=False,
         timeout=httpx.Timeout(INTEGRATION_SECONDS, connect=2.0),
@@ -56,7 +55,8 @@ def application(layout: Layout) -> Starlette:
             Route("/healthz", healthz),
             *(
                 Route(prefix + "{proxy:path}", Integration(prefix, name, layout, client))
-                for prefix, name in ROUTES.items()
+                for name, function in FUNCTIONS.items()
+                for prefix in function.routes
             ),
             Mount("/", stream),
         ],

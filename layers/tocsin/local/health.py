@@ -8,14 +8,14 @@ from threading import Thread
 import httpx
 
 from tocsin.local.addresses import LOOPBACK
-from tocsin.local.layout import DYNAMODB, GATEWAY, Layout
+from tocsin.local.layout import DYNAMODB, GATEWAY, STREAM, VALKEY, Layout
 
 __all__ = ["LOOK_SECONDS", "READY", "ask_gateway", "report", "serve_health", "wait_for"]
 
 READY = "ready"
 LOOK_SECONDS = 0.1
 _TIMEOUT_SECONDS = 2.0
-_PATHS = {DYNAMODB: "/_ministack/health", "stream": "/healthz"}
+_PATHS = {DYNAMODB: "/_ministack/health", STREAM: "/healthz"}  # the others' is /health
 
 
 async def report(layout: Layout, client: httpx.AsyncClient) -> Mapping[str, str]:
@@ -46,7 +46,7 @@ async def wait_for(client: httpx.AsyncClient, layout: Layout, name: str) -> None
 async def _state(layout: Layout, name: str, client: httpx.AsyncClient) -> str:
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
-            if name == "valkey":
+            if name == VALKEY:
                 return await _ping(layout.ports[name])
             response = await client.get(layout.url(name) + _PATHS.get(name, "/health"))
     except TimeoutError:

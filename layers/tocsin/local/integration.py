@@ -15,7 +15,7 @@ from tocsin.local.apigateway import (
     proxy_response,
 )
 from tocsin.local.invoke import answer_of, invocation_path
-from tocsin.local.layout import FUNCTIONS, GATEWAY, Layout
+from tocsin.local.layout import GATEWAY, Layout
 from tocsin.local.proxy import Disconnected, read_body
 
 __all__ = ["INTEGRATION_SECONDS", "Integration"]
@@ -33,7 +33,7 @@ class Integration:
         self._resource = prefix + "{proxy+}"
         self._port = layout.ports[GATEWAY]
         self._function = function
-        self._url = layout.url(FUNCTIONS[function]) + invocation_path(function)
+        self._url = layout.hosts[function] + invocation_path(function)
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,24 +1,11 @@
-"""What an event source mapping works on: its settings, stream records, and batches of them."""
+"""What an event source mapping works on: stream records, and batches of them."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-__all__ = ["Discarded", "Invocation", "MappingSettings", "Record"]
-
-
-@dataclass(frozen=True, slots=True)
-class MappingSettings:
-    """The mapping's settings, by AWS' names and with its meanings; -1 is unlimited."""
-
-    batch_size: int = 100
-    maximum_batching_window_ms: int = 0
-    maximum_retry_attempts: int = -1
-    maximum_record_age_seconds: int = -1
-    bisect_batch_on_function_error: bool = False
-    report_batch_item_failures: bool = True
-    event_names: frozenset[str] = frozenset({"INSERT"})  # the filter's eventName
+__all__ = ["Discarded", "Invocation", "Record"]
 
 
 @dataclass(frozen=True, slots=True)

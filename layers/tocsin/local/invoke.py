@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from tocsin.local.functions import PROCESSES, hosted
+
 __all__ = ["Answer", "Functions", "answer_of", "invocation_path"]
 
 
@@ -21,6 +23,12 @@ class Answer:
     def succeeded(self) -> bool:
         """Whether the function returned normally."""
         return self.status == 200 and self.function_error is None
+
+
+# Longer than an invocation and those that it waits for in its process: the host is what ends it.
+_INVOCATION_SECONDS = 30 + max(
+    sum(function.timeout_seconds for function in hosted(process)) for process in PROCESSES
+)
 
 
 def invocation_path(function: str) -> str:
@@ -44,8 +52,8 @@ class Functions:
     def __init__(self, hosts: Mapping[str, str]) -> None:
         """Take the address of each function's host."""
         self._urls = {name: host + invocation_path(name) for name, host in hosts.items()}
-        # Longer than any function's timeout: its host is what ends an invocation.
-        self._client = httpx.Client(trust_env=False, timeout=httpx.Timeout(150, connect=2))
+        timeout = httpx.Timeout(_INVOCATION_SECONDS, connect=2)
+        self._client = httpx.Client(trust_env=False, timeout=timeout)
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,15 +8,16 @@ from pathlib import Path
 import orjson
 
 from tocsin.local.addresses import LOOPBACK
+from tocsin.local.functions import FUNCTIONS, PROCESSES
 
-__all__ = ["DYNAMODB", "FUNCTIONS", "GATEWAY", "NAMES", "Layout"]
+__all__ = ["DYNAMODB", "GATEWAY", "NAMES", "POLLER", "STREAM", "VALKEY", "Layout"]
 
 DYNAMODB = "dynamodb"
+VALKEY = "valkey"
+POLLER = "poller"
+STREAM = "stream"
 GATEWAY = "gateway"
-NAMES = (DYNAMODB, "valkey", "ingest", "fanout", "project", "poller", "stream", GATEWAY)
-
-# Which part hosts which function.
-FUNCTIONS = {"ingest": "ingest", "fanout": "fanout", "project": "project", "sweeper": "project"}
+NAMES = (DYNAMODB, VALKEY, *PROCESSES, POLLER, STREAM, GATEWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Layout:
     def url(self, part: str) -> str:
         """The address of a part's HTTP server."""
         return f"http://{LOOPBACK}:{self.ports[part]}"
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """The address of each function's host, by the function's name."""
+        return {name: self.url(function.process) for name, function in FUNCTIONS.items()}
 
     @property
     def state(self) -> Path:
@@ -64,7 +70,7 @@ class Layout:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "TOCSIN_VALKEY_URL": f"valkey://{LOOPBACK}:{self.ports['valkey']}",
+            "TOCSIN_VALKEY_URL": f"valkey://{LOOPBACK}:{self.ports[VALKEY]}",
             "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
             "POWERTOOLS_TRACE_DISABLED": "true",
             "NO_PROXY": LOOPBACK,

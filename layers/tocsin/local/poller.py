@@ -1,4 +1,4 @@
-"""Lambda's event source mappings, journal → fan-out and ledger → project: ``… .poller PORT``.
+"""Lambda's event source mappings, from the tables' streams to the functions: ``… .poller PORT``.
 
 The decisions are :mod:`tocsin.local.mapping`'s, the calls :mod:`tocsin.local.polling`'s.
 ``GET /health`` on ``PORT`` answers 200 while the streams can be read. On SIGTERM it delivers what
@@ -9,17 +9,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from threading import Thread
 
 import boto3
 from botocore.config import Config
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tocsin.local.functions import FUNCTIONS, Consumes, MappingSettings
 from tocsin.local.health import serve_health
-from tocsin.local.invocations import MappingSettings
 from tocsin.local.invoke import Functions
-from tocsin.local.layout import FUNCTIONS, Layout
+from tocsin.local.layout import Layout
 from tocsin.local.polling import Poller
 from tocsin.local.reader import Checkpoint, StreamReader
 from tocsin.local.schedule import Schedule
@@ -27,19 +26,18 @@ from tocsin.settings import StoreSettings
 
 __all__ = ["PollerSettings", "to_queue"]
 
-
-_PROJECT = MappingSettings(batch_size=1_000, maximum_batching_window_ms=2_000)
+_CONSUMERS = {name: each.consumes for name, each in FUNCTIONS.items() if each.consumes}
 
 
 class PollerSettings(BaseSettings):
-    """Fan-out's mapping as it is deployed; ``TOCSIN_POLLER_MAPPING`` (JSON) changes it.
+    """Fan-out's mapping, which ``TOCSIN_POLLER_MAPPING`` (JSON) changes.
 
     ``on_failure_queue_url`` is an SQS queue that is told of records that were given up.
     """
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_POLLER_", frozen=True)
 
-    mapping: MappingSettings = MappingSettings(bisect_batch_on_function_error=True)
+    mapping: MappingSettings = _CONSUMERS["fanout"].here
     on_failure_queue_url: str | None = None
 
 
@@ -52,40 +50,47 @@ def to_queue(url: str) -> Callable[[str], object]:
 def main(port: int) -> None:
     """Run in this process's environment until SIGTERM."""
     layout = Layout.from_env(os.environ)
-    tables, settings = StoreSettings(), PollerSettings()
-    functions = Functions({name: layout.url(host) for name, host in FUNCTIONS.items()})
+    settings = PollerSettings()
+    functions = Functions(layout.hosts)
     on_failure = to_queue(settings.on_failure_queue_url) if settings.on_failure_queue_url else None
-    fanout = Poller(
-        settings.mapping,
-        *_reader(tables.journal_table, layout.home / "checkpoint.json"),
-        functions,
-        on_failure,
+    first, *others = (
+        Poller(
+            settings.mapping if name == "fanout" else consumes.here,
+            *_reader(name, consumes, layout),
+            functions,
+            on_failure,
+            function=name,
+        )
+        for name, consumes in _CONSUMERS.items()
     )
-    project = Poller(
-        _PROJECT,
-        *_reader(tables.ledger_table, layout.home / "checkpoint-ledger.json"),
-        functions,
-        function="project",
-    )
-    signal.signal(signal.SIGTERM, lambda *_: fanout.stopping.set())
-    schedule = Schedule(functions, begin=fanout.began, stopping=fanout.stopping)
-    Thread(target=schedule.run, daemon=True).start()
-    projecting = Thread(target=project.run, daemon=True)
-    projecting.start()
-    serve_health(port, lambda: fanout.reading and project.reading)
-    fanout.run()
-    project.stopping.set()
-    projecting.join()
+    signal.signal(signal.SIGTERM, lambda *_: first.stopping.set())
+    for name, function in FUNCTIONS.items():
+        if function.every:
+            schedule = Schedule(
+                functions, name, function.every, begin=first.began, stopping=first.stopping
+            )
+            Thread(target=schedule.run, daemon=True).start()
+    threads = [Thread(target=each.run, daemon=True) for each in others]
+    for thread in threads:
+        thread.start()
+    serve_health(port, lambda: first.reading and all(each.reading for each in others))
+    first.run()
+    for each in others:  # they read what the first one's function still wrote
+        each.stopping.set()
+    for thread in threads:
+        thread.join()
     functions.close()
 
 
-def _reader(table: str, path: Path) -> tuple[StreamReader, Checkpoint]:
+def _reader(name: str, consumes: Consumes, layout: Layout) -> tuple[StreamReader, Checkpoint]:
     # Failures surface at once: the poller's loop is the retry.
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20)
-    checkpoint = Checkpoint(path)
+    settings = StoreSettings()
+    names = {"journal": settings.journal_table, "ledger": settings.ledger_table}
+    checkpoint = Checkpoint(layout.home / f"checkpoint-{name}.json")
     tables = boto3.client("dynamodb", config=config)
     streams = boto3.client("dynamodbstreams", config=config)
-    return StreamReader(tables, streams, table, checkpoint), checkpoint
+    return StreamReader(tables, streams, names[consumes.table], checkpoint), checkpoint
 
 
 if __name__ == "__main__":

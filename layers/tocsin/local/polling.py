@@ -6,7 +6,8 @@ from threading import Event
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tocsin.local.invocations import Discarded, Invocation, MappingSettings
+from tocsin.local.functions import MappingSettings
+from tocsin.local.invocations import Discarded, Invocation
 from tocsin.local.invoke import Functions
 from tocsin.local.mapping import EventSourceMapping
 from tocsin.local.reader import Checkpoint, StreamReader

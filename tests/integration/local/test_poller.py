@@ -4,7 +4,7 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -23,12 +23,12 @@ from support.product import until
 from tocsin.domain.batch import Batch, pack
 from tocsin.domain.ids import new_batch_id
 from tocsin.local.addresses import LOOPBACK, reserve
-from tocsin.local.invocations import MappingSettings
+from tocsin.local.functions import FUNCTIONS, Every, MappingSettings
 from tocsin.local.invoke import Functions
 from tocsin.local.poller import to_queue
 from tocsin.local.polling import Poller
 from tocsin.local.reader import Checkpoint, StreamReader
-from tocsin.local.schedule import AT_START, Schedule
+from tocsin.local.schedule import Schedule
 
 FAILED = JSONResponse({}, headers={"X-Amz-Function-Error": "Unhandled"})
 DONE = JSONResponse({"batchItemFailures": []})
@@ -257,11 +257,14 @@ def test_what_is_given_up_is_told_to_the_on_failure_queue(
 
 def test_the_sweeper_looks_at_everything_at_the_start_until_that_works() -> None:
     host = Host(answer=lambda event: FAILED if len(host.events) < 3 else DONE)
+    every = FUNCTIONS["sweeper"].every
+    assert isinstance(every, Every)
+    often = replace(every, seconds=0.01)
     begin, stopping = Event(), Event()
     with served(host.app) as port:
         functions = Functions({"sweeper": f"http://{LOOPBACK}:{port}"})
         schedule = Schedule(
-            functions, begin=begin, stopping=stopping, period_seconds=0.01, retry_seconds=0.01
+            functions, "sweeper", often, begin=begin, stopping=stopping, retry_seconds=0.01
         )
         thread = Thread(target=schedule.run)
         thread.start()
@@ -271,5 +274,5 @@ def test_the_sweeper_looks_at_everything_at_the_start_until_that_works() -> None
         thread.join(10)
         functions.close()
 
-    at_start = json.loads(AT_START)
+    at_start = json.loads(every.at_start_here)
     assert host.events[:5] == [at_start, at_start, at_start, {}, {}]

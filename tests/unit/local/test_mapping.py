@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tocsin.local.invocations import Discarded, MappingSettings, Record
+from tocsin.local.functions import MappingSettings
+from tocsin.local.invocations import Discarded, Record
 from tocsin.local.mapping import EventSourceMapping
 
 DEPLOYED = MappingSettings()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tocsin.local.functions import FUNCTIONS
 from tocsin.local.layout import NAMES, Layout
 from tocsin.local.parts import environment, parts
 from tocsin.settings import FanoutSettings, IngestSettings, StreamSettings
@@ -40,3 +41,9 @@ def test_the_environment_is_what_each_function_reads() -> None:
 
 def test_a_part_reads_back_where_the_others_are() -> None:
     assert Layout.from_env(LAYOUT.env) == LAYOUT
+
+
+def test_a_host_may_end_its_longest_invocation_before_it_is_killed() -> None:
+    described = {part.name: part for part in parts(LAYOUT, CHECKOUT)}
+    for function in FUNCTIONS.values():
+        assert described[function.process].stop_seconds > function.timeout_seconds

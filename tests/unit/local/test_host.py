@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tocsin.local.environment import MAX_PAYLOAD_BYTES, Function
-from tocsin.local.function import application
+from tocsin.local.host import application
 
 RELEASED = threading.Event()
 
@@ -20,6 +20,7 @@ def echo(event: Any, context: Any) -> Any:
         "arn": context.invoked_function_arn,
         "request_id": context.aws_request_id,
         "left": context.get_remaining_time_in_millis(),
+        "memory": context.memory_limit_in_mb,
     }
 
 
@@ -52,7 +53,7 @@ def client(discarded: list[str]) -> Iterator[TestClient]:
         discarded.append("process")
 
     functions = {
-        name: Function(name, handler, 0.2 if name == "hanging" else 30)
+        name: Function(name, handler, 0.2 if name == "hanging" else 30, memory_mb=1024)
         for name, handler in HANDLERS.items()
     }
     RELEASED.clear()
@@ -76,6 +77,7 @@ def test_the_handler_gets_the_event_and_a_context(client: TestClient) -> None:
     assert result["arn"].endswith(":function:echo")
     assert result["request_id"] == answer.headers["X-Amzn-RequestId"]
     assert 0 < result["left"] <= 30_000
+    assert result["memory"] == 1024
 
 
 def test_an_exception_is_a_function_error(

@@ -1,13 +1,14 @@
 """A Lambda host: serves the deployed handlers through Lambda's own Invoke API.
 
-``python -m tocsin.local.function PORT NAME=TIMEOUT_SECONDS...`` imports ``functions.NAME.handler``
-and answers ``POST /2015-03-31/functions/NAME/invocations`` as Lambda does (a synchronous
-invocation: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html), and ``GET /health``.
+``python -m tocsin.local.host PORT PROCESS`` imports ``functions.NAME.handler`` for each function of
+the process (:mod:`~tocsin.local.functions`) and answers ``GET /health`` and, as Lambda does,
+``POST /2015-03-31/functions/NAME/invocations`` (a synchronous invocation:
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
 """
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 
 import orjson
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tocsin.local.environment import MAX_PAYLOAD_BYTES, Environment, Function
+from tocsin.local.functions import LocalFunction, hosted
 from tocsin.local.serve import serve
 
 __all__ = ["application", "load"]
@@ -25,16 +27,21 @@ __all__ = ["application", "load"]
 TIMED_OUT = 70  # the exit status of an environment whose handler did not end in time
 
 
-def load(timeouts: Mapping[str, float]) -> dict[str, Function]:
-    """Import the handlers of the named functions; the first gives the process its Lambda name."""
+def load(functions: Sequence[LocalFunction]) -> dict[str, Function]:
+    """Import the functions' handlers; the first gives the process its Lambda name."""
     os.environ |= {
-        "AWS_LAMBDA_FUNCTION_NAME": next(iter(timeouts)),
+        "AWS_LAMBDA_FUNCTION_NAME": functions[0].name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }
     return {
-        name: Function(name, import_module(f"functions.{name}.handler").handler, seconds)
-        for name, seconds in timeouts.items()
+        each.name: Function(
+            each.name,
+            import_module(f"functions.{each.name}.handler").handler,
+            each.timeout_seconds,
+            each.memory_mb,
+        )
+        for each in functions
     }
 
 
@@ -91,5 +98,6 @@ async def _exit() -> None:
 
 
 if __name__ == "__main__":
-    timeouts = {name: float(seconds) for name, seconds in (a.split("=") for a in sys.argv[2:])}
-    serve(application(load(timeouts), _exit), int(sys.argv[1]), int(max(timeouts.values())))
+    functions = hosted(sys.argv[2])
+    graceful_seconds = max(each.timeout_seconds for each in functions)
+    serve(application(load(functions), _exit), int(sys.argv[1]), graceful_seconds)

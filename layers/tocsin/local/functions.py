@@ -1,0 +1,136 @@
+"""The functions that run here: one row for each, which the other modules read.
+
+Another function is another row, and a ``handler.py`` in its folder of ``functions/``. What stands
+here is as deployed, unless it is named ``…_here``: ``tests/infra/synth/test_local_functions.py``
+compares the two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+__all__ = [
+    "FUNCTIONS",
+    "PROCESSES",
+    "Consumes",
+    "Every",
+    "LocalFunction",
+    "MappingSettings",
+    "hosted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSettings:
+    """The mapping's settings, by AWS' names and with its meanings; -1 is unlimited."""
+
+    batch_size: int = 100
+    maximum_batching_window_ms: int = 0
+    maximum_retry_attempts: int = -1
+    maximum_record_age_seconds: int = -1
+    bisect_batch_on_function_error: bool = False
+    report_batch_item_failures: bool = True
+    event_names: frozenset[str] = frozenset({"INSERT"})  # the filter's eventName
+
+
+@dataclass(frozen=True, slots=True)
+class Consumes:
+    """The table whose stream invokes a function, and how (an event source mapping)."""
+
+    table: Literal["journal", "ledger"]
+    batch_size: int
+    window_ms: int  # how long a batch waits for more, unless a deployment chooses otherwise
+    # Shorter: who tries Tocsin out should not wait, and invocations and writes cost nothing here.
+    window_here_ms: int
+    # The records that are meant, by their partition key. Not applied here: it saves invocations,
+    # and the handler passes over the others all the same.
+    key_prefix: str = ""
+
+    @property
+    def deployed(self) -> MappingSettings:
+        """The mapping as it is deployed; no record is ever given up."""
+        return MappingSettings(
+            batch_size=self.batch_size,
+            maximum_batching_window_ms=self.window_ms,
+            bisect_batch_on_function_error=True,
+        )
+
+    @property
+    def here(self) -> MappingSettings:
+        """The mapping on this machine."""
+        return replace(self.deployed, maximum_batching_window_ms=self.window_here_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """How often a function is invoked by the clock; the event is ``{}``."""
+
+    seconds: float
+    at_start_here: bytes = b"{}"  # the first event, sent as soon as the streams can be read
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFunction:
+    """One function; ``functions/<name>/handler.py`` is its code."""
+
+    name: str
+    timeout_seconds: int
+    memory_mb: int
+    routes: tuple[str, ...] = ()  # the path prefixes of the requests that it answers
+    consumes: Consumes | None = None
+    every: Every | None = None
+    beside_here: str | None = None  # whose process it shares: it runs too rarely for its own
+
+    @property
+    def process(self) -> str:
+        """The part that hosts it."""
+        return self.beside_here or self.name
+
+
+# In the order in which they work: what one still writes at the end reaches those after it.
+FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
+    function.name: function
+    for function in (
+        LocalFunction(
+            "ingest",
+            timeout_seconds=29,
+            memory_mb=512,
+            routes=("/api/v1/ingest/",),
+        ),
+        LocalFunction(
+            "fanout",
+            timeout_seconds=60,
+            memory_mb=1024,
+            consumes=Consumes("journal", batch_size=100, window_ms=1_000, window_here_ms=0),
+        ),
+        LocalFunction(
+            "project",
+            timeout_seconds=60,
+            memory_mb=1024,
+            consumes=Consumes(
+                "ledger",
+                batch_size=1_000,
+                window_ms=30_000,
+                window_here_ms=2_000,
+                key_prefix="segment#",
+            ),
+        ),
+        LocalFunction(
+            "sweeper",
+            timeout_seconds=60,
+            memory_mb=1024,
+            # The emulator's streams begin anew with it, so what was accepted and not sealed before
+            # its restart comes through no stream: at the start it looks at everything, however
+            # young.
+            every=Every(300, at_start_here=b'{"min_age_seconds":0}'),
+            beside_here="project",
+        ),
+    )
+}
+
+PROCESSES: Final = tuple(dict.fromkeys(function.process for function in FUNCTIONS.values()))
+
+
+def hosted(process: str) -> tuple[LocalFunction, ...]:
+    """Return the functions of one process; the first gives it its Lambda name."""
+    return tuple(each for each in FUNCTIONS.values() if each.process == process)

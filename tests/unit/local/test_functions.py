@@ -1,0 +1,41 @@
+"""The table of the functions, as the other modules read it."""
+
+from pathlib import Path
+
+import pytest
+
+import functions
+from tocsin.local.functions import FUNCTIONS, PROCESSES, hosted
+
+HANDLERS = {path.parent.name for path in Path(functions.__path__[0]).glob("*/handler.py")}
+
+
+def test_every_handler_has_a_row() -> None:
+    assert FUNCTIONS.keys() == HANDLERS
+
+
+def test_every_function_is_hosted_once() -> None:
+    assert [each for process in PROCESSES for each in hosted(process)] == list(FUNCTIONS.values())
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_process_has_the_name_of_its_first_function(process: str) -> None:
+    assert hosted(process)[0].name == process
+
+
+def test_something_invokes_every_function() -> None:
+    for function in FUNCTIONS.values():
+        assert function.routes or function.consumes or function.every
+
+
+def test_who_seals_is_drained_before_who_reads_what_was_sealed() -> None:
+    """The journal's consumer writes the ledger to its end, and only then the others stop."""
+    tables = [each.consumes.table for each in FUNCTIONS.values() if each.consumes]
+    assert tables[0] == "journal"
+    assert set(tables[1:]) == {"ledger"}
+
+
+def test_no_route_hides_another() -> None:
+    routes = [route for function in FUNCTIONS.values() for route in function.routes]
+    for route in routes:
+        assert [each for each in routes if each.startswith(route)] == [route]
