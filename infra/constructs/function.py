@@ -1,6 +1,7 @@
 """A Lambda function of ours: ARM, Python 3.13, a role and a log group of its own."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -13,9 +14,20 @@ from infra.config import Config
 from infra.constructs.layers import RUNTIME, Layers
 from infra.constructs.logs import Logs
 from infra.constructs.signals import Emitted
+from infra.constructs.tables import Tables
 from infra.constructs.valkey import Valkey
 
-__all__ = ["Function"]
+__all__ = ["Function", "Props"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Props:
+    """What a stack's functions are made with. Each takes of it what it needs, and no more."""
+
+    config: Config
+    layers: Layers
+    tables: Tables
+    valkey: Valkey | None = None
 
 
 class Function(lambda_.Function):
@@ -27,8 +39,7 @@ class Function(lambda_.Function):
         id: str,
         *,
         name: str,
-        config: Config,
-        layers: Layers,
+        props: Props,
         environment: Mapping[str, str],
         timeout: Duration,
         memory_mb: int = 512,
@@ -38,6 +49,7 @@ class Function(lambda_.Function):
         reserved_concurrency: int | None = None,
     ) -> None:
         """Deploy the handler, unless ``code`` and ``handler`` name something else."""
+        config, layers = props.config, props.layers
         self.emitted = Emitted(config, name)
         logs = Logs(scope, f"{id}Logs", config=config)
         role = _role(scope, f"{id}Role", in_vpc=valkey is not None)

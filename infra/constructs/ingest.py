@@ -6,11 +6,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.config import Config
-from infra.constructs.function import Function
-from infra.constructs.layers import Layers
+from infra.constructs.function import Function, Props
 from infra.constructs.signals import Alarms, graph
-from infra.constructs.tables import Tables
 
 __all__ = ["Ingest"]
 
@@ -18,19 +15,17 @@ __all__ = ["Ingest"]
 class Ingest(Function):
     """``functions/ingest``: may look up keys and orgs, count, and add to the journal."""
 
-    def __init__(
-        self, scope: Construct, id: str, *, config: Config, layers: Layers, tables: Tables
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
         """Create the function."""
+        tables = props.tables
         super().__init__(
             scope,
             id,
             name="ingest",
-            config=config,
-            layers=layers,
+            props=props,
             environment={
                 **tables.environment,
-                "TOCSIN_RETENTION_DAYS": str(config.retention_days),
+                "TOCSIN_RETENTION_DAYS": str(props.config.retention_days),
             },
             timeout=Duration.seconds(29),  # the gateway answers 504 after 30
         )

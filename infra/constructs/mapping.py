@@ -10,8 +10,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from infra.constructs.function import Function
+from infra.constructs.signals import Alarms
 
-__all__ = ["age_of", "consume"]
+__all__ = ["age_of", "alarm_consumer", "consume"]
 
 
 def consume(
@@ -51,6 +52,21 @@ def consume(
     assert isinstance(raw, lambda_.CfnEventSourceMapping)  # noqa: S101 (for the type)
     raw.maximum_retry_attempts = -1
     raw.maximum_record_age_in_seconds = -1
+
+
+def alarm_consumer(
+    function: Function,
+    alarms: Alarms,
+    name: str,
+    *,
+    errors: str,
+    behind: str,
+    behind_seconds: int,
+) -> None:
+    """Alarm when a function on a stream fails, and when it is so far behind: what each means."""
+    alarms.above(f"{name}Errors", function.metric_errors(), 0, errors, periods=2)
+    age = age_of(function)
+    alarms.above(f"{name}Behind", age, 1_000 * behind_seconds, behind, periods=5)
 
 
 def age_of(function: Function) -> cloudwatch.Metric:

@@ -7,12 +7,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.config import Config
-from infra.constructs.function import Function
-from infra.constructs.layers import Layers
-from infra.constructs.mapping import age_of, consume
+from infra.constructs.function import Function, Props
+from infra.constructs.mapping import age_of, alarm_consumer, consume
 from infra.constructs.signals import Alarms, graph
-from infra.constructs.tables import Tables
 
 __all__ = ["Project"]
 
@@ -24,16 +21,14 @@ _WINDOW_SECONDS = 30  # a projected item costs a write however many events chang
 class Project(Function):
     """``functions/project``: sessions, agents and usage; on the ledger's stream."""
 
-    def __init__(
-        self, scope: Construct, id: str, *, config: Config, layers: Layers, tables: Tables
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
         """Create the function and its event source mapping."""
+        tables = props.tables
         super().__init__(
             scope,
             id,
             name="project",
-            config=config,
-            layers=layers,
+            props=props,
             environment=tables.environment,
             timeout=Duration.seconds(60),
             memory_mb=1024,
@@ -55,8 +50,7 @@ class Project(Function):
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
         alarms.above("BrokenLedgers", self.emitted("BrokenLedgers"), 0, _BROKEN)
-        alarms.above("ProjectErrors", self.metric_errors(), 0, _ERRORS, periods=2)
-        alarms.above("ProjectBehind", age_of(self), 300_000, _BEHIND, periods=5)
+        alarm_consumer(self, alarms, "Project", errors=_ERRORS, behind=_BEHIND, behind_seconds=300)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""

@@ -12,9 +12,7 @@ from constructs import Construct
 
 from infra import assets
 from infra.acknowledge import acknowledge
-from infra.config import Config
-from infra.constructs.function import Function
-from infra.constructs.layers import Layers
+from infra.constructs.function import Function, Props
 from infra.constructs.signals import Alarms, graph
 from infra.constructs.stream import (
     READ_TIMEOUT_SECONDS,
@@ -22,8 +20,6 @@ from infra.constructs.stream import (
     allow_stream,
     stream_environment,
 )
-from infra.constructs.tables import Tables
-from infra.constructs.valkey import Valkey
 
 __all__ = ["StreamFunction"]
 
@@ -39,25 +35,16 @@ class StreamFunction(Construct):
     One environment serves one connection, and is paid for as long as that lasts.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: Config,
-        layers: Layers,
-        tables: Tables,
-        valkey: Valkey | None,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
         """Create the function and its API."""
         super().__init__(scope, id)
+        config, tables, valkey = props.config, props.tables, props.valkey
         self._metrics = StreamMetrics(config)
         self.function = Function(
             self,
             "Function",
             name="stream",
-            config=config,
-            layers=layers,
+            props=props,
             code=lambda_.Code.from_asset(str(assets.web_function("stream"))),
             handler="functions/stream/run.sh",
             environment={

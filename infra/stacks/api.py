@@ -4,6 +4,7 @@ from aws_cdk import CfnOutput
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.function import Props
 from infra.constructs.ingest import Ingest
 from infra.constructs.layers import Layers
 from infra.constructs.tables import Tables
@@ -22,7 +23,8 @@ class ApiStack(TocsinStack):
         """Create the API."""
         super().__init__(scope, "api", config=config, description="API and ingest function")
         layers = Layers(self, "Layers", profile=profile)
-        self.ingest = Ingest(self, "Ingest", config=config, layers=layers, tables=tables)
+        props = Props(config=config, layers=layers, tables=tables)
+        self.ingest = Ingest(self, "Ingest", props=props)
         routes = {"/api/v1/ingest/": self.ingest}
         self.gateway = profile.gateway(self, "Gateway", routes=routes, config=config)
         about = "The API's own address: ingestion without CloudFront"

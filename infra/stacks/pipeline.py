@@ -4,6 +4,7 @@ from constructs import Construct
 
 from infra.config import Config
 from infra.constructs.fanout import Fanout
+from infra.constructs.function import Props
 from infra.constructs.layers import Layers
 from infra.constructs.project import Project
 from infra.constructs.sweeper import Sweeper
@@ -30,10 +31,7 @@ class PipelineStack(TocsinStack):
         """Create the functions, the streams' mappings and the schedule."""
         super().__init__(scope, "pipeline", config=config, description="fan-out, project, sweeper")
         layers = Layers(self, "Layers", profile=profile)
-        self.fanout = Fanout(
-            self, "Fanout", config=config, layers=layers, tables=tables, valkey=valkey
-        )
-        self.project = Project(self, "Project", config=config, layers=layers, tables=tables)
-        self.sweeper = Sweeper(
-            self, "Sweeper", config=config, layers=layers, tables=tables, valkey=valkey
-        )
+        props = Props(config=config, layers=layers, tables=tables, valkey=valkey)
+        self.fanout = Fanout(self, "Fanout", props=props)
+        self.project = Project(self, "Project", props=props)
+        self.sweeper = Sweeper(self, "Sweeper", props=props)

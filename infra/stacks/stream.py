@@ -3,6 +3,7 @@
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.function import Props
 from infra.constructs.layers import Layers
 from infra.constructs.network import Network
 from infra.constructs.stream_function import StreamFunction
@@ -49,6 +50,5 @@ class LambdaStack(TocsinStack):
         """Create the function and its API."""
         super().__init__(scope, "stream-lambda", config=config, description="SSE on Lambda")
         layers = Layers(self, "Layers", lock="stream", profile=profile)
-        self.host = StreamFunction(
-            self, "Stream", config=config, layers=layers, tables=tables, valkey=valkey
-        )
+        props = Props(config=config, layers=layers, tables=tables, valkey=valkey)
+        self.host = StreamFunction(self, "Stream", props=props)
