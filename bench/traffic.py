@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from tocsin.domain.times import iso
+
 __all__ = ["AGENTS", "BATCHES", "SESSIONS", "SHAPES", "bodies", "body", "events"]
 
 BATCHES = (1, 25, 250)
@@ -89,7 +91,7 @@ def events(shape: str | None = None, seed: int = _SEED) -> Iterator[dict[str, An
     while True:
         moment += timedelta(milliseconds=random.randint(1, 20))
         make = makers[shape or random.choice(SHAPES)]
-        at = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = iso(moment)
         yield make(random, at, agents, sessions)
 
 

@@ -4,13 +4,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tocsin.cli._connection import home
 from tocsin.cli._failure import REFUSED, UNREACHABLE, USAGE, Failure
+from tocsin.domain.times import utc
 
 if TYPE_CHECKING:
     from tocsin.bootstrap.admin import Admin
@@ -63,4 +63,4 @@ def _use_local_tables() -> None:
 
 def moment(at_ms: int) -> str:
     """Return a Unix time in milliseconds as people read it, in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return utc(at_ms).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,10 +1,11 @@
 """What the module gives back of its log without a connection."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import chain, islice
 
 from tocsin.domain.limits import MAX_LIST_EVENTS
+from tocsin.domain.times import ms_of
 from tocsin.embedded._events import StreamEvent, shown
 from tocsin.services.reading.past import Past
 from tocsin.services.reading.selection import received_since
@@ -12,8 +13,6 @@ from tocsin.services.stream.parts import StreamParts
 from tocsin.wire import kavach
 
 __all__ = ["newest", "since_ms", "types_named"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def newest(
@@ -35,7 +34,7 @@ def since_ms(moment: datetime) -> int:
     """
     if moment.tzinfo is None:
         raise ValueError("since has no time zone: use datetime.now(UTC) and the like")
-    return -((_EPOCH - moment) // timedelta(milliseconds=1))
+    return ms_of(moment)
 
 
 def types_named(types: Collection[str]) -> frozenset[str]:

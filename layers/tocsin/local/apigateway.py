@@ -8,9 +8,10 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
+
+from tocsin.domain.times import utc
 
 __all__ = [
     "HOP_BY_HOP",
@@ -131,9 +132,7 @@ def proxy_event(
             "path": f"/{_STAGE}{request.path}",
             "protocol": "HTTP/1.1",
             "requestId": request_id,
-            "requestTime": datetime.fromtimestamp(now_ms / 1000, UTC).strftime(
-                "%d/%b/%Y:%H:%M:%S +0000"
-            ),
+            "requestTime": utc(now_ms).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "requestTimeEpoch": now_ms,
             "resourceId": _API,
             "resourcePath": resource,

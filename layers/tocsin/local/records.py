@@ -2,12 +2,13 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
+from tocsin.domain.times import iso_ms
 from tocsin.local.invocations import Discarded, Record
 
 __all__ = ["discarded_message", "lambda_record"]
@@ -50,23 +51,18 @@ def discarded_message(
             "functionError": "Unhandled",
         },
         "version": "1.0",
-        "timestamp": _iso(now_ms),
+        "timestamp": iso_ms(now_ms),
         "DDBStreamBatchInfo": {
             "shardId": shard_id,
             "startSequenceNumber": first.sequence_number,
             "endSequenceNumber": last.sequence_number,
-            "approximateArrivalOfFirstRecord": _iso(first.created_at_ms),
-            "approximateArrivalOfLastRecord": _iso(last.created_at_ms),
+            "approximateArrivalOfFirstRecord": iso_ms(first.created_at_ms),
+            "approximateArrivalOfLastRecord": iso_ms(last.created_at_ms),
             "batchSize": len(discarded.records),
             "streamArn": stream_arn,
         },
     }
     return orjson.dumps(message)
-
-
-def _iso(at_ms: int) -> str:
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _base64(value: Any) -> str:

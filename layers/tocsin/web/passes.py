@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -13,12 +12,12 @@ from tocsin.domain.errors import TocsinError, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.limits import TICKET_SECONDS
 from tocsin.domain.passes import Pass
+from tocsin.domain.times import iso_ms
 from tocsin.services.access.presented import Authorizer, Cookie
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.access.tickets import Tickets
 from tocsin.web.presented import caller_of, header_or_cookie, session_token
 from tocsin.wire import cookies
-from tocsin.wire.event import timestamp_of
 from tocsin.wire.problems import problem
 
 __all__ = ["Passes"]
@@ -95,8 +94,7 @@ def _said(key: ApiKey, sign_in: Pass | None) -> dict[str, Any]:
     """Return what is told of who one is; with a key, that never expires."""
     expires_at = None
     if sign_in is not None:
-        moment = datetime.fromtimestamp(sign_in.expires_at_ms / 1_000, UTC)
-        expires_at = timestamp_of(moment)
+        expires_at = iso_ms(sign_in.expires_at_ms)
     return {"org": key.org, "scopes": sorted(key.scopes), "expires_at": expires_at}
 
 

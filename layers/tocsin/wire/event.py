@@ -5,12 +5,12 @@ spelling (snake_case) and accepts both; messages to a sender use Igris' camelCas
 """
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AfterValidator, ConfigDict, Field, with_config
 
 from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS
+from tocsin.domain.times import iso, moment_of
 
 __all__ = [
     "CAMEL",
@@ -22,7 +22,6 @@ __all__ = [
     "IncomingEvent",
     "camel",
     "is_open_type",
-    "timestamp_of",
 ]
 
 TOOL_TYPES = frozenset({"tool_call", "completion", "embedding", "custom"})  # Igris
@@ -56,17 +55,10 @@ FROM_METADATA = {  # where Igris nests what is a field of its own here
 _CANONICAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
-def timestamp_of(moment: datetime) -> str:
-    """Return the canonical text of a moment: UTC, milliseconds, ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _timestamp(text: str) -> str:
     try:
-        moment = datetime.fromisoformat(text)
-        if _CANONICAL_TIME.fullmatch(text):
-            return text
-        return timestamp_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        moment = moment_of(text)
+        return text if _CANONICAL_TIME.fullmatch(text) else iso(moment)
     except (ValueError, OverflowError) as error:
         raise ValueError("Invalid ISO 8601 datetime") from error
 

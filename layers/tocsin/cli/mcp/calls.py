@@ -7,13 +7,14 @@ See https://modelcontextprotocol.io/specification.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import Any, Final
 
 import orjson
 
 from tocsin.cli.mcp.values import label, messages, storable
+from tocsin.domain.times import iso
 
 __all__ = ["MAX_PENDING", "Calls", "Recording"]
 
@@ -133,14 +134,13 @@ class Calls:
             metadata["cancelled"] = True
         if self._recording.arguments:
             metadata["arguments"] = call.arguments
-        at = call.at.astimezone(UTC).isoformat(timespec="milliseconds")
         event: Event = {
             "type": "tool_call",
             "toolName": call.tool,
             "serverId": self._recording.server or self._server or self._recording.command,
             "sessionId": self._recording.session,
             "action": "log" if latency_ms is None else "allow",
-            "timestamp": at.replace("+00:00", "Z"),
+            "timestamp": iso(call.at),
             "metadata": {"outcome": outcome, **metadata},
         }
         if self._client is not None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, OutcomeUnknown, QuotaExhausted
+from tocsin.domain.times import utc
 from tocsin.ports import Clock, Orgs, Quota
 
 __all__ = ["SETTINGS_CACHE_MS", "Allowance"]
@@ -65,7 +66,7 @@ class Allowance:
         return limit
 
     def _exhausted(self, batch: Batch, limit: int) -> QuotaExhausted:
-        now = datetime.fromtimestamp(batch.received_at_ms / 1000, UTC)
+        now = utc(batch.received_at_ms)
         renewed = (now.replace(day=1, hour=0, minute=0, second=0) + timedelta(days=32)).replace(
             day=1
         )
@@ -79,4 +80,4 @@ class Allowance:
 
 
 def _month(now_ms: int) -> str:
-    return datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m")
+    return utc(now_ms).strftime("%Y-%m")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from tocsin.domain import batch as batches
@@ -13,7 +12,7 @@ from tocsin.domain.canonical import canonical
 from tocsin.domain.errors import TooLarge
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_EVENT_BYTES
-from tocsin.wire.event import timestamp_of
+from tocsin.domain.times import iso_ms
 
 __all__ = ["Draft", "entries_of", "new_id"]
 
@@ -54,7 +53,7 @@ def entries_of(
         TooLarge: an event is over 256 KB.
         Malformed: an event is not I-JSON.
     """
-    received_at = timestamp_of(datetime.fromtimestamp(now_ms / 1000, UTC))
+    received_at = iso_ms(now_ms)
     defaults = {
         "action": "log",
         "compliance_tag": "default",

@@ -1,9 +1,9 @@
 """From a time to a place in the ledger, in a number of queries that its length does not change."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tocsin.domain.ids import batch_time_ms
+from tocsin.domain.times import moment_of, ms_of
 from tocsin.ports import Ledger
 
 __all__ = ["first_sealed_at", "seq_before", "time_ms"]
@@ -12,9 +12,6 @@ SKEW_MS: Final = 2_000  # by which the sealer's clock may be behind the receiver
 SEGMENTS_PER_READ: Final = 64
 READS: Final = 4
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-
 
 def time_ms(text: str) -> int | None:
     """Return the Unix time of an ISO 8601 text, rounded up to milliseconds; None: it is none.
@@ -22,9 +19,7 @@ def time_ms(text: str) -> int | None:
     Without an offset it is UTC.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return -((_EPOCH - moment) // _MILLISECOND)
+        return ms_of(moment_of(text))
     except (ValueError, OverflowError):
         return None
 

@@ -1,0 +1,47 @@
+"""Writing and reading points in time."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.domain.times import iso, iso_ms, moment_of, ms_of, utc
+
+LAST_MS = 253_402_300_799_999  # of the year 9999
+
+
+@given(st.integers(0, LAST_MS))
+def test_what_is_written_is_read_back(at_ms: int) -> None:
+    assert ms_of(moment_of(iso_ms(at_ms))) == ms_of(utc(at_ms)) == at_ms
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1_774_000_000_007, "2026-03-20T09:46:40.007Z"),
+        (LAST_MS, "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_time_is_written_in_utc_with_milliseconds(at_ms: int, text: str) -> None:
+    assert iso_ms(at_ms) == text
+
+
+def test_a_moment_of_another_zone_is_written_in_utc_and_cut_to_milliseconds() -> None:
+    there = timezone(timedelta(hours=2))
+    assert iso(datetime(2026, 1, 1, 1, 30, 0, 1_999, there)) == "2025-12-31T23:30:00.001Z"
+
+
+def test_a_text_without_an_offset_is_utc() -> None:
+    assert moment_of("2026-01-01T00:00:00") == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_part_of_a_millisecond_counts_as_a_whole_one() -> None:
+    moment = utc(5) + timedelta(microseconds=1)
+    assert (ms_of(utc(5)), ms_of(moment)) == (5, 6)
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(ValueError):
+        moment_of("yesterday")
