@@ -71,7 +71,7 @@ def _emitted(service: str, name: str) -> bool:
     if refused := re.fullmatch("Refused([A-Z].*)", name):
         return f"class {refused[1]}(" in (layer / "domain" / "errors.py").read_text()
     folders = ((ROOT / "functions" / service), (layer / "services"))
-    sources = "".join(path.read_text() for folder in folders for path in folder.glob("*.py"))
+    sources = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
     return f'"{re.sub("[0-9]+$", "", name)}' in sources
 
 
