@@ -1,4 +1,4 @@
-"""Run the benches: ``python -m bench [--list] [--minutes N] [--seed N] [NAME …]``.
+"""Run the benches: ``python -m bench [NAME …]``; ``--help`` says what can be chosen.
 
 Every figure that matters is a ratio to a baseline measured in the same run.
 """
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long chaos lasts (3)")
     parser.add_argument("--seed", type=int, help="repeats a run of chaos, as far as it goes")
+    parser.add_argument("--against", metavar="REV", help="imports: compare with a git revision")
     arguments = parser.parse_args()
     if arguments.list:
         for name, what in BENCHES.items():
@@ -40,7 +41,10 @@ def main() -> int:
         parser.error(f"no such bench: {', '.join(sorted(unknown))} (--list says what there is)")
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the fakes
     print(f"{machine()}\n")
-    options = {"chaos": {"minutes": arguments.minutes, "seed": arguments.seed}}
+    options = {
+        "chaos": {"minutes": arguments.minutes, "seed": arguments.seed},
+        "imports": {"against": arguments.against},
+    }
     failed = []
     for name in arguments.names or BENCHES:
         began = time.monotonic()
