@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,18 @@ from pydantic_settings import BaseSettings
 from starlette.routing import Route
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from fakes.stores import FakeClock
 from functions.ingest.handler import app as ingest
 from functions.stream.app import build
 from tocsin import settings
 from tocsin.bootstrap.stream import options, wire
 from tocsin.cli._app import app as command_line
+from tocsin.domain.keys import Scope
 from tocsin.local.poller import PollerSettings
+from tocsin.services.sealing.fanout import Report
+from tocsin.services.stream.meter import Meter
+from tocsin.wire.filters import Filter
+from tocsin.wire.page import Page
 
 ROOT = Path(__file__).parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -151,6 +158,18 @@ def test_every_variable_is_documented() -> None:
     }
     named |= {f"TOCSIN_POLLER_{field}".upper() for field in PollerSettings.model_fields}
     compare(named, set(VARIABLE.findall(TEXT)) & named)
+
+
+def test_every_filter_parameter_and_scope_is_documented() -> None:
+    routes = set(CODE.findall(section(REFERENCE, "Routes")))
+    filters = {each.name for each in fields(Filter) if each.init}
+    listing = {each.name for each in fields(Page)} - {"filter"}
+    assert sorted((filters | listing | set(Scope)) - routes) == []
+
+
+def test_every_metric_is_documented() -> None:
+    metrics = {*Report().counts, *Meter(FakeClock()).take([])}
+    assert sorted(metrics - set(CODE.findall(TEXT))) == []
 
 
 def test_every_make_target_is_documented() -> None:
