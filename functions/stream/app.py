@@ -28,7 +28,7 @@ from tocsin.services.stream.watch import Watch
 from tocsin.web.cors import Cors
 from tocsin.web.options import HttpOptions
 from tocsin.web.passes import Passes
-from tocsin.wire.dialects import GOVRIX, IGRIS, KAVACH, RAMPART
+from tocsin.wire.dialects import DIALECTS, IGRIS
 from tocsin.wire.problems import problem
 
 __all__ = ["build"]
@@ -79,12 +79,9 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
             body["status"] = "degraded"  # it serves, from the ledger
         return JSONResponse(body, 200 if health.ledger else 503)
 
-    streams: dict[str, ASGIApp] = {
-        "/api/v1/events": StreamOrList(stream(IGRIS), newest, http.bare_events_route),
-        "/v1/events/stream": stream(RAMPART),
-        "/api/v1/events/stream": stream(GOVRIX),
-        "/api/kavach/events/stream": stream(KAVACH),
-    }
+    streams: dict[str, ASGIApp] = {dialect.path: stream(dialect) for dialect in DIALECTS}
+    igris = streams[IGRIS.path]
+    streams[IGRIS.path] = StreamOrList(igris, newest, http.bare_events_route)
     return _Routes(
         streams,
         [

@@ -10,6 +10,7 @@ import httpx
 from tocsin import __version__
 from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
+from tocsin.domain.limits import HEARTBEAT_SECONDS
 
 __all__ = [
     "Since",
@@ -30,8 +31,8 @@ type Types = Iterable[str] | str
 _COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and give a tenth
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
-_STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=45.0)
-"""Three of the server's heartbeats (15 s): a connection that is silent for longer is dead."""
+_STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=3 * HEARTBEAT_SECONDS)
+"""Three of the server's heartbeats: a connection that is silent for longer is dead."""
 
 
 def http_options(url: str, api_key: str) -> dict[str, Any]:

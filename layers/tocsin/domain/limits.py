@@ -85,6 +85,12 @@ TICKET_SECONDS: Final = 60
 SIGN_IN_SECONDS: Final = 12 * 60 * 60
 """For which a browser stays signed in, unless set otherwise."""
 
+HEARTBEAT_SECONDS: Final = 15.0
+"""Of silence, after which a stream sends a heartbeat, unless its dialect's document differs."""
+
+KAVACH_HEARTBEAT_SECONDS: Final = 30.0
+"""The same in KavachOS' streams: the longest there is."""
+
 REVOCATION_SECONDS: Final = 60
 """Within which what is revoked stops everywhere."""
 

@@ -58,7 +58,7 @@ class EventStream:
         max_connections: int = 100,
         heartbeat_seconds: float = 30.0,
         recheck_seconds: float | None = 20.0,
-        path: str = "/api/kavach/events/stream",
+        path: str = KAVACH.path,
     ) -> None:
         """Open the log.
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.domain.limits import HEARTBEAT_SECONDS, KAVACH_HEARTBEAT_SECONDS
 from tocsin.wire import filters, frames, govrix, igris, kavach, rampart
 from tocsin.wire.filters import Query, Render
 
 __all__ = [
+    "DIALECTS",
     "GOVRIX",
     "IGRIS",
     "KAVACH",
@@ -23,12 +25,12 @@ class Heartbeat:
     """The comment that a stream sends after so many seconds without anything else."""
 
     data: bytes = frames.HEARTBEAT
-    seconds: float = 15.0
+    seconds: float = HEARTBEAT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One product's stream.
+    """One product's stream, at the path that its clients know.
 
     ``opening`` makes its first bytes from the cursor and the milliseconds to wait before a
     reconnection. ``asked`` makes the dialect for those who ask for some of the dialect's own
@@ -37,6 +39,7 @@ class Dialect:
     there is no text for them.
     """
 
+    path: str
     encode: Render
     opening: Callable[[int, int], bytes] = frames.opening
     heartbeat: Heartbeat = Heartbeat()
@@ -58,18 +61,18 @@ class Dialect:
         return filters.render(encode, filters.parse(query, typed=not own, allowed=allowed))
 
 
-IGRIS: Final = Dialect(encode=igris.encode)
-GOVRIX: Final = Dialect(encode=govrix.encode)
-RAMPART: Final = Dialect(encode=rampart.encode, opening=rampart.opening)
+IGRIS: Final = Dialect(path="/api/v1/events", encode=igris.encode)
+GOVRIX: Final = Dialect(path="/api/v1/events/stream", encode=govrix.encode)
+RAMPART: Final = Dialect(path="/v1/events/stream", encode=rampart.encode, opening=rampart.opening)
 KAVACH: Final = Dialect(
+    path="/api/kavach/events/stream",
     encode=kavach.encode,
-    heartbeat=Heartbeat(kavach.HEARTBEAT, 30.0),
+    heartbeat=Heartbeat(kavach.HEARTBEAT, KAVACH_HEARTBEAT_SECONDS),
     names=kavach.TYPES,
     asked=kavach.Asked,
     unauthorized=kavach.UNAUTHORIZED,
     too_many="Too many connections",
 )
 
-SHORTEST_HEARTBEAT_SECONDS: Final = min(
-    dialect.heartbeat.seconds for dialect in (IGRIS, GOVRIX, RAMPART, KAVACH)
-)
+DIALECTS: Final = (IGRIS, RAMPART, GOVRIX, KAVACH)
+SHORTEST_HEARTBEAT_SECONDS: Final = min(dialect.heartbeat.seconds for dialect in DIALECTS)

@@ -10,8 +10,7 @@ from infra import assets
 from infra.stacks.edge import STREAMED
 from support.layers import run
 from support.templates import Templates
-
-KEEPALIVE_SECONDS = 30  # the rarest, of tocsin.wire.dialects
+from tocsin.domain.limits import KAVACH_HEARTBEAT_SECONDS
 
 
 @pytest.fixture(params=["default", "small"])
@@ -68,13 +67,13 @@ def test_a_quiet_stream_is_not_given_up(distribution: dict[str, Any]) -> None:
         for origin in distribution["Origins"]
         if "Stream" in json.dumps(origin["DomainName"])
     }
-    assert timeout >= 3 * KEEPALIVE_SECONDS
+    assert timeout >= 3 * KAVACH_HEARTBEAT_SECONDS
 
 
 def test_the_load_balancer_waits_as_long_as_cloudfront(default: Templates) -> None:
     balancer = default.one("stream-fargate", "AWS::ElasticLoadBalancingV2::LoadBalancer")
     attributes = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
-    assert int(attributes["idle_timeout.timeout_seconds"]) >= 3 * KEEPALIVE_SECONDS
+    assert int(attributes["idle_timeout.timeout_seconds"]) >= 3 * KAVACH_HEARTBEAT_SECONDS
 
 
 def test_fargate_is_reached_through_a_vpc_origin(default: Templates) -> None:

@@ -36,7 +36,8 @@ MAY_LOAD = {
         frozenset({"intake", "access.access", "access.remembered"}), frozenset({"ingest"})
     ),
     "project": Own(
-        frozenset({"sealing.project", "reading.replay", "reading.checked"}), frozenset({"project"})
+        frozenset({"sealing.project", "reading.replay", "reading.checked", "reading.since"}),
+        frozenset({"project"}),
     ),
     "stream": Own(
         frozenset({"stream", "reading", "access"}),
