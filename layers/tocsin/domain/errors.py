@@ -106,13 +106,12 @@ class Invalid(Refused):
     code = "INVALID"
 
     def __init__(self, details: Sequence[Detail], message: str = "Validation failed") -> None:
-        """Keep one detail per broken field."""
         super().__init__(message)
         self.details = details
 
 
 class Unauthenticated(Refused):
-    """No credential, or one that is not valid (any more)."""
+    """No credential, or one that is not valid, or no longer."""
 
     code = "UNAUTHORIZED"
 
@@ -123,7 +122,7 @@ class Forbidden(Refused):
     code = "FORBIDDEN"
 
     def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
-        """Keep the fields that only Tocsin may set, where that is the reason."""
+        """``details`` names the fields that only Tocsin may set, where that is the reason."""
         super().__init__(message)
         self.details = details
 
@@ -147,7 +146,7 @@ class TooLarge(Refused):
 
 
 class TooFar(Refused):
-    """What is asked for lies further back than one request looks; the message says how to ask."""
+    """The answer lies further back than one request looks; the message says how to ask instead."""
 
     code = "TOO_FAR"
 
@@ -159,12 +158,11 @@ class UnsupportedMedia(Refused):
 
 
 class QuotaExhausted(Refused):
-    """The org's events of this month are used up."""
+    """The org's quota for this month is used up; it is renewed after ``retry_after_seconds``."""
 
     code = "QUOTA_EXHAUSTED"
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
-        """Keep the seconds until the quota is renewed."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
@@ -175,7 +173,6 @@ class LimitReached(Refused):
     code = "LIMIT_REACHED"
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
-        """Keep the seconds after which a retry makes sense."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
@@ -186,13 +183,12 @@ class Busy(Refused):
     code = "BUSY"
 
     def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
-        """Keep the seconds after which a retry makes sense."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
 class Crowded(Busy):
-    """This process serves as many streams as it may; another one, or this one later, may serve."""
+    """This process serves as many streams as it may; try another one, or this one later."""
 
     code = "CROWDED"
 
@@ -212,12 +208,11 @@ class Poison(TocsinError):
 
 
 class IntegrityError(TocsinError):
-    """The stored bytes contradict the ledger."""
+    """The stored bytes contradict the ledger; ``seq`` is the first bad one."""
 
     code: ClassVar[str] = "INTEGRITY"
 
     def __init__(self, org: str, seq: int, reason: str) -> None:
-        """Name the first bad ``seq``."""
         super().__init__(f"ledger of {org!r} is broken at seq {seq}: {reason}")
         self.org = org
         self.seq = seq

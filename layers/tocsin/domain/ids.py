@@ -50,7 +50,7 @@ def is_batch_id(text: str) -> bool:
 
 
 def batch_time_ms(batch_id: str) -> int:
-    """Return the Unix time in milliseconds that a batch id was made at."""
+    """Return when a batch id was made, as Unix time in milliseconds."""
     return int(batch_id[:10].translate(_TO_BASE32HEX), 32)
 
 
@@ -60,10 +60,10 @@ def to_bytes(batch_id: str) -> bytes:
 
 
 def from_bytes(ulid: bytes) -> str:
-    """Return the batch id of its 16 bytes.
+    """Return the batch id that 16 bytes stand for.
 
     Raises:
-        ValueError: they are not 16.
+        ValueError: there are not 16 of them.
     """
     if len(ulid) != 16:
         raise ValueError(f"a batch id has 16 bytes, not {len(ulid)}")
@@ -75,7 +75,7 @@ def event_ids(batch_id: str, count: int) -> list[str]:
     """Return the ids of the ``count`` events of a batch, in order.
 
     Raises:
-        ValueError: there are more of them than ids can number.
+        ValueError: ``count`` is more than ids can number.
     """
     if count > EVENT_IDS_PER_BATCH:
         raise ValueError(f"{count:,} events in a batch, whose ids number {EVENT_IDS_PER_BATCH:,}")

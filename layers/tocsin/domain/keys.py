@@ -1,4 +1,4 @@
-"""API keys: what the holder has, and what is stored of it.
+"""API keys: what the holder has, and what Tocsin stores.
 
 A key reads ``tocsin_<org>_<key id>_<secret>``. The secret has 256 random bits, so one SHA-256 is
 all the hashing it needs: there is no dictionary to try, and the check stays cheap on every request.
@@ -66,7 +66,7 @@ def mint(
     now_ms: int,
     types: frozenset[str] | None = None,
 ) -> tuple[str, ApiKey]:
-    """Make a key, whose streams may show only ``types`` if that is not None.
+    """Make a key. Its streams may show only ``types``; None: all.
 
     Returns:
         The token, to be shown once, and what to store.
@@ -84,7 +84,7 @@ def mint(
 
 
 def key_ids(token: str) -> tuple[str, str] | None:
-    """Return (org, key id) that a token claims, or None when it is not shaped like a key."""
+    """Return the (org, key id) that a token claims, or None if it is not shaped like a key."""
     parts = token.split("_")
     if len(parts) != 4 or parts[0] != _PREFIX or len(parts[3]) > 128 or not token.isascii():
         return None

@@ -1,6 +1,6 @@
-"""Tocsin's limits and defaults, each once: what a user can meet, and what two parts must agree on.
+"""Tocsin's limits and defaults, each once: what users can meet, or two parts must agree on.
 
-``tests/unit/domain/test_limits.py`` holds the relations between them, and the documents to them.
+``tests/unit/domain/test_limits.py`` checks how they relate, and that the documents agree with them.
 A timing or a buffer that concerns one module alone stays in that module.
 """
 
@@ -9,19 +9,19 @@ from typing import Final
 # A request
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-"""Of JSON, after inflation."""
+"""Of a request's JSON, after decompression."""
 
 MAX_EVENTS_PER_BATCH: Final = 1_000
-"""A request is a batch, and one item of the journal."""
+"""A request is one batch, and one item of the journal."""
 
 EVENT_IDS_PER_BATCH: Final = 1_024
-"""What ids can number: an event's place in its batch is the lowest 10 bits of its ULID."""
+"""As many as ids can number: an event's place in its batch is the lowest 10 bits of its ULID."""
 
 MAX_PACKED_BYTES: Final = 390 * 1024
-"""Of a compressed batch: what an item of DynamoDB's 400 KB holds beside its keys."""
+"""Of a compressed batch: what a DynamoDB item (400 KB) holds beside its keys."""
 
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
-"""A request's bytes, what is stamped on 1,000 events, and escapes that canonical JSON adds."""
+"""Of a batch: a request, what is stamped on 1,000 events, and canonical JSON's escapes."""
 
 MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
 
@@ -29,28 +29,28 @@ MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
 
 MAX_EVENT_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 64
-"""Levels of JSON."""
+"""Of an event's JSON, in levels of nesting."""
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""Beyond it JSON numbers lose digits (RFC 7493, I-JSON, section 2.2)."""
+"""Beyond this, JSON numbers lose digits (RFC 7493, I-JSON, section 2.2)."""
 
 MAX_NAME_CHARS: Final = 256
 """Of an event's ids and names."""
 
 MAX_TYPE_CHARS: Final = 128
-"""Of an event type of one's own."""
+"""Of an event type that a client makes up."""
 
 MAX_ORG_CHARS: Final = 64
-"""Of an org's id, and of a key's."""
+"""Of an org's id, and of a key's id."""
 
-# What is asked for
+# Lists and streams
 
 DEFAULT_LIST_EVENTS: Final = 50
 MAX_LIST_EVENTS: Final = 1_000
 """Of one list, and of one replay."""
 
 MAX_EVENTS_LOOKED_AT: Final = 100_000
-"""For one list, or for what ``since`` or ``offset`` skips."""
+"""By one list, or while skipping for ``since`` or ``offset``."""
 
 LISTS_AT_ONCE: Final = 32
 """In one process; each holds a few MB at most."""
@@ -63,10 +63,10 @@ MAX_STREAMS: Final = 10_000
 
 MAX_EVENTS_PER_SEGMENT: Final = 1_024
 MAX_SECONDS_PER_SEGMENT: Final = 60
-"""One item of markers for each, and a transaction of DynamoDB's holds 100 items."""
+"""Each second takes an item of markers, and a DynamoDB transaction holds 100 items."""
 
 MAX_CHANNEL_BYTES: Final = 256 * 1024
-"""Of the entries that one message carries; beyond it only their seqs."""
+"""Of the entries in one message; beyond this it carries only their seqs."""
 
 # How much, and how long
 
@@ -77,13 +77,13 @@ RETENTION_DAYS: Final = 90
 """Of the journal, and so of a stream's backlog, unless set otherwise."""
 
 RECEIPT_SECONDS: Final = 24 * 60 * 60
-"""For which an idempotency key is remembered."""
+"""How long an idempotency key is remembered."""
 
 TICKET_SECONDS: Final = 60
-"""Within which a ticket opens its stream."""
+"""How long a ticket can be used."""
 
 SIGN_IN_SECONDS: Final = 12 * 60 * 60
-"""For which a browser stays signed in, unless set otherwise."""
+"""How long a browser stays signed in, unless set otherwise."""
 
 HEARTBEAT_SECONDS: Final = 15.0
 """Of silence, after which a stream sends a heartbeat, unless its dialect's document differs."""
@@ -92,7 +92,7 @@ KAVACH_HEARTBEAT_SECONDS: Final = 30.0
 """The same in KavachOS' streams: the longest there is."""
 
 REVOCATION_SECONDS: Final = 60
-"""Within which what is revoked stops everywhere."""
+"""How soon a revoked key or sign-in stops working everywhere."""
 
 SETTLED_MS: Final = 10 * 60 * 1_000
 """No batch is written this long after its id was made."""

@@ -1,8 +1,8 @@
 """Passes: random tokens that stand for an API key for a while.
 
-A *session* is what a browser's cookie holds, from sign-in to sign-out. A *ticket* opens one stream.
-Their tokens read ``tocsin-<kind>_<org>_<secret>``: like a key's they name their org, and a SHA-256
-is all that is stored of them (see :mod:`tocsin.domain.keys`).
+A *sign-in* is what a browser's cookie holds until it signs out. A *ticket* opens one stream.
+Their tokens read ``tocsin-<kind>_<org>_<secret>``: like keys they name their org, and only their
+SHA-256 is stored (see :mod:`tocsin.domain.keys`).
 """
 
 import secrets
@@ -22,13 +22,13 @@ _MAX_CHARS = 192  # prefix, org and secret take at most 124
 class Kind(StrEnum):
     """What a pass is for."""
 
-    SIGN_IN = "session"  # as it is stored, and begins the tokens
+    SIGN_IN = "session"  # this word is stored, and stands in the tokens
     TICKET = "ticket"
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What is stored of a pass: for which key it stands, and until when."""
+    """What is stored of a pass: the key it stands for, and until when."""
 
     kind: Kind
     org: str
@@ -38,17 +38,16 @@ class Pass:
 
 
 def mint(kind: Kind, key: ApiKey, expires_at_ms: int) -> tuple[str, Pass]:
-    """Make a pass for a key; return the token, which its holder gets, and what to store."""
+    """Make a pass for a key; return the token for its holder, and what to store."""
     token = f"{_prefix(kind)}{key.org}_{secrets.token_hex(_SECRET_BYTES)}"
     return token, Pass(kind, key.org, _digest(token), key.id, expires_at_ms)
 
 
 def claim(kind: Kind, token: str) -> tuple[str, bytes] | None:
-    """Return the org that a token names, and its digest; None: it has not the shape of this kind.
+    """Return the org that a token names, and its digest; None if it is not shaped like this kind.
 
-    Only a whole token has the digest of one that is stored, so one that names another org leads
-    nowhere. To compare digests takes no constant time: a guess at a token says nothing of how near
-    its digest is to another.
+    The digest is of the whole token, so one that names another org is not found. Digests need no
+    comparison in constant time: a guess at a token says nothing about how near its digest is.
     """
     if not token.startswith(_prefix(kind)) or len(token) > _MAX_CHARS or not token.isascii():
         return None

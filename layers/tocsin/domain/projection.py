@@ -14,7 +14,7 @@ __all__ = ["Change", "Projected", "changes"]
 class Projected:
     """How far an org's events are projected.
 
-    Everything through ``through_seq`` is. When ``until_seq`` is beyond it, a run up to there was
+    Everything up to ``through_seq`` is. If ``until_seq`` is beyond it, a run up to there was
     claimed, and may have been applied in part.
     """
 
@@ -51,7 +51,7 @@ class Change:
 
 
 def changes(events: Iterable[SealedEvent]) -> list[Change]:
-    """Return what consecutive events of one org change, one entry per projected item."""
+    """Return what consecutive events of one org change: one change per projected item."""
     items: dict[tuple[str, str], Change] = {}
     for sealed in events:
         event = canonical.parse(sealed.entry)

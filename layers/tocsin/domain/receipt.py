@@ -11,7 +11,7 @@ class Receipt:
 
     org: str
     key: str
-    fingerprint: bytes  # SHA-256 over what must be the same in a repetition
-    batch_id: str  # under which its events are stored, or will be
+    fingerprint: bytes  # SHA-256 of what must be the same in a repetition
+    batch_id: str  # its events are stored under this id, or will be
     quota_left: int  # when they were counted
     expires_at: int  # Unix time in seconds

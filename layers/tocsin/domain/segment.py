@@ -1,4 +1,4 @@
-"""The ledger: segments, each chained to the one before, and the events they give an order to."""
+"""The ledger: segments, each chained to the one before, and the events they put in order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,12 +95,12 @@ class SealedEvent:
 
     @property
     def received_at_ms(self) -> int | None:
-        """The Unix time of its receipt in milliseconds, by its id; None: it is not ingestion's."""
+        """When ingestion received it, in Unix milliseconds; None if its id is not ingestion's."""
         batch = batch_of(canonical.parse(self.entry)["id"])
         return batch_time_ms(batch[0]) if batch else None
 
     def parse(self) -> dict[str, Any]:
-        """Return the event's canonical fields, with those that the ledger gives it."""
+        """Return the event's canonical fields, with those that the ledger adds."""
         digest = self.hash.hex()
         return canonical.parse(self.entry) | {
             "seq": self.seq,
@@ -141,13 +141,13 @@ def seal(
 
 
 def verify(segment: Segment, entries: Sequence[bytes], expected_before: bytes) -> list[SealedEvent]:
-    """Return a segment's events after checking every link and every entry.
+    """Check every link and every entry of a segment, and return its events.
 
     ``entries`` are what the journal holds for the segment's references, in order;
-    ``expected_before`` is the hash(first_seq - 1) that the segment before ends with.
+    ``expected_before`` is hash(first_seq - 1), with which the segment before ends.
 
     Raises:
-        IntegrityError: naming the first seq whose stored bytes are not what was sealed.
+        IntegrityError: names the first seq whose stored bytes are not what was sealed.
     """
 
     def broken(seq: int, reason: str) -> IntegrityError:

@@ -28,7 +28,7 @@ def moment_of(text: str) -> datetime:
     """Return the moment that an ISO 8601 text names; without an offset it is UTC.
 
     Raises:
-        ValueError: it names none.
+        ValueError: the text names none.
     """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
