@@ -2,7 +2,7 @@
 
 One line of JSON, ``{"first": 7, "last": 9, "prev_hash": hex, "hash": hex}``, then the entries, each
 after a line feed (canonical JSON holds no raw one). ``prev_hash`` is hash(first - 1) and ``hash``
-is hash(last), so that a reader knows that nothing was changed on the way. Beyond
+is hash(last), so that a reader can tell that nothing was changed on the way. Beyond
 the limit there is only ``{"first": 7, "last": 9}``, and subscribers read the ledger.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["Garbled", "Message", "decode", "encode", "encode_range"]
 
 
 class Garbled(TocsinError):
-    """A channel message that says nothing reliable: read the ledger instead."""
+    """A channel message that can't be relied on: read the ledger instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def encode(events: Sequence[SealedEvent]) -> bytes:
 
 
 def encode_range(first_seq: int, last_seq: int) -> bytes:
-    """Return the message that only says that these are sealed."""
+    """Return the message that says only that these seqs are sealed."""
     return orjson.dumps({"first": first_seq, "last": last_seq})
 
 
@@ -57,7 +57,7 @@ def decode(message: bytes) -> Message:
     """Return what a message says, its hashes computed anew from its entries.
 
     Raises:
-        Garbled: it is not a message, or its entries do not lead from its one hash to the other.
+        Garbled: it is not a message, or its entries do not lead from ``prev_hash`` to ``hash``.
     """
     head, *entries = message.split(b"\n")
     try:

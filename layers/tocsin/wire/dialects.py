@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The comment that a stream sends after so many seconds without anything else."""
+    """The comment that a stream sends after this many seconds of silence."""
 
     data: bytes = frames.HEARTBEAT
     seconds: float = HEARTBEAT_SECONDS
@@ -32,11 +32,11 @@ class Heartbeat:
 class Dialect:
     """One product's stream, at the path that its clients know.
 
-    ``opening`` makes its first bytes from the cursor and the milliseconds to wait before a
-    reconnection. ``asked`` makes the dialect for those who ask for some of the dialect's own
-    ``names``; without them ``types`` means event types. ``unauthorized`` is all that a stream
-    without a valid credential says; None: it is an HTTP error, as are too many connections when
-    there is no text for them.
+    ``opening`` makes its first bytes from the cursor and the milliseconds to wait before
+    reconnecting. ``names`` are the dialect's own types, and ``asked`` makes the dialect for a
+    client that asks for some of them; if there are none, ``types`` means event types.
+    ``unauthorized`` is all that a stream without a valid credential says, and ``too_many`` what
+    one too many is told; None: an HTTP error.
     """
 
     path: str

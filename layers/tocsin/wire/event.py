@@ -64,7 +64,7 @@ def _timestamp(text: str) -> str:
 
 
 def is_open_type(text: str) -> bool:
-    """Whether a client may send this type, unless it is reserved: a known one, or its own."""
+    """Whether this is a known type, or one of a client's own; it may still be reserved."""
     return text in TYPES or (
         len(text) <= MAX_TYPE_CHARS and _VENDOR_TYPE.fullmatch(text) is not None
     )
@@ -100,7 +100,7 @@ class Decision(TypedDict, total=False):
 
 @with_config(ConfigDict(strict=True, extra="forbid"))
 class IncomingEvent(TypedDict):
-    """What a client may say of an event. Absent fields stay absent; the rest is stamped on it."""
+    """What a client may say of an event. Absent fields stay absent; Tocsin stamps the rest."""
 
     type: Annotated[str, AfterValidator(_type)]
     timestamp: NotRequired[Annotated[str, AfterValidator(_timestamp)]]

@@ -21,7 +21,7 @@ ACTIONS: Final = frozenset({"allow", "deny", "alert", "log"})
 _IDS: Final = ("agent_id", "session_id", "server_id")
 
 type Query = Sequence[tuple[str, str]]
-"""A query's parameters in order, decoded; those that are not filters are passed over."""
+"""A query's parameters in order, decoded; those that are not filters are ignored."""
 
 type Render = Callable[[SealedEvent], bytes]
 """A dialect: ``b""`` hides the event. Hashable, since equal ones share bytes."""
@@ -29,7 +29,7 @@ type Render = Callable[[SealedEvent], bytes]
 
 @dataclass(frozen=True)
 class Filter:
-    """An event must have one of ``types``, and each other field as it is here; None: any will do.
+    """An event must have one of ``types``, and each other field as given; None: any will do.
 
     ``types`` are event types.
     """
@@ -44,7 +44,7 @@ class Filter:
     )
 
     def __post_init__(self) -> None:
-        """Prepare what is looked for in an entry."""
+        """Prepare the bytes to look for in an entry."""
         wanted = {"type": self.types} | {
             name: frozenset({value})
             for name in (*_IDS, "action")
@@ -64,8 +64,8 @@ class Filter:
     def matches(self, event: SealedEvent) -> bool:
         """Whether the event is to be seen.
 
-        An entry is canonical, so a member it has is in it in these very bytes: what a search does
-        not find needs no parsing.
+        An entry is canonical, so any member appears in it as these very bytes: when a search does
+        not find them, nothing needs parsing.
         """
         entry = event.entry
         for _, _, members in self._wanted:
@@ -86,7 +86,7 @@ class Filtered:
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Prepare the hash, by which bytes are looked up for each delivery."""
+        """Prepare the hash: every delivery looks bytes up by it."""
         object.__setattr__(self, "_hash", hash((self.encode, self.filter)))
 
     def __hash__(self) -> int:
@@ -106,11 +106,11 @@ def render(encode: Render, filter: Filter) -> Render:
 def parse(query: Query, *, typed: bool = True, allowed: frozenset[str] | None = None) -> Filter:
     """Return the filter that a query asks for, within the event types that are ``allowed``.
 
-    Not ``typed``, ``types`` is not looked at: there it holds a dialect's own names.
+    If not ``typed``, ``types`` is ignored: it holds a dialect's own names there.
 
     Raises:
         Malformed: a filter is empty, given twice, or names what no event can have.
-        Forbidden: none of the types that are asked for is allowed.
+        Forbidden: none of the types asked for is allowed.
     """
     given: dict[str, str] = {}
     for name, value in query:
@@ -129,10 +129,10 @@ def parse(query: Query, *, typed: bool = True, allowed: frozenset[str] | None = 
 def types_of(query: Query, names: frozenset[str] | None = None) -> frozenset[str] | None:
     """Return what ``types`` lists, comma-separated; None when it is not there.
 
-    ``names`` are those there are; without them it takes event types.
+    ``names`` are the valid ones; None: event types.
 
     Raises:
-        Malformed: one of them is not known.
+        Malformed: one of them is unknown.
     """
     lists = [value for name, value in query if name == "types"]
     if not lists:

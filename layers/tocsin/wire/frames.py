@@ -19,7 +19,7 @@ _LINE_ENDS = (
 
 
 def json_data(value: Any) -> bytes:
-    """Return a JSON value on one line, whatever the reader takes for a line end."""
+    """Return a JSON value on one line, whatever characters the reader takes for line ends."""
     data = orjson.dumps(value)
     if not data.isascii():
         for raw, escaped in _LINE_ENDS:
@@ -42,7 +42,7 @@ def opening(cursor: int, retry_ms: int) -> bytes:
 
 
 def cursor(seq: int) -> bytes:
-    """Return the message that only moves the reader's cursor, over what is hidden from it."""
+    """Return the message that only moves the reader's cursor, past what is hidden from it."""
     return sse.encode(None, None, seq)
 
 
@@ -52,7 +52,7 @@ def retry(retry_ms: int) -> bytes:
 
 
 def gap(after_seq: int, first_seq: int) -> bytes:
-    """Return the message that says that events are not kept any more, from after ``after_seq``."""
+    """Return the message that says that the events between these seqs are not kept any more."""
     said = {
         "type": "gap",
         "code": "GAP",

@@ -1,11 +1,11 @@
 """KavachOS' dialect: twelve named types, each with the same few fields around its ``data``.
 
 An event whose type is one of the twelve is sent by that name, an ``anomaly`` as
-``anomaly.detected``, and all else as ``audit``. Who asks for ``cost.recorded`` gets that of every
-event that cost something, beside the event itself where that was asked for too.
+``anomaly.detected``, and all else as ``audit``. A client that asks for ``cost.recorded`` gets one
+for every event that cost something, besides the event itself if it asked for that too.
 
 ``agentId`` and ``userId`` are the event's; where it has none, those of its payload, since the
-document's emitter puts them into ``data`` alone and its browser client reads them beside it.
+document's emitter puts them only into ``data`` and its browser client reads them beside it.
 
 ``data`` is what the sender gave as KavachOS' payload. Where it gave none, or the message is named
 differently from the event, it holds the event's other fields in KavachOS' camelCase, with the
@@ -25,7 +25,7 @@ __all__ = ["HEARTBEAT", "TYPES", "UNAUTHORIZED", "Asked", "encode", "messages"]
 TYPES: Final = events.TYPES - events.TOOL_TYPES
 HEARTBEAT: Final = sse.comment("heartbeat")
 UNAUTHORIZED: Final = sse.encode("error", '{"code":"UNAUTHORIZED","message":"Invalid token"}')
-"""All that is sent to who has no valid token."""
+"""All that a client without a valid token is sent."""
 
 _COST: Final = "cost.recorded"
 _AROUND: Final = {"id", "type", "timestamp", "agent_id", "user_id", "tool_name", "metadata"}
@@ -34,7 +34,7 @@ _NAMES: Final = events.CAMEL | {"received_at": "receivedAt"}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The dialect for those who asked for some of the twelve types, and only for these; None: all.
+    """The dialect for clients that asked for only some of the twelve types; None: all.
 
     With ``own_ids`` an event goes by the id that its sender gave it.
     """
@@ -43,7 +43,7 @@ class Asked:
     own_ids: bool = False
 
     def __call__(self, event: SealedEvent) -> bytes:
-        """Return an event as those see it; empty when it is hidden from them."""
+        """Return an event as these clients see it; empty when it is hidden from them."""
         return encode(event, self.types, own_ids=self.own_ids)
 
 
@@ -62,7 +62,7 @@ def encode(
 def messages(
     event: SealedEvent, asked: frozenset[str] | None = None, *, own_ids: bool = False
 ) -> list[dict[str, Any]]:
-    """Return what is said of an event to who asked for some of the twelve types: 0 to 2 objects."""
+    """Return the 0 to 2 messages about an event for clients that ``asked`` for these types."""
     fields = canonical.parse(event.entry)
     names = [_name(fields["type"])]
     if asked is not None:

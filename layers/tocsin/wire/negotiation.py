@@ -1,8 +1,8 @@
 """What ``GET /api/v1/events`` is: Igris' stream, or Govrix Scout's list.
 
-Both documents' own commands work as they are printed. Who names ``text/event-stream`` gets the
-stream. Else who names ``application/json`` or gives a list's parameter gets the list. Else, for a
-plain ``curl``, it is as the setting says.
+Both documents' own commands work as printed. A request that names ``text/event-stream`` gets the
+stream. Otherwise, one that names ``application/json`` or has one of a list's parameters gets the
+list. For all others, such as a plain ``curl``, a setting decides.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _ANYTHING: Final = frozenset({"text/*", "*/*"})
 def wants_stream(accept: str, parameters: Iterable[str], bare: BareRoute = "stream") -> bool:
     """Whether a request for the bare route is for the stream.
 
-    ``accept`` is the header's value ("" when there is none), ``parameters`` are the query's names.
+    ``accept`` is the header's value ("" if there is none), ``parameters`` the names in the query.
     """
     ranges = {each.partition(";")[0].strip().lower() for each in accept.split(",")} - {""}
     if "text/event-stream" in ranges:

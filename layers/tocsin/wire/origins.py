@@ -15,8 +15,8 @@ class Caller:
     """Where a request comes from and goes to, as far as its headers say.
 
     ``origin`` is None without an ``Origin`` header, ``fetch_site`` without ``Sec-Fetch-Site``
-    (https://www.w3.org/TR/fetch-metadata/). Only a browser's word is worth anything here, and only
-    a browser has cookies that somebody else can make it send.
+    (https://www.w3.org/TR/fetch-metadata/). Only a browser's word counts here, and only a browser
+    has cookies that somebody else can make it send.
     """
 
     scheme: str
@@ -44,14 +44,14 @@ class Caller:
             return False
 
     def is_foreign(self, allowed: Collection[str]) -> bool:
-        """Whether the page is of another origin, one of those that are ``allowed``."""
+        """Whether the page is of another origin, one of the ``allowed`` ones."""
         return self.origin in allowed and not self._same_origin
 
     def may_use_cookie(self, allowed: Collection[str]) -> bool:
-        """Whether the page may use a session's cookie: it is our own, or of an ``allowed`` origin.
+        """Whether the page may use a sign-in's cookie: it is our own, or of an ``allowed`` origin.
 
-        Behind CloudFront the host is not the one that the browser knows, so its own judgement,
-        ``Sec-Fetch-Site``, comes before a comparison of hosts, which is for browsers without it.
+        Behind CloudFront the host is not the one that the browser knows, so the browser's own
+        ``Sec-Fetch-Site`` comes first. Browsers that do not send it have the hosts compared.
         Go's ``CrossOriginProtection`` decides the same for requests that change something.
         """
         if self.origin in allowed or self._same_origin:

@@ -18,10 +18,10 @@ _NAMES: Final = ("limit", "offset", "before", "after", "since")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Of the events that ``filter`` lets through: skip ``offset``, then ``limit`` of them.
+    """Of the events that ``filter`` lets through, skip ``offset``, then take ``limit``.
 
-    Only those with a seq below ``before``. ``after`` and ``since`` bound them from below as they
-    begin a stream; each is as it was sent.
+    All have a seq below ``before``. ``after`` and ``since`` are the lower bound, as they are where
+    a stream begins; each is as it was sent.
     """
 
     limit: int = DEFAULT_LIST_EVENTS
@@ -37,7 +37,7 @@ def parse(query: Query, allowed: frozenset[str] | None = None) -> Page:
 
     Raises:
         Malformed: a parameter is not understood, beyond its limits, or given twice.
-        Forbidden: none of the types that are asked for is allowed.
+        Forbidden: none of the types asked for is allowed.
     """
     query = list(query)
     given: dict[str, str] = {}

@@ -1,8 +1,7 @@
 """What an error looks like over HTTP: one table for every function and the stream.
 
-The body is ``{"error": message, "code": code}``, with ``details`` when there are any. Two bodies
-are as a product's document prints them, without a code: Igris' 400 of an invalid event, and Govrix
-Scout's 404.
+The body is ``{"error": message, "code": code}``, with ``details`` if there are any. Two bodies have
+no code, as in the product's document: Igris' 400 for an invalid event, and Govrix Scout's 404.
 """
 
 from collections.abc import Mapping
@@ -67,7 +66,7 @@ class Problem:
 
 
 def problem(error: TocsinError) -> Problem:
-    """Return the answer for an error; a class that is not in the table is what its base is."""
+    """Return the answer for an error; a class that is not in the table is answered as its base."""
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
     body: dict[str, Any] = {"error": str(error)}
     headers = {"Content-Type": "application/json"}

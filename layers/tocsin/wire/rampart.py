@@ -7,8 +7,8 @@
 | any other ``approval.*`` | ``approvals`` |
 | all else | ``audit`` |
 
-Rampart's Go client reads lines with a scanner that gives up at 64 KiB, and drops the rest of the
-stream then. So no line reaches :data:`MAX_LINE_BYTES`: what is too large in an ``audit`` message is
+Rampart's Go client reads lines with a scanner that gives up at 64 KiB and then drops the rest of
+the stream. So no line reaches :data:`MAX_LINE_BYTES`: what is too large in an ``audit`` message is
 replaced by ``{"href": path, "size_bytes": n}``, where the path is that of the whole event.
 """
 
@@ -46,7 +46,7 @@ def encode(event: SealedEvent) -> bytes:
 
 
 def _audit(event: SealedEvent, fields: dict[str, Any]) -> bytes:
-    """Return the data of an ``audit`` message; what clients read unasked is always there."""
+    """Return an ``audit`` message's data; fields that clients read unchecked are always there."""
     decision = {"action": fields["action"], "matched_policies": []} | fields.get("decision", {})
     audit = {
         "id": fields["id"],

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""What a :class:`Decoder` holds of one message before it gives up, unless told otherwise.
+"""How much of one message a :class:`Decoder` holds before it gives up, unless told otherwise.
 
 It bounds the memory that a server can make its reader use. Tocsin's own messages stay below 1 MB.
 """
@@ -85,7 +85,7 @@ def encode(
 
 
 def comment(text: str) -> bytes:
-    r"""Return a comment, which keeps a connection alive and no reader sees.
+    r"""Return a comment, which keeps a connection alive and which no reader sees.
 
     It ends with one line feed: the blank line that ends a message makes some decoders emit an
     empty one.
@@ -97,7 +97,7 @@ def comment(text: str) -> bytes:
 
 
 def line(field: str, value: str) -> bytes:
-    """Return one field's line, for a message whose fields come in an order of their own.
+    """Return one field's line, for a message whose fields come in another order.
 
     Raises:
         ValueError: CR, LF or NUL in the value.
@@ -108,7 +108,7 @@ def line(field: str, value: str) -> bytes:
 
 
 def one_line(text: str) -> str:
-    """Return a text that is not ours, such as a stored type, without what would forge a line."""
+    """Return a text that is not ours, such as a stored type, without what could forge a line."""
     return _FORGES_A_LINE.sub("", text)
 
 
@@ -120,7 +120,7 @@ class Decoder:
     Attributes:
         last_event_id: The cursor to resume with (``Last-Event-ID``); it outlives messages that
             carry no id, and also moves on messages without data.
-        retry_ms: The server's wish how long to wait before connecting again, if it said one.
+        retry_ms: How long the server wants a reader to wait before reconnecting, if it said so.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Decoder:
     def feed(self, chunk: bytes) -> Iterator[Message]:
         """Yield the messages that ``chunk`` completes; consume all of it before the next call.
 
-        ``last_event_id`` belongs to the message yielded last, so one who stops between two
+        ``last_event_id`` belongs to the message yielded last, so a reader that stops between two
         messages can resume there.
 
         Raises:

@@ -60,8 +60,8 @@ class RawRequest:
 def parse(body: bytes, *, partial: bool = False) -> RawRequest:
     """Parse a single event or ``{"events": [...]}``.
 
-    With ``partial``, invalid events are reported and the others returned; else one invalid event
-    refuses the request.
+    With ``partial``, invalid events are reported and the others returned; otherwise one invalid
+    event refuses the request.
 
     Raises:
         Malformed: not I-JSON, or neither of the two forms.
@@ -99,7 +99,7 @@ def parse(body: bytes, *, partial: bool = False) -> RawRequest:
 
 
 def _load(body: bytes, request: RawRequest) -> Any:
-    """Parse JSON strictly, and note what a canonical writer has to know of it."""
+    """Parse JSON strictly, and note what the canonical writer needs to know about it."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(items)
@@ -176,7 +176,7 @@ def _read(
         details += [
             _detail(item, prefix, sent_as)
             for item in error.errors(include_url=False)
-            if item["loc"][-1] != "int"  # the other half of a number's union tells it as well
+            if item["loc"][-1] != "int"  # the other half of a number's union reports it too
         ]
     if details:
         return details
