@@ -1,6 +1,6 @@
-"""Who may: keys, sign-ins, tickets, and how many at once. The org comes from the credential alone.
+"""Who may do what: keys, sign-ins, tickets, and limits. The org comes from the credential alone.
 
-Others import these modules of it, and no other.
+Other packages import only the modules that ``__all__`` names.
 """
 
 __all__ = ["access", "presented", "seats", "sign_ins", "tickets"]

@@ -1,4 +1,4 @@
-"""Who may: from a credential to the key it stands for. The org comes from the credential alone."""
+"""From a credential to the key it stands for. The org comes from the credential alone."""
 
 from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, key_ids
@@ -12,7 +12,6 @@ class Access:
     """Checks API keys against the state table, remembering each for 30 seconds."""
 
     def __init__(self, keys: Keys, clock: Clock) -> None:
-        """Use ``keys`` as the truth."""
         self._keys: Remembered[tuple[str, str], ApiKey | None] = Remembered(
             lambda ids: keys.get(*ids), clock
         )

@@ -30,11 +30,11 @@ type Presented = str | Cookie | Ticket | None
 """What a request came with: an ``Authorization`` header, if it is not one of the others."""
 
 type Kept = str | Pass | None
-"""What is checked again: the header, or the sign-in or the used ticket."""
+"""What is checked again later: the header, or the sign-in or used ticket."""
 
 
 class Authorizer(Protocol):
-    """Who may, by an ``Authorization`` header: :class:`tocsin.services.access.access.Access`."""
+    """Checks an ``Authorization`` header: :class:`tocsin.services.access.access.Access` does."""
 
     def authorize(self, authorization: str | None, scope: Scope, /) -> ApiKey:
         """Return the key, or raise Unauthenticated, Forbidden or Busy; blocks."""
@@ -42,7 +42,7 @@ class Authorizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Admits readers; without sign-ins no cookie is taken, and without tickets no ticket.
+    """Admits readers. Without sign-ins no cookie is accepted, and without tickets no ticket.
 
     Everything blocks, and raises Busy when the state table does not answer.
     """
@@ -55,7 +55,7 @@ class Credentials:
         """Return a credential's key, and what to check later. Uses up a ticket.
 
         Raises:
-            Unauthenticated, Forbidden: not with this credential.
+            Unauthenticated, Forbidden: this credential does not admit anybody.
         """
         match presented:
             case Cookie(token) if self.sign_ins:

@@ -1,4 +1,4 @@
-"""What was read of a store, remembered for half a minute."""
+"""What was read from a store, remembered for half a minute."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from tocsin.ports import Clock
 
 __all__ = ["Remembered"]
 
-REMEMBERED_MS = 30_000  # what is revoked stops everywhere within a minute
+REMEMBERED_MS = 30_000  # so that what is revoked stops everywhere within a minute
 MAX_ITEMS = 10_000
 
 
@@ -18,7 +18,7 @@ class _Read[V]:
 
 
 class Remembered[K, V]:
-    """Reads by name, at most once in 30 seconds; what is not there is remembered, too."""
+    """Reads by name, at most once in 30 seconds; that something is not there is remembered, too."""
 
     def __init__(self, read: Callable[[K], V], clock: Clock) -> None:
         """Read with ``read``; what it raises is passed on and not remembered."""
@@ -27,7 +27,7 @@ class Remembered[K, V]:
         self._reads: dict[K, _Read[V]] = {}
 
     def read(self, name: K) -> V:
-        """Return what is there, or was there in the last 30 seconds."""
+        """Return what is there, or was there when last read, up to 30 seconds ago."""
         now_ms = self._clock.now_ms()
         known = self._reads.get(name)
         if known is None or now_ms - known.at_ms >= REMEMBERED_MS:

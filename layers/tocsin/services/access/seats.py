@@ -1,8 +1,8 @@
 """How many streams there may be at once: in this process, of an org, and with a key.
 
 A seat is taken before anything is awaited, so that a burst of requests can't pass the limit while
-they are authenticated. Whose it is can be known only after that; then it is counted there in the
-same step that decides, before anything else is awaited.
+they are authenticated. Only after that is it known whose seat it is; then one step decides and
+counts it for the org and the key, before anything else is awaited.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ class Seats:
     def __init__(
         self, in_all: int, per_org: int | None, per_key: int | None, what: str = "streams"
     ) -> None:
-        """Start empty; None is no limit but the process's. ``what`` is the seats' name."""
+        """None: no limit but the process's. ``what`` is what messages call the seats."""
         self._what = what
         self._in_all = in_all
         self._per_org = per_org
@@ -32,14 +32,14 @@ class Seats:
 
     @property
     def taken(self) -> int:
-        """How many there are."""
+        """How many seats are taken."""
         return self._taken
 
     def take(self) -> None:
-        """Take a seat for whoever it is.
+        """Take a seat, before it is known whose it is.
 
         Raises:
-            Crowded: there is none.
+            Crowded: none is free.
         """
         if self._taken >= self._in_all:
             raise Crowded(
@@ -50,14 +50,14 @@ class Seats:
         self._taken += 1
 
     def give_back(self) -> None:
-        """Give back a seat that was nobody's yet."""
+        """Give back a seat that was not yet assigned."""
         self._taken -= 1
 
     def assign(self, key: ApiKey) -> None:
-        """Make the seat taken last this key's.
+        """Assign the seat taken last to this key.
 
         Raises:
-            LimitReached: its org or the key has enough; the seat is still to be given back.
+            LimitReached: its org or the key has enough; the seat must still be given back.
         """
         for whose, taken, limit in (
             ("org", self._orgs[key.org], self._per_org),

@@ -12,10 +12,10 @@ __all__ = ["SignIns"]
 
 
 class SignIns:
-    """Opens, checks and closes sign-ins. One is as good as its key. Everything blocks."""
+    """Opens, checks and closes sign-ins. A sign-in may do what its key may. Everything blocks."""
 
     def __init__(self, store: Passes, access: Access, clock: Clock, seconds: int) -> None:
-        """Keep sign-ins in ``store`` for so many seconds."""
+        """``seconds`` is how long a sign-in lasts."""
         self._store = store
         self._access = access
         self._clock = clock

@@ -12,10 +12,9 @@ __all__ = ["Tickets"]
 
 
 class Tickets:
-    """Issues tickets, and takes each once. What it opens is what its key opens. Blocks."""
+    """Issues tickets, and takes each once. A ticket opens what its key opens. Everything blocks."""
 
     def __init__(self, store: Passes, access: Access, clock: Clock) -> None:
-        """Keep tickets in ``store`` until they are used or have expired."""
         self._store = store
         self._access = access
         self._clock = clock
@@ -33,7 +32,7 @@ class Tickets:
         Raises:
             Unauthenticated: it is unknown, used or too old, or its key was revoked.
             Forbidden: its key does not carry ``scope``.
-            Busy: the state table does not answer; the ticket may be used up.
+            Busy: the state table does not answer; the ticket may be used up all the same.
         """
         name = passes.claim(Kind.TICKET, token)
         ticket = self._store.take(Kind.TICKET, *name) if name else None

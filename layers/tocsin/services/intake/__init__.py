@@ -1,6 +1,6 @@
 """Taking events in: validated, stamped, counted, stored once.
 
-Others import these modules of it, and no other.
+Other packages import only the modules that ``__all__`` names.
 """
 
 __all__ = ["ingest", "stamp"]

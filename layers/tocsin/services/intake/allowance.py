@@ -15,10 +15,9 @@ SETTINGS_CACHE_MS = 30_000
 
 
 class Allowance:
-    """The monthly quotas of orgs."""
+    """The monthly quotas of orgs, whose limits are read anew every half minute."""
 
     def __init__(self, orgs: Orgs, quota: Quota, clock: Clock) -> None:
-        """Wire the ports; limits are read anew every half minute."""
         self._orgs = orgs
         self._quota = quota
         self._clock = clock
@@ -26,9 +25,9 @@ class Allowance:
 
     @contextmanager
     def reserved(self, batch: Batch) -> Iterator[int]:
-        """Reserve a batch's events; yield how many are left. A block that fails gives them back.
+        """Reserve a batch's events; yield how many are left.
 
-        Not so where it raises OutcomeUnknown: it may have stored them.
+        If the block fails they are given back; not if it raises OutcomeUnknown: they may be stored.
 
         Raises:
             QuotaExhausted: there is no room for them.

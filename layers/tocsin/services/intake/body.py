@@ -12,8 +12,8 @@ def inflated(body: bytes, content_type: str | None, content_encoding: str | None
     """Return the body as it was before compression, at most 4 MB.
 
     Raises:
-        UnsupportedMedia: it is not JSON, or compressed in another way than by gzip.
-        Malformed: it is not the gzip that it says.
+        UnsupportedMedia: it is not JSON, or compressed with something other than gzip.
+        Malformed: it says that it is gzip, and is not.
         TooLarge: it is beyond the limit.
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()

@@ -19,7 +19,7 @@ __all__ = ["Ingest", "IngestRequest"]
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """What the ingest route takes from an HTTP request. ``body`` is as it came, maybe gzipped."""
+    """What the ingest route takes from an HTTP request. ``body`` is as it came, perhaps gzipped."""
 
     authorization: str | None
     content_type: str | None
@@ -42,7 +42,6 @@ class Ingest:
         journal: Journal,
         clock: Clock,
     ) -> None:
-        """Wire the ports."""
         self._access = access
         self._journal = journal
         self._clock = clock
@@ -53,8 +52,8 @@ class Ingest:
         """Store the request's events and return the JSON answer.
 
         Raises:
-            Refused: one of its kinds. Nothing is stored, and the quota is as it was before; but a
-                Busy with an idempotency key may leave both to the next request with that key.
+            Refused: one of its kinds. Nothing is stored, and the quota is as it was before; but
+                after Busy with an idempotency key, the next request with that key may do both.
         """
         key = self._access.authorize(request.authorization, Scope.INGEST)
         if request.idempotency_key is not None:

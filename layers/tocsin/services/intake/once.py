@@ -1,9 +1,9 @@
 """Store a request once, however often it is sent with its idempotency key.
 
-The receipt is written first, and says under which id the batch is stored. So whoever comes with the
-same key, at once or after a crash, stores the same batch under the same id, of which one is kept.
-The quota that the receipt's writer reserved belongs to the receipt: it is not given back any more,
-and not reserved again.
+The receipt is written first, and says under which id the batch is stored. So all requests with the
+same key, at the same time or after a crash, store the same batch under the same id, and one is
+kept. The quota that the receipt's writer reserved belongs to the receipt: it is no longer given
+back, and not reserved again.
 """
 
 import re
@@ -20,7 +20,7 @@ from tocsin.services.intake.stamp import Draft, new_id
 
 __all__ = ["Once", "check_key", "fingerprint_of"]
 
-# From this age an id is not written under any more: a request takes half a minute at most.
+# From this age on nothing is written under an id: a request takes half a minute at most.
 LATE_MS = SETTLED_MS - 60_000
 
 _WAIT_SECONDS = (SETTLED_MS - LATE_MS) // 1000
@@ -40,7 +40,7 @@ def check_key(text: str) -> None:
 
 
 def fingerprint_of(body: bytes, *, partial: bool) -> bytes:
-    """Return what is the same in a repetition, however it was compressed; 32 bytes."""
+    """Return 32 bytes that are the same in a repetition, however it was compressed."""
     return sha256(bytes([partial]) + body).digest()
 
 
@@ -50,7 +50,6 @@ class Once:
     def __init__(
         self, receipts: Receipts, journal: Journal, allowance: Allowance, clock: Clock
     ) -> None:
-        """Wire the ports."""
         self._receipts = receipts
         self._journal = journal
         self._allowance = allowance
@@ -61,7 +60,7 @@ class Once:
 
         Raises:
             Conflict: the key stands for another request.
-            Busy: it may not be stored yet; the same request goes on where this one ended.
+            Busy: it may not be stored yet; the same request, sent again, continues from there.
         """
         now_ms = self._clock.now_ms()
         try:
@@ -70,8 +69,8 @@ class Once:
                 mine = Receipt(batch.org, key, fingerprint, batch.id, left, _expiry(now_ms))
                 receipt = self._receipts.put(mine, now_ms)
         except (TooLarge, QuotaExhausted):
-            # Not what was taken before: the quota may have ended with it, and its packed size
-            # depends a little on its id.
+            # What was taken before is not refused: the quota may have ended with it, and its
+            # packed size depends a little on its id.
             earlier = self._receipts.find(draft.key.org, key, now_ms)
             if earlier is None:
                 raise
@@ -85,7 +84,7 @@ class Once:
         return receipt.quota_left
 
     def _finish(self, draft: Draft, receipt: Receipt, fingerprint: bytes) -> None:
-        """Store what an earlier request, or a twin, may not have come to store."""
+        """Store what an earlier request, or a twin, may have failed to store."""
         if receipt.fingerprint != fingerprint:
             raise Conflict(
                 f"this Idempotency-Key was used in the last {RECEIPT_SECONDS // 3_600} hours "
@@ -99,7 +98,7 @@ class Once:
         elif not self._journal.get(receipt.org, [receipt.batch_id]):
             if age_ms < SETTLED_MS:
                 raise Busy("an earlier request with this key may still store it", _WAIT_SECONDS)
-            # Nobody stores it under that id any more, and the sweeper has passed it.
+            # Nobody stores it under that id any more, and the sweeper has passed that id.
             again = replace(receipt, batch_id=new_id(now_ms), expires_at=_expiry(now_ms))
             self._finish(
                 draft,

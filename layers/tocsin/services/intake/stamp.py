@@ -26,7 +26,7 @@ class Draft:
     plain: bool
 
     def stamped(self, batch_id: str) -> tuple[Batch, bytes]:
-        """Return the batch with this id, received when the id was made, and its entries packed.
+        """Return the batch with this id, received when the id was made; and the same packed.
 
         The same id always makes the same bytes.
 
@@ -40,7 +40,7 @@ class Draft:
 
 
 def new_id(now_ms: int) -> str:
-    """Return a batch id that nobody has."""
+    """Return a new batch id, with random bits, for the Unix time ``now_ms``."""
     return ids.new_batch_id(now_ms, os.urandom(10))
 
 

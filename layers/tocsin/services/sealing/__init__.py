@@ -1,6 +1,6 @@
 """Giving batches their order, and what follows from it: fan-out, sweep, projections.
 
-Others import these modules of it, and no other.
+Other packages import only the modules that ``__all__`` names.
 """
 
 __all__ = ["fanout", "project", "seal", "sweep"]

@@ -18,7 +18,7 @@ __all__ = ["Fanout", "Report"]
 class Report:
     """What a run did. ``failed`` maps each org that must be tried again to the reason.
 
-    ``set_aside`` counts what was not on the list yet: the sweeper meets each item again.
+    ``set_aside`` counts only items that are new on the list: the sweeper meets each one again.
     """
 
     sealed_events: int = 0
@@ -30,7 +30,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What operators are told, by the names of the metrics."""
+        """The figures for the operators, by metric name."""
         return {
             "SealedEvents": self.sealed_events,
             "Segments": self.segments,
@@ -43,8 +43,8 @@ class Report:
 class Fanout:
     """The use case behind the journal's stream. The only writer of ledgers.
 
-    Every step can be repeated: sealing skips what is sealed, and subscribers drop what they have by
-    its seq.
+    Every step can be repeated: sealing skips what is sealed, and subscribers drop the seqs that
+    they have.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Fanout:
         broker: Broker | None,
         clock: Clock,
     ) -> None:
-        """Wire the ports; without a broker subscribers poll the ledger."""
+        """Without a broker, subscribers poll the ledger."""
         self._ledger = ledger
         self._set_aside = set_aside
         self._broker = broker

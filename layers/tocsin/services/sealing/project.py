@@ -2,8 +2,8 @@
 
 A projected item costs a write however many events change it, so events are projected in runs, as
 many at once as were sealed since the last one. A run is claimed before it is applied, so whoever
-repeats it, after a crash or at the same time, applies the same events; and an item knows through
-which run it was told, so that it counts each once.
+repeats it, after a crash or at the same time, applies the same events; and each item records the
+last run that it counted, so that it counts each once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,14 +36,14 @@ class Projector:
     def __init__(
         self, *, ledger: Ledger, journal: Journal, projections: Projections, writers: int = 1
     ) -> None:
-        """Wire the ports; ``writers`` threads write the items of a run, which are independent."""
+        """``writers`` threads write the items of a run, which are independent."""
         self._ledger = ledger
         self._journal = journal
         self._projections = projections
         self._writers = writers
 
     def __call__(self, orgs: Iterable[str]) -> ProjectReport:
-        """Project what is sealed and not projected; one org's trouble holds up no other."""
+        """Project what is sealed and not yet projected; one org's trouble holds up no other."""
         report = ProjectReport()
         for org in orgs:
             try:

@@ -14,7 +14,6 @@ class Sweep:
     """The use case behind the sweeper's schedule."""
 
     def __init__(self, *, orgs: Orgs, journal: Journal, fanout: Fanout, clock: Clock) -> None:
-        """Wire the ports and the fan-out that seals."""
         self._orgs = orgs
         self._journal = journal
         self._fanout = fanout

@@ -1,6 +1,6 @@
 """The stream's engine: one log for each watched org, and a cursor for each subscriber.
 
-Others import these modules of it, and no other.
+Other packages import only the modules that ``__all__`` names.
 """
 
 __all__ = ["parts", "subscriber", "watch"]

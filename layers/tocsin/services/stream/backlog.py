@@ -17,7 +17,7 @@ __all__ = ["Backlog", "ReadAfter"]
 logger = logging.getLogger(__name__)
 
 type ReadAfter = Callable[[str, int, bytes | None], list[SealedEvent]]
-"""Read an org's sealed events after a seq, whose hash is checked when it is given; blocks."""
+"""Read an org's sealed events after a seq; the seq's hash is checked if it is given. Blocks."""
 
 READS_AT_ONCE = 4
 CACHE_BYTES = 16 * 1024 * 1024
@@ -27,10 +27,9 @@ type _Place = tuple[str, Render, int]
 
 
 class Backlog:
-    """Reads chunks in threads; those who ask for the same one share the read and the bytes."""
+    """Reads chunks in threads; all who ask for the same one share the read and the bytes."""
 
     def __init__(self, read_after: ReadAfter) -> None:
-        """Read with ``read_after``."""
         self._read_after = read_after
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
         self._reads: Shared[_Place, Chunk] = Shared()

@@ -1,4 +1,4 @@
-"""Waiting for a store, but not beyond the beginning of a drain."""
+"""Waiting for a store, until a drain begins."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,22 +10,21 @@ __all__ = ["Draining"]
 
 
 class Draining:
-    """Whether the process is about to end, and who waits meanwhile."""
+    """Whether the process is about to end, and who is waiting for a store."""
 
     def __init__(self) -> None:
-        """Wait for what there is to wait for."""
         self.begun = False
         self._waits: set[asyncio.Timeout] = set()
 
     def begin(self) -> None:
-        """Refuse who waits now, and who would wait from now on."""
+        """Refuse those who wait now, and those who would wait from now on."""
         self.begun = True
         while self._waits:
             self._waits.pop().reschedule(0)
 
     @asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
-        """Wait within this for a store, which may hang for long.
+        """Wait in this block for a store, which may hang for long.
 
         Raises:
             Busy: a drain has begun.

@@ -34,7 +34,7 @@ class Follow:
         feed: Feed | None,
         poll_seconds: float,
     ) -> None:
-        """Start, behind the log's head."""
+        """Start following, from the log's head on."""
         self.log = log
         self._ledger = ledger
         self._read_after = read_after

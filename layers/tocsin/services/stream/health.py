@@ -9,8 +9,8 @@ from tocsin.services.stream.shared import Shared
 
 __all__ = ["Health", "HealthCheck"]
 
-ORG = "healthz"  # whose ledger is asked for its head, to see whether there is an answer
-GOOD_FOR_SECONDS = 1.0  # so that whoever asks all the time costs no more than that
+ORG = "healthz"  # the org whose head is read, to see whether the ledger answers
+GOOD_FOR_SECONDS = 1.0  # so that asking all the time costs no more than one look a second
 ANSWER_SECONDS = 1.5
 
 
@@ -23,10 +23,9 @@ class Health:
 
 
 class HealthCheck:
-    """Asks the parts; those who want to know at the same time share the answer."""
+    """Asks the parts; all who ask at the same time share the answer."""
 
     def __init__(self, parts: StreamParts) -> None:
-        """Ask these."""
         self._parts = parts
         self._asking: Shared[str, Health] = Shared()
         self._last: tuple[float, Health] | None = None

@@ -17,13 +17,13 @@ _RUNS_AHEAD = 64  # kept while what comes before them is read from the ledger
 
 
 class Reader(Protocol):
-    """Who reads a log."""
+    """What a log wakes when there is more: a subscriber."""
 
     def wake(self) -> None:
         """Look at the log again, if waiting."""
 
     def tick(self, now: float) -> None:
-        """Say that the stream lives, if it was silent for long (the loop's time)."""
+        """Send a heartbeat if one is due; ``now`` is the loop's time."""
 
     def fail(self, error: IntegrityError) -> None:
         """Stop: what the log holds can't be trusted."""
@@ -35,7 +35,7 @@ class LiveLog:
     def __init__(
         self, org: str, ring: Ring, arrived: Callable[[SealedEvent], object] | None = None
     ) -> None:
-        """Start with nobody; call ``arrived`` with the first of new events."""
+        """``arrived`` is called with the first of the events that came together."""
         self.org = org
         self.ring = ring
         self.waiting: set[Reader] = set()
@@ -51,7 +51,7 @@ class LiveLog:
         self._readers.add(reader)
 
     def leave(self, reader: Reader) -> bool:
-        """Forget a reader; whether it was one."""
+        """Forget a reader; return whether it was one."""
         if reader not in self._readers:
             return False
         self._readers.remove(reader)
@@ -64,12 +64,12 @@ class LiveLog:
         return not self._readers and self._left_at < moment
 
     def tick(self, now: float) -> None:
-        """Let those readers that were silent for long say that they live."""
+        """Let readers send the heartbeats that are due."""
         for reader in self._readers:
             reader.tick(now)
 
     def append(self, events: Sequence[SealedEvent]) -> bool:
-        """Add what is new of these; False when they do not follow the head."""
+        """Add those of the events that are new; False when they do not follow the head."""
         head = self.ring.seq
         if not self.ring.append(events):
             return False
@@ -84,7 +84,7 @@ class LiveLog:
         return True
 
     def keep_ahead(self, events: Sequence[SealedEvent]) -> None:
-        """Keep events for when those before them have been read."""
+        """Keep events until those before them have been read."""
         if len(self._ahead) < _RUNS_AHEAD:
             self._ahead[events[0].seq] = events
 

@@ -14,14 +14,13 @@ from tocsin.services.stream.shared import Shared
 
 __all__ = ["LiveLogs"]
 
-READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # of one read of the ledger
+READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # what one read of the ledger takes at most
 
 
 class LiveLogs:
-    """One log an org, and what keeps it at the ledger's head."""
+    """A live log for each org, and what keeps it at the ledger's head."""
 
     def __init__(self, parts: StreamParts, meter: Meter) -> None:
-        """Follow nothing yet; what arrives is told to ``meter``."""
         self.backlog = Backlog(self._read_after)
         self._parts = parts
         self._meter = meter
@@ -40,7 +39,7 @@ class LiveLogs:
         return follow.log.ring.seq if follow else 0
 
     async def open(self, org: str) -> None:
-        """Open an org's log; together, where several ask for it.
+        """Open an org's log, once for all who ask at the same time.
 
         Raises:
             Busy: the ledger does not answer.
@@ -48,7 +47,7 @@ class LiveLogs:
         await self._opening.run(org, lambda: self._open(org))
 
     def look_after(self, now: float) -> None:
-        """Send heartbeats where they are due, look at the heads, close what nobody watches."""
+        """Send heartbeats that are due, look at the heads, close logs that nobody watches."""
         limits = self._parts.limits
         for org, follow in list(self._followed.items()):
             follow.log.tick(now)

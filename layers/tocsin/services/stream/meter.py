@@ -1,4 +1,4 @@
-"""What the stream service tells its operators of itself, added up between two reports."""
+"""What the stream service tells its operators about itself, added up between two reports."""
 
 import random
 from collections import Counter
@@ -11,7 +11,7 @@ from tocsin.services.stream.subscriber import Subscriber
 
 __all__ = ["MAX_LAGS", "Meter"]
 
-MAX_LAGS = 100  # as many values as a metric may have in one line of CloudWatch's format
+MAX_LAGS = 100  # the most values that a metric may have in one line of CloudWatch's format
 
 
 class Meter:
@@ -19,7 +19,7 @@ class Meter:
 
     ========================  ==================================================================
     ``Connections``           streams that are open at the time of the report
-    ``StreamLagMs``           milliseconds from an event's receipt by ingestion to its arrival in
+    ``StreamLagMs``           milliseconds from when ingestion received an event to its arrival in
                               the ring that all streams are served from: what a watcher waits.
                               Of events that arrive together the first is taken, which waited
                               longest; of more than a hundred arrivals a random hundred
@@ -29,12 +29,11 @@ class Meter:
                               ``RefusedLimitReached``, ``RefusedUnauthenticated`` …
     ========================  ==================================================================
 
-    No org is named, and nothing is that there can be any number of. The last two are left out when
-    there was none, since what is never sent is never paid for.
+    No org is named, nor anything else of which there can be any number. The last two are left out
+    when they are zero, since what is never sent is never paid for.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Start at zero."""
         self._clock = clock
         self._arrivals = 0
         self._lags_ms: list[int] = []
@@ -47,7 +46,7 @@ class Meter:
         """Note the first event of those that arrived together."""
         self._arrivals += 1
         place = len(self._lags_ms)
-        if place == MAX_LAGS:  # each arrival so far is kept as likely as any other
+        if place == MAX_LAGS:  # so that each arrival so far is equally likely to be kept
             place = random.randrange(self._arrivals)  # noqa: S311 (a sample)
         if place < MAX_LAGS:
             self._lags_ms[place : place + 1] = [self._lag_ms(event)]

@@ -18,7 +18,6 @@ class Recheck:
     """Subscribers by the credential they came with: one check serves all who share it."""
 
     def __init__(self, credentials: Credentials) -> None:
-        """Check with these."""
         self._credentials = credentials
         self._subscribers: dict[Kept, set[Subscriber]] = {}
 
@@ -44,8 +43,8 @@ class Recheck:
     async def __call__(self) -> None:
         """Check every credential once.
 
-        Keys come first: they are few and remembered, so what was revoked is found soon however many
-        sign-ins there are, each of which takes a read of its own to see whether it was closed.
+        Keys come first: they are few and remembered, so a revoked one is found soon, however many
+        sign-ins there are. For each of those it takes a read to see whether it was closed.
         While the keys can't be read, streams stay open: what they carry can't be read then either.
         """
         for check in (self._credentials.check_key, self._credentials.check_open):

@@ -14,16 +14,15 @@ type Figures = Mapping[str, float | Sequence[float]]
 
 
 class Reporter:
-    """Takes the figures whenever the clock enters a new period, as every full minute.
+    """Takes the figures whenever the clock enters a new period, such as every full minute.
 
-    Every process reports once in each period and at its beginning, so that a sum over a period is
-    the sum of all processes, and a mean is that of one.
+    Every process reports once a period, at its beginning, so that a sum over a period is the sum of
+    all processes, and a mean is that of one process.
     """
 
     def __init__(
         self, metrics: Metrics, clock: Clock, period_seconds: float, take: Callable[[], Figures]
     ) -> None:
-        """Report what ``take`` returns."""
         self._metrics = metrics
         self._clock = clock
         self._period_ms = round(period_seconds * 1000)
@@ -50,5 +49,5 @@ class Reporter:
     def _report(self, at_ms: int) -> None:
         try:
             self._metrics.put(at_ms, self._take())
-        except Exception:  # nobody's stream must end for it
+        except Exception:  # no stream may end because of it
             logger.exception("the service's metrics are lost")

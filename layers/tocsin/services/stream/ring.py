@@ -13,14 +13,14 @@ from tocsin.wire.filters import Filtered, Render
 
 __all__ = ["CHUNK_BYTES", "Chunk", "Ring", "chunks"]
 
-CHUNK_BYTES = 64 * 1024  # what one write holds at most, unless one message is larger
+CHUNK_BYTES = 64 * 1024  # the most that one write holds, unless one message is larger
 _SHARED_CHUNKS = 64  # cursors, per dialect and filter, that the next append has not outdated
 
 
 class Chunk(NamedTuple):
     """Bytes to send, and the cursor after them; the hashes link it to the chunk before.
 
-    ``hidden`` says that the last event is not in the bytes, so that they do not tell the cursor.
+    ``hidden`` says that the last event is not in the bytes, so they do not tell the cursor.
     """
 
     data: bytes
@@ -81,13 +81,13 @@ class Ring:
         return self._max_events
 
     def join(self, render: Render) -> Render:
-        """Add a reader; returns what all who read the same use, which is found the fastest."""
+        """Add a reader; return the object that all with an equal render use, found the fastest."""
         for each in {render, _dialect(render)}:
             self._readers[each] += 1
         return self._same.setdefault(render, render)
 
     def leave(self, render: Render) -> None:
-        """Forget a reader, and with the last one the bytes that were made for it."""
+        """Forget a reader; with the last one, also the bytes that were made for them."""
         for each in {render, _dialect(render)}:
             self._readers[each] -= 1
             if not self._readers[each]:
@@ -97,7 +97,7 @@ class Ring:
                 self._same.pop(each, None)
 
     def append(self, events: Sequence[SealedEvent]) -> bool:
-        """Add what is new of consecutive events; False when they do not follow the head."""
+        """Add those of consecutive events that are new; False when they do not follow the head."""
         new = events[max(self.seq + 1 - events[0].seq, 0) :]
         if not new:
             return True

@@ -1,4 +1,4 @@
-"""One run for everybody who asks for the same thing at the same time."""
+"""One run for all who ask for the same thing at the same time."""
 
 import asyncio
 import logging
@@ -16,7 +16,6 @@ class Shared[K: Hashable, V]:
     """Coroutines by key: whoever comes while one runs gets its result, or its error."""
 
     def __init__(self) -> None:
-        """Run nothing yet."""
         self._running: dict[K, asyncio.Task[V]] = {}
 
     def start(self, key: K, coroutine: Callable[[], Coroutine[Any, Any, V]]) -> asyncio.Task[V]:
@@ -45,5 +44,5 @@ class Shared[K: Hashable, V]:
     def _done(self, key: K, task: asyncio.Task[V]) -> None:
         del self._running[key]
         error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, TocsinError):  # those are for whoever waits
+        if error and not isinstance(error, TocsinError):  # those are for the callers who wait
             logger.error("%s failed", key, exc_info=error)

@@ -22,11 +22,11 @@ TELL_SECONDS = 1.0  # between two messages that tell only the cursor
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """After how long with nothing to send a heartbeat is due, and when a client is given up."""
+    """After how much silence a heartbeat is due, and when a client is given up."""
 
     heartbeat: bytes = frames.HEARTBEAT
     heartbeat_seconds: float = 15.0
-    stall_seconds: float = 60.0  # in which it takes nothing of what it was given
+    stall_seconds: float = 60.0  # given up after this, if it takes nothing of what it was given
 
 
 class State(Enum):
@@ -45,9 +45,9 @@ class Subscriber:
     Replay, live, a slow client and a hole left by pub/sub are the same case: the cursor is behind
     the head, so take the ring's bytes, or the ledger's when the ring begins later.
 
-    ``on_wake`` is called when there is more after :meth:`take` found nothing, ``on_stall`` once
-    when the client has long taken nothing of what it was given. ``unsent`` tells how many bytes it
-    is yet to take, if that is known; else to take means to take all of a chunk.
+    ``on_wake`` is called when there is more after :meth:`take` found nothing; ``on_stall`` once,
+    when the client has long taken nothing of what it was given. ``unsent`` tells how many bytes
+    it has yet to take, if known; otherwise only a whole chunk counts as taken.
     """
 
     __slots__ = (
@@ -99,7 +99,7 @@ class Subscriber:
         self._unsent_bytes = 0  # at the last look
         self._max_bytes = max_bytes
         self._reading: asyncio.Timeout | None = None  # given up at the end of the stream
-        self._last: bytes | None = None  # what to end with, from when the end is decided
+        self._last: bytes | None = None  # what to end with, once the end is decided
         log.join(self)
 
     @property
@@ -162,7 +162,7 @@ class Subscriber:
                     self.on_stall()
 
     def end_older(self, began_before: float) -> None:
-        """End the stream where it is if it began before then (the loop's time)."""
+        """End the stream where it is if it began before this (the loop's time)."""
         if self._began_at <= began_before:
             self.end()
 
@@ -236,9 +236,9 @@ class Subscriber:
         return frames.cursor(self.cursor)
 
     def _fits(self, data: bytes) -> bool:
-        """Count what is to be sent; end the stream instead when that would be too much.
+        """Count what is to be sent; if that would be too much, end the stream instead.
 
-        The first is never too much, so that a client that comes back again and again gets on.
+        The first chunk is never too much, so that a client that keeps coming back gets on.
         """
         sent_bytes = self._sent_bytes + len(data)
         if self._max_bytes is not None and self._sent_bytes and sent_bytes > self._max_bytes:

@@ -32,7 +32,7 @@ __all__ = ["Admission", "Watch"]
 
 logger = logging.getLogger(__name__)
 
-APART_MS = 10  # on average, two clients that come back after a cut: what a small task can take
+APART_MS = 10  # mean time between clients that come back after a cut: what a small task can take
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Watch:
         return self._seats.taken
 
     def start(self) -> None:
-        """Report from now on, if there is somebody to report to; :meth:`aclose` ends it."""
+        """Report from now on, if there is anybody to report to; :meth:`aclose` ends it."""
         parts = self._parts
         if parts.metrics and not self._reporter:
             self._reporter = Reporter(
@@ -110,12 +110,12 @@ class Watch:
         *,
         identify: Callable[[], Awaitable[ApiKey]] | None = None,
     ) -> Admission:
-        """Decide whether a request may watch, and from where; :meth:`leave` in the end.
+        """Decide whether a request may watch, and from where; call :meth:`leave` in the end.
 
-        ``identify`` finds the key instead of the access, which is asked again later on.
+        ``identify``, if given, finds the key now; later checks go by the credential.
 
         Raises:
-            Unauthenticated, Forbidden: not with this credential.
+            Unauthenticated, Forbidden: this credential does not admit anybody.
             Malformed: the cursor is not one, or it is ahead of the ledger.
             Crowded: this process serves as many as it may.
             LimitReached: the org or the key has as many streams as it may.
@@ -172,7 +172,7 @@ class Watch:
         self._meter.refused(error)
 
     def leave(self, admission: Admission, subscriber: Subscriber | None = None) -> None:
-        """Forget a request, once, and its subscriber if it came to that."""
+        """Forget a request, once, and its subscriber if it has one."""
         self._seats.leave(admission.key)
         if subscriber is not None:
             subscriber.close()
@@ -186,8 +186,7 @@ class Watch:
     def drain(self) -> None:
         """End all streams where they are, and admit nobody any more.
 
-        Each is told another time to come back at, or all would be at the next instance's door at
-        once.
+        Each is told to come back at a different time, or all would reach the next instance at once.
         """
         self._draining.begin()
         for subscriber in self._recheck.all():
@@ -217,7 +216,7 @@ class Watch:
         )
 
     def _pace(self, dialect: Dialect) -> Pace:
-        """Return the dialect's pace, as far as the parts do not say another."""
+        """Return the dialect's pace, except for what the parts set."""
         pace = self._paces.get(dialect)
         if pace is None:
             seconds = self._limits.heartbeat_seconds or dialect.heartbeat.seconds
@@ -235,8 +234,8 @@ class Watch:
     def _retry_ms(self) -> int:
         """Return how long one client is to wait, should its stream be cut.
 
-        A stream says it when it opens, since most cuts come without notice, as from a load
-        balancer that a task is taken from. The more streams there are, the longer some wait.
+        A stream says it when it opens, since most cuts come without notice, as when a load
+        balancer loses a task. The more streams there are, the longer some wait.
         """
         spread_ms = min(self._limits.spread_ms, APART_MS * self._seats.taken)
         return self._limits.retry_ms + random.randint(0, spread_ms)  # noqa: S311 (no secret)
@@ -258,7 +257,7 @@ class Watch:
             try:
                 self._logs.look_after(now)
                 self._end_old_streams(now)
-            except Exception:  # a tick that is missed must not be the last one
+            except Exception:  # one tick that fails must not be the last
                 logger.exception("looking after logs and streams failed")
             if now >= recheck_at:
                 self._chores.start("recheck", self._recheck)
