@@ -13,7 +13,7 @@ from tocsin.asgi.types import Receive, Send
 __all__ = ["SERVERS_SEND", "abort", "left", "transport_of", "unsent_bytes"]
 
 SERVERS_SEND = "tocsin.servers_send"
-"""Where a scope has the ``send`` of the server itself, if that is not the one handed down."""
+"""The scope's key for the server's own ``send``, if another one is handed down."""
 
 _DROP_WHAT_IS_UNSENT = struct.pack("ii", 1, 0)  # or the kernel keeps megabytes for the client
 
@@ -25,7 +25,7 @@ async def left(receive: Receive) -> None:
 
 
 def transport_of(send: Send) -> asyncio.Transport | None:
-    """Return the connection, if the server lets it be known.
+    """Return the connection, if the server gives access to it.
 
     What uvicorn hands out as ``send`` is bound to the object that has it.
     """
@@ -36,7 +36,7 @@ def transport_of(send: Send) -> asyncio.Transport | None:
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:
-    """Return what the client is yet to take: what waits here, and in the kernel where it tells."""
+    """Return how much the client has yet to take: here, and in the kernel where that tells."""
     size_bytes: int = transport.get_write_buffer_size()
     if sys.platform == "linux" and (connection := transport.get_extra_info("socket")) is not None:
         with suppress(OSError):  # it was closed meanwhile
@@ -47,7 +47,7 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
 
 
 def abort(transport: asyncio.Transport) -> None:
-    """Break the connection of a client that takes nothing."""
+    """Break the connection at once, for a client that takes nothing."""
     if (connection := transport.get_extra_info("socket")) is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
     transport.abort()

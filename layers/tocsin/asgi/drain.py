@@ -12,7 +12,7 @@ __all__ = ["on_sigterm"]
 
 @contextmanager
 def on_sigterm(call: Callable[[], None]) -> Iterator[None]:
-    """Call in the event loop on SIGTERM and SIGINT, before whoever handles them already."""
+    """Run ``call`` in the event loop on SIGTERM and SIGINT, before the handlers already there."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread can listen to signals: the server can't either
         return

@@ -40,7 +40,7 @@ class StreamEndpoint:
         self._read = read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request to its end. While it lasts this holds no more than it must."""
+        """Serve one request to its end, and hold no more than necessary meanwhile."""
         try:
             admission, render = await self._admit(self._read(scope))
         except TocsinError as error:
@@ -52,7 +52,7 @@ class StreamEndpoint:
                 await send_stream(b"", send)
                 return
             subscriber = await self._watch.subscribe(admission, render, self._dialect)
-            del render  # the subscriber has the one that is shared
+            del render  # the subscriber has the shared one
             opening = self._watch.opening(subscriber, self._dialect)
             sending = pump(subscriber, opening, receive, scope.get(SERVERS_SEND, send), start=send)
             del opening

@@ -1,8 +1,8 @@
 """One stream over raw ASGI: no framework's objects stay in memory while a client watches.
 
 While nothing happens, a stream is the server's own task, which waits for the client to leave. What
-there is to send is sent from where the log wakes the subscriber, by a task that starts at once and
-has ended by then, unless the client or the ledger keeps it waiting. So an idle stream holds one
+there is to send is sent where the log wakes the subscriber, by a task that starts at once and
+usually ends there, unless the client or the ledger keeps it waiting. So an idle stream holds one
 task, and a delivery costs no turn of the event loop.
 """
 
@@ -18,7 +18,7 @@ __all__ = ["pump", "send_stream"]
 _HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx, and what learned it from nginx
+    (b"x-accel-buffering", b"no"),  # for nginx, and for proxies that follow it
 )
 
 
@@ -36,9 +36,9 @@ async def pump(
     *,
     start: Send | None = None,
 ) -> None:
-    """Pass on what the subscriber is given until either side ends it.
+    """Pass on what the subscriber gives until either side ends it.
 
-    ``send`` is the server's own; the response begins with ``start``, if middleware adds headers.
+    ``send`` is the server's own; ``start``, if given, sends the beginning through middleware.
     """
     await (start or send)(_started())
     await send({"type": "http.response.body", "body": opening, "more_body": True})
@@ -46,7 +46,7 @@ async def pump(
     sender = _Sender(subscriber, send)
     try:
         sender.wake()
-        while (await receive())["type"] != "http.disconnect":  # which follows our own end too
+        while (await receive())["type"] != "http.disconnect":  # which also follows our own end
             pass
     except asyncio.CancelledError:
         if not sender.cancelled():
@@ -56,7 +56,7 @@ async def pump(
 
 
 def _started() -> dict[str, Any]:
-    """Return a response's beginning; middleware may change it."""
+    """Return a new ``http.response.start``, which middleware may change."""
     return {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
 
 
@@ -89,12 +89,12 @@ class _Sender:
         subscriber.unsent = self._unsent_bytes
 
     def wake(self) -> None:
-        """Send what there is now; most often that is done when this returns."""
+        """Send what there is now; usually that is done when this returns."""
         sending = asyncio.Task(self._send_all(), loop=self._loop, eager_start=True)
         self._sending = None if sending.done() else sending
 
     def cancelled(self) -> bool:
-        """Whether it was the sender who cancelled the serving task.
+        """Whether this sender cancelled the serving task.
 
         Raises:
             Exception: what sending failed with.

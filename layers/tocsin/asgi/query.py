@@ -14,7 +14,7 @@ def query_of(scope: Scope) -> Query:
 
 
 def hide_token(scope: Scope, query: Query) -> None:
-    """Take the token out of what the server may write to its access log."""
+    """Remove the token from what the server may write to its access log."""
     rest = [(name, value) for name, value in query if name != "token"]
     if len(rest) < len(query):
         scope["query_string"] = urlencode(rest).encode()

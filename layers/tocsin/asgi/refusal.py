@@ -1,4 +1,4 @@
-"""Answers that are no stream, or one that only says why there is none."""
+"""Answers that are no stream, or a stream that only says why there is none."""
 
 from collections.abc import Mapping
 
@@ -12,22 +12,21 @@ __all__ = ["Unserved", "refuse", "send_problem"]
 
 
 class Unserved(TocsinError):
-    """What HTTP itself refuses here."""
+    """A request that HTTP itself refuses here, and the answer."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        """Keep the answer."""
         headers = {"Content-Type": "application/json"} | (headers or {})
         self.problem = Problem(status, {"error": message}, headers)
 
     @classmethod
     def unless_read(cls, method: str) -> None:
-        """Refuse what is neither GET nor HEAD."""
+        """Raise this for a method that is neither GET nor HEAD."""
         if method not in ("GET", "HEAD"):
             raise cls(405, "this route takes GET and HEAD", {"Allow": "GET, HEAD"})
 
 
 async def refuse(error: TocsinError, dialect: Dialect, send: Send) -> None:
-    """Say in the dialect's way why a request gets no stream."""
+    """Tell a client, in the dialect's way, why it gets no stream."""
     if isinstance(error, Unauthenticated) and dialect.unauthorized:
         await send_stream(dialect.unauthorized, send)
     elif isinstance(error, Crowded | LimitReached) and dialect.too_many:

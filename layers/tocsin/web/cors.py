@@ -10,15 +10,15 @@ __all__ = ["Cors"]
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, in the way only of the requests it is for, and of their beginnings alone.
+    """Starlette's, but only for requests of allowed origins, and only for their beginnings.
 
-    It would wrap ``send`` for every request, and so cost something for each event of each stream.
+    Starlette's own wraps ``send`` for every request, which costs something for each event.
     """
 
     async def simple_response(
         self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> None:
-        """Pass a request on; it gets headers if it is an allowed origin's."""
+        """Pass a request on; if its origin is allowed, its response gets headers."""
         origin = request_headers.get("origin")
         if origin is None or not self.is_allowed_origin(origin):
             await self.app(scope, receive, send)

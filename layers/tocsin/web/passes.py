@@ -28,12 +28,11 @@ type _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Passes:
-    """The routes of sign-ins and of tickets."""
+    """The routes of sign-ins and tickets, also for pages of the ``allowed`` origins."""
 
     def __init__(
         self, access: Authorizer, sign_ins: SignIns, tickets: Tickets, allowed: frozenset[str]
     ) -> None:
-        """Serve these, also to pages of the allowed origins."""
         self._access = access
         self._sign_ins = sign_ins
         self._tickets = tickets
@@ -41,7 +40,7 @@ class Passes:
 
     @property
     def routes(self) -> list[Route]:
-        """The routes."""
+        """The routes, for a Starlette router."""
         methods = ["GET", "POST", "DELETE"]
         return [
             Route("/api/v1/session", _answering(self._session), methods=methods),
@@ -91,7 +90,7 @@ class Passes:
 
 
 def _said(key: ApiKey, sign_in: Pass | None) -> dict[str, Any]:
-    """Return what is told of who one is; with a key, that never expires."""
+    """Return what callers are told about themselves; ``expires_at`` is None with a key."""
     expires_at = None
     if sign_in is not None:
         expires_at = iso_ms(sign_in.expires_at_ms)

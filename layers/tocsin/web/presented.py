@@ -16,7 +16,7 @@ __all__ = ["caller_of", "header_or_cookie", "presented", "session_token"]
 
 
 def caller_of(scope: Scope) -> Caller:
-    """Return whose request this is."""
+    """Return where a request comes from and goes to."""
     return Caller.of(scope["scheme"], Headers(scope=scope))
 
 
@@ -25,7 +25,7 @@ def presented(
 ) -> Presented:
     """Return a stream request's credential: the header, else ``?token=``, else the cookie.
 
-    A ticket will do for ``?token=``, and with ``token_in_query`` a key.
+    ``?token=`` takes a ticket, and with ``token_in_query`` also a key.
 
     Raises:
         Forbidden: it is a cookie, and the page is not of an allowed origin.
@@ -39,7 +39,7 @@ def presented(
 
 
 def header_or_cookie(scope: Scope, allowed: Collection[str]) -> str | Cookie | None:
-    """Return a request's credential: the header, else the cookie; None: neither is there.
+    """Return a request's credential: the header, else the cookie; None: it has neither.
 
     Raises:
         Forbidden: it is a cookie, and the page is not of an allowed origin.
@@ -52,13 +52,13 @@ def header_or_cookie(scope: Scope, allowed: Collection[str]) -> str | Cookie | N
 
 
 def session_token(scope: Scope, allowed: Collection[str]) -> str | None:
-    """Return what the session's cookie holds; None: there is none.
+    """Return the token in the sign-in's cookie; None: there is none.
 
     Raises:
         Forbidden: the page is not of an allowed origin.
     """
     caller = caller_of(scope)
-    header = "; ".join(Headers(scope=scope).getlist("cookie"))  # HTTP/2 sends one for each
+    header = "; ".join(Headers(scope=scope).getlist("cookie"))  # HTTP/2 may send a header for each
     token = cookie_parser(header).get(cookies.name(caller))
     if token and not caller.may_use_cookie(allowed):
         raise Forbidden(
