@@ -18,8 +18,8 @@ from tocsin.ports import Clock
 __all__ = ["IamCredentials", "SignedAhead"]
 
 TOKEN_SECONDS = 900  # the most that ElastiCache allows
-# A token ends with the credentials that signed it, and those have ten minutes left at least: the
-# SDK does not hand out others.
+# A token ends with the credentials that signed it. Those have at least ten minutes left: the SDK
+# does not hand out others.
 REUSE_MS = 300_000
 SIGN_SECONDS = 3.0
 
@@ -88,5 +88,5 @@ class SignedAhead(CredentialProvider):
             self._held = await asyncio.to_thread(self._source.get_credentials)
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Return what is held."""
+        """Return the credentials of the last :meth:`refresh`, without waiting."""
         return self._held

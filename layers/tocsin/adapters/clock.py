@@ -9,7 +9,7 @@ __all__ = ["SystemClock"]
 
 
 class SystemClock(Clock):
-    """Now."""
+    """The time that this machine's clock tells."""
 
     @override
     def now_ms(self) -> int:

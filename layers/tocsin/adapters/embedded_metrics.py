@@ -1,8 +1,8 @@
 """Metrics as lines of CloudWatch's embedded metric format, which its logs turn into metrics.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-Not Powertools', which keeps metrics for its whole class and breaks a line at the hundredth value:
-this is one dictionary.
+Powertools' own keeps metrics for its whole class and breaks a line at the hundredth value; this is
+one dictionary.
 """
 
 import sys
@@ -22,7 +22,7 @@ class EmbeddedMetrics(Metrics):
     def __init__(
         self, namespace: str, service: str, write: Callable[[str], object] | None = None
     ) -> None:
-        """Write lines with ``write``, else to standard output at once."""
+        """Write lines with ``write``; None: to standard output, unbuffered."""
         self._namespace = namespace
         self._service = service
         self._write = write or _print

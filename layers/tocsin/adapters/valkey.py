@@ -2,8 +2,8 @@
 
 One channel per org. Nothing depends on a message's arrival: the ledger is the truth.
 
-ElastiCache ends a connection that has signed in with IAM after 12 hours. Given a clock, both ends
-of the broker replace theirs before that, and a subscription only after the next one has begun.
+ElastiCache ends a connection that signed in with IAM after 12 hours. Given a clock, both ends of
+the broker replace theirs before that, and a subscription only after the next one has begun.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 1.0  # to connect, and to answer a command
 RETRY_SECONDS = 0.25  # between two attempts to subscribe
-PING_SECONDS = 10.0  # without a message, after which a subscription is asked whether it lives
-RENEW_MS = 11 * 3_600_000  # of age, less up to
+PING_SECONDS = 10.0  # of silence, after which a subscription is asked whether it lives
+RENEW_MS = 11 * 3_600_000  # of a connection's age, less up to
 JITTER_MS = 30 * 60_000  # so that not all connections are renewed at once
 RENEW_AGAIN_MS = 60_000  # after a renewal that failed
 
@@ -81,7 +81,7 @@ class ValkeyBroker(Broker):
         self._client = Valkey.from_url(
             url,
             **_options(url, credentials),
-            retry=Retry(NoBackoff(), 1),  # a connection from before the server's restart
+            retry=Retry(NoBackoff(), 1),  # for a connection from before the server's restart
             retry_on_error=[Unreachable],
         )
         self._clock = clock
@@ -127,7 +127,7 @@ class ValkeyFeed(Feed):
         """
         warned = False
         while True:
-            held = [self._subscribe(org)]  # the one that is heard, and the one that is to follow it
+            held = [self._subscribe(org)]  # the one that is heard, and later its successor
             try:
                 while not await held[0].begun(RETRY_SECONDS):
                     yield None
@@ -137,7 +137,7 @@ class ValkeyFeed(Feed):
                     if (message := await held[0].hear()) is not None:
                         yield message
                     if await self._succeeded(held, org):
-                        await held[0].ask()  # what it hears before the answer is the rest
+                        await held[0].ask()  # what it hears before the answer is the last of it
                         while held[0].unanswered:
                             if (message := await held[0].hear()) is not None:
                                 yield message
@@ -173,7 +173,7 @@ class ValkeyFeed(Feed):
         )
 
     async def _succeeded(self, held: list["_Subscription"], org: str) -> bool:
-        """Whether the successor has begun; it is made when the time has come."""
+        """Make the successor when it is time; return whether it has begun."""
         if len(held) == 1:
             if held[0].renewal.due:
                 held.append(self._subscribe(org))
@@ -203,7 +203,7 @@ class _Subscription:
         self._beginning = asyncio.create_task(self._begin(channel, credentials))
 
     async def begun(self, seconds: float) -> bool:
-        """Whether the server has confirmed it; waits so long for that, and raises if it failed."""
+        """Wait for so long; return whether the server has confirmed it. Raises if it failed."""
         await asyncio.wait([self._beginning], timeout=seconds)
         return self._beginning.done() and self._beginning.result()
 

@@ -1,4 +1,4 @@
-"""Wires each deployable, one module each: settings in, a use case out. Only here settings are read.
+"""Wires the deployables, one module each: settings in, a use case out. Only here are settings read.
 
-``wire`` reads what it is not given: a function's variables, its DynamoDB client, its clock.
+``wire`` makes what it is not given: the settings, the DynamoDB client, the clock, the broker.
 """

@@ -30,7 +30,7 @@ class Admin:
 
 
 def wire(settings: StoreSettings | None = None) -> Admin:
-    """Return the tables."""
+    """Return the ports on the tables that the settings name."""
     settings = settings or StoreSettings()
     db, state = client(), settings.state_table
     return Admin(

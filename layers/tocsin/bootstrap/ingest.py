@@ -26,7 +26,7 @@ def wire(
     db: "DynamoDBClient | None" = None,
     clock: Clock | None = None,
 ) -> Ingest:
-    """Return the use case on the tables."""
+    """Return the use case on the tables that the settings name."""
     settings = settings or IngestSettings()
     db, state, clock = db or client(), settings.state_table, clock or SystemClock()
     return Ingest(

@@ -18,7 +18,7 @@ _WRITERS = 8  # writes in flight at once; more than a function's share of a core
 
 
 def wire(settings: StoreSettings | None = None, *, db: "DynamoDBClient | None" = None) -> Projector:
-    """Return the use case on the tables."""
+    """Return the use case on the tables that the settings name."""
     settings = settings or StoreSettings()
     db = db or client()
     return Projector(

@@ -57,7 +57,7 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
 
 
 def options(settings: StreamSettings | None = None) -> HttpOptions:
-    """Return what its HTTP routes keep to."""
+    """Return the options of its HTTP routes."""
     settings = settings or StreamSettings()
     return HttpOptions(
         allowed_origins=settings.allowed_origins,

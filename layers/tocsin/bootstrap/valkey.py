@@ -1,4 +1,4 @@
-"""Wires Valkey, for who publishes and for who listens; None where no Valkey is configured."""
+"""Wires Valkey, for publishers and for subscribers; None where no Valkey is configured."""
 
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,16 @@ __all__ = ["broker", "feed"]
 
 
 def broker(settings: ValkeySettings) -> Broker | None:
-    """Return where to publish."""
+    """Return where to publish, or None."""
     if settings.valkey_url is None:
         return None
-    from tocsin.adapters.valkey import ValkeyBroker  # 150 ms that only who publishes should wait
+    from tocsin.adapters.valkey import ValkeyBroker  # 150 ms that only publishers should wait
 
     return ValkeyBroker(settings.valkey_url, *_sign_in(settings))
 
 
 def feed(settings: ValkeySettings) -> "ValkeyFeed | None":
-    """Return where to listen."""
+    """Return where to listen, or None."""
     if settings.valkey_url is None:
         return None
     from tocsin.adapters.valkey import ValkeyFeed

@@ -46,8 +46,8 @@ def client() -> "DynamoDBClient":
         max_pool_connections=32,
         tcp_keepalive=True,
         # These two took two fifths of a call's time (430 µs, then 253):
-        parameter_validation=False,  # of what mypy has checked
-        user_agent=f"tocsin/{__version__}",  # else it is assembled anew for every call
+        parameter_validation=False,  # mypy has checked them
+        user_agent=f"tocsin/{__version__}",  # otherwise it is put together anew for every call
     )
     # boto3's own session would load its resources and S3 transfers: 50 ms more of a cold start.
     client = get_session().create_client("dynamodb", config=config)
@@ -73,7 +73,7 @@ def calls() -> Iterator[None]:
 
 
 def condition_failed(error: ClientError) -> bool:
-    """Whether a single write (in no transaction) did not happen, since its condition was false."""
+    """Whether a single write (in no transaction) did not happen because its condition was false."""
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 

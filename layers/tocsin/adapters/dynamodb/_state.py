@@ -17,7 +17,6 @@ class StateTable:
     """What the adapters on the state table share."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        """Use ``table``."""
         self._client = client
         self._table = table
 
@@ -33,7 +32,7 @@ class StateTable:
             self._client.put_item(TableName=self._table, Item={**item_key(pk, sk), **attributes})
 
     def _take(self, pk: str, sk: str) -> Mapping[str, Any] | None:
-        """Delete an item; return what was there. Of several who do, one gets it."""
+        """Delete an item; return what was there. Of several callers, one gets it."""
         with calls():
             answer = self._client.delete_item(
                 TableName=self._table, Key=item_key(pk, sk), ReturnValues="ALL_OLD"
@@ -74,10 +73,10 @@ class StateTable:
 
 
 def item_key(pk: str, sk: str) -> dict[str, Any]:
-    """Return an item's key."""
+    """Return an item's key as the API's attribute values."""
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
 def number(value: int) -> dict[str, str]:
-    """Return a number as the API spells it."""
+    """Return a number as the API's attribute value: ``{"N": "7"}``."""
     return {"N": str(value)}

@@ -25,12 +25,11 @@ _BATCH_GET_KEYS = 25  # of up to 400 KB each; an answer ends at 16 MB
 
 
 class DynamoJournal(Journal):
-    """:class:`~tocsin.ports.Journal` on DynamoDB."""
+    """:class:`~tocsin.ports.Journal` on DynamoDB; items expire after ``retention_days``."""
 
     def __init__(
         self, client: "DynamoDBClient", table: str, retention_days: int = RETENTION_DAYS
     ) -> None:
-        """Use ``table``; items expire after the retention."""
         self._client = client
         self._table = table
         self._retention_seconds = retention_days * _DAY_SECONDS
@@ -54,13 +53,13 @@ class DynamoJournal(Journal):
                     ConditionExpression="attribute_not_exists(org)",
                 )
         except ClientError as error:
-            if not condition_failed(error):  # stored: by the SDK's retry of this call, or a twin
+            if not condition_failed(error):  # otherwise it is stored: by the SDK's retry, or a twin
                 raise
 
     @override
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
-        # What is sealed together was mostly received one after the other. A query over neighbours
-        # is billed by their bytes together, and a get by the 4 KB that each of them begins.
+        # Batches sealed together were mostly received one after the other. A query over neighbours
+        # is billed by the sum of their bytes, a get by each item's started 4 KB.
         wanted, items = set(batch_ids), list[dict[str, Any]]()
         if len(wanted) > 1:
             near = self._between(org, min(wanted), max(wanted), len(wanted), consistent=True)

@@ -1,6 +1,6 @@
-"""Sessions and tickets in the state table: ``pass-session#<org>``, ``pass-ticket#<org>`` · digest.
+"""Sign-ins and tickets in the state table: ``pass-session#<org>``, ``pass-ticket#<org>`` · digest.
 
-The digest is in hexadecimal. (``session#<org>`` are the agents' sessions, as they are projected.)
+The digest is in hexadecimal. (``session#<org>`` holds the projected sessions of agents.)
 """
 
 from collections.abc import Mapping
@@ -31,12 +31,12 @@ class DynamoPasses(StateTable, Passes):
 
     @override
     def take(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
-        """When the store's answer is lost and the SDK asks again, nobody gets it."""
+        """If the store's answer is lost and the SDK asks again, nobody gets the pass."""
         return _pass(kind, org, digest, self._take(partition(kind, org), digest.hex()))
 
 
 def partition(kind: Kind, org: str) -> str:
-    """Return the partition key; the stream service may write to these (``infra``) and no other."""
+    """Return the partition key; in the state table the stream service may write only to these."""
     return f"pass-{kind}#{org}"
 
 

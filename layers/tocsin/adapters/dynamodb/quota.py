@@ -11,7 +11,7 @@ __all__ = ["DynamoQuota"]
 class DynamoQuota(StateTable, Quota):
     """:class:`~tocsin.ports.Quota`: ``quota#<org>`` · month.
 
-    A counter can't be added to idempotently: when the store's answer to a reservation is lost and
+    An addition to a counter is not idempotent: when the store's answer to a reservation is lost and
     the SDK asks again, the events count twice. The limit still holds.
     """
 

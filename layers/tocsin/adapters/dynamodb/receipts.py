@@ -42,7 +42,7 @@ class DynamoReceipts(StateTable, Receipts):
             if not condition_failed(error):
                 raise
             refusal: Any = error.response
-            return _receipt(receipt.org, refusal["Item"])  # ours, where the SDK has tried twice
+            return _receipt(receipt.org, refusal["Item"])  # our own, if the SDK has tried twice
         return receipt
 
     @override
