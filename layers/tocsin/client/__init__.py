@@ -6,7 +6,7 @@
 ...     for event in tocsin.stream(after=0):
 ...         print(event.seq, event.tool_name, event.action)
 
-``emit`` is for what must not wait, ``replay`` for what has been.
+``emit`` is for callers that must not wait, ``replay`` for events of the past.
 :class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
 """
 

@@ -88,11 +88,11 @@ class AsyncClient:
         return self._emitter.refused
 
     async def flush(self, timeout_seconds: float | None = None) -> bool:
-        """Send at once what is emitted, and wait; see :meth:`Client.flush`."""
+        """Send at once what was emitted, and wait; see :meth:`Client.flush`."""
         return await asyncio.to_thread(self._emitter.flush, timeout_seconds)
 
     def _attempt(self, batch: OutgoingBatch) -> httpx.Response:
-        """Send for the emitter's thread, in the event loop, whose connections these are."""
+        """Send for the emitter's thread, in the event loop, which owns the connections."""
         if self._loop is None:
             raise RuntimeError("nothing was emitted")
         sending = self._post_once(batch, partial=True)
@@ -173,7 +173,7 @@ class AsyncClient:
         return await AsyncRetrying(**backoff.retrying(on_drop, forever=forever))(attempt)
 
     async def aclose(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Send what was emitted, for so many seconds at most, and close the connections."""
+        """Send what was emitted, within ``timeout_seconds``, and close the connections."""
         await asyncio.to_thread(self._emitter.close, timeout_seconds)
         await self._http.aclose()
 

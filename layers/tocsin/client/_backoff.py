@@ -1,4 +1,4 @@
-"""When a request is worth repeating, and how long to wait before."""
+"""When a request is worth repeating, and how long to wait before that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from tocsin.client._errors import ApiError, StreamError
 __all__ = ["Backoff", "is_transient", "raise_if_transient"]
 
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_MAX_ASKED_SECONDS: Final = 300.0  # an exhausted quota asks for weeks, and may be raised meanwhile
+_MAX_ASKED_SECONDS: Final = 300.0  # an exhausted quota asks for weeks; but it may be raised before
 _HOPELESS: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, StreamError)
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How a client waits between attempts: exponentially longer, each time by chance.
+    """How a client waits between attempts: exponentially longer, with jitter.
 
     Attributes:
-        attempts: How often a request is made before its error is raised. A stream that was open
-            once does not count: it tries until it is closed.
+        attempts: How often a request is made before its error is raised. Does not apply
+            to a stream that was open once: it tries until it is closed.
         first_seconds: The longest first wait; it doubles from attempt to attempt …
         max_seconds: … up to this. An answer whose ``Retry-After`` is beyond it is not waited for.
     """
@@ -78,7 +78,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def raise_if_transient(response: httpx.Response) -> httpx.Response:
-    """Return an answer that is final; raise one that a repetition may better as ApiError."""
+    """Return a final answer; raise one that a repetition may improve, as ApiError."""
     if response.status_code in _TRANSIENT_STATUS:
         raise ApiError(response)
     return response

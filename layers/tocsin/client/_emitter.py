@@ -1,6 +1,6 @@
-"""Fire and forget: events that a thread of its own sends, while their producer goes on.
+"""Fire and forget: a thread of its own sends the events while their producer goes on.
 
-One class serves both clients; they differ in how an attempt is made.
+Both clients use it; they differ in how they make an attempt.
 """
 
 import atexit
@@ -27,10 +27,10 @@ __all__ = ["CLOSE_SECONDS", "Emitter", "OnLoss"]
 CLOSE_SECONDS: Final = 5.0
 """How long closing waits for what is not sent yet, unless told otherwise."""
 
-_GRACE_SECONDS: Final = 0.5  # for the thread to take note of its end
+_GRACE_SECONDS: Final = 0.5  # for the thread to notice that it must end
 
 type OnLoss = Callable[[int, BaseException], None]
-"""Called with a number of events that are lost, and why; mostly in the emitter's thread."""
+"""Called with how many events are lost, and why; mostly in the emitter's thread."""
 
 logger = logging.getLogger("tocsin.client")
 _emitters: WeakSet["Emitter"] = WeakSet()
@@ -39,8 +39,8 @@ _emitters: WeakSet["Emitter"] = WeakSet()
 class Emitter:
     """A bounded queue, and the thread that empties it, which begins with the first event.
 
-    When the queue is full the newest events are dropped, so what is kept has no holes but one at
-    its end. Batches are repeated under one idempotency key until they are stored or refused. A
+    When the queue is full the newest events are dropped, so what is kept has only one hole, at its
+    end. Batches are repeated under one idempotency key until they are stored or refused. A
     forked child begins with an empty queue: what was in it is for its parent to send. At the
     interpreter's exit it is closed, which waits a bounded time.
     """
@@ -52,7 +52,7 @@ class Emitter:
         on_loss: OnLoss | None,
         after_fork: Callable[[], None] | None = None,
     ) -> None:
-        """Send with ``attempt``, which raises what may be repeated as transient."""
+        """``attempt`` sends a batch, and raises as transient what may be repeated."""
         self._attempt = attempt
         self._backoff = backoff
         self._on_loss = on_loss
@@ -68,7 +68,7 @@ class Emitter:
         self._thread: Thread | None = None
 
     def forked(self) -> None:
-        """Begin anew in a child process, where the thread is not and a lock may be held."""
+        """Begin anew in a child process, which has no thread and may have a lock that is held."""
         atexit.unregister(self.close)
         self._begin()
         if self._after_fork is not None:
@@ -78,7 +78,7 @@ class Emitter:
         """Queue an event as it is now; drop it where that is impossible. Never waits or raises."""
         try:
             data = orjson.dumps(event)
-        except TypeError as error:  # no JSON
+        except TypeError as error:  # not JSON
             self._lost(1, error)
             return
         if not self._queue.put(data):
@@ -87,7 +87,7 @@ class Emitter:
             self._start()
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
-        """Send at once what is queued, and wait; whether nothing is left to send."""
+        """Send at once what is queued, and wait; return whether nothing is left to send."""
         return self._queue.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
@@ -121,7 +121,7 @@ class Emitter:
             try:
                 response = self._retrying()(self._attempt, batch)
                 result = outbox.settle(batch, response)
-            except Exception as error:  # whatever it is, the thread must live for those that follow
+            except Exception as error:  # whatever it is, the thread must live on for later events
                 self._lost(len(batch.events), error)
                 continue
             if result is not None and result.rejected:
@@ -143,12 +143,12 @@ class Emitter:
                 self.refused += events
         else:
             self._count_dropped(events)
-        # Not the error itself: what it says may be the event's own.
+        # Not the error itself: its text may quote the event.
         logger.warning("%d emitted events are lost: %s", events, _kind(error))
         if self._on_loss is not None:
             try:
                 self._on_loss(events, error)
-            except Exception:  # its author's, whom neither a producer nor the thread can tell
+            except Exception:  # the callback's; neither the producer nor this thread can handle it
                 logger.exception("on_loss failed")
 
     def _count_dropped(self, events: int) -> None:

@@ -33,8 +33,8 @@ class ApiError(httpx.HTTPStatusError, TocsinError):
     Attributes:
         status: The HTTP status.
         error: What Tocsin says is wrong, in words.
-        code: The same for programs, as ``QUOTA_EXHAUSTED`` (:mod:`tocsin.domain.errors` lists
-            them); None where the answer has none, as that to an invalid event.
+        code: The same for programs, such as ``QUOTA_EXHAUSTED`` (:mod:`tocsin.domain.errors` lists
+            them); None where the answer has none, like that to an invalid event.
         details: One entry for each field that is wrong.
         retry_after_seconds: When to try again, if the answer said so.
     """
@@ -64,7 +64,6 @@ class Gap(StreamError):
     """
 
     def __init__(self, after: int, first_seq: int) -> None:
-        """Name the cursor and the first event that is left."""
         super().__init__(
             f"events after {after} and before {first_seq} are older than the retention and gone"
         )
@@ -73,10 +72,9 @@ class Gap(StreamError):
 
 
 class Rejected(TocsinError):
-    """Tocsin took the other events of a request, and not these; ``rejections`` says why."""
+    """Tocsin took the other events of a request but not these; ``rejections`` says why."""
 
     def __init__(self, rejections: Sequence[Rejection]) -> None:
-        """Keep what Tocsin told."""
         super().__init__(f"{len(rejections)} events are invalid")
         self.rejections = rejections
 

@@ -25,7 +25,7 @@ class Event:
         seq: Its place in the org's ledger, from 1 without holes: the cursor to resume after.
         timestamp: When it happened, ISO 8601, UTC, milliseconds.
         lineage_hash: ``sha256:`` and the hash of the ledger up to and with this event.
-        fields: All that Tocsin sent of it, these fields included, in snake_case.
+        fields: All that Tocsin sent of it, including the fields above, in snake_case.
     """
 
     seq: int
@@ -42,7 +42,7 @@ class Event:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Event":
-        """Read an event that Tocsin wrote; in a list what it does not say is null."""
+        """Read an event as Tocsin wrote it; in a list its absent fields are null."""
         fields = {name: value for name, value in fields.items() if value is not None}
         return cls(
             seq=int(fields["seq"]),
@@ -67,7 +67,7 @@ class Cursor:
     """
 
     def __init__(self, after: int | None) -> None:
-        """Start after a seq, or with what happens from now on."""
+        """Start after the seq ``after``; None: with what happens from now on."""
         self.drop: httpx.TransportError | None = None
         self._decoder = Decoder(last_event_id="" if after is None else str(after))
 
@@ -85,7 +85,7 @@ class Cursor:
         return min((self._decoder.retry_ms or 0) / 1000, _MAX_RETRY_SECONDS)
 
     def raise_drop(self) -> None:
-        """Count a drop as a failed attempt, so that every new connection is waited for."""
+        """Raise a drop as a failed attempt, so that there is a wait before every new connection."""
         drop, self.drop = self.drop, None
         if drop is not None:
             raise drop
@@ -96,7 +96,7 @@ class Cursor:
         return response.is_success and kind.partition(";")[0].strip() == "text/event-stream"
 
     def refuse(self, response: httpx.Response) -> NoReturn:
-        """Say what an answer is that is not a stream; its body has been read.
+        """Raise what an answer that is not a stream means; its body has been read.
 
         Raises:
             ApiError: Tocsin refused.
@@ -112,7 +112,7 @@ class Cursor:
 
         Raises:
             Gap: What the cursor asked for is not kept any more.
-            StreamError: The server ends the stream for a reason, or sends what is no event.
+            StreamError: The server ends the stream for a reason, or sends what is not an event.
         """
         try:
             for message in self._decoder.feed(chunk):
@@ -147,7 +147,7 @@ def read_list(response: httpx.Response) -> list[Event]:
 
 def _event(message: Message) -> Event | None:
     if message.event not in ("agent_event", "gap", "error"):
-        return None  # of a later version, or an intermediary's
+        return None  # from a later version, or from an intermediary
     try:
         fields = orjson.loads(message.data)
         if message.event == "gap":

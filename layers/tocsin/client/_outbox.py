@@ -62,11 +62,11 @@ class Outbox:
     """Iterate over it for batches; hand every answer to :meth:`settle` before the next one.
 
     The same events with the same ``key`` give the same batches with the same keys, so that all
-    can be sent again, within the 24 hours that Tocsin remembers a key, without a double.
+    can be sent again, within the 24 hours that Tocsin remembers a key, without duplicates.
     """
 
     def __init__(self, events: Iterable[bytes], key: str | None) -> None:
-        """Take serialised events lazily: as many as the batch that is asked for holds."""
+        """Take serialised events lazily: only as many as the next batch holds."""
         self._events = enumerate(events)
         self._key = key or uuid4().hex
         self._halves: list[OutgoingBatch] = []
@@ -82,7 +82,7 @@ class Outbox:
     def settle(self, batch: OutgoingBatch, response: httpx.Response) -> SendResult | None:
         """Return what was taken, or None if the batch was too large and comes again in halves.
 
-        What fits is for Tocsin to know: its limit is on the compressed size.
+        Only Tocsin knows what fits: its limit is on the compressed size.
 
         Raises:
             ApiError: The batch was refused; nothing of it is stored.

@@ -20,10 +20,9 @@ class Queue:
     """Many put, one takes. Nobody holds its lock for longer than a few microseconds."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._waiting_bytes = 0
-        self._taken = 0  # and not settled
+        self._taken = 0  # but not settled
         self._flushing = 0
         self._closed = False
         self._changed = Condition()
@@ -39,12 +38,12 @@ class Queue:
                 return False
             self._waiting.append((monotonic(), data))
             self._waiting_bytes += len(data)
-            if len(self._waiting) in (1, FLUSH_EVENTS):  # what the taker waits for
+            if len(self._waiting) in (1, FLUSH_EVENTS):  # what the taker is waiting for
                 self._changed.notify_all()
             return True
 
     def take(self) -> Sequence[bytes]:
-        """Wait for the next batch, and return it; the one before is settled. None: it is over.
+        """Wait for the next batch, and return it; this settles the one before. Empty: it is over.
 
         A batch is ready when it has :data:`FLUSH_EVENTS`, when its first event waited for
         :data:`FLUSH_SECONDS`, or when somebody flushes.
@@ -67,7 +66,7 @@ class Queue:
             return events
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until all is taken and settled, without waiting for more; whether it is."""
+        """Have batches taken at once, and wait until all are settled; return whether they are."""
         with self._changed:
             self._flushing += 1
             self._changed.notify_all()
@@ -77,7 +76,7 @@ class Queue:
                 self._flushing -= 1
 
     def close(self) -> None:
-        """Take no more; what waits can still be taken."""
+        """Accept no more; what waits can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

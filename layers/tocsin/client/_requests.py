@@ -23,12 +23,12 @@ __all__ = [
 ]
 
 type Since = datetime | str | int
-"""A time (one without an offset is UTC), or the seq or the id of the event before."""
+"""A time (UTC if without an offset), or the seq or id of the event to begin after."""
 
 type Types = Iterable[str] | str
-"""Event types, or one of them."""
+"""One event type, or several."""
 
-_COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and give a tenth
+_COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and save only a tenth
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=3 * HEARTBEAT_SECONDS)
@@ -69,7 +69,7 @@ def filter_query(
     server_id: str | None,
     action: str | None,
 ) -> dict[str, str]:
-    """Return the query that lets only these events through; None: any will do."""
+    """Return the query that lets through only these events; None: any will do."""
     if types is not None and not isinstance(types, str):
         types = ",".join(types)
     query = {

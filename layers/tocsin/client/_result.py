@@ -22,7 +22,7 @@ class SendResult:
 
     Attributes:
         ingested: Events that are stored now.
-        rejected: Events that were left out, with ``partial`` alone.
+        rejected: Events that were left out; only with ``partial``.
         rejections: Why, as far as Tocsin told; ``index`` counts from the first event sent.
         remaining_quota: Events that the org may still send this month.
     """
@@ -33,7 +33,7 @@ class SendResult:
     remaining_quota: int | None = None
 
     def __add__(self, later: "SendResult") -> "SendResult":
-        """Return both together, with the quota as the later one has it."""
+        """Return the sum of both, with the quota of the later one."""
         quota = self.remaining_quota if later.remaining_quota is None else later.remaining_quota
         return SendResult(
             self.ingested + later.ingested,

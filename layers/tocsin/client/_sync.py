@@ -46,13 +46,13 @@ class Client:
         """Connect to ``url`` when it is first needed.
 
         Args:
-            url: Tocsin's URL without a path, as ``http://127.0.0.1:8484``.
+            url: Tocsin's URL without a path, such as ``http://127.0.0.1:8484``.
             api_key: A key with the scope that is needed: ``ingest`` to send, ``read`` to stream.
             backoff: How often and when to try again.
             compress: Send requests gzipped: a quarter of the bytes, for some microseconds an event.
-            on_loss: Called with a number of emitted events that are lost, and why; not for those
+            on_loss: Called with how many emitted events are lost, and why; not for those
                 that found the queue full.
-            transport: Instead of httpx's own.
+            transport: Used instead of httpx's own.
         """
         self._backoff = backoff or Backoff()
         self._compress = compress
@@ -75,8 +75,8 @@ class Client:
 
         Args:
             events: In Igris' spelling (``toolName``) or snake_case, in the order to be stored.
-            idempotency_key: Send the same events with the same key again, within 24 hours, and
-                only what is missing is stored. Without it, every call stores.
+            idempotency_key: If the same events are sent again with the same key, within
+                24 hours, only what is missing is stored. Without it, every call stores.
             partial: Leave invalid events out, instead of refusing the request they are in.
 
         Raises:
@@ -101,7 +101,7 @@ class Client:
                 yield result
 
     def post(self, batch: OutgoingBatch, *, partial: bool = False) -> httpx.Response:
-        """Send one request and return Tocsin's answer, be it good or bad.
+        """Send one request and return Tocsin's answer, good or bad.
 
         Raises:
             ApiError: Tocsin was busy or broken each time.
@@ -118,14 +118,14 @@ class Client:
 
         Emitted events are sent in their order by a thread of this client, and each request is
         repeated until it is stored or refused. Up to 10,000 events (64 MB) wait meanwhile; more are
-        dropped, the newest first. Valid events are stored although others of a request are not.
+        dropped, the newest first. Valid events are stored even if others in their request are not.
         What is still waiting when the program ends is sent within 5 seconds, or lost.
         """
         self._emitter.emit(event)
 
     @property
     def dropped(self) -> int:
-        """How many emitted events were not sent: no room, no JSON, or no time at the end."""
+        """How many emitted events were not sent: no room, not JSON, or no time at the end."""
         return self._emitter.dropped
 
     @property
@@ -134,7 +134,7 @@ class Client:
         return self._emitter.refused
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
-        """Send at once what is emitted, and wait for so many seconds; whether all is settled."""
+        """Send at once what was emitted, and wait; return whether all is settled in time."""
         return self._emitter.flush(timeout_seconds)
 
     def replay(
@@ -150,7 +150,7 @@ class Client:
     ) -> list[Event]:
         """Return what happened, newest first: ``limit`` events, 1,000 at most.
 
-        What was stored milliseconds ago may not be in it yet: it is of what is sealed.
+        Only sealed events are in it: one stored milliseconds ago may be missing.
 
         Args:
             since: Only what was received since this time, or what comes after this event.
@@ -160,7 +160,7 @@ class Client:
             action: Only ``allow``, ``deny``, ``alert`` or ``log``.
 
         Raises:
-            ApiError: Tocsin refused, as with a type that there is not.
+            ApiError: Tocsin refused, for example an unknown type.
             httpx.TransportError: Tocsin can't be reached.
         """
 
@@ -183,10 +183,10 @@ class Client:
         action: str | None = None,
         on_drop: Callable[[BaseException], None] | None = None,
     ) -> Generator[Event]:
-        """Yield events as they are sealed, in order, without a hole or a double, until closed.
+        """Yield events as they are sealed, in order, without gaps or duplicates, until closed.
 
         A dropped connection is resumed after the last event that was yielded, or that Tocsin has
-        passed over since, as the filters hide it.
+        passed over since because the filters hide it.
 
         Args:
             after: Begin after this seq (0: with the first event); None begins with the next one.
@@ -197,8 +197,8 @@ class Client:
                 another attempt follows.
 
         Raises:
-            ApiError: Tocsin refused, as with a key that has no ``read`` scope, or a type that
-                there is not.
+            ApiError: Tocsin refused, for example a key without the scope ``read``, or an unknown
+                type.
             Gap: What comes after ``after`` is not kept any more.
             httpx.TransportError: The first connection can't be made.
         """
@@ -238,7 +238,7 @@ class Client:
         return Retrying(**backoff.retrying(on_drop, forever=forever))(attempt)
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Send what was emitted, for so many seconds at most, and close the connections."""
+        """Send what was emitted, within ``timeout_seconds``, and close the connections."""
         self._emitter.close(timeout_seconds)
         self._http.close()
 
@@ -246,7 +246,7 @@ class Client:
         return self._post_once(batch, partial=True)
 
     def _after_fork(self) -> None:
-        """Leave the connections, which are the parent's too, to the parent."""
+        """Leave the connections to the parent, whose they are too."""
         self._http = self._open()
 
     def __enter__(self) -> Self:
