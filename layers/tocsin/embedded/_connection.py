@@ -14,7 +14,7 @@ __all__ = ["Desk", "is_stream_request"]
 
 
 def is_stream_request(scope: Scope, path: str) -> bool:
-    """Whether a request is a GET of ``path``, as it is or below a mount, for an event stream."""
+    """Whether a request is a GET of ``path``, also below a mount, for an event stream."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return False
     asked: str = scope["path"]
@@ -27,7 +27,6 @@ class Desk:
     """Where the requests for a library's stream come in; ``serving`` are their tasks."""
 
     def __init__(self, watch: Watch, dialect: Dialect, tokens: Tokens) -> None:
-        """Let in who has a valid token."""
         self.serving: set[asyncio.Task[object]] = set()
         self._tokens = tokens
         self._endpoint = StreamEndpoint(watch, dialect, self._read)
@@ -46,7 +45,7 @@ class Desk:
     def _read(self, scope: Scope) -> Asked:
         query = query_of(scope)
         hide_token(scope, query)
-        given = dict(reversed(query))  # the first of each
+        given = dict(reversed(query))  # keeps the first of each
         token = _token(scope, given)
         return Asked(
             credential=token,

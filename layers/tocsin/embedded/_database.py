@@ -36,13 +36,13 @@ CREATE TABLE IF NOT EXISTS tocsin_minute (
 
 
 class Database:
-    """A connection that threads may share; each call has it for itself.
+    """A connection that threads may share; each call has it to itself.
 
     Every method raises Busy when another process holds the file for longer than five seconds.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open the file, or :data:`MEMORY`, and make the tables that are not there.
+        """Open the file, or :data:`MEMORY`, and make the tables that are missing.
 
         A commit is on the disk before it returns, and readers do not wait for writers.
         """
@@ -65,14 +65,14 @@ class Database:
             return self._connection.execute(sql, values).fetchall()
 
     def insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """Add rows; sqlite3.IntegrityError says that one of them is there."""
+        """Add rows; sqlite3.IntegrityError says that one of them is there already."""
         places = ", ".join("?" * len(rows[0]))
         with self._lock, _answering():
             self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 (ours)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all or nothing; one within another is a part of it."""
+        """Write all or nothing; a nested one is part of the outer one."""
         with self._lock, _answering():
             if self._connection.in_transaction:
                 yield
@@ -87,7 +87,7 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Close the connection, once it is not used any more."""
+        """Close the connection, as soon as no call uses it."""
         with self._lock:
             self._connection.close()
 

@@ -1,4 +1,4 @@
-"""The library's event: as the application emits it, and as it comes back."""
+"""The library's event: as the application emits it, and as subscribers see it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class StreamEvent:
     """A sealed event, as subscribers see it.
 
     Attributes:
-        id: What the application called it; Tocsin's own id where it gave none.
+        id: The id that the application gave it; otherwise Tocsin's own.
         seq: Its place in the log, from 1 without holes: the cursor to resume after.
         hash: The chain's hash up to and with this event, in hex; ``prev_hash`` is the one before.
     """
@@ -46,13 +46,13 @@ class Emission:
 
 
 def read(event: Mapping[str, Any]) -> Emission:
-    """Check an event that the application emits; spelled in camelCase or snake_case.
+    """Check an event that the application emits, in camelCase or snake_case.
 
     Raises:
         Invalid: a field is missing, not known, or of another kind; ``details`` says which.
         Forbidden: it has a type that only Tocsin may use.
         TooLarge: it is nested too deep.
-        TypeError: it holds what JSON has no word for.
+        TypeError: it holds a value that JSON has no form for.
     """
     body = orjson.dumps({"type": None, **event})
     request = raw.parse(body)
@@ -63,7 +63,7 @@ def read(event: Mapping[str, Any]) -> Emission:
 
 
 def shown(sealed: SealedEvent, types: frozenset[str] | None) -> list[StreamEvent]:
-    """Return an event as it is shown to who asks for some of KavachOS' types; None: all."""
+    """Return what a subscriber to these of KavachOS' types sees of an event; None: all."""
     return [
         StreamEvent(
             id=message["id"],

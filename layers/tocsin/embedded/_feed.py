@@ -12,26 +12,25 @@ from tocsin.services.stream.parts import LiveFeed
 
 __all__ = ["LocalFeed"]
 
-MAX_WAITING = 1_000  # messages, per followed log: one that is further behind looks at the ledger
+MAX_WAITING = 1_000  # messages, per follower of a log: one further behind looks at the ledger
 
 type _Ear = tuple[asyncio.AbstractEventLoop, asyncio.Queue[bytes | None]]
 
 
 class LocalFeed(Broker, LiveFeed):
-    """:class:`~tocsin.ports.Broker` and :class:`~tocsin.ports.Feed`; anybody publishes anywhere."""
+    """:class:`~tocsin.ports.Broker` and :class:`~tocsin.ports.Feed`; publish from any thread."""
 
     def __init__(self) -> None:
-        """Start with nobody."""
         self._lock = Lock()
         self._ears: dict[str, set[_Ear]] = defaultdict(set)
 
     @override
     def publish(self, org: str, message: bytes) -> None:
-        """It is always there."""
+        """Publish to who listens in this process; never raises Busy."""
         with self._lock:
             ears = list(self._ears[org])
         for loop, queue in ears:
-            with suppress(RuntimeError):  # its loop is closed: nobody listens any more
+            with suppress(RuntimeError):  # its loop is closed: it does not listen any more
                 loop.call_soon_threadsafe(_deliver, queue, message)
 
     @override
@@ -49,7 +48,7 @@ class LocalFeed(Broker, LiveFeed):
                 self._ears[org].discard(ear)
 
     async def alive(self) -> bool:
-        """Whether it answers: always."""
+        """Return True: it always answers."""
         return True
 
     async def aclose(self) -> None:

@@ -20,7 +20,6 @@ class SqliteJournal(Journal):
     """:class:`~tocsin.ports.Journal` on SQLite."""
 
     def __init__(self, database: Database) -> None:
-        """Use its tables."""
         self._db = database
 
     @override

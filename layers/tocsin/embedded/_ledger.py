@@ -22,7 +22,6 @@ class SqliteLedger(Ledger):
     """:class:`~tocsin.ports.Ledger` on SQLite."""
 
     def __init__(self, database: Database) -> None:
-        """Use its tables."""
         self._db = database
 
     @override
@@ -90,10 +89,10 @@ class SqliteLedger(Ledger):
         return rows[0][0] if rows else None
 
     def _segments(self, org: str, rows: Sequence[tuple[Any, ...]]) -> Sequence[Segment]:
-        """Return the segments of rows, which ascend."""
+        """Return the segments of rows, which are in ascending order."""
         if not rows:
             return []
-        markers: Sequence[_Marker] = self._db.query(  # what is sealed does not change in between
+        markers: Sequence[_Marker] = self._db.query(  # what is sealed does not change meanwhile
             "SELECT first_seq, batch_id, count FROM tocsin_marker"
             " WHERE org = ? AND first_seq BETWEEN ? AND ? ORDER BY first_seq",
             *(org, rows[0][1], rows[-1][2]),

@@ -1,4 +1,4 @@
-"""What a library's stream can stand on: a log that it writes, and streams from."""
+"""What a library's stream stands on: a log that it writes, and streams from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,27 +21,27 @@ from tocsin.wire import channel
 
 __all__ = ["Log", "SqliteLog"]
 
-LOOK_SECONDS = 1.0  # until what another process wrote to the same file is seen
+LOOK_SECONDS = 1.0  # how soon it is seen what another process wrote to the file
 
 
 class Log(Protocol):
     """One org's log."""
 
     org: str
-    """Whose it is."""
+    """The id of the org whose log it is."""
 
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
         """Store valid events, all or none; blocks.
 
         Returns:
-            The sealed events, or none at all where they are sealed later, by others.
+            The sealed events; empty where others seal them later.
         """
 
     def parts(self, authorizer: Authorizer) -> StreamParts:
-        """Return what its stream is made of."""
+        """Return the ports and limits for its stream; ``authorizer`` checks tokens."""
 
     def close(self) -> None:
-        """Close it."""
+        """Release what the log holds; it is not used after that."""
 
 
 class SqliteLog(Log):
@@ -54,7 +54,7 @@ class SqliteLog(Log):
     def __init__(
         self, path: str | Path = MEMORY, *, org: str = "default", clock: Clock | None = None
     ) -> None:
-        """Open the file, and create it where there is none.
+        """Open the file, or create it.
 
         Raises:
             ValueError: ``org`` is not ``[a-z0-9-]{1,64}``.
@@ -71,7 +71,7 @@ class SqliteLog(Log):
 
     @override
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
-        """One transaction, and on the disk when it returns."""
+        """Store in one transaction; the events are on the disk when it returns."""
         batch, packed = Draft(events, self._key, plain).stamped(new_id(self._clock.now_ms()))
         with self._writing.transaction():
             SqliteJournal(self._writing).put(batch, packed)

@@ -1,4 +1,4 @@
-"""What the module gives back of its log without a connection."""
+"""Reading the log without a connection."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -18,7 +18,7 @@ __all__ = ["newest", "since_ms", "types_named"]
 def newest(
     parts: StreamParts, org: str, received_since_ms: int, types: frozenset[str] | None
 ) -> list[StreamEvent]:
-    """Return what a stream of these types would have shown, the newest first; blocks."""
+    """Return what a stream of these types would have shown, newest first; blocks."""
     past = Past(parts.ledger, parts.journal, org, parts.expired_before_ms(), looks_at=None)
     found = received_since(past, received_since_ms)
     return list(
@@ -38,10 +38,10 @@ def since_ms(moment: datetime) -> int:
 
 
 def types_named(types: Collection[str]) -> frozenset[str]:
-    """Return some of KavachOS' twelve types.
+    """Check that ``types`` are some of KavachOS' twelve, and return them.
 
     Raises:
-        ValueError: one is none of them.
+        ValueError: one of them is not.
     """
     if unknown := sorted(set(types) - kavach.TYPES):
         known = ", ".join(sorted(kavach.TYPES))

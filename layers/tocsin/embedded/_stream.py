@@ -29,7 +29,7 @@ from tocsin.wire.problems import problem
 
 __all__ = ["EventStream"]
 
-LEAVE_SECONDS = 5.0  # for the connections' last bytes, when the stream is closed
+LEAVE_SECONDS = 5.0  # for the connections' last bytes when the stream is closed
 
 
 class HasScope(Protocol):
@@ -41,11 +41,11 @@ class HasScope(Protocol):
 
 
 class EventStream:
-    """A log of events, and Server-Sent Events of it for whoever may watch.
+    """A log of events, and Server-Sent Events of it for those who may watch.
 
-    It is an ASGI application itself, to be mounted or routed to; :meth:`handle_request` is for who
-    decides alone. It may be made anywhere, serves in one event loop, and is closed by
-    :meth:`lifespan` or :meth:`aclose`.
+    It is an ASGI application itself, to be mounted or routed to; :meth:`handle_request` is for
+    applications that do their own routing. It may be made anywhere, serves in one event loop, and
+    is closed by :meth:`lifespan` or :meth:`aclose`.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class EventStream:
         """Open the log.
 
         Args:
-            db: A SQLite file, which is made where there is none, or another log.
-            validate_token: From a token to its subscriber's id, or None if it is not valid.
-            require_auth: Whether a connection must present a valid token; without it none is read.
-            event_types: The types, of KavachOS' twelve, that are delivered at all; None: all.
+            db: A SQLite file, which is created if missing, or another log.
+            validate_token: Returns the id of a token's subscriber, or None if it is not valid.
+            require_auth: Whether a connection must present a valid token; if not, none is read.
+            event_types: Those of KavachOS' twelve types that are delivered at all; None: all.
             max_connections: Beyond these a request is answered 503.
-            heartbeat_seconds: After so much silence a stream says that it lives.
+            heartbeat_seconds: After this much silence a stream sends a heartbeat.
             recheck_seconds: How often the tokens of open streams are validated again; None: never,
                 for tokens that can be used once.
-            path: Where the stream is, under whatever the application is mounted at.
+            path: The stream's path, below the application's mount.
 
         Raises:
             ValueError: an option makes no sense, or ``validate_token`` is missing.
@@ -103,11 +103,11 @@ class EventStream:
         self._ending: asyncio.Task[None] | None = None
 
     def emit(self, event: Mapping[str, Any]) -> Emitted:
-        """Store an event and send it to who watches; from any thread or task, never waiting.
+        """Store an event and send it to all who watch; from any thread or task, never waiting.
 
         ``type`` is needed; ``id``, ``timestamp``, ``data``, ``agentId``, ``userId`` and the other
-        fields of Tocsin's events are not. The events' order is that of the calls. ``await`` what is
-        returned to know that the event is on the disk, and where.
+        fields of Tocsin's events are optional. Events have the order of the calls. ``await`` the
+        result to know that the event is on the disk, and at which seq.
 
         Raises:
             Invalid, Forbidden, TooLarge, TypeError: it is not an event; nothing is stored.
@@ -119,8 +119,8 @@ class EventStream:
     def handle_request(self, request: Scope | HasScope) -> ASGIApp | None:
         """Return the response to a request for the stream, to be called as ASGI applications are.
 
-        Takes an ASGI scope, or what has one. None says that it is for somebody else: its path is
-        another, it is not a GET, or it does not accept ``text/event-stream``.
+        Takes an ASGI scope, or an object that has one. None: the request is not for the stream,
+        since it has another path, is not a GET, or does not accept ``text/event-stream``.
         """
         scope = request if isinstance(request, Mapping) else request.scope
         if not is_stream_request(scope, self.path):
@@ -128,7 +128,7 @@ class EventStream:
         return self._serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request to its end, or the lifespan; what is not for the stream is not found."""
+        """Serve a request to its end, or the lifespan; answer 404 to what is not for the stream."""
         response = self.handle_request(scope)
         if response is not None:
             await response(scope, receive, send)
@@ -146,15 +146,15 @@ class EventStream:
 
     @property
     def connection_count(self) -> int:
-        """How many connections there are."""
+        """How many connections are open, or being opened."""
         return self._watch.admitted
 
     async def replay(
         self, since: datetime, types: Collection[str] | None = None
     ) -> list[StreamEvent]:
-        """Return the events received since a moment, the newest first, 1,000 at most.
+        """Return the events received since a moment, newest first, 1,000 at most.
 
-        Of ``types`` alone where they are given, and always within :attr:`event_types`.
+        Only those of ``types`` if given, and always within :attr:`event_types`.
 
         Raises:
             ValueError: ``since`` has no time zone, or a type is none of KavachOS' twelve.
@@ -169,7 +169,7 @@ class EventStream:
         """Check the whole log from its beginning, and return its last seq and hash.
 
         Raises:
-            IntegrityError: naming the first seq that is not what was sealed.
+            IntegrityError: names the first seq that is not what was sealed.
         """
         parts, org = self._parts, self._log.org
         check = partial(replaying.verify, expired_before_ms=parts.expired_before_ms())

@@ -18,11 +18,11 @@ __all__ = ["TocsinLog"]
 
 
 class TocsinLog(Log):
-    """An org's log in Tocsin's tables: what is emitted takes the way of every ingested event.
+    """An org's log in Tocsin's tables: an emitted event takes the way of every ingested one.
 
-    So it is authorised by the API key (scope ``ingest``), counts for the quota, and is stored in
-    the journal when ``emit`` is done; the fan-out seals it, and only then has it a seq and comes
-    with the stream. Streams are read from the ledger, past Tocsin's own stream service.
+    So it is authorised by the API key (scope ``ingest``), counts towards the quota, and is in the
+    journal when ``emit`` is done. Only when the fan-out has sealed it does it have a seq and appear
+    in the stream. Streams are read from the ledger, not through Tocsin's own stream service.
     """
 
     def __init__(self, api_key: str, parts: StreamParts, ingest: Ingest) -> None:
@@ -46,13 +46,13 @@ class TocsinLog(Log):
         Needs the extra ``stream``, AWS credentials, and ``TOCSIN_JOURNAL_TABLE``,
         ``TOCSIN_LEDGER_TABLE``, ``TOCSIN_STATE_TABLE`` and perhaps ``TOCSIN_VALKEY_URL``.
         """
-        from tocsin.bootstrap import ingest, stream  # boto3, which SQLite does not need
+        from tocsin.bootstrap import ingest, stream  # needs boto3, which SQLite does not
 
         return cls(api_key, stream.wire(), ingest.wire())
 
     @override
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
-        """One request, as to the ingest route."""
+        """Store the events as one request to the ingest route would."""
         request = IngestRequest(
             authorization=self._authorization,
             content_type="application/json",
@@ -71,4 +71,4 @@ class TocsinLog(Log):
 
     @override
     def close(self) -> None:
-        """The stream closes its feed."""
+        """Do nothing: the stream closes its feed."""

@@ -12,22 +12,21 @@ __all__ = ["Tokens", "ValidateToken"]
 logger = logging.getLogger(__name__)
 
 type ValidateToken = Callable[[str], Awaitable[str | None]]
-"""From a token to the id of its subscriber; None: the token is not valid."""
+"""Returns the id of a token's subscriber; None: the token is not valid."""
 
-ANSWER_SECONDS = 10.0  # in which an open stream's token is checked again, or left for later
+ANSWER_SECONDS = 10.0  # for a recheck of an open stream's token, which is otherwise left for later
 
 
 class Tokens:
     """Authorizes by ``validate_token``; without one, all may watch."""
 
     def __init__(self, org: str, validate: ValidateToken | None) -> None:
-        """Let subscribers into one org."""
         self._org = org
         self._validate = validate
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def subscriber(self, token: str | None) -> ApiKey:
-        """Return whose a token is.
+        """Return a key that stands for the token's subscriber, with the scope ``read``.
 
         Raises:
             Unauthenticated: there is none, or it is not valid.
@@ -38,14 +37,14 @@ class Tokens:
         subscriber = None
         try:
             subscriber = await self._validate(token) if token else None
-        except Exception:  # of the application; who can't be known may not watch
+        except Exception:  # the application's; who can't be identified may not watch
             logger.exception("validate_token failed")
         if not subscriber:
             raise Unauthenticated("Invalid token")
         return self._key(subscriber)
 
     def authorize(self, token: str | None, scope: Scope, /) -> ApiKey:
-        """Check an open stream's token again, in another thread than the event loop's."""
+        """Check an open stream's token again; not to be called in the event loop's thread."""
         if self._validate is None:
             return self._key("anyone")
         if self._loop is None:

@@ -18,22 +18,21 @@ __all__ = ["Emitted", "Writer"]
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000
-MAX_BYTES_AT_ONCE = 300_000  # of JSON, unless one event is larger: what a batch holds for certain
+MAX_BYTES_AT_ONCE = 300_000  # of JSON, unless one event is larger: so much always fits in a batch
 
 type _Waiting = tuple[Emission, Future[StreamEvent | None]]
 type Store = Callable[[Sequence[Emission]], Sequence[StreamEvent]]
-"""Store events; returns what became of each, or nothing at all where others seal them."""
+"""Stores events; returns what became of each, or nothing where others seal them."""
 
 
 class Emitted:
     """An event on its way into the log, in the order in which it was emitted.
 
-    ``await`` it for the sealed event, or call :meth:`result` in a thread; or leave it, as the
-    document does: then a failure is only logged.
+    ``await`` it for the sealed event, or call :meth:`result` in a thread; or ignore it, as
+    KavachOS' document does: then a failure is only logged.
     """
 
     def __init__(self, stored: Future[StreamEvent | None]) -> None:
-        """Wrap the writer's future."""
         self._stored = stored
 
     def __await__(self) -> Generator[Any, None, StreamEvent | None]:
@@ -46,7 +45,7 @@ class Emitted:
 
 
 class Writer:
-    """Keeps the order of :meth:`put`; what waits while the disk works is stored together."""
+    """Stores in the order of :meth:`put`; what waits while the disk works is stored together."""
 
     def __init__(self, store: Store) -> None:
         """Store with ``store``, one call at a time."""
@@ -57,7 +56,7 @@ class Writer:
         self._writing = False
 
     def put(self, emission: Emission) -> Emitted:
-        """Let an event be stored.
+        """Queue an event to be stored.
 
         Raises:
             Busy: 10,000 are waiting already.
@@ -86,7 +85,7 @@ class Writer:
             sealed = self._store([emission for emission, _ in taken])
         except Exception as error:
             if len(taken) > 1 and isinstance(error, Refused) and not isinstance(error, Busy):
-                for each in taken:  # so that one that is too large takes no other with it
+                for each in taken:  # so that one that is too large does not fail the others
                     self._settle([each])
                 return
             logger.exception("%d events are not stored", len(taken))
