@@ -1,4 +1,4 @@
-"""Working on the tables directly: those of `tocsin up`, or with AWS credentials an account's."""
+"""Working on the tables directly: those of `tocsin up`, or an account's, with AWS credentials."""
 
 import json
 import os
@@ -26,7 +26,7 @@ OrgOption = Annotated[
 
 @contextmanager
 def administration() -> Iterator["Admin"]:
-    """Find the tables, and turn what can be expected to fail into a :class:`Failure`."""
+    """Find the tables, and turn expected failures into a :class:`Failure`."""
     if "TOCSIN_STATE_TABLE" not in os.environ:
         _use_local_tables()
     from botocore.exceptions import BotoCoreError, ClientError
@@ -62,5 +62,5 @@ def _use_local_tables() -> None:
 
 
 def moment(at_ms: int) -> str:
-    """Return a Unix time in milliseconds as people read it, in UTC."""
+    """Return a Unix time in milliseconds as text for people, in UTC."""
     return utc(at_ms).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -17,7 +17,7 @@ _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
 class _Lazy(NamedTuple):
-    """Where a command is, and what the list of commands says of it."""
+    """Where a command is, and what the list of commands says about it."""
 
     module: str
     attribute: str
@@ -64,7 +64,7 @@ def _load(name: str, lazy: _Lazy) -> Any:
             f"`tocsin {name}` needs {package}: run `pip install 'tocsin[local]'`", USAGE
         ) from error
     wrapper = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-    wrapper.callback()(lambda: None)  # makes it a group, so that its commands can be taken out
+    wrapper.callback()(lambda: None)  # makes it a group, from which its commands can be taken
     if isinstance(found, typer.Typer):
         wrapper.add_typer(found, name=name)
     else:
@@ -106,7 +106,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; what is expected to fail is told in a line, without a traceback."""
+    """Run the command line; an expected failure is told in one line, without a traceback."""
     try:
         app(prog_name="tocsin")
     except Failure as failure:

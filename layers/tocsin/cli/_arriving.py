@@ -1,4 +1,4 @@
-"""Items of a slow source in groups: what is there goes, nothing waits for a group to fill."""
+"""Items of a slow source in groups: nothing waits for a group to fill."""
 
 from collections.abc import Iterable, Iterator
 from queue import Empty, Queue

@@ -1,4 +1,4 @@
-"""Where Tocsin is and which key opens it."""
+"""Where Tocsin is, and the key for it."""
 
 import json
 import os
@@ -41,10 +41,10 @@ def home() -> Path:
 
 
 def connection(url: str | None, api_key: str | None) -> Connection:
-    """Return what was given, and for the rest what ``tocsin up`` wrote to ``local.json``.
+    """Return what was given, completed by what ``tocsin up`` wrote to ``local.json``.
 
     Raises:
-        Failure: One of the two is nowhere to be found.
+        Failure: The URL or the key is nowhere to be found.
     """
     if not (url and api_key):
         local = _local(home() / "local.json")

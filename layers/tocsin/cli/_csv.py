@@ -31,11 +31,11 @@ FIELDS: Final = _TEXT | _JSON
 def read_csv(source: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
     """Yield an event for each row of a CSV file in UTF-8 with a header.
 
-    Columns are named like fields, in snake_case or camelCase; what is no field goes to
-    ``metadata``. Empty cells say nothing.
+    Columns are named like fields, in snake_case or camelCase; all others go to ``metadata``.
+    Empty cells are left out.
 
     Raises:
-        Failure: The file is not what it should be; the message, with ``name``, says where.
+        Failure: The file can't be read as CSV; the message says where, with ``name``.
     """
     rows = csv.DictReader(io.TextIOWrapper(source, "utf-8-sig", newline=""))
     try:
@@ -51,7 +51,7 @@ def read_csv(source: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _event(row: dict[str, str | None], where: str) -> dict[str, Any]:
-    """Return a row's event; columns that no event has go to ``metadata``."""
+    """Return a row's event; columns that are not fields go to ``metadata``."""
     event: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for column, text in row.items():

@@ -19,7 +19,6 @@ class Failure(Exception):
     """An expected failure; its message is for the user."""
 
     def __init__(self, message: str, exit_code: int = REFUSED) -> None:
-        """Keep the code that the process ends with."""
         super().__init__(message)
         self.exit_code = exit_code
 

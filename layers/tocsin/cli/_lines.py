@@ -18,7 +18,7 @@ _TYPES: Final = {
 _ACTIONS: Final = {"allow": "green", "deny": "bold red", "alert": "bold yellow", "log": "dim"}
 _OUTCOMES: Final = {"ok": "green", "tool_error": "yellow", "error": "red", "no_response": "red"}
 
-# Events hold what agents wrote: nothing of it may steer the terminal or begin another line.
+# Events hold what agents wrote: none of it may control the terminal or begin another line.
 _UNSAFE: Final = dict.fromkeys(
     (
         *(*range(0x20), *range(0x7F, 0xA0)),  # control characters

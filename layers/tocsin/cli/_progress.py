@@ -16,7 +16,7 @@ __all__ = ["progress"]
 def progress(source: BinaryIO) -> Iterator[Callable[[int], None]]:
     """Yield a function that shows how many events of ``source`` are stored.
 
-    The bar goes by the bytes read of a file; for a pipe there is no end to see.
+    The bar follows the bytes read from a file; a pipe has no known end.
     """
     if not sys.stderr.isatty():
         yield lambda count: None

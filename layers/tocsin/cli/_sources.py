@@ -1,4 +1,4 @@
-"""Events out of files: JSON, JSON lines, and by way of :mod:`tocsin.cli._csv` CSV."""
+"""Events out of files: JSON, JSON lines, and CSV (by :mod:`tocsin.cli._csv`)."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -37,12 +37,12 @@ def read_events(source: BinaryIO, form: Format, name: str) -> Iterator[dict[str,
 
     Args:
         source: The file, at its start.
-        form: Its format; ``auto`` goes by the end of ``name``, and else takes JSON lines, or one
-            JSON document if the first line is none by itself.
+        form: Its format; ``auto`` goes by the end of ``name``, and otherwise takes JSON lines, or
+            one JSON document if the first line is not JSON by itself.
         name: What the file is called in messages.
 
     Raises:
-        Failure: The file is not what it should be; the message says where.
+        Failure: The file is not in its format; the message says where.
     """
     if form is Format.AUTO:
         form = _SUFFIXES.get(PurePath(name).suffix.lower(), Format.AUTO)

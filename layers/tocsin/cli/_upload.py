@@ -1,4 +1,4 @@
-"""Sends what a file holds, and tells how far it came."""
+"""Sends what a file holds, and shows how far it got."""
 
 import os
 import stat
@@ -25,13 +25,13 @@ def upload(
     idempotency_key: str | None,
     partial: bool,
 ) -> SendResult:
-    """Send the events of ``source``, with a progress bar if somebody watches.
+    """Send the events of ``source``, with a progress bar on a terminal.
 
     A pipe or a terminal is sent as it comes. A file, and whatever is sent with an idempotency key,
     is cut into the same requests every time, so that it can be sent again.
 
     Raises:
-        Failure: The source is not what it should be.
+        Failure: The source is not in its format.
         httpx.HTTPError: As :meth:`Client.send_batches` raises it.
     """
     events = read_events(source, form, name)

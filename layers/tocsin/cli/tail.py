@@ -64,7 +64,7 @@ def tail(
 
         tocsin tail --json | jq .tool_name
 
-    Exit codes: 130 interrupted; 0 what reads the output is gone; 1 refused; 2 wrong usage or
+    Exit codes: 130 interrupted; 0 the output's reader is gone; 1 refused; 2 wrong usage or
     settings; 4 Tocsin is out of reach from the start.
     """
     place = connection(url, api_key)
@@ -89,7 +89,7 @@ def tail(
             )
             _watch(stream, after, show_tool)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # otherwise Python complains when it flushes
 
 
 def _one(option: str, values: list[str] | None) -> str | None:

@@ -1,7 +1,7 @@
 """Tool calls out of the JSON-RPC messages between an MCP client and its server. No I/O.
 
-Both eras of the protocol are read: the one with an ``initialize`` handshake (up to 2025-11-25), and
-the one that carries the peers' names in ``_meta`` (2026-07-28).
+Both versions of the protocol are read: with an ``initialize`` handshake (up to 2025-11-25), and
+with the peers' names in ``_meta`` (2026-07-28).
 See https://modelcontextprotocol.io/specification.
 """
 
@@ -19,7 +19,7 @@ from tocsin.domain.times import iso
 __all__ = ["MAX_PENDING", "Calls", "Recording"]
 
 MAX_PENDING: Final = 10_000
-"""Calls that wait for their answer at most; beyond it the oldest is recorded as unanswered."""
+"""How many calls may wait for answers; beyond this the oldest is recorded as unanswered."""
 
 _CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
@@ -29,11 +29,11 @@ type Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is recorded of a call besides that it happened.
+    """What is recorded about a call, besides that it happened.
 
     Attributes:
         session: The session that all calls belong to.
-        server: The server's name; without it what the server calls itself, or else ``command``.
+        server: The server's name; None: what the server calls itself, or else ``command``.
         arguments: Whether calls are recorded with their arguments; they can hold secrets.
         results: Whether calls are recorded with their results; they can hold secrets.
     """
@@ -55,12 +55,12 @@ class _Call:
 
 
 class Calls:
-    """Matches answers with calls; safe to use from the two directions' threads."""
+    """Matches answers with calls; safe to use from the threads of both directions."""
 
     def __init__(
         self, recording: Recording, now: Callable[[], datetime], monotonic: Callable[[], float]
     ) -> None:
-        """Start without calls; ``now`` and ``monotonic`` (seconds) are the clocks."""
+        """``now`` and ``monotonic`` (seconds) are the clocks."""
         self._recording = recording
         self._now = now
         self._monotonic = monotonic
@@ -70,7 +70,7 @@ class Calls:
         self._server: str | None = None
 
     def from_client(self, line: bytes) -> list[Event]:
-        """Take a line on its way to the server; return what is known to go unanswered now."""
+        """Take a line on its way to the server; return the calls now sure to go unanswered."""
         with self._lock:
             events = (self._request(message) for message in messages(line) if "method" in message)
             return [event for event in events if event is not None]

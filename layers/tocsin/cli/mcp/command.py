@@ -21,7 +21,7 @@ from tocsin.cli.mcp.spool import Spool, target_folder
 
 __all__ = ["mcp"]
 
-_PROMPT_SECONDS = 0.0005  # Python's own 5 ms would let the sender hold up a message for as long
+_PROMPT_SECONDS = 0.0005  # with Python's own 5 ms the sender could hold up a message for that long
 
 
 def mcp(
@@ -111,5 +111,5 @@ def mcp(
 
 
 def _say(line: str) -> None:
-    """Write a line at once and whole: the server writes to the same place."""
+    """Write a line in one piece, at once: the server writes to the same place."""
     os.write(2, f"tocsin mcp: {line}\n".encode(errors="replace"))

@@ -14,7 +14,7 @@ class Folder:
     """A folder that this process has locked. The lock ends with the process, however it ends."""
 
     def __init__(self, path: Path, lock: int) -> None:
-        """Take a locked folder; what its last relay was writing becomes its last batch."""
+        """Take over a locked folder; what its last relay was writing becomes its last batch."""
         self.path = path
         self._lock = lock
         self._file: int | None = None

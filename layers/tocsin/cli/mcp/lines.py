@@ -1,11 +1,11 @@
-"""Lines out of chunks, for looking at a byte stream while it passes."""
+"""Lines out of chunks, for watching a byte stream as it passes."""
 
 from typing import Final
 
 __all__ = ["MAX_LINE_BYTES", "Lines"]
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
-"""What is kept of one line at most. A longer message is relayed like any other, but not read."""
+"""The most that is kept of one line. A longer message is relayed like any other, but not read."""
 
 
 class Lines:
@@ -16,7 +16,6 @@ class Lines:
     """
 
     def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
-        """Start at the beginning of a line."""
         self.skipped = 0
         self._max_line_bytes = max_line_bytes
         self._partial = bytearray()

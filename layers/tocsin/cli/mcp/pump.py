@@ -15,7 +15,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 class Pump(Thread):
     """Copies from a file descriptor to another until either end closes, then closes both.
 
-    So an end of file travels on in the one direction, and a broken pipe in the other.
+    So an end of file travels on in one direction, and a broken pipe in the other.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Pump(Thread):
         self._ended = ended
 
     def run(self) -> None:
-        """Copy."""
+        """Copy until either end closes."""
         try:
             with suppress(OSError):  # a pipe or terminal that is gone: the end, like any other
                 while chunk := self._read():
@@ -62,7 +62,7 @@ class Pump(Thread):
         while True:
             try:
                 return os.read(self._source, _CHUNK_BYTES)
-            except BlockingIOError:  # whoever shares the descriptor made it so
+            except BlockingIOError:  # some process that shares the descriptor made it so
                 select.select([self._source], [], [])
 
     def _write(self, chunk: bytes) -> None:

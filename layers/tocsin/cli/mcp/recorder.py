@@ -1,4 +1,4 @@
-"""Looks at both directions of a relay and puts the tool calls it sees into the spool.
+"""Watches both directions of a relay and puts the tool calls it sees into the spool.
 
 An answer is in the spool before the client has it, so a relay that is killed after a call was
 answered has recorded it. That costs one write to the page cache, some microseconds.
@@ -17,7 +17,7 @@ __all__ = ["Recorder"]
 
 
 class Recorder:
-    """The relay's observer. Whatever goes wrong here is told, and never stops the relay."""
+    """The relay's observer. Whatever goes wrong here is reported, and never stops the relay."""
 
     def __init__(self, calls: Calls, spool: Spool, say: Callable[[str], None]) -> None:
         """Record ``calls`` to ``spool``; ``say`` takes what the user should know."""

@@ -24,9 +24,9 @@ def relay(
     from_server: Observer,
     on_start: Callable[[], None],
 ) -> int:
-    """Run ``command`` on this process' standard streams and return its return code.
+    """Run ``command`` on this process's standard streams and return its return code.
 
-    Its environment is this process' without ``TOCSIN_API_KEY``: a server that is watched should
+    Its environment is this process's without ``TOCSIN_API_KEY``: a server that is watched should
     not be able to write its own record.
 
     Args:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Sender"]
 
 _MAX_SECONDS: Final = 15.0  # between two attempts
-# The same request again can't succeed. Anything else can, if only with another key (401, 403): more
-# than a client would wait for, since what is spooled costs nothing while it waits.
+# With these, the same request can't succeed later. With all others it can, if only with another key
+# (401, 403): a client would not wait for that, but what is spooled costs nothing while it waits.
 _NEVER: Final = frozenset({400, 409, 413, 415, 422})
 
 
@@ -33,8 +33,8 @@ class Sender(Thread):
         self._say = say
         self._stopping = Event()
         self._delivering = False
-        self._away = False  # whether the last attempt failed, which has been told
-        self._behind = spool.pending > 0  # whether there is something to tell when all is sent
+        self._away = False  # whether the last attempt failed (the user has been told)
+        self._behind = spool.pending > 0  # whether to tell the user when all is sent
         self._sent_late = 0
 
     def run(self) -> None:
@@ -44,7 +44,7 @@ class Sender(Thread):
         try:
             with Client(self._url, self._api_key, backoff=Backoff(attempts=1)) as client:
                 self._send_all(client)
-        except OSError as error:  # not httpx's, which are no OSErrors
+        except OSError as error:  # not httpx's, which are not OSErrors
             self._say(f"can't read {self._spool.path} ({error.strerror}): nothing more is sent")
 
     def _send_all(self, client: "Client") -> None:
@@ -55,7 +55,7 @@ class Sender(Thread):
             self._delivering = False
 
     def stop(self, flush_seconds: float, interrupted: Callable[[], bool]) -> None:
-        """Send the rest, for so long or until ``interrupted``; out of reach, try once more."""
+        """Send the rest, for so long or until ``interrupted``; if out of reach, try once more."""
         self._stopping.set()
         self._spool.finish()
         deadline = monotonic() + flush_seconds

@@ -20,9 +20,9 @@ _PASSED_ON: Final = (
 
 
 class Signals:
-    """What this process is told is told to the server.
+    """Passes the signals that this process gets on to the server.
 
-    The server has a process group of its own, so that it gets each signal once, also when a
+    The server has a process group of its own, so that it gets each signal only once, even if a
     terminal or a client signals the relay's whole group.
 
     Attributes:
@@ -31,7 +31,6 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        """Do nothing yet."""
         self.interrupted = False
         self.count = 0
         self._server: subprocess.Popen[bytes] | None = None
@@ -62,7 +61,7 @@ class Signals:
 def end_like(returncode: int) -> NoReturn:
     """Exit as the server did: with its code, or by the signal that killed it.
 
-    At once: threads may be anywhere, a pump in a read or the sender in a request.
+    At once, wherever threads are: a pump may be in a read, the sender in a request.
     """
     if returncode < 0:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # one core dump is enough

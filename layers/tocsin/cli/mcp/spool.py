@@ -29,7 +29,7 @@ from tocsin.domain.limits import MAX_EVENTS_PER_BATCH
 
 __all__ = ["Spool", "SpooledBatch", "target_folder"]
 
-_BATCH_BYTES = 256 * 1024  # so much is within Tocsin's limits however badly it compresses
+_BATCH_BYTES = 256 * 1024  # within Tocsin's limits however badly it compresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Spool:
     def __init__(self, target: Path, max_bytes: int) -> None:
         """Lock a new folder in ``target`` and adopt the folders whose relay is dead.
 
-        ``max_bytes`` bounds what this relay keeps, with what it adopts and what was refused.
+        ``max_bytes`` bounds what this relay keeps, including what it adopts and what was refused.
 
         Raises:
             OSError: The folder can't be made.
@@ -85,7 +85,7 @@ class Spool:
         """Keep one event (JSON on one line); return False if it had to be dropped.
 
         Raises:
-            OSError: The disk refuses it; it is dropped as well.
+            OSError: The disk refuses it; the event is dropped, too.
         """
         line = event + b"\n"
         with self._changed:
@@ -134,7 +134,7 @@ class Spool:
         batch.path.unlink(missing_ok=True)
 
     def refuse(self, batch: SpooledBatch) -> Path:
-        """Put a batch that Tocsin will never take aside; return where it is (and counts on)."""
+        """Set aside a batch that Tocsin will never take; return its path. It still counts."""
         refused = self._target / "refused" / f"{batch.key}.jsonl"
         refused.parent.mkdir(mode=0o700, exist_ok=True)
         self._leave(batch, 0)

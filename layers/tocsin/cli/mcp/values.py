@@ -11,7 +11,7 @@ from tocsin.domain.limits import MAX_DEPTH, MAX_NAME_CHARS, MAX_SAFE_INTEGER
 __all__ = ["MAX_VALUE_BYTES", "label", "messages", "storable"]
 
 MAX_VALUE_BYTES: Final = 100_000
-"""Of one call's arguments, and of its result: together below Tocsin's 256 KB an event."""
+"""Of one call's arguments, and of its result; together they stay below Tocsin's 256 KB."""
 
 _MAX_LEVELS: Final = MAX_DEPTH - 24  # the value lies some levels deep in its event
 
@@ -22,7 +22,7 @@ def messages(line: bytes) -> list[dict[str, Any]]:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        try:  # takes NaN, lone surrogates and other things that peers let pass
+        try:  # json takes NaN, lone surrogates and other things that peers accept
             value = json.loads(line)
         except (ValueError, RecursionError):
             return []
@@ -40,8 +40,8 @@ def label(value: Any) -> str | None:
 def storable(value: Any) -> Any:
     """Return what is recorded of a payload.
 
-    The value itself if it is I-JSON (RFC 7493), as Tocsin demands; else its JSON text as a string;
-    and for one that is too large ``{"omitted": "too large", "sizeBytes": …}``.
+    The value itself if it is I-JSON (RFC 7493), as Tocsin demands; otherwise its JSON text as a
+    string; and if it is too large, ``{"omitted": "too large", "sizeBytes": …}``.
     """
     try:
         text = json.dumps(value, separators=(",", ":"))
