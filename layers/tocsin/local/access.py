@@ -1,4 +1,4 @@
-"""The local org, its admin key, and ``local.json``, which tells both to other programs."""
+"""The local org, its admin key, and ``local.json``, where other programs find both."""
 
 import os
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ _SCOPES = frozenset({Scope.ADMIN})
 def admit(keys: Keys, orgs: Orgs, token: str | None, now_ms: int) -> str:
     """Make sure that the local org exists and has an admin key; return the key's token.
 
-    ``token`` is the one that was used before, and stays valid if the org's owner did not revoke it,
-    also when the tables were emptied since.
+    ``token`` is the one used before. It stays valid unless the org's owner revoked it, even if the
+    tables were emptied since.
     """
     if orgs.get(ORG) is None:
         orgs.put(Org(ORG))
@@ -42,7 +42,7 @@ def admit(keys: Keys, orgs: Orgs, token: str | None, now_ms: int) -> str:
 
 
 def read_token(home: Path) -> str | None:
-    """Return the token of an earlier start."""
+    """Return the token of an earlier start, or None."""
     try:
         token = orjson.loads((home / FILE).read_bytes())["api_key"]
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
@@ -51,9 +51,9 @@ def read_token(home: Path) -> str | None:
 
 
 def write_access(home: Path, url: str, token: str, env: Mapping[str, str]) -> None:
-    """Write ``local.json`` for this user's eyes only; at any moment it is whole or not there.
+    """Write ``local.json``, readable by this user only; at any moment it is whole or not there.
 
-    ``env`` is how the tables are reached without Tocsin in between, as ``tocsin keys`` does.
+    ``env`` are the variables with which ``tocsin keys`` and others reach the tables directly.
     """
     content = orjson.dumps(
         {"url": url, "org": ORG, "api_key": token, "env": dict(env)},

@@ -8,11 +8,11 @@ __all__ = ["LOOPBACK", "keep", "reserve", "reserve_free"]
 
 LOOPBACK = "127.0.0.1"
 
-_HELD: list[socket.socket] = []  # else they would be closed when they are collected
+_HELD: list[socket.socket] = []  # otherwise the garbage collector would close them
 
 
 def reserve(port: int) -> socket.socket:
-    """Take a port (0: any free one) so that a child may listen on it and nobody else gets it.
+    """Take a port (0: any free one) so that a child can listen on it and nobody else gets it.
 
     On Linux a bound socket that does not listen keeps others from being given the port, lets a
     child that sets ``SO_REUSEADDR`` (as all servers do) listen on it, and refuses connections while

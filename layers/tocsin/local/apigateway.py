@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
-# RFC 9110, section 7.6.1, and what the next hop says for itself.
+# RFC 9110, section 7.6.1, and headers that the next hop sets itself.
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -52,7 +52,7 @@ _STAGE = "local"
 
 
 class MalformedProxyResponse(Exception):
-    """The function's result is not what the proxy integration asks for (API Gateway says 502)."""
+    """The function's result is not what the proxy integration takes (API Gateway answers 502)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class HttpRequest:
     headers: Sequence[tuple[str, str]]
     body: bytes
     client: str  # IP address
-    port: int  # that it arrived at
+    port: int  # the port that it came to
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What the client gets."""
+    """The response that the client gets."""
 
     status: int
     headers: Sequence[tuple[str, str]]
@@ -82,8 +82,8 @@ def proxy_event(
 ) -> dict[str, Any]:
     """Return the event for a request.
 
-    ``resource`` is the matched route (``/api/v1/ingest/{proxy+}``), ``proxy`` what the greedy path
-    variable stands for. A body that is not text, or is compressed, is base64 as for a binary type.
+    ``resource`` is the matched route (``/api/v1/ingest/{proxy+}``), ``proxy`` what its greedy path
+    variable matched. A body that is not text, or is compressed, is base64 as for a binary type.
     """
     headers = [pair for pair in request.headers if pair[0].lower() not in _REPLACED]
     hops = [value for name, value in request.headers if name.lower() == "x-forwarded-for"]
@@ -144,7 +144,7 @@ def proxy_event(
 
 
 def proxy_response(result: Any, request_id: str) -> HttpResponse:
-    """Return the response that a function's result stands for.
+    """Return a function's result as an HTTP response.
 
     Raises:
         MalformedProxyResponse: it has no integer ``statusCode``, or another field is malformed.

@@ -27,7 +27,7 @@ class Exit:
     lived_seconds: float
 
     def __str__(self) -> str:
-        """Say it as a sentence goes on after the part's name."""
+        """Return the rest of a sentence that begins with the part's name."""
         if self.returncode < 0:
             return f"was killed by {signal.Signals(-self.returncode).name}"
         return f"ended with status {self.returncode}"
@@ -35,7 +35,7 @@ class Exit:
 
 @dataclass(slots=True)
 class Backoff:
-    """How long to wait before the next start: longer each time, until one start lasted."""
+    """How long to wait before the next start: longer each time, until a process lasts."""
 
     first_seconds: float = 0.1
     longest_seconds: float = 5.0
@@ -43,7 +43,7 @@ class Backoff:
     failures: int = 0
 
     def after(self, lived_seconds: float) -> float:
-        """Return the wait after a process that lived so long."""
+        """Return the seconds to wait after a process that lived for ``lived_seconds``."""
         self.failures = 1 if lived_seconds >= self.lasting_seconds else self.failures + 1
         return float(min(self.first_seconds * 2 ** (self.failures - 1), self.longest_seconds))
 
@@ -54,10 +54,10 @@ class Child:
     def __init__(
         self, part: Part, env: Mapping[str, str], log: Path, keep_open: Sequence[int] = ()
     ) -> None:
-        """Take the part, its environment, the file for its output, and file descriptors to keep."""
+        """``log`` takes its output; it inherits the file descriptors ``keep_open``."""
         self.part = part
         self.starts = 0
-        self.replaced = False  # whether its last end was asked for, so that it starts anew
+        self.replaced = False  # whether its last end was asked for by :meth:`replace`
         self._env = env
         self._log = log
         self._keep_open = keep_open
@@ -71,7 +71,7 @@ class Child:
         return self.part.name
 
     async def run(self) -> Exit | None:
-        """Start the process and wait until it ends; None when no process may start any more."""
+        """Start the process and wait until it ends; None, starting nothing, after :meth:`stop`."""
         async with self._changing:
             if self._closed:
                 return None
@@ -94,7 +94,7 @@ class Child:
         return Exit(returncode, time.monotonic() - started)
 
     async def stop(self) -> Exit | None:
-        """End the process and start none again; returns how it ended, None if it was not running.
+        """End the process for good; return how it ended, None if it was not running.
 
         It gets SIGTERM first, and SIGKILL when it has not ended ``stop_seconds`` later.
         """
@@ -120,7 +120,7 @@ class Child:
         self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process and whatever it started."""
+        """Send a signal to the process and to whatever it started."""
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)

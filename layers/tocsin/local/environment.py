@@ -20,7 +20,7 @@ _MEMORY_MB = 512
 
 @dataclass(slots=True)
 class Context:
-    """What Lambda hands a Python handler beside the event (its documented attributes)."""
+    """What Lambda hands a Python handler besides the event (its documented attributes)."""
 
     function_name: str
     timeout_seconds: float
@@ -50,7 +50,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A handler and its limits. (The memory is told to it, not enforced.)"""
+    """A handler and its limits. (It is told its memory, which is not enforced.)"""
 
     name: str
     handler: Callable[[Any, Any], Any]
@@ -60,7 +60,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an invocation came to. ``spent`` says that its environment must not be used again."""
+    """The result of an invocation. ``spent`` says that its environment must not be used again."""
 
     request_id: str
     payload: bytes
@@ -69,16 +69,15 @@ class Outcome:
 
 
 class Environment:
-    """The functions of one process, which share it as they would not on Lambda: one at a time."""
+    """The functions of one process, which run one at a time; on Lambda each has its own."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
-        """Take the functions by name."""
         self.functions = functions
         self._free = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="handler")
 
     async def invoke(self, name: str, event: Any) -> Outcome:
-        """Invoke a function as soon as the environment is free."""
+        """Invoke a function as soon as no other one runs."""
         function = self.functions[name]
         async with self._free:
             context = Context(name, function.timeout_seconds, memory_limit_in_mb=function.memory_mb)
@@ -111,7 +110,7 @@ def _call(function: Function, event: Any, context: Context) -> Outcome:
 def _failure(
     context: Context, kind: str, message: str, frames: list[str] | None = None, spent: bool = False
 ) -> Outcome:
-    """Say what failed as Lambda's Python runtime does."""
+    """Report a failure as Lambda's Python runtime does."""
     error = {
         "errorMessage": message,
         "errorType": kind,

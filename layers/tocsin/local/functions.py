@@ -1,7 +1,7 @@
 """The functions that run here: one row for each, which the other modules read.
 
-Another function is another row, and a ``handler.py`` in its folder of ``functions/``. What stands
-here is as deployed, unless it is named ``…_here``: ``tests/infra/synth/test_local_functions.py``
+A new function takes a new row, and a ``handler.py`` in its folder of ``functions/``. Values are
+as deployed, except those named ``…_here``: ``tests/infra/synth/test_local_functions.py``
 compares the two.
 """
 
@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MappingSettings:
-    """The mapping's settings, by AWS' names and with its meanings; -1 is unlimited."""
+    """The mapping's settings, with AWS' names and meanings; -1 is unlimited."""
 
     batch_size: int = 100
     maximum_batching_window_ms: int = 0
@@ -40,10 +40,10 @@ class Consumes:
     table: Literal["journal", "ledger"]
     batch_size: int
     window_ms: int  # how long a batch waits for more, unless a deployment chooses otherwise
-    # Shorter: who tries Tocsin out should not wait, and invocations and writes cost nothing here.
+    # Shorter: people who try Tocsin should not wait, and invocations and writes cost nothing here.
     window_here_ms: int
-    # The records that are meant, by their partition key. Not applied here: it saves invocations,
-    # and the handler passes over the others all the same.
+    # Only records whose partition key begins so are meant. Not applied here: it only saves
+    # invocations, since the handler skips the others anyway.
     key_prefix: str = ""
 
     @property
@@ -63,7 +63,7 @@ class Consumes:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """How often a function is invoked by the clock; the event is ``{}``."""
+    """How often a function is invoked by schedule; the event is ``{}``."""
 
     seconds: float
     at_start_here: bytes = b"{}"  # the first event, sent as soon as the streams can be read
@@ -79,7 +79,7 @@ class LocalFunction:
     routes: tuple[str, ...] = ()  # the path prefixes of the requests that it answers
     consumes: Consumes | None = None
     every: Every | None = None
-    beside_here: str | None = None  # whose process it shares: it runs too rarely for its own
+    beside_here: str | None = None  # shares that one's process: it runs too rarely for its own
 
     @property
     def process(self) -> str:
@@ -87,7 +87,7 @@ class LocalFunction:
         return self.beside_here or self.name
 
 
-# In the order in which they work: what one still writes at the end reaches those after it.
+# In the order of the events' way: what one still writes at the end reaches those after it.
 FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
     function.name: function
     for function in (
@@ -119,7 +119,7 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             "sweeper",
             timeout_seconds=60,
             memory_mb=1024,
-            # The emulator's streams begin anew with it, so what was accepted and not sealed before
+            # The emulator's streams begin anew with it, so what was accepted but not sealed before
             # its restart comes through no stream: at the start it looks at everything, however
             # young.
             every=Every(300, at_start_here=b'{"min_age_seconds":0}'),

@@ -1,6 +1,6 @@
 """The one public port: API Gateway for the functions, a load balancer for the stream service.
 
-``python -m tocsin.local.gateway GRACEFUL_SECONDS``, in the environment that ``tocsin up`` makes.
+``python -m tocsin.local.gateway GRACEFUL_SECONDS``, in the environment that ``tocsin up`` sets.
 """
 
 import os
@@ -25,7 +25,7 @@ __all__ = ["application"]
 
 
 def application(layout: Layout) -> Starlette:
-    """Return the gateway to the parts of a layout."""
+    """Return the gateway to the parts in a layout."""
     stream = ReverseProxy(layout.url(STREAM))
     client = httpx.AsyncClient(
         trust_env=False,

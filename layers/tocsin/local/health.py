@@ -1,4 +1,4 @@
-"""Whether the parts are ready, asked of the parts themselves."""
+"""Whether the parts are ready, as they say themselves."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,18 +15,18 @@ __all__ = ["LOOK_SECONDS", "READY", "ask_gateway", "report", "serve_health", "wa
 READY = "ready"
 LOOK_SECONDS = 0.1
 _TIMEOUT_SECONDS = 2.0
-_PATHS = {DYNAMODB: "/_ministack/health", STREAM: "/healthz"}  # the others' is /health
+_PATHS = {DYNAMODB: "/_ministack/health", STREAM: "/healthz"}  # all others: /health
 
 
 async def report(layout: Layout, client: httpx.AsyncClient) -> Mapping[str, str]:
-    """Return :data:`READY`, or what is the matter, for every part but the gateway, which asks."""
+    """Return :data:`READY`, or what is wrong, for every part but the gateway, which asks."""
     names = [name for name in layout.ports if name != GATEWAY]
     states = await asyncio.gather(*(_state(layout, name, client) for name in names))
     return {**dict(zip(names, states, strict=True)), GATEWAY: READY}
 
 
 async def ask_gateway(client: httpx.AsyncClient, layout: Layout) -> str:
-    """Return "" when everything is ready, otherwise what is not, for people."""
+    """Return "" if everything is ready; otherwise what is not, as text for people."""
     try:
         response = await client.get(layout.url(GATEWAY) + "/healthz", timeout=5.0)
         parts = response.json()["parts"]

@@ -48,7 +48,7 @@ def load(functions: Sequence[LocalFunction]) -> dict[str, Function]:
 def application(
     functions: Mapping[str, Function], discard: Callable[[], Awaitable[None]]
 ) -> Starlette:
-    """Return the Invoke API; ``discard`` ends a process whose environment is of no use any more."""
+    """Return the Invoke API; ``discard`` ends the process when its environment is spent."""
     environment = Environment(functions)
 
     async def invoke(request: Request) -> Response:
@@ -94,7 +94,7 @@ def _error(status: int, kind: str, message: str) -> Response:
 
 
 async def _exit() -> None:
-    os._exit(TIMED_OUT)  # its thread can't be ended otherwise; the supervisor starts another
+    os._exit(TIMED_OUT)  # its thread can't be ended otherwise; the supervisor restarts the process
 
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ class Integration:
     def __init__(
         self, prefix: str, function: str, layout: Layout, client: httpx.AsyncClient
     ) -> None:
-        """Take the function's name, and where its host is."""
         self._resource = prefix + "{proxy+}"
         self._port = layout.ports[GATEWAY]
         self._function = function
@@ -70,14 +69,14 @@ class Integration:
         await send({"type": "http.response.body", "body": response.body})
 
     async def _invoke(self, event: bytes, request_id: str) -> HttpResponse:
-        """Call the function; a failure becomes the response that API Gateway gives for it."""
+        """Call the function; for a failure, return API Gateway's response to it."""
         try:
             invoked = answer_of(await self._client.post(self._url, content=event))
         except (httpx.ConnectError, httpx.ConnectTimeout):  # nothing was invoked
             return _message(503, "Service Unavailable", request_id, ("Retry-After", "1"))
         except httpx.TimeoutException:
             return _message(504, "Endpoint request timed out", request_id)
-        except httpx.TransportError:  # the host died over it
+        except httpx.TransportError:  # the host died meanwhile
             return _message(502, "Internal server error", request_id)
         if invoked.status == 413:
             return _message(413, "Request Too Long", request_id)

@@ -1,4 +1,4 @@
-"""What an event source mapping works on: stream records, and batches of them."""
+"""What an event source mapping works with: stream records, and batches of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["Discarded", "Invocation", "Record"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stream record: what is decided by, and ``json``, as Lambda's event carries it."""
+    """A stream record: what decisions depend on, and ``json``, as in Lambda's event."""
 
     sequence_number: str
     event_name: str
@@ -20,7 +20,7 @@ class Record:
 
 @dataclass(slots=True)
 class Invocation:
-    """A batch to be sent, not before ``not_before_ms``, for the ``attempts + 1``-th time."""
+    """A batch to be sent, not before ``not_before_ms``; it was sent ``attempts`` times already."""
 
     records: list[Record]
     attempts: int = 0
@@ -28,13 +28,13 @@ class Invocation:
 
     @property
     def payload(self) -> bytes:
-        """The event."""
+        """The event for the function, as JSON."""
         return b'{"Records":[' + b",".join(record.json for record in self.records) + b"]}"
 
     def first_failure(self, payload: bytes) -> int | None:
         """Return the place of the lowest failed record that ``payload`` reports.
 
-        0 also when the report makes no sense (the whole batch failed then), None for success.
+        Also 0 if the report makes no sense (then the whole batch failed); None for success.
         """
         try:
             response: Any = orjson.loads(payload or b"null")
@@ -56,7 +56,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """Records that are given up, and the condition that AWS names in the message about them."""
+    """Records that are given up, and AWS' name of the condition that caused it."""
 
     records: list[Record]
     attempts: int

@@ -25,7 +25,7 @@ class Answer:
         return self.status == 200 and self.function_error is None
 
 
-# Longer than an invocation and those that it waits for in its process: the host is what ends it.
+# Longer than an invocation and those before it in its process: it is the host that ends them.
 _INVOCATION_SECONDS = 30 + max(
     sum(function.timeout_seconds for function in hosted(process)) for process in PROCESSES
 )
@@ -50,7 +50,7 @@ class Functions:
     """The functions, for callers without an event loop; may be shared by threads."""
 
     def __init__(self, hosts: Mapping[str, str]) -> None:
-        """Take the address of each function's host."""
+        """``hosts`` maps each function's name to its host's address."""
         self._urls = {name: host + invocation_path(name) for name, host in hosts.items()}
         timeout = httpx.Timeout(_INVOCATION_SECONDS, connect=2)
         self._client = httpx.Client(trust_env=False, timeout=timeout)
@@ -60,10 +60,10 @@ class Functions:
         self._client.close()
 
     def invoke(self, name: str, payload: bytes) -> Answer | None:
-        """Call Invoke; None when the function's host is not there, so that nothing was invoked."""
+        """Call Invoke; None if the function's host is not there, so that nothing was invoked."""
         try:
             return answer_of(self._client.post(self._urls[name], content=payload))
         except (httpx.ConnectError, httpx.ConnectTimeout):
             return None
-        except httpx.TransportError as error:  # the environment died over it
+        except httpx.TransportError as error:  # the environment died meanwhile
             return Answer(200, b"", "", f"Unhandled ({error})")

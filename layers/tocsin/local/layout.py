@@ -1,4 +1,4 @@
-"""Where everything is in one run, and how the parts are told."""
+"""Where everything is in one run, and how the parts learn of it."""
 
 import os
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ NAMES = (DYNAMODB, VALKEY, *PROCESSES, POLLER, STREAM, GATEWAY)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything is in one run."""
+    """The folders, files and addresses of one run."""
 
     home: Path
     ports: Mapping[str, int]  # by part
@@ -47,13 +47,13 @@ class Layout:
 
     @property
     def tables(self) -> dict[str, str]:
-        """The environment in which the tables, and no others, are found."""
+        """The variables that lead to these tables, and to no others."""
         return {
             "TOCSIN_JOURNAL_TABLE": "tocsin-journal",
             "TOCSIN_LEDGER_TABLE": "tocsin-ledger",
             "TOCSIN_STATE_TABLE": "tocsin-state",
             "AWS_ENDPOINT_URL": self.url(DYNAMODB),
-            "AWS_ENDPOINT_URL_DYNAMODB": self.url(DYNAMODB),  # the user may have set it
+            "AWS_ENDPOINT_URL_DYNAMODB": self.url(DYNAMODB),  # in case the user has set it
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "local",
@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def env(self) -> dict[str, str]:
-        """What the environment of every part says about the others."""
+        """The variables that tell every part about the others."""
         return {
             **self.tables,
             "TOCSIN_HOME": str(self.home),

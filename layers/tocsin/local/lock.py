@@ -15,7 +15,6 @@ class HomeTaken(Exception):
     """Another ``tocsin up`` runs with this home; ``pid`` is its process."""
 
     def __init__(self, pid: int) -> None:
-        """Keep the process id."""
         super().__init__(f"process {pid}")
         self.pid = pid
 
@@ -23,8 +22,8 @@ class HomeTaken(Exception):
 def lock_home(home: Path) -> int:
     """Take the home for this process and for those that inherit the returned file descriptor.
 
-    The DynamoDB emulator inherits it: when the process before was killed, the home is free once
-    the emulator has saved its tables and ended, and that is waited for.
+    The DynamoDB emulator inherits it. If the last ``tocsin up`` was killed, the home is free only
+    when its emulator has saved the tables and ended; this waits for that.
 
     Raises:
         HomeTaken: a living process has it.

@@ -23,14 +23,13 @@ _LONGEST_RETRY_MS = 5_000
 class EventSourceMapping:
     """One shard's mapping.
 
-    Offer what the stream yields, in order; send what :meth:`due` returns, and tell how that ended
+    Offer what the stream yields, in order; send what :meth:`due` returns, and report how that ended
     with :meth:`answered`, :meth:`failed` or :meth:`postponed` before asking again.
     """
 
     def __init__(self, settings: MappingSettings) -> None:
-        """Start with nothing read."""
         self._settings = settings
-        self._pending: deque[tuple[Record, int]] = deque()  # with the time it was read
+        self._pending: deque[tuple[Record, int]] = deque()  # with the time when it was read
         self._work: deque[Invocation] = deque()  # parts of the current batch, in order
         self._last_read: str | None = None
         self._last_done: str | None = None
@@ -51,7 +50,7 @@ class EventSourceMapping:
         return len(self._pending) < self._settings.batch_size
 
     def offer(self, records: Iterable[Record], now_ms: int) -> None:
-        """Take what was read from the stream; what the filter drops counts as done."""
+        """Take records read from the stream; those that the filter drops count as done."""
         for record in records:
             self._last_read = record.sequence_number
             if record.event_name in self._settings.event_names:
@@ -85,7 +84,7 @@ class EventSourceMapping:
         return Discarded(old, invocation.attempts, "MaximumRecordAgeExceeded")
 
     def answered(self, payload: bytes, now_ms: int) -> Discarded | None:
-        """Take the function's result; returns what is given up because of it."""
+        """Note the function's result; return what is given up because of it."""
         invocation = self._work[0]
         reporting = self._settings.report_batch_item_failures
         failed_from = invocation.first_failure(payload) if reporting else None
@@ -100,7 +99,7 @@ class EventSourceMapping:
         return None
 
     def failed(self, now_ms: int) -> Discarded | None:
-        """Take that the function raised or timed out; returns what is given up because of it."""
+        """Note that the function raised or timed out; return what is given up because of it."""
         invocation = self._work[0]
         size = len(invocation.records)
         if self._settings.bisect_batch_on_function_error and size > 1:
@@ -110,7 +109,7 @@ class EventSourceMapping:
         return self._retry(invocation, now_ms)
 
     def postponed(self, now_ms: int) -> None:
-        """Take that the function could not be invoked at all, which uses up no attempt."""
+        """Note that the function could not be invoked at all, which uses up no attempt."""
         self._work[0].not_before_ms = now_ms + _FIRST_RETRY_MS
 
     def _take_batch(self) -> list[Record]:
@@ -140,6 +139,6 @@ class EventSourceMapping:
         self._replace(*([Invocation(records[count:])] if records[count:] else []))
 
     def _replace(self, *invocations: Invocation) -> None:
-        """Put other invocations in the place of the first."""
+        """Replace the first invocation by these."""
         self._work.popleft()
         self._work.extendleft(reversed(invocations))

@@ -20,17 +20,17 @@ __all__ = [
     "without_aws",
 ]
 
-# They remember what they read from the tables.
+# These remember what they have read from the tables.
 DEPENDENTS = (*PROCESSES, POLLER, STREAM)
 
-_ENDING_SECONDS = 6.0  # beyond the longest invocation
+_ENDING_SECONDS = 6.0  # on top of the longest invocation
 
 
 class Stage(IntEnum):
     """The order in which the parts stop, so that what was accepted is sealed before the end."""
 
     ENTRANCES = 0
-    REQUESTED = 1  # functions that requests lead to
+    REQUESTED = 1  # functions that HTTP requests reach
     POLLER = 2
     INVOKED = 3  # functions that the poller invokes, and what they call
     TABLES = 4
@@ -48,14 +48,14 @@ class Part:
 
 
 def without_aws(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that don't say anything about an AWS account."""
+    """Return the variables that have nothing to do with an AWS account."""
     return {name: value for name, value in env.items() if not name.startswith("AWS_")}
 
 
 def environment(
     layout: Layout, part: Part, checkout: Path, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return what a part sees: the user's variables, but nothing of the user's own AWS account."""
+    """Return a part's variables: the user's, but none about the user's own AWS account."""
     own = {
         "POWERTOOLS_SERVICE_NAME": part.name,
         "PYTHONPATH": os.pathsep.join((str(checkout / "layers"), str(checkout))),
@@ -101,7 +101,7 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
                 "SERVICES": "dynamodb,dynamodbstreams,sqs",
                 "SFTP_ENABLED": "0",
                 "IOT_MTLS_ENABLED": "0",
-                "DOCKER_HOST": f"unix://{layout.state}/no-docker",  # it would look for containers
+                "DOCKER_HOST": f"unix://{layout.state}/no-docker",  # or it looks for containers
                 "LOG_LEVEL": "WARNING",
                 "PYTHONPATH": "",  # it has an environment of its own
             },

@@ -1,8 +1,8 @@
-"""Lambda's event source mappings, from the tables' streams to the functions: ``… .poller PORT``.
+"""Lambda's event source mappings, from the tables' streams to the functions.
 
-The decisions are :mod:`tocsin.local.mapping`'s, the calls :mod:`tocsin.local.polling`'s.
-``GET /health`` on ``PORT`` answers 200 while the streams can be read. On SIGTERM it delivers what
-they still hold, then ends.
+:mod:`tocsin.local.mapping` makes the decisions, :mod:`tocsin.local.polling` the calls.
+``python -m tocsin.local.poller PORT`` answers ``GET /health`` on ``PORT`` with 200 while the
+streams can be read. On SIGTERM it delivers what they still hold, then ends.
 """
 
 import os
@@ -42,7 +42,7 @@ class PollerSettings(BaseSettings):
 
 
 def to_queue(url: str) -> Callable[[str], object]:
-    """Return what sends a message to an SQS queue."""
+    """Return a function that sends a message to an SQS queue."""
     sqs = boto3.client("sqs")
     return lambda message: sqs.send_message(QueueUrl=url, MessageBody=message)
 
@@ -75,7 +75,7 @@ def main(port: int) -> None:
         thread.start()
     serve_health(port, lambda: first.reading and all(each.reading for each in others))
     first.run()
-    for each in others:  # they read what the first one's function still wrote
+    for each in others:  # so that they read what the first one's function still wrote
         each.stopping.set()
     for thread in threads:
         thread.join()

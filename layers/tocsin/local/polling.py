@@ -17,7 +17,7 @@ __all__ = ["Poller"]
 
 _QUICK_SECONDS = 0.01  # between two looks at the stream after records came, growing to
 _SLOW_SECONDS = 0.05
-_OUTAGE_SECONDS = 0.2  # between two looks while DynamoDB is not there
+_OUTAGE_SECONDS = 0.2  # between two looks while DynamoDB can't be reached
 
 
 class Poller:
@@ -33,7 +33,7 @@ class Poller:
         drain_seconds: float = 10.0,
         function: str = "fanout",
     ) -> None:
-        """Take where to read from, what to call, and who is told of records that are given up."""
+        """``on_failure`` gets a message about records that are given up; None: nobody does."""
         self._function = function
         self._mapping = EventSourceMapping(settings)
         self._reader = reader
@@ -43,11 +43,11 @@ class Poller:
         self._drain_seconds = drain_seconds
         self.stopping = Event()
         self.reading = False  # whether the last look at the stream worked
-        self._trouble = False  # and whether that was printed
-        self.began = Event()  # set once one did: the tables are there
+        self._trouble = False  # whether a failure of it was printed
+        self.began = Event()  # set after the first look that worked: the tables are there
 
     def run(self) -> None:
-        """Go on until ``stopping`` is set and everything is delivered, or that takes too long."""
+        """Go on until ``stopping`` is set; then deliver the rest, for ``drain_seconds`` at most."""
         wait, deadline = _QUICK_SECONDS, float("inf")
         while not (self.stopping.is_set() and time.monotonic() > deadline):
             if self.stopping.is_set():
@@ -62,7 +62,7 @@ class Poller:
                 self._pause(wait)
 
     def _read(self) -> bool:
-        """Read on if there is room; returns whether there were records."""
+        """Read on if there is room; return whether there were records."""
         if not self._mapping.wants_records:
             return True
         try:
@@ -79,7 +79,7 @@ class Poller:
         return bool(records)
 
     def _deliver(self) -> bool:
-        """Send the batch that is due; returns whether one was sent."""
+        """Send the batch that is due; return whether one was sent."""
         now_ms = _now_ms()
         if (old := self._mapping.expired(now_ms)) is not None:
             self._give_up(old)

@@ -1,4 +1,4 @@
-"""A streaming reverse proxy: every byte is passed on when it comes, in both directions."""
+"""A streaming reverse proxy: every byte is passed on as it comes, in both directions."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tocsin.local.apigateway import HOP_BY_HOP, MAX_REQUEST_BYTES
 __all__ = ["BodyTooLarge", "Disconnected", "ReverseProxy", "read_body"]
 
 _CONNECT_SECONDS = 2.0
-_RESTART_SECONDS = 30.0  # what the upstream may take to be there again
+_RESTART_SECONDS = 30.0  # how long an upstream may take to come back
 _LOOK_SECONDS = 0.1
 
 
@@ -29,7 +29,7 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     """Return the request's whole body.
 
     Raises:
-        BodyTooLarge: beyond 10 MB, also when only announced.
+        BodyTooLarge: it is over 10 MB, or its length is announced as that.
         Disconnected: the client went away.
     """
     announced = dict(scope["headers"]).get(b"content-length", b"0")
@@ -55,7 +55,7 @@ class ReverseProxy:
     """
 
     def __init__(self, upstream: str, *, restart_seconds: float = _RESTART_SECONDS) -> None:
-        """Take the address of the upstream, and how long to wait for it."""
+        """``upstream`` is an address; requests wait for it ``restart_seconds`` at most."""
         self._upstream = httpx.URL(upstream)
         # The transport alone: a client would add headers, follow redirects and use HTTP_PROXY.
         self._transport = httpx.AsyncHTTPTransport(
@@ -92,7 +92,7 @@ class ReverseProxy:
     async def _pass(self, scope: Scope, body: bytes, send: Send) -> None:
         started = False
         try:
-            ask = self._until_there.copy()  # each call keeps its own account
+            ask = self._until_there.copy()  # each call needs its own state
             response: httpx.Response = await ask(
                 self._transport.handle_async_request, self._request(scope, body)
             )

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "StreamReader"]
 
-# The position can't be read from any more: the stream starts anew where it can be.
+# This position can't be read from any more: the reader starts anew where it can.
 _LOST = ("TrimmedDataAccessException", "ExpiredIteratorException", "ResourceNotFoundException")
 
 
 class Checkpoint:
-    """The stream and the sequence number in it that need not be delivered again, in a file."""
+    """A file with the stream and the last sequence number that need not be delivered again."""
 
     def __init__(self, path: Path) -> None:
         """Take the file's path; the file need not exist."""
@@ -38,7 +38,7 @@ class Checkpoint:
         return saved["sequence_number"] if saved["stream_arn"] == stream_arn else None
 
     def save(self, stream_arn: str, sequence_number: str | None) -> None:
-        """Replace the file, so that it is whole at any moment; None changes nothing."""
+        """Replace the file, which is whole at any moment; None changes nothing."""
         if sequence_number is None or self._saved == (stream_arn, sequence_number):
             return
         temporary = self._path.with_suffix(".new")
@@ -58,7 +58,6 @@ class StreamReader:
         table: str,
         checkpoint: Checkpoint,
     ) -> None:
-        """Take the clients and the table's name; nothing is called yet."""
         self._tables = tables
         self._streams = streams
         self._table = table
@@ -69,7 +68,7 @@ class StreamReader:
         self.shard_id = ""
 
     def read(self) -> Sequence[Record]:
-        """Return what is next, at most 1,000 records, or nothing.
+        """Return the next records, 1,000 at most; empty when there are none.
 
         Raises:
             ClientError: also while the table is not there yet.

@@ -1,4 +1,4 @@
-"""DynamoDB stream records, as Lambda hands them to a function and tells of those it gave up."""
+"""DynamoDB stream records, as Lambda hands them to a function and reports those it gave up."""
 
 from base64 import b64encode
 from collections.abc import Mapping

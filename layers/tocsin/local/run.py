@@ -19,7 +19,7 @@ from tocsin.local.supervisor import StartFailed, Supervisor
 __all__ = ["CannotStart", "PortTaken", "find_checkout", "run"]
 
 _TAIL_LINES = 15
-_OPEN_FILES = 10_240  # what macOS accepts, and two for each of 5,000 viewers
+_OPEN_FILES = 10_240  # accepted by macOS, and two for each of 5,000 viewers
 
 
 class CannotStart(Exception):
@@ -27,7 +27,7 @@ class CannotStart(Exception):
 
 
 class PortTaken(CannotStart):
-    """Somebody listens on the public port."""
+    """Another program listens on the public port."""
 
 
 def find_checkout() -> Path:
@@ -114,7 +114,7 @@ def _ports(port: int) -> Mapping[str, int]:
 
 
 def _children(layout: Layout, checkout: Path, lock: int) -> dict[str, Child]:
-    """Make the parts' processes; the environment of this one gets what they see, too."""
+    """Make the parts' processes; add what they see to this process's environment, too."""
     inherited = without_aws(os.environ)
     os.environ.clear()
     os.environ |= inherited | layout.env  # the tables are made from here
@@ -130,7 +130,7 @@ def _children(layout: Layout, checkout: Path, lock: int) -> dict[str, Child]:
 
 
 def _fresh(log: Path) -> Path:
-    """Put the log of the last run aside."""
+    """Move the last run's log aside; return the path."""
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     return log
@@ -151,8 +151,8 @@ def _tail(log: Path | None) -> list[str]:
 
 
 def _prepare(layout: Layout) -> None:
-    """Make the tables, the org and the key, and say in a file how to use them."""
-    # Half a second of imports, which the parts need not wait for.
+    """Make the tables, the org and the key, and write to a file how to use them."""
+    # Half a second of imports, for which the parts need not wait.
     from tocsin.adapters.dynamodb import client
     from tocsin.bootstrap.admin import wire
     from tocsin.local import tables

@@ -1,4 +1,4 @@
-"""What EventBridge does in the deployed stack: invokes a function from time to time."""
+"""What EventBridge does in the deployed stack: invokes a function at intervals."""
 
 from threading import Event
 
@@ -11,7 +11,7 @@ _LATER = b"{}"
 
 
 class Schedule:
-    """Invokes at the start, again until that works, and then from time to time."""
+    """Invokes a function at the start, repeatedly until that works, and then at intervals."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Schedule:
         stopping: Event,
         retry_seconds: float = 1.0,
     ) -> None:
-        """Take what to invoke, when to begin and to end, and how long to wait after a failure."""
+        """``begin`` and ``stopping`` start and end it; it retries after ``retry_seconds``."""
         self._functions = functions
         self._function = function
         self._every = every

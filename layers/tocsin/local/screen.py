@@ -18,15 +18,15 @@ _LOST = (
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Go on in silence: the product does not stop because nobody reads its output."""
+        """Go on silently: the product does not stop because nobody reads its output."""
         self.quiet = True
 
 
 class Screen:
-    """Lines on a terminal; nothing in a command that is to be copied is wrapped or decorated."""
+    """Lines on a terminal; commands that are to be copied are neither wrapped nor decorated."""
 
     def __init__(self, console: Console | None = None) -> None:
-        """Print on ``console``, by default on standard output."""
+        """Print on ``console``; None: on standard output."""
         self._console = console or _Console(soft_wrap=True, highlight=False)
 
     def say(self, *lines: Text | str) -> None:
@@ -71,17 +71,17 @@ class Screen:
         )
 
     def died(self, name: str, how: str, *, lost: bool = False) -> None:
-        """Name a part that ended by itself; ``lost`` says that its memory held what is gone now."""
+        """Name a part that ended by itself; ``lost`` says that data in its memory is lost."""
         self.say(Text.assemble((f"{name} {how}", "bold yellow"), "; starting it again"))
         if lost:
             self.say(Text(_LOST, "yellow"))
 
     def back(self, names: Iterable[str]) -> None:
-        """Say that everything is ready again after those parts had died."""
+        """Say that everything is ready again, after these parts had died."""
         self.say(Text(f"ready again: {', '.join(names)}", "green"))
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
+        """Say that the parts are being stopped."""
         self.say(Text("Stopping, and saving the state …", "dim"))
 
     def problem(self, text: str, log_tail: Iterable[str] = ()) -> None:

@@ -15,9 +15,9 @@ __all__ = ["serve"]
 def serve(
     app: str | object, port: int, graceful_seconds: int, http_protocol: str = "httptools"
 ) -> None:
-    """Serve until SIGTERM; what is still being answered then has ``graceful_seconds`` to end.
+    """Serve until SIGTERM; requests then have ``graceful_seconds`` to end.
 
-    ``http_protocol`` is uvicorn's name of one, or where to import it from (``module:class``).
+    ``http_protocol`` is uvicorn's name for one, or where to import it from (``module:class``).
     """
     uvicorn.run(
         app,  # type: ignore[arg-type]

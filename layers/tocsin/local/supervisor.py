@@ -22,10 +22,9 @@ DEATHS_BEFORE_READY = 3
 
 
 class StartFailed(Exception):
-    """The product did not get ready; ``log`` is the file that may tell why."""
+    """The product did not get ready; ``log`` is a file that may tell why."""
 
     def __init__(self, message: str, log: Path | None = None) -> None:
-        """Keep where to look."""
         super().__init__(message)
         self.log = log
 
@@ -44,21 +43,20 @@ class Supervisor:
         screen: Screen,
         prepare: Callable[[], None],
     ) -> None:
-        """Take the children by part; nothing is started yet."""
         self._layout = layout
         self._children = children
         self._screen = screen
         self._prepare = prepare
         self._prepared = asyncio.Event()
         self._stopping = asyncio.Event()
-        self.was_ready = False  # whether all parts were, once
+        self.was_ready = False  # whether all parts were ready, at least once
         self._down: set[str] = set()
         self._recovery: asyncio.Task[None] | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Start everything, call ``ready`` once all parts are, and go on until told to stop.
 
-        SIGTERM, SIGINT and SIGHUP tell it to. No process is left when it returns or raises.
+        SIGTERM, SIGINT and SIGHUP tell it to stop. No process is left when it returns or raises.
 
         Raises:
             StartFailed: a part keeps ending, or does not get ready.
@@ -87,7 +85,7 @@ class Supervisor:
         await self._stopping.wait()
 
     async def _keep(self, child: Child) -> None:
-        """Run a part again and again."""
+        """Run a part, again whenever it ends."""
         backoff = Backoff()
         while True:
             ended = await self._run(child)
@@ -118,7 +116,7 @@ class Supervisor:
         return ended
 
     async def _prepare_tables(self, *, again: bool) -> None:
-        """Make the tables once they can be; parts that rely on what was there start anew."""
+        """Make the tables once that is possible; restart the parts that rely on earlier ones."""
         async with httpx.AsyncClient(trust_env=False) as client:
             await health.wait_for(client, self._layout, DYNAMODB)
         await asyncio.to_thread(self._prepare)
@@ -143,7 +141,7 @@ class Supervisor:
             raise StartFailed(f"not ready after {seconds:g} s: {what}", log) from None
 
     def _tell(self, name: str, ended: Exit) -> None:
-        """Tell of a death, and later of the recovery."""
+        """Tell the user of a death, and later of the recovery."""
         lost = name == DYNAMODB and ended.returncode != 0
         self._screen.died(name, str(ended), lost=lost)
         self._down.add(name)
@@ -170,7 +168,7 @@ class Supervisor:
 
 
 async def _first(*tasks: "asyncio.Task[None]") -> None:
-    """Wait for the first of them, and raise what it raised."""
+    """Wait until the first of them ends, and raise what it raised."""
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()

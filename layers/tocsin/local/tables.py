@@ -18,7 +18,7 @@ def create(client: "DynamoDBClient", settings: StoreSettings) -> None:
     """Create what is missing of the three tables; what is there stays as it is."""
     _create(client, settings.state_table, ("pk", "S"), ("sk", "S"), stream=False, ttl=True)
     _create(client, settings.ledger_table, ("pk", "S"), ("sk", "N"), stream=True, ttl=False)
-    # Last: who reads its stream may rely on the others.
+    # Last: readers of its stream may rely on the others.
     _create(client, settings.journal_table, ("org", "S"), ("batch", "S"), stream=True, ttl=True)
 
 
