@@ -40,7 +40,7 @@ def ingest_raw() -> Response[str]:
 
 @app.exception_handler(TocsinError)  # type: ignore[untyped-decorator]
 def refuse(error: TocsinError) -> Response[str]:
-    """Answer an error by the one table."""
+    """Answer an error by the table in ``tocsin.wire.problems``."""
     answer = problem(error)
     metrics.add_metric(f"Refused{answer.status}", MetricUnit.Count, 1)
     return Response(answer.status, "application/json", answer.content.decode(), answer.headers)
@@ -50,6 +50,6 @@ def refuse(error: TocsinError) -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Serve one API Gateway proxy event (payload format 1.0)."""
     answer = app.resolve(event, context)
-    if metrics.metric_set:  # nothing is logged of a request that went well: logs cost as much
+    if metrics.metric_set:  # a request that went well logs nothing: logs cost as much
         metrics.flush_metrics()
     return answer

@@ -1,4 +1,4 @@
-"""What a request for one dialect's stream says, on Starlette."""
+"""Reading a request for one dialect's stream, with Starlette."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ __all__ = ["reader"]
 
 
 def reader(options: HttpOptions) -> Callable[[Scope], Asked]:
-    """Return what reads requests as the options say; it leaves a request without its headers."""
+    """Return a reader of requests by these options; it empties a request's headers."""
 
     def read(scope: Scope) -> Asked:
         headers, query = Headers(raw=scope["headers"]), QueryParams(scope["query_string"])
@@ -24,7 +24,7 @@ def reader(options: HttpOptions) -> Callable[[Scope], Asked]:
         credential = presented(
             scope, query, options.allowed_origins, token_in_query=options.token_in_query
         )
-        scope["headers"] = []  # a browser's are more than a kilobyte
+        scope["headers"] = []  # a browser's take more than a kilobyte
         return Asked(
             credential=credential,
             last_event_id=headers.get("last-event-id"),

@@ -27,20 +27,20 @@ _HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-stor
 _START = {"type": "http.response.start", "status": 200}
 
 type Ask = Callable[[Presented, Sequence[tuple[str, str]], dict[str, Any]], AsyncGenerator[bytes]]
-"""From a credential, a query and the path's parameters to the pieces of the answer."""
+"""Takes a credential, a query and the path's parameters; yields the pieces of the answer."""
 
 
 class StreamOrList:
-    """The route that is both."""
+    """The route that is both a stream and a list."""
 
     def __init__(self, stream: ASGIApp, list: ASGIApp, bare: BareRoute) -> None:
-        """Take both, and what a request is for that does not say."""
+        """``bare`` is which of the two a request is for that does not say."""
         self._stream = stream
         self._list = list
         self._bare = bare
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request by the one that it is for."""
+        """Serve one request as a stream or as a list."""
         await self._chosen(scope)(scope, receive, send)
 
     def _chosen(self, scope: Scope) -> ASGIApp:
@@ -57,7 +57,7 @@ class ListEndpoint:
     ) -> None:
         """Answer with ``ask``; a client that takes nothing for ``stall_seconds`` is given up.
 
-        Pages of ``allowed_origins`` may use a session's cookie.
+        Pages of ``allowed_origins`` may use a sign-in's cookie.
         """
         self._ask = ask
         self._allowed_origins = allowed_origins
@@ -79,12 +79,12 @@ class ListEndpoint:
             await asyncio.wait({serving, leaving})
 
     async def _serve(self, scope: Scope, send: Send) -> bool:
-        """Answer; False when the answer can't be ended, so that it must not look whole."""
+        """Answer; False when the answer can't be completed, so that it must not look whole."""
         started = False
         try:
             async with aclosing(self._pieces(scope)) as pieces:
                 async for piece in pieces:
-                    if not started:  # nothing refuses the request any more
+                    if not started:  # from here on the request can't be refused
                         await send(_START | {"headers": list(_HEADERS)})  # middleware may add some
                         started = True
                     if scope["method"] == "HEAD":

@@ -35,7 +35,7 @@ __all__ = ["build"]
 
 
 def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
-    """Return the application over these parts."""
+    """Return the service's application over ``parts``; without ``http``, with default options."""
     http = http or HttpOptions()
     watch, credentials = Watch(parts), parts.credentials
     origins = http.allowed_origins
@@ -76,7 +76,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
             "broker": {True: "ok", False: "down", None: "none"}[health.broker],
         }
         if health.ledger and health.broker is False:
-            body["status"] = "degraded"  # it serves, from the ledger
+            body["status"] = "degraded"  # it still serves, from the ledger
         return JSONResponse(body, 200 if health.ledger else 503)
 
     streams: dict[str, ASGIApp] = {dialect.path: stream(dialect) for dialect in DIALECTS}
@@ -98,7 +98,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
 
 
 class _Routes(Router):
-    """Hands streams their requests itself: no :class:`Route` stays in memory while they last."""
+    """Passes streams their requests directly: no :class:`Route` stays in memory while they last."""
 
     def __init__(
         self, streams: Mapping[str, ASGIApp], routes: Sequence[Route], **options: Any
@@ -119,7 +119,7 @@ def _cors(origins: frozenset[str]) -> Middleware:
         allow_origins=origins,
         allow_credentials=True,
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
-        allow_headers=["Authorization", "Last-Event-ID"],  # and what never needs to be allowed
+        allow_headers=["Authorization", "Last-Event-ID"],  # besides those that are always allowed
         expose_headers=["Retry-After"],
         max_age=3_600,
     )

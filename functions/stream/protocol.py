@@ -3,7 +3,7 @@
 Of the 9 to 11 KB that uvicorn holds for a connection, 3 KB are of no use to a stream: a queue for
 pipelined requests, an event for a client that reads too slowly (an empty ``deque`` is 760 bytes,
 and an ``asyncio.Event`` has one), and the headers of the request. Here the first two are made when
-they are needed, and the headers are the scope's alone.
+they are needed, and only the scope keeps the headers.
 """
 
 import asyncio
@@ -19,30 +19,29 @@ class StreamProtocol(HttpToolsProtocol):
     """``uvicorn --http functions.stream.protocol:StreamProtocol``."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what uvicorn gives."""
         super().__init__(*args, **options)
         self.pipeline = _Queue()  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Replace what uvicorn controls the flow with."""
+        """Replace uvicorn's flow control."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
 
     def on_message_complete(self) -> None:
-        """Leave the headers to the scope."""
+        """Drop the headers, which the scope has."""
         super().on_message_complete()
         self.headers = []
 
 
 class _Queue[T](list[T]):
-    """What uvicorn uses of a deque."""
+    """The part of a deque that uvicorn uses."""
 
     def appendleft(self, item: T) -> None:
         self.insert(0, item)
 
 
 class _Flow(FlowControl):
-    """Makes its event when writing is paused; nobody waits for it before."""
+    """Makes its event when writing is paused; nobody waits for it earlier."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport

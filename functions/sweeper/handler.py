@@ -1,4 +1,4 @@
-"""Parse the schedule's event, call the sweep, and fail when an org must wait."""
+"""Parse the schedule's event, call the sweep, and fail if an org was not swept to the end."""
 
 from collections import Counter
 from functools import cache
@@ -18,7 +18,7 @@ service = cache(wire)
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Sweep what is ``min_age_seconds`` old (ten minutes unless the event says otherwise)."""
+    """Sweep batches ``min_age_seconds`` old (ten minutes unless the event says otherwise)."""
     age = event.get("min_age_seconds")
     reports = service()(SETTLED_MS if age is None else int(age) * 1000)
     counts = sum((Counter(report.counts) for report in reports), Counter())
