@@ -11,7 +11,7 @@ from infra.stacks import build
 
 
 def _docker_builds_for_arm() -> bool:
-    """Whether there is a Docker that needs no emulation to build the stream's image."""
+    """Whether this machine has a Docker that builds the stream's image without emulation."""
     command = ["docker", "version", "--format", "{{.Server.Arch}}"]
     try:
         found = subprocess.run(command, capture_output=True, timeout=10, text=True)  # noqa: S603
@@ -21,7 +21,7 @@ def _docker_builds_for_arm() -> bool:
 
 
 def main() -> None:
-    """Write the templates that the context asks for."""
+    """Write the templates for the choices in CDK's context."""
     app = App()
     context = dict(app.node.get_all_context())
     context.setdefault("image", "docker" if _docker_builds_for_arm() else "codebuild")

@@ -1,7 +1,7 @@
 """What is uploaded: handlers, the shared package, third-party packages, the stream's image.
 
-Each is a folder that holds only what is used, so that the same tree gives the same hash and a
-change gives another hash only to what it is part of. CDK copies the folders when it is given them.
+Each is a folder that holds only what is used, so that the same tree gives the same hash, and a
+change gives a new hash only to the folders it is in. CDK copies the folders it is given.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _NOT_DEPLOYED = {"client", "cli", "embedded", "local"}  # of the package `tocsin`
 _UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
-# The SDK describes every service of AWS; these are called.
+# The SDK describes every service of AWS; only these are called.
 _SERVICES = {"dynamodb", "sqs"}
 
 
@@ -32,7 +32,7 @@ def function(name: str, root: Path = ROOT) -> Path:
 
 
 def web_function(name: str, root: Path = ROOT) -> Path:
-    """Return a folder with an ASGI application and its ``run.sh``, which serves it."""
+    """Return a folder with an ASGI application and the ``run.sh`` that serves it."""
     target = function(name, root)
     run = Path("functions", name, "run.sh")
     shutil.copyfile(root / run, target / run)
@@ -41,7 +41,7 @@ def web_function(name: str, root: Path = ROOT) -> Path:
 
 
 def shared(root: Path = ROOT) -> Path:
-    """Return the layer with the package ``tocsin``, without what runs elsewhere."""
+    """Return the layer with the package ``tocsin``, without the parts that run elsewhere."""
     target = _folder()
     _copy(_shared_files(root), root / "layers", target / "python")
     _compile(target / "python")
@@ -51,8 +51,8 @@ def shared(root: Path = ROOT) -> Path:
 def dependencies(lock: str, platform: str, root: Path = ROOT) -> Path:
     """Return the layer with the packages of ``requirements/<lock>.txt``, for Python 3.13.
 
-    ``platform`` is uv's name for it (``aarch64-manylinux2014``). Wheels are unpacked, nothing in
-    them is run, so no Docker is needed. What was built from the same lock is taken as it is.
+    ``platform`` is uv's name for it (``aarch64-manylinux2014``). Wheels are unpacked and nothing in
+    them is run, so no Docker is needed. A layer already built from the same lock is used again.
     """
     requirements = root / "requirements" / f"{lock}.txt"
     recipe = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()
@@ -70,7 +70,7 @@ def dependencies(lock: str, platform: str, root: Path = ROOT) -> Path:
 
 
 def image(root: Path = ROOT) -> Path:
-    """Return the context that the stream service's image is built from."""
+    """Return the build context of the stream service's image."""
     target = _folder()
     _copy(_shared_files(root), root / "layers", target)
     _copy(_function_files("stream", root), root, target)
@@ -136,9 +136,9 @@ def _strip(packages: Path) -> None:
 
 
 def _compile(packages: Path) -> None:
-    """Add the bytecode, which Lambda could not keep: half of a cold start's imports.
+    """Add the bytecode, which Lambda can't store: it saves half of a cold start's imports.
 
-    It names no time and no path of this machine, so that it is the same everywhere.
+    It holds no time and no path of this machine, so that it is the same everywhere.
     """
     command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(packages), "-p", "/opt/python", str(packages)]

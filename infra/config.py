@@ -15,7 +15,7 @@ CONTEXT_KEY = "tocsin"
 
 
 def _several(value: object) -> object:
-    """Take ``a,b`` from the command line for a list."""
+    """Read ``a,b`` from the command line as a list."""
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
@@ -31,7 +31,7 @@ class Config(BaseModel):
     environment: str = Field("dev", pattern=r"^[a-z][a-z0-9-]{0,15}$")
     region: str = "us-east-1"
     profile: Literal["account", "localstack"] = "account"
-    removal: Literal["retain", "destroy"] = "retain"  # of the tables, when their stack goes
+    removal: Literal["retain", "destroy"] = "retain"  # of the tables, when their stack is deleted
 
     stream: Literal["fargate", "lambda"] = "fargate"
     bus: Literal["valkey", "ledger"] = "valkey"
@@ -41,12 +41,12 @@ class Config(BaseModel):
     log_retention_days: Literal[1, 7, 30, 90, 365] = 30
     allowed_origins: Annotated[tuple[_Origin, ...], BeforeValidator(_several)] = ()  # CORS
 
-    requests_per_second: int = Field(1_000, ge=1)  # to the API, over all orgs
+    requests_per_second: int = Field(1_000, ge=1)  # to the API, for all orgs together
     request_burst: int = Field(2_000, ge=1)
-    batch_window_seconds: int = Field(1, ge=0, le=10)  # how long the fan-out waits for more
+    batch_window_seconds: int = Field(1, ge=0, le=10)  # how long the fan-out waits for more records
     stream_tasks_min: int = Field(1, ge=1)
     stream_tasks_max: int = Field(4, ge=1)
-    connections_per_task: int = Field(5_000, ge=1)  # beyond which another task is started
+    connections_per_task: int = Field(5_000, ge=1)  # beyond this another task is started
     stream_concurrency: int | None = Field(None, ge=1)  # reserved, where Lambda is the host
     stream_options: dict[str, str] = {}  # more of its settings: {"max_streams_per_org": "100"}
 
@@ -68,7 +68,7 @@ class Config(BaseModel):
 
     @property
     def streams_per_task(self) -> int:
-        """How many streams a task takes at most, unless its options say: as others still start."""
+        """How many streams a task takes at most; above the target, for while other tasks start."""
         return int(self.stream_options.get("max_streams", 2 * self.connections_per_task))
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The one place where LocalStack gets something else than an account does."""
+"""The one place where LocalStack gets something other than an account does."""
 
 import platform
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["Profile"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What depends on where the stacks are deployed to.
+    """What depends on where the stacks are deployed.
 
     The free LocalStack has no HTTP API, VPC endpoint, ElastiCache, load balancer, ECS, CloudFront
     and CloudWatch dashboard, and runs functions on its own machine.

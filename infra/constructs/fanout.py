@@ -17,7 +17,6 @@ class Fanout(Sealer):
     """``functions/fanout``: seals and publishes; on the journal's stream."""
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
-        """Create the function and its event source mapping."""
         super().__init__(scope, id, name="fanout", props=props, state=["PutItem"])
         consume(
             self,

@@ -22,7 +22,7 @@ __all__ = ["Function", "Props"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Props:
-    """What a stack's functions are made with. Each takes of it what it needs, and no more."""
+    """What a stack's functions are made from. Each uses only what it needs."""
 
     config: Config
     layers: Layers
@@ -48,7 +48,7 @@ class Function(lambda_.Function):
         handler: str | None = None,
         reserved_concurrency: int | None = None,
     ) -> None:
-        """Deploy the handler, unless ``code`` and ``handler`` name something else."""
+        """Deploy the folder's handler, unless ``code`` and ``handler`` name another."""
         config, layers = props.config, props.layers
         self.emitted = Emitted(config, name)
         logs = Logs(scope, f"{id}Logs", config=config)
@@ -73,7 +73,7 @@ class Function(lambda_.Function):
             role=role,
             log_group=logs,
             logging_format=lambda_.LoggingFormat.JSON,
-            # Without START, END and REPORT, which would be most of what is paid for logs.
+            # Without START, END and REPORT, which would be most of the logs' cost.
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
             application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             tracing=lambda_.Tracing.ACTIVE if config.tracing else lambda_.Tracing.DISABLED,

@@ -1,4 +1,4 @@
-"""The way in: an HTTP API, or where there is none a REST API, before the same handlers.
+"""The way in: an HTTP API, or a REST API where there is none, in front of the same handlers.
 
 Both send the REST API's event (an HTTP API calls it payload format 1.0).
 """
@@ -21,7 +21,7 @@ from infra.constructs.signals import Alarms, graph
 
 __all__ = ["Gateway", "HttpGateway", "RestGateway"]
 
-# No header, query or body: an API key must not reach a log. Nor the time, which CloudWatch has.
+# No header, query or body: an API key must not reach a log. No time either: CloudWatch has it.
 _LOGGED = {
     "requestId": "$context.requestId",
     "route": "$context.routeKey",
@@ -36,13 +36,12 @@ _CORS_HEADERS = ["authorization", "content-type", "content-encoding", "idempoten
 class Gateway(Construct):
     """Functions behind path prefixes: ``/api/v1/ingest/`` stands for everything below it."""
 
-    url: str  # its own address, without a slash at the end
+    url: str  # its own address, without a trailing slash
     failures: cloudwatch.IMetric  # requests that were answered with 5xx
 
     def __init__(
         self, scope: Construct, id: str, *, routes: Mapping[str, lambda_.IFunction], config: Config
     ) -> None:
-        """Create nothing yet."""
         super().__init__(scope, id)
 
     def alarm(self, alarms: Alarms) -> None:
@@ -61,7 +60,6 @@ class HttpGateway(Gateway):
     def __init__(
         self, scope: Construct, id: str, *, routes: Mapping[str, lambda_.IFunction], config: Config
     ) -> None:
-        """Create the API."""
         super().__init__(scope, id, routes=routes, config=config)
         origins = list(config.allowed_origins)
         api = http.HttpApi(
@@ -114,7 +112,6 @@ class RestGateway(Gateway):
     def __init__(
         self, scope: Construct, id: str, *, routes: Mapping[str, lambda_.IFunction], config: Config
     ) -> None:
-        """Create the API."""
         super().__init__(scope, id, routes=routes, config=config)
         api = rest.RestApi(
             self,

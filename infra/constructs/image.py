@@ -47,7 +47,7 @@ def stream_image(scope: Construct, id: str, *, config: Config) -> ecs.ContainerI
 
 
 class BuiltImage(Construct):
-    """CodeBuild builds the context, once per content, and the registry keeps the last ten."""
+    """CodeBuild builds the context, once for each content, and the registry keeps the last ten."""
 
     def __init__(self, scope: Construct, id: str, *, context: str, config: Config) -> None:
         """Create registry, project and the resource that waits for the build."""
@@ -73,7 +73,7 @@ class BuiltImage(Construct):
             service_timeout=Duration.minutes(15),
         )
         built.node.add_dependency(project)
-        # The tag by way of the resource, so that the service waits for it.
+        # The tag comes from the resource, so that the service waits for it.
         self.image = ecs.ContainerImage.from_ecr_repository(repository, built.ref)
 
     def _project(
@@ -92,7 +92,7 @@ class BuiltImage(Construct):
             self,
             "Project",
             description="Builds the image of Tocsin's stream service",
-            role=role.without_policy_updates(),  # that is all it may do
+            role=role.without_policy_updates(),  # it may do nothing else
             source=codebuild.Source.s3(bucket=source.bucket, path=source.s3_object_key),
             environment=codebuild.BuildEnvironment(
                 build_image=codebuild.LinuxArmBuildImage.AMAZON_LINUX_2023_STANDARD_3_0,

@@ -16,7 +16,6 @@ class Ingest(Function):
     """``functions/ingest``: may look up keys and orgs, count, and add to the journal."""
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
-        """Create the function."""
         tables = props.tables
         super().__init__(
             scope,
@@ -31,7 +30,7 @@ class Ingest(Function):
         )
         tables.allow(
             self,
-            journal=["PutItem", "BatchGetItem"],  # the latter for what a late repetition asks
+            journal=["PutItem", "BatchGetItem"],  # the latter for late repetitions
             state=["GetItem", "PutItem", "UpdateItem"],
         )
 

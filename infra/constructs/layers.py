@@ -14,8 +14,8 @@ RUNTIME = lambda_.Runtime.PYTHON_3_13
 
 
 class Layers(Construct):
-    """A stack's own layers. A layer shared between stacks could not be updated: it is replaced by
-    every change, and an export that is in use can't change.
+    """A stack's own layers. A layer shared between stacks could not be updated: every change
+    replaces it, and an export that is in use can't change.
     """
 
     def __init__(

@@ -18,10 +18,9 @@ _RETENTION = {
 
 
 class Logs(logs.LogGroup):
-    """A log group that goes with its stack."""
+    """A log group that is deleted with its stack, and its lines after ``log_retention_days``."""
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
-        """Keep lines as long as the configuration says."""
         super().__init__(
             scope,
             id,

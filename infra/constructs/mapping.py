@@ -23,7 +23,7 @@ def consume(
     batch_size: int,
     window_seconds: int,
 ) -> None:
-    """Invoke the function with what is inserted into the table, until it has taken it."""
+    """Invoke the function with items inserted into the table, until it succeeds."""
     stream = table.table_stream_arn
     if stream is None:
         raise ValueError(f"{table.node.path} has no stream")
@@ -46,8 +46,8 @@ def consume(
         bisect_batch_on_error=True,
         report_batch_item_failures=True,
     )
-    # No record is given up, for an org must not be passed over: the stream keeps a day of them,
-    # and the sweeper finds the rest. (-1 is the default, which CDK does not let be said.)
+    # No record is given up, since no org may be skipped: the stream keeps them for a day, and the
+    # sweeper finds the rest. (-1 is the default, which CDK does not let us write.)
     raw = mapping.node.default_child
     assert isinstance(raw, lambda_.CfnEventSourceMapping)  # noqa: S101 (for the type)
     raw.maximum_retry_attempts = -1
@@ -63,14 +63,16 @@ def alarm_consumer(
     behind: str,
     behind_seconds: int,
 ) -> None:
-    """Alarm when a function on a stream fails, and when it is so far behind: what each means."""
+    """Alarm when a function on a stream fails, and when it is ``behind_seconds`` behind.
+
+    ``errors`` and ``behind`` say what the two alarms mean."""
     alarms.above(f"{name}Errors", function.metric_errors(), 0, errors, periods=2)
     age = age_of(function)
     alarms.above(f"{name}Behind", age, 1_000 * behind_seconds, behind, periods=5)
 
 
 def age_of(function: Function) -> cloudwatch.Metric:
-    """Return how long ago the last record that it was given was written, in milliseconds."""
+    """Return the age of the last record that it was given, in milliseconds."""
     return function.metric(
         "IteratorAge", statistic=cloudwatch.Stats.MAXIMUM, period=Duration.minutes(1)
     )

@@ -16,7 +16,6 @@ class Network(Construct):
     """
 
     def __init__(self, scope: Construct, id: str) -> None:
-        """Create the VPC."""
         super().__init__(scope, id)
         self.isolated = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.public = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
@@ -25,7 +24,7 @@ class Network(Construct):
             "Vpc",
             max_azs=2,
             nat_gateways=0,
-            restrict_default_security_group=False,  # it is used by nothing; a custom resource
+            restrict_default_security_group=False,  # a custom resource, for what nothing uses
             subnet_configuration=[
                 ec2.SubnetConfiguration(
                     name="Public",

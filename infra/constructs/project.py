@@ -13,7 +13,7 @@ from infra.constructs.signals import Alarms, graph
 
 __all__ = ["Project"]
 
-# Not the markers and marks, which share the table.
+# Not the markers and time marks, which share the table.
 _SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
 _WINDOW_SECONDS = 30  # a projected item costs a write however many events change it
 
@@ -22,7 +22,6 @@ class Project(Function):
     """``functions/project``: sessions, agents and usage; on the ledger's stream."""
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
-        """Create the function and its event source mapping."""
         tables = props.tables
         super().__init__(
             scope,

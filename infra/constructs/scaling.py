@@ -1,4 +1,4 @@
-"""As many tasks as there are connections for."""
+"""Scaling the number of tasks with that of connections."""
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ecs as ecs
@@ -13,7 +13,7 @@ def follow_connections(
 ) -> None:
     """Scale a service by the mean of its tasks' ``connections``, and by its CPU.
 
-    The tasks count themselves. The load balancer's count would have idle connections in it, and
+    The tasks count their own. The load balancer's count would include idle connections, and count
     each stream twice.
     """
     tasks = service.auto_scale_task_count(

@@ -15,7 +15,7 @@ _SEALING = ("Query", "BatchGetItem", "PutItem", "UpdateItem")  # on the ledger
 
 
 class Sealer(Function):
-    """A function that may seal, and publish where there is a Valkey."""
+    """A function that may seal, and publish if there is a Valkey."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Sealer(Function):
         state: Sequence[str],
         journal: Sequence[str] = (),
     ) -> None:
-        """Create the function; ``state`` and ``journal`` are what it may do on those tables."""
+        """``state`` and ``journal`` are the actions that it may do on those tables."""
         tables, valkey = props.tables, props.valkey
         super().__init__(
             scope,
@@ -51,7 +51,7 @@ class Sealer(Function):
     def alarm_sealing(
         self, alarms: Alarms, *, set_aside: str, conflicts: str, unpublished: str
     ) -> None:
-        """Add the alarms that every sealer has, by these ids."""
+        """Add the alarms that every sealer has, under these ids."""
         count, above = self.emitted, alarms.above
         above(set_aside, count("SetAside"), 0, _SET_ASIDE)
         above(conflicts, count("SealConflicts"), 100, _CONFLICTS, periods=3)

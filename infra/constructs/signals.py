@@ -16,7 +16,7 @@ __all__ = ["Alarms", "Emitted", "Watched", "graph"]
 
 
 class Watched(Protocol):
-    """A part that knows what is wrong with it."""
+    """A part that knows what can go wrong with it."""
 
     def alarm(self, alarms: "Alarms") -> None:
         """Add its alarms."""
@@ -26,10 +26,9 @@ class Watched(Protocol):
 
 
 class Alarms(Construct):
-    """Alarms that tell one topic. Silence is good news unless said otherwise."""
+    """Alarms that notify one topic. Missing data is good news unless said otherwise."""
 
     def __init__(self, scope: Construct, id: str, *, topic: sns.ITopic) -> None:
-        """Take the topic."""
         super().__init__(scope, id)
         self._action = actions.SnsAction(topic)
         self.all: list[cloudwatch.Alarm] = []
@@ -43,13 +42,13 @@ class Alarms(Construct):
         *,
         periods: int = 1,
     ) -> None:
-        """Alarm when the metric is above the threshold in each of these periods."""
+        """Alarm when the metric is above the threshold in each of the last ``periods``."""
         self._add(id, metric, threshold, meaning, periods, _ABOVE, _QUIET)
 
     def silent(
         self, id: str, metric: cloudwatch.IMetric, meaning: str, *, periods: int = 1
     ) -> None:
-        """Alarm when the metric has been below 1, or absent, for these periods."""
+        """Alarm when the metric has been below 1, or absent, in each of the last ``periods``."""
         self._add(id, metric, 1, meaning, periods, _BELOW, cloudwatch.TreatMissingData.BREACHING)
 
     def _add(
@@ -84,20 +83,20 @@ _QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """The metrics that one of our own services emits, apart from those of other environments."""
+    """The metrics that one of our own services emits, in a namespace of its environment."""
 
     config: Config
     service: str
 
     @property
     def namespace(self) -> str:
-        """Where they are; the service is told."""
+        """The metrics' namespace; the service gets it as a setting."""
         return f"tocsin-{self.config.environment}"
 
     def __call__(
         self, name: str, statistic: str = cloudwatch.Stats.SUM, *, minutes: int = 5
     ) -> cloudwatch.Metric:
-        """Return one of them."""
+        """Return one of the metrics, over periods of so many minutes."""
         return cloudwatch.Metric(
             namespace=self.namespace,
             metric_name=name,
@@ -110,5 +109,5 @@ class Emitted:
 def graph(
     title: str, *left: cloudwatch.IMetric, right: Sequence[cloudwatch.IMetric] = ()
 ) -> cloudwatch.GraphWidget:
-    """Return a third of a row."""
+    """Return a graph that is a third of a dashboard's row."""
     return cloudwatch.GraphWidget(title=title, left=[*left], right=[*right], width=8, height=6)

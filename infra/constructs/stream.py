@@ -25,17 +25,16 @@ READ_TIMEOUT_SECONDS = 120  # of silence; the rarest heartbeat comes every 30
 
 
 class StreamHost(Watched, Protocol):
-    """What the edge and the operators know about the service's host."""
+    """What the edge and the operators need to know about the service's host."""
 
     def origin(self) -> cloudfront.IOrigin:
         """Return the host as CloudFront reaches it."""
 
 
 class StreamMetrics:
-    """What the service says of itself, once a minute and process."""
+    """What each process of the service reports about itself, once a minute."""
 
     def __init__(self, config: Config) -> None:
-        """Watch the service of this environment."""
         self._emitted = Emitted(config, "stream")
         self._late_ms = 1_000 * (config.batch_window_seconds + _LATE_SECONDS)
 
@@ -59,7 +58,7 @@ class StreamMetrics:
         ]
 
 
-_LATE_SECONDS = 10  # beyond what the fan-out waits for more
+_LATE_SECONDS = 10  # on top of how long the fan-out waits for more
 _LATE = (
     "Watchers see events more than ten seconds late. If FanoutBehind is silent, it is the stream "
     "service: see its CPU, its log, and whether Valkey answers."
@@ -85,7 +84,7 @@ def stream_environment(
 def allow_stream(who: iam.IGrantable, *, tables: Tables, valkey: Valkey | None) -> None:
     """Let it check keys, read the ledger and the journal, and subscribe.
 
-    It changes nothing but who is signed in, and which tickets are still good.
+    It may write nothing but sign-ins and tickets.
     """
     reads = ["Query", "BatchGetItem"]
     tables.allow(who, journal=reads, ledger=reads, state=["GetItem"])

@@ -25,18 +25,17 @@ __all__ = ["StreamFunction"]
 
 # https://github.com/aws/aws-lambda-web-adapter (version 1.0.0)
 _ADAPTER_ACCOUNT, _ADAPTER_VERSION = "753240598075", 27
-_STREAM_SECONDS = 300  # then a stream ends cleanly, and its client comes back
+_STREAM_SECONDS = 300  # after this a stream ends cleanly, and its client comes back
 _STREAM_BYTES = 150_000_000  # Lambda cuts at 200 MB
 
 
 class StreamFunction(Construct):
-    """A function behind a REST API that passes on what it answers as it comes.
+    """A function behind a REST API that streams its response.
 
     One environment serves one connection, and is paid for as long as that lasts.
     """
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
-        """Create the function and its API."""
         super().__init__(scope, id)
         config, tables, valkey = props.config, props.tables, props.valkey
         self._metrics = StreamMetrics(config)
@@ -54,7 +53,7 @@ class StreamFunction(Construct):
                 "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
                 "AWS_LWA_PORT": "8080",
                 "AWS_LWA_INVOKE_MODE": "response_stream",
-                "AWS_LWA_READINESS_CHECK_PROTOCOL": "tcp",  # sooner than /healthz, which asks
+                "AWS_LWA_READINESS_CHECK_PROTOCOL": "tcp",  # ready sooner than /healthz, which asks
                 "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH": "true",
             },
             timeout=Duration.seconds(_STREAM_SECONDS + 30),
@@ -77,7 +76,7 @@ class StreamFunction(Construct):
             "Api",
             rest_api_name=f"tocsin-{config.environment}-stream",
             endpoint_types=[rest.EndpointType.REGIONAL],  # idle for 5 minutes, not 30 s
-            cloud_watch_role=False,  # it is the account's, not this API's
+            cloud_watch_role=False,  # that role is the account's, not this API's
             deploy_options=rest.StageOptions(
                 throttling_rate_limit=config.requests_per_second,
                 throttling_burst_limit=config.request_burst,

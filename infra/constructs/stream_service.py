@@ -26,7 +26,7 @@ __all__ = ["StreamService"]
 
 
 class StreamService(Construct):
-    """ARM tasks with public addresses (no NAT), as many as there are connections for."""
+    """ARM tasks with public addresses (no NAT), as many as the connections need."""
 
     def __init__(
         self,
@@ -38,7 +38,6 @@ class StreamService(Construct):
         tables: Tables,
         valkey: Valkey | None,
     ) -> None:
-        """Create the service, its load balancer and its scaling."""
         super().__init__(scope, id)
         self._metrics = StreamMetrics(config)
         self._full = config.streams_per_task * 4 // 5
@@ -53,14 +52,14 @@ class StreamService(Construct):
             load_balancing_algorithm_type=(
                 elb.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS
             ),
-            # For lists and exports. Streams don't end by waiting: the load balancer cuts them then,
+            # For lists and exports. Waiting does not end streams: the load balancer cuts them then,
             # before ECS sends SIGTERM, and each client waits as long as its stream's opening said.
             deregistration_delay=Duration.seconds(10),
             health_check=elb.HealthCheck(
                 path="/healthz",
                 interval=Duration.seconds(10),
                 timeout=Duration.seconds(5),
-                # It lives as long as it answers. 503 says that the ledger is away, and another
+                # A task lives as long as it answers. 503 says that the ledger is away, and another
                 # task would not have it either.
                 healthy_http_codes="200,503",
             ),
@@ -113,7 +112,7 @@ class StreamService(Construct):
     ) -> ecs.FargateService:
         own = ec2.SecurityGroup(self, "Tasks", vpc=network.vpc, description="The stream service")
         groups: list[ec2.ISecurityGroup] = [own]
-        if valkey is not None:  # as it is: this stack's rules don't belong into the other's group
+        if valkey is not None:  # unchanged: this stack's rules don't belong in the other's group
             clients = valkey.clients.security_group_id
             groups.append(
                 ec2.SecurityGroup.from_security_group_id(self, "Clients", clients, mutable=False)

@@ -16,7 +16,7 @@ __all__ = ["STREAM_PORT", "stream_task"]
 
 STREAM_PORT = 8080
 _DRAIN_SECONDS = 30  # on SIGTERM the service ends its streams, and their clients come back
-_FILES = 65_536  # open ones: a connection is one
+_FILES = 65_536  # open files: each connection is one
 
 
 def stream_task(
@@ -29,7 +29,7 @@ def stream_task(
     tables: Tables,
     valkey: Valkey | None,
 ) -> ecs.FargateTaskDefinition:
-    """Return an ARM task of this size (1024 is a vCPU)."""
+    """Return an ARM task of this size (``cpu`` 1024 is one vCPU)."""
     task = ecs.FargateTaskDefinition(
         scope,
         id,

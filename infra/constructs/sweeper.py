@@ -1,4 +1,4 @@
-"""The sweeper: passes to the fan-out's code what the journal's stream did not deliver."""
+"""The sweeper: passes what the journal's stream did not deliver to the fan-out's code."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,9 @@ _PERIOD = Duration.minutes(5)
 
 
 class Sweeper(Sealer):
-    """``functions/sweeper``: every five minutes."""
+    """``functions/sweeper``, invoked every five minutes."""
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
-        """Create the function and its schedule."""
         super().__init__(
             scope,
             id,

@@ -40,14 +40,14 @@ class Tables(Construct):
         ledger: Sequence[str] = (),
         state: Sequence[str] = (),
     ) -> None:
-        """Grant actions by their names (``PutItem``). Transactions need their parts' alone."""
+        """Grant actions by their names (``PutItem``). Transactions need only their parts'."""
         tables = ((self.journal, journal), (self.ledger, ledger), (self.state, state))
         for table, actions in tables:
             if actions:
                 table.grant(who, *(f"dynamodb:{action}" for action in actions))
 
     def allow_passes(self, who: iam.IGrantable) -> None:
-        """Let it write sessions and tickets, and nothing else, in the state table.
+        """Let it write sign-ins and tickets, and nothing else, in the state table.
 
         They have partitions of their own (``tocsin.adapters.dynamodb.passes``).
         """
@@ -77,7 +77,7 @@ class Tables(Construct):
             partition_key=dynamodb.Attribute(name=partition[0], type=partition[1]),
             sort_key=dynamodb.Attribute(name=sort[0], type=sort[1]),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            encryption=dynamodb.TableEncryption.DEFAULT,  # a key that AWS owns: free of charge
+            encryption=dynamodb.TableEncryption.DEFAULT,  # with a key that AWS owns: free of charge
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),

@@ -46,7 +46,7 @@ class Valkey(Construct):
                 self,
                 role.capitalize(),
                 engine=_ENGINE,
-                # IAM wants them equal, and in lower case.
+                # For IAM the two must be equal, and in lower case.
                 user_id=f"{self.name}-{role}",
                 user_name=f"{self.name}-{role}",
                 access_string=access,
@@ -72,7 +72,7 @@ class Valkey(Construct):
             security_group_ids=[servers.security_group_id],
             user_group_id=group.ref,
             cache_usage_limits=elasticache.CfnServerlessCache.CacheUsageLimitsProperty(
-                # Nothing is stored: what is paid for is the least there is.
+                # Nothing is stored, so only the minimum is paid for.
                 data_storage=elasticache.CfnServerlessCache.DataStorageProperty(
                     unit="GB", maximum=1
                 )
@@ -102,7 +102,7 @@ class Valkey(Construct):
         )
 
     def environment(self, role: str) -> Mapping[str, str]:
-        """Return what a client reads to connect: the address, and what it signs its token for."""
+        """Return a client's variables: the address, and the user and cache for its token."""
         return {
             "TOCSIN_VALKEY_URL": f"valkeys://{self._cache.attr_endpoint_address}:{_PORT}",
             "TOCSIN_VALKEY_IAM_USER": self._users[role].user_id,
@@ -110,7 +110,7 @@ class Valkey(Construct):
         }
 
     def allow(self, who: iam.IGrantable, role: str) -> None:
-        """Let it connect, as this user."""
+        """Let it connect as the user of this role."""
         user = Stack.of(self).format_arn(
             service="elasticache",
             resource="user",

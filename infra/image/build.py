@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
 
 
 def is_there(tag: str) -> bool:
-    """Whether the repository has the image: a roll back needs no build."""
+    """Whether the repository has the image: a rollback needs no build."""
     ecr = boto3.client("ecr")
     try:
         ecr.describe_images(repositoryName=os.environ["REPOSITORY"], imageIds=[{"imageTag": tag}])
@@ -47,6 +47,6 @@ def build(tag: str) -> None:
 
 
 def status_of(build_id: str) -> str:
-    """Return CodeBuild's word for how far a build is."""
+    """Return a build's status, in CodeBuild's words."""
     found = boto3.client("codebuild").batch_get_builds(ids=[build_id])
     return str(found["builds"][0]["buildStatus"])

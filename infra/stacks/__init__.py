@@ -1,4 +1,4 @@
-"""The stacks. Each only composes constructs; here the stacks themselves are composed."""
+"""The stacks. Each only composes constructs; this module composes the stacks."""
 
 from constructs import Construct
 

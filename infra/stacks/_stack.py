@@ -27,10 +27,10 @@ class TocsinStack(Stack):
         Tags.of(self).add("environment", config.environment)
 
     def keep(self, *values: Any) -> None:
-        """Export these whether another stack imports them in this configuration or not.
+        """Export these, even if no other stack imports them in this configuration.
 
-        An export can't go while a stack that was deployed before still imports it, so a setting
-        that changes who imports what must not change what is exported.
+        An export can't be removed while a deployed stack still imports it, so a setting that
+        changes who imports what must not change what is exported.
         """
         for value in values:
             self.export_value(value)

@@ -20,7 +20,6 @@ class ApiStack(TocsinStack):
     def __init__(
         self, scope: Construct, *, config: Config, profile: Profile, tables: Tables
     ) -> None:
-        """Create the API."""
         super().__init__(scope, "api", config=config, description="API and ingest function")
         layers = Layers(self, "Layers", profile=profile)
         props = Props(config=config, layers=layers, tables=tables)

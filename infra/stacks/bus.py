@@ -14,6 +14,5 @@ class BusStack(TocsinStack):
     """ElastiCache Serverless for Valkey."""
 
     def __init__(self, scope: Construct, *, config: Config, network: Network) -> None:
-        """Create the cache."""
         super().__init__(scope, "bus", config=config, description="Valkey")
         self.valkey = Valkey(self, "Valkey", config=config, network=network)

@@ -14,7 +14,6 @@ class DataStack(TocsinStack):
     """The three tables."""
 
     def __init__(self, scope: Construct, *, config: Config) -> None:
-        """Create the tables."""
         super().__init__(scope, "data", config=config, description="journal, ledger and state")
         self.tables = Tables(self, "Tables", removal=_REMOVAL[config.removal])
         for name, table in (

@@ -18,12 +18,11 @@ STREAMED = ("/api/v1/events*", "/api/v1/session", "/v1/*", "/api/kavach/*", "/he
 
 
 class EdgeStack(TocsinStack):
-    """CloudFront before the API and the streams: nothing is cached, nothing held back."""
+    """CloudFront in front of the API and the streams: nothing is cached or held back."""
 
     def __init__(
         self, scope: Construct, *, config: Config, gateway: Gateway, stream: StreamHost
     ) -> None:
-        """Create the distribution."""
         super().__init__(scope, "edge", config=config, description="CloudFront")
         api = origins.HttpOrigin(
             Fn.select(2, Fn.split("/", gateway.url)), read_timeout=Duration.seconds(30)
@@ -49,9 +48,9 @@ def _behaviour(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
         allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
         cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
         origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
-        # A redirect would come after an API key was sent in the clear.
+        # A redirect would come too late: an API key has been sent in the clear by then.
         viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
-        compress=False,  # compressing means collecting
+        compress=False,  # compressing would hold data back
     )
 
 

@@ -13,7 +13,6 @@ class NetworkStack(TocsinStack):
     """The VPC."""
 
     def __init__(self, scope: Construct, *, config: Config) -> None:
-        """Create the VPC."""
         super().__init__(scope, "network", config=config, description="VPC")
         self.network = Network(self, "Network")
         self.keep(self.network.vpc.vpc_id)

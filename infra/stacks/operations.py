@@ -22,7 +22,6 @@ class OperationsStack(TocsinStack):
     def __init__(
         self, scope: Construct, *, config: Config, profile: Profile, parts: Sequence[Watched]
     ) -> None:
-        """Watch these parts."""
         super().__init__(scope, "operations", config=config, description="alarms and dashboard")
         topic = sns.Topic(self, "Alerts", enforce_ssl=True)
         if config.alarm_email:

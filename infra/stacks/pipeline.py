@@ -28,7 +28,6 @@ class PipelineStack(TocsinStack):
         tables: Tables,
         valkey: Valkey | None,
     ) -> None:
-        """Create the functions, the streams' mappings and the schedule."""
         super().__init__(scope, "pipeline", config=config, description="fan-out, project, sweeper")
         layers = Layers(self, "Layers", profile=profile)
         props = Props(config=config, layers=layers, tables=tables, valkey=valkey)

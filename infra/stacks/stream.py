@@ -1,4 +1,4 @@
-"""The stream service. Each host is a stack of its own: the new one is there before the old goes."""
+"""The stream service. Each host is a stack of its own: the new one comes before the old goes."""
 
 from constructs import Construct
 
@@ -28,7 +28,6 @@ class FargateStack(TocsinStack):
         tables: Tables,
         valkey: Valkey | None,
     ) -> None:
-        """Create the service."""
         super().__init__(scope, "stream-fargate", config=config, description="SSE on Fargate")
         self.host = StreamService(
             self, "Stream", config=config, network=network, tables=tables, valkey=valkey
@@ -47,7 +46,6 @@ class LambdaStack(TocsinStack):
         tables: Tables,
         valkey: Valkey | None,
     ) -> None:
-        """Create the function and its API."""
         super().__init__(scope, "stream-lambda", config=config, description="SSE on Lambda")
         layers = Layers(self, "Layers", lock="stream", profile=profile)
         props = Props(config=config, layers=layers, tables=tables, valkey=valkey)
