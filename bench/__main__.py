@@ -25,7 +25,7 @@ BENCHES = {
 
 
 def main() -> int:
-    """Run what is named, or everything; returns the exit status."""
+    """Run the benches named, or all; return the exit status."""
     parser = argparse.ArgumentParser("python -m bench", description="Measure Tocsin.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--list", action="store_true", help="say what there is, and end")

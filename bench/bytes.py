@@ -2,7 +2,7 @@
 
 The deployed code (the ingest use case and fan-out over the DynamoDB adapters) runs against
 MiniStack at a steady rate, on a clock of its own. :mod:`bench.writeunits` computes from each item
-written what it costs on DynamoDB; MiniStack's own account is the check. The straightforward way
+written what it costs on DynamoDB; what MiniStack reports is the check. The straightforward way
 keeps an item per event and nothing else: no quota, no order, no proof, no indexes.
 """
 
@@ -32,8 +32,8 @@ __all__ = ["main"]
 
 EVENTS_PER_SECOND = 100
 SEALS_PER_SECOND = 4  # how often Lambda looks at a shard of a stream
-WARM_UP_SECONDS = 3  # in which the sessions and agents come to be
-WINDOW_SECONDS = 10  # for which the project function's mapping collects
+WARM_UP_SECONDS = 3  # in which the sessions and agents are first seen
+WINDOW_SECONDS = 10  # how long the project function's mapping collects
 COUNTED_SECONDS = WINDOW_SECONDS  # one run of the projections
 BYTES_BATCHES = 40  # requests of each size and shape
 _JOURNAL, _LEDGER, _STATE = "journal", "ledger", "state"
@@ -108,7 +108,7 @@ class _Counted:
     reported: float  # by MiniStack
     item_per_event: int  # units, for the same events
     indexes: int  # units, for two of them
-    calls: list[int]  # of each seal, one after another
+    calls: list[int]  # of each seal, in sequence
 
     @property
     def total(self) -> int:

@@ -1,7 +1,7 @@
 """Chaos for minutes: the product under load while its parts are killed, drained and paused.
 
-Not a measurement but a proof, of the kind that is too long for every test run; the short one is
-``tests/e2e/test_chaos.py``, and both are ``tests/support/chaos``.
+Not a measurement but a proof that takes too long for every test run. The short one is
+``tests/e2e/test_chaos.py``; both use ``tests/support/chaos``.
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""The least that takes a POST and shows its events on an event stream: the baseline of latency.
+"""The smallest server that shows a POST's events on an event stream: the baseline of latency.
 
 ``python -m bench.echo PORT``: uvicorn as Tocsin runs it; no check, no store, no order.
 """

@@ -182,7 +182,7 @@ def _by_package(target: str, env: dict[str, str]) -> dict[str, float]:
 
 
 def _shares(traces: Sequence[dict[str, float]]) -> list[tuple[str, float]]:
-    """Return the typical share of each package, most first."""
+    """Return the typical share of each package, largest first."""
     typical = {name: median(trace.get(name, 0.0) for trace in traces) for name in traces[0]}
     return sorted(typical.items(), key=lambda item: item[1], reverse=True)
 

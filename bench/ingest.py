@@ -1,7 +1,7 @@
 """The ingest function without I/O, in events a second of CPU time.
 
 The deployed handler gets API Gateway proxy events; behind the ports are the tests' fakes, or, in
-the last rows, the DynamoDB adapters over a client that does all but send. Against it stands
+the last rows, the DynamoDB adapters over a client that does all but send. The baseline is
 :mod:`bench.straightforward`, measured to the same point: the bytes of its requests, or all but the
 sending. Both handlers have the same Powertools around them.
 """
@@ -23,7 +23,7 @@ from tocsin.services.intake.ingest import Ingest, IngestRequest
 
 __all__ = ["main"]
 
-BODIES = 8  # different ones of each size, in turns
+BODIES = 8  # different ones of each size, taken in turn
 _WAYS = ("service", "handler", "handler to the send")
 
 
@@ -70,7 +70,7 @@ def _variants(size: int) -> dict[str, Variant]:
 
     def serve(request: IngestRequest) -> bytes:
         answer = faked.ingest(request)
-        journal.batches.clear()  # a store keeps nothing in the function's memory
+        journal.batches.clear()  # a real store keeps nothing in the function's memory
         return answer
 
     def handle(ingest: Ingest, event: dict[str, Any]) -> None:

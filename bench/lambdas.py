@@ -1,4 +1,4 @@
-"""What the deployed handlers need to be called here: environment, events, an org with a key."""
+"""What it takes to call the deployed handlers here: environment, events, an org with a key."""
 
 import copy
 import json
@@ -37,12 +37,12 @@ def prepare() -> None:
         "AWS_SECRET_ACCESS_KEY": "none",
     }.items():
         os.environ.setdefault(name, value)
-    # Powertools says it once per environment.
+    # Powertools says this once per environment.
     warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 
 def context(function: str) -> LambdaContext:
-    """Return what Lambda hands a handler beside the event."""
+    """Return what Lambda hands a handler besides the event."""
     return cast("LambdaContext", Context(function, timeout_seconds=29))
 
 
@@ -55,7 +55,6 @@ class Tenant:
         quota: ports.Quota | None = None,
         clock: ports.Clock | None = None,
     ) -> None:
-        """Make the key, and wire the service."""
         clock = clock or FakeClock()
         keys, orgs = FakeKeys(), FakeOrgs()
         self.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)
@@ -71,7 +70,7 @@ class Tenant:
         )
 
     def request(self, body: bytes) -> IngestRequest:
-        """Return what the service takes."""
+        """Return a request for the ingest service with this body."""
         return IngestRequest(
             authorization=f"Bearer {self.token}",
             content_type="application/json",
@@ -82,7 +81,7 @@ class Tenant:
         )
 
     def event(self, body: bytes) -> dict[str, Any]:
-        """Return what the handler takes: an API Gateway proxy event."""
+        """Return an API Gateway proxy event with this body, for the handler."""
         event: dict[str, Any] = json.loads((_EVENTS / "apigateway-ingest.json").read_bytes())
         bearer = f"Bearer {self.token}"
         event["headers"]["authorization"] = bearer
@@ -110,7 +109,7 @@ def stream_event(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def rotating[T](call: Callable[[T], object], values: Sequence[T]) -> Callable[[], object]:
-    """Return a call without arguments that takes the values in turns."""
+    """Return a call without arguments that passes on the values in turn."""
     place = 0
 
     def turn() -> object:

@@ -3,7 +3,7 @@
 A client posts at a fixed rate (it does not wait for answers) and holds one event stream; both are
 httpx. An event's latency is the time from just before its POST until the bytes of its frame are
 here. :mod:`bench.echo` is the baseline: the same client, uvicorn and events, and nothing between.
-Tocsin and the baseline take turns; all runs while Tocsin's processes share the machine.
+Tocsin and the baseline take turns; Tocsin's processes share the machine all the time.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ __all__ = ["main"]
 
 RATES = ((20, 1), (1_000, 50))  # events a second, events a request
 TURNS = 2
-TURN_SECONDS = 10  # of Tocsin, so that what it does now and then is in each turn
+TURN_SECONDS = 10  # long enough that what Tocsin does now and then is in each turn
 ECHO_SECONDS = 4
 _WARM_UP_SECONDS = 2
 _START_SECONDS = 120
@@ -54,7 +54,7 @@ class Target:
 
 @dataclass(slots=True)
 class Latencies:
-    """In seconds: of each event to its frame, and of each request to its answer."""
+    """In seconds: from each event to its frame, and from each request to its answer."""
 
     frames: list[float] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
@@ -119,14 +119,13 @@ async def _measure(
 
 
 class Watcher:
-    """Posts to a target and times when its frames come; events bear a number of their own."""
+    """Posts to a target and notes when its frames come; each event has a number of its own."""
 
     def __init__(self, http: httpx.AsyncClient, target: Target) -> None:
-        """Open nothing yet."""
         self._http = http
         self._target = target
         self._events = traffic.events()
-        self._sent: dict[int, float] = {}  # number of an event whose frame has not come → when
+        self._sent: dict[int, float] = {}  # number of an event whose frame has not come → when sent
         self._latencies = Latencies()
         self._count = 0
         self._arrived = asyncio.Event()
@@ -165,7 +164,7 @@ class Watcher:
                 await asyncio.wait_for(self._arrived.wait(), _ARRIVAL_SECONDS)
             except TimeoutError as error:
                 if self._listening is not None and self._listening.done():
-                    await self._listening  # raises what ended it
+                    await self._listening  # raises what ended the listening
                 raise RuntimeError(f"{len(self._sent)} events never came") from error
 
     def _body(self, size: int) -> tuple[bytes, range]:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 __all__ = ["machine", "milliseconds", "number", "ratio", "show", "usd"]
 
-_WIDTH = 116  # where the output is no terminal
+_WIDTH = 116  # if the output is not a terminal
 
 
 def machine() -> str:
@@ -24,7 +24,7 @@ def machine() -> str:
 
 
 def number(value: float) -> str:
-    """Write a quantity, 0 or more, with three digits that matter: 12,300, 41.2 and 0.053."""
+    """Write a quantity (0 or more) with three significant digits: 12,300, 41.2 and 0.053."""
     rounded = float(f"{value:.3g}")
     if rounded == 0:
         return "0"
@@ -38,7 +38,7 @@ def ratio(value: float) -> str:
 
 
 def usd(value: float) -> str:
-    """Write dollars: with cents from ten on, below that with the digits that matter."""
+    """Write dollars: from ten on with cents, below that with the significant digits."""
     return f"{value:,.2f}" if value >= 10 else f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
 
 

@@ -1,7 +1,7 @@
 """Sealing and verifying, in events a second of CPU time, against bare SHA-256 of the same bytes.
 
-What is sealed at once is what one invocation of fan-out gets: up to 100 records and 1,000 events.
-What is verified is a ledger of four such seals. The baseline hashes each entry once; to seal an
+One seal takes what one invocation of fan-out gets: up to 100 records and 1,000 events. What is
+verified is a ledger of four such seals. The baseline hashes each entry once; to seal an
 event takes two hashes, and to publish and to verify it takes more.
 """
 
@@ -120,7 +120,7 @@ def _records(size: int) -> int:
 
 
 def _journal_items(size: int, count: int) -> list[dict[str, Any]]:
-    """Return the items that ingestion puts for so many requests, in order of their ids."""
+    """Return the items that ingestion puts for ``count`` requests, in order of their ids."""
     recorder: Any = Recorder()
     clock = FakeClock()
     tenant = Tenant(DynamoJournal(recorder, "journal"), clock=clock)
@@ -155,7 +155,7 @@ class _Unpacked(FakeJournal):
 
 
 class _Packed(FakeJournal):
-    """A journal that holds items, and unpacks what is asked for."""
+    """A journal that holds items, and unpacks those that are asked for."""
 
     def __init__(self, images: Sequence[dict[str, Any]]) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class _Packed(FakeJournal):
 
 class _Broker:
     def publish(self, org: str, message: bytes) -> None:
-        """Nobody listens."""
+        """Do nothing: nobody listens."""
 
 
 def _check(found: int, expected: int) -> None:

@@ -1,7 +1,7 @@
-"""The straightforward way to ingest, against which Tocsin's is measured.
+"""The straightforward way to ingest, with which Tocsin's is compared.
 
 One Pydantic model per event, one DynamoDB item per event, ``batch_write_item`` in chunks of 25. It
-does nothing of what Tocsin does beside: no keys, no quota, no idempotency, no canonical bytes, no
+does nothing else that Tocsin does: no keys, no quota, no idempotency, no canonical bytes, no
 limits. That is to its advantage.
 """
 
@@ -83,13 +83,13 @@ def items(body: str | bytes) -> Iterator[dict[str, Any]]:
     value = json.loads(body)
     for raw in value.get("events", [value]):
         event = Event.model_validate(raw).model_dump(mode="json", exclude_none=True)
-        # DynamoDB's types have no float, and boto3 refuses one: through JSON to Decimal.
+        # DynamoDB has no float type, and boto3 refuses one: through JSON to Decimal.
         plain = json.loads(json.dumps(event), parse_float=Decimal)
         yield {name: _SERIALIZER.serialize(value) for name, value in plain.items()}
 
 
 def ingest(body: str | bytes, write: Write) -> bytes:
-    """Handle a request body; return the answer's."""
+    """Handle a request's body; return the answer's body."""
     made = list(items(body))
     for start in range(0, len(made), CHUNK):
         puts = [{"PutRequest": {"Item": item}} for item in made[start : start + CHUNK]]

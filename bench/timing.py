@@ -1,7 +1,7 @@
 """Rates that can be compared on a noisy machine.
 
-The variants take turns in short rounds, so that a disturbance meets all of them; the clock is this
-process's CPU time, so that being preempted counts for nobody; of the rounds the median is taken.
+The variants take turns in short rounds, so that a disturbance affects all of them; the clock is
+this process's CPU time, so that being preempted does not count; the median of the rounds is taken.
 """
 
 import gc
@@ -39,7 +39,7 @@ class Rates:
         return median(self.by_round)
 
     def over(self, baseline: "Rates") -> float:
-        """How many times the baseline's rate, as the median of the rounds."""
+        """How many times the baseline's rate this is: the median of the rounds."""
         return median(a / b for a, b in zip(self.by_round, baseline.by_round, strict=True))
 
 

@@ -1,8 +1,8 @@
 """Events as agents, proxies and policy engines send them, the same ones in every run.
 
-Three shapes, after the documents of the products: an Igris tool call with ``metadata``, a Govrix
+Three shapes, from the products' documents: an Igris tool call with ``metadata``, a Govrix
 completion with tokens and cost, a Rampart audit with ``request`` and ``decision``. Names come from
-populations of a middle-sized installation; identifiers and quantities differ in every event, and
+populations of a medium-sized installation; identifiers and quantities differ in every event, and
 time moves on by a few milliseconds.
 """
 

@@ -1,4 +1,4 @@
-"""DynamoDB clients that send nothing: those of boto3 up to the send, and none at all."""
+"""DynamoDB clients that send nothing: boto3's with the sending left out, and one without boto3."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,9 @@ __all__ = ["Recorder", "hold"]
 
 
 def hold(client: "DynamoDBClient", answers: Mapping[str, Any]) -> "DynamoDBClient":
-    """Let a client do all but send: it gets ``answers`` (by operation, as DynamoDB's JSON).
+    """Make a client do all but send: it gets ``answers`` (by operation, as DynamoDB's JSON).
 
-    Everything of botocore but the connection takes part: parameters, endpoint, signature, parsing.
+    All of botocore but the connection takes part: parameters, endpoint, signature, parsing.
     """
     contents = {operation: json.dumps(answer).encode() for operation, answer in answers.items()}
 
@@ -39,13 +39,12 @@ class _Raw:
 
 
 class Recorder:
-    """Stands where an adapter has its client: an empty store, without botocore.
+    """Stands in for an adapter's client: an empty store, without botocore.
 
     ``items`` are those that were put.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing put."""
         self.items: list[dict[str, Any]] = []
 
     def put_item(self, **parameters: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _READS = frozenset({"GetItem", "BatchGetItem", "Query"})
 
 
 def item_size(item: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return the bytes that an item (as boto3 has it) counts for writes."""
+    """Return how many bytes an item (as boto3 has it) counts for in a write."""
     return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 
@@ -58,11 +58,11 @@ class Meter:
 
     The kind is the partition key's text before ``#``, or the table's name where there is none.
     ``units`` are computed from the items; ``reported`` is what the server said they cost; ``calls``
-    are all of the client's, reads too.
+    counts all of the client's, reads too.
     """
 
     def __init__(self, client: "DynamoDBClient", tables: "DynamoDBClient") -> None:
-        """Listen to ``client``; ``tables`` is another one, to look at items with."""
+        """Listen to ``client``; ``tables`` is another client, for looking at items."""
         self.units: Counter[str] = Counter()
         self.reported = 0.0
         self.calls = 0

@@ -1,4 +1,4 @@
-"""What it costs: AWS' list prices times what the deployed handlers use in this run.
+"""What Tocsin costs: AWS' list prices times what the deployed handlers use in this run.
 
 One org sends ``EVENTS_PER_SECOND`` evenly, in batches of 1, 25 and 250. The handlers of ingest,
 fan-out, project and sweeper run as ``bootstrap`` wires them, against MiniStack and on a clock of
@@ -16,6 +16,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Measure and print."""
-    from bench.cost.report import main  # what reads the deployment alone needs none of it
+    from bench.cost.report import main  # importers of bench.cost.deployed alone need none of it
 
     main()

@@ -15,19 +15,18 @@ LAMBDA_REQUESTS, LAMBDA_TIME = "requests", "GB-seconds"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So much of something, for a million events."""
+    """A quantity of something priced, for a million events."""
 
     component: str
     price: str
     quantity: float
-    apart: bool = False  # from what the targets are for
+    apart: bool = False  # not part of what the targets are for
 
 
 class Bill:
     """Lines with their prices."""
 
     def __init__(self, of: Iterable[Line], prices: Prices) -> None:
-        """Add up."""
         self.lines = list(of)
         self.by_component: defaultdict[str, float] = defaultdict(float)
         self.apart: defaultdict[str, float] = defaultdict(float)
@@ -41,7 +40,7 @@ class Bill:
         return sum(self.by_component.values())
 
     def quantity(self, price: str) -> float:
-        """Return how much of this is in it, without what stands apart."""
+        """Return how much of what this ``price`` is for is in it, without what stands apart."""
         return sum(line.quantity for line in self.lines if line.price == price and not line.apart)
 
     def usd(self, *components: str) -> float:
@@ -50,7 +49,7 @@ class Bill:
 
 
 def invoked(name: str, use: Use, memory_mb: int, each: float) -> Iterator[Line]:
-    """Yield what Lambda takes for an invocation, ``each`` times."""
+    """Yield what Lambda charges for an invocation, ``each`` times."""
     gb_seconds = billed_ms(use, memory_mb) / 1000 * memory_mb / 1024
     yield Line(f"{name}: {LAMBDA_REQUESTS}", "lambda_requests", use.invocations * each)
     yield Line(f"{name}: {LAMBDA_TIME}", "lambda_gb_seconds", gb_seconds * each)

@@ -48,7 +48,7 @@ def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
         yield from written(use.writes, each)
         to_project = "reads: to project" if name == "project" else None
         for kind, units in use.reads.items():
-            if kind in ("key", "org"):  # by the minute, not by the event: below
+            if kind in ("key", "org"):  # per minute, not per event: see below
                 continue
             yield Line(to_project or READS[kind], "dynamodb_read_units", units * each)
     yield Line("seal: marks", "dynamodb_write_units", run.mark_units * seconds / 60)
@@ -75,9 +75,9 @@ def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
 
 
 def written(writes: Mapping[str, float], each: float) -> Iterator[Line]:
-    """Yield what DynamoDB takes for these units, ``each`` times."""
+    """Yield what DynamoDB charges for these units, ``each`` times."""
     for kind, units in writes.items():
-        if kind != "minute":  # one of them may or may not fall into these seconds
+        if kind != "minute":  # one may or may not fall into these seconds
             yield Line(WRITES[kind], "dynamodb_write_units", units * each)
 
 
@@ -96,7 +96,7 @@ def _swept(run: Run, deployed: Deployed, seconds: float) -> Iterator[Line]:
 
 
 def _key_reads(run: Run, deployed: Deployed) -> float:
-    """Return the units a second with which environments look up the key and the org again."""
+    """Return the read units a second for looking up the key and the org again."""
     ingest = run.uses["ingest"]
     busy = EVENTS_PER_SECOND / run.size * billed_ms(ingest, deployed.memory_mb["ingest"]) / 1000
     environments = max(1.0, busy / ingest.invocations)

@@ -1,7 +1,7 @@
-"""What of the stacks decides about costs, read from their sources and from the functions' table.
+"""What in the stacks decides the costs, read from their sources and from the functions' table.
 
-The CDK, and the Node that it runs on, are not there where benches run. A test holds what is read
-here to the templates that it makes.
+The CDK, and the Node that it runs on, are not installed where benches run. A test compares what is
+read here with the CDK's templates.
 """
 
 import json
@@ -24,7 +24,7 @@ ALARMS = {  # by stream and bus
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"
-_SAMPLES = {  # what the gateway puts into its log, by variable
+_SAMPLES = {  # what the gateway writes to its log, by variable
     "$context.requestId": "JKJaXmPLvHcESHA=",
     "$context.routeKey": "ANY /api/v1/ingest/{proxy+}",
     "$context.status": "200",
@@ -35,14 +35,14 @@ _SAMPLES = {  # what the gateway puts into its log, by variable
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What of the stacks decides about costs."""
+    """What in the stacks decides the costs."""
 
     memory_mb: Mapping[str, int]
     fanout_window_seconds: float
     fanout_records: int  # at most, in an invocation
     project_window_seconds: float
     sweep_seconds: float
-    stream_seconds: float  # after which Lambda ends a stream
+    stream_seconds: float  # after this Lambda ends a stream
     health_seconds: float
     task_vcpu: float
     task_gb: float
@@ -52,7 +52,7 @@ class Deployed:
 
     @classmethod
     def read(cls, config: Config) -> "Deployed":
-        """Read the constructs' sources: the CDK is not there where benches run.
+        """Read the constructs' sources: the CDK is not installed where benches run.
 
         Raises:
             ValueError: a construct does not say what it used to.
@@ -82,7 +82,7 @@ class Deployed:
         )
 
     def period_ms(self, window_seconds: float) -> int:
-        """Return how long it takes from one invocation by a stream to the next, in a full flow."""
+        """Return the time between two invocations by a stream while records keep coming."""
         return round(1000 * window_seconds) or 1000 // POLLS_PER_SECOND
 
 

@@ -25,10 +25,9 @@ __all__ = ["Broker", "Functions", "wired"]
 
 
 class Broker:
-    """Remembers how large the messages were."""
+    """Remembers the sizes of the messages."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self.sizes: list[int] = []
 
     def publish(self, org: str, message: bytes) -> None:
@@ -40,7 +39,7 @@ class Functions:
     """The handlers, invoked as Lambda does: JSON in, JSON out."""
 
     def __init__(self, deployed: Deployed, broker: Broker, tap: Tap | None) -> None:
-        """Count what they use; units and waits only with a ``tap``."""
+        """Count what the handlers use; units and waits only with a ``tap``."""
         self._platform_bytes = PLATFORM_LOG_BYTES if deployed.platform_logs else 0
         self._broker = broker
         self._tap = tap
@@ -48,10 +47,10 @@ class Functions:
         self.told_bytes = 0
 
     def __call__(self, name: str, event: dict[str, Any], use: Use) -> dict[str, Any]:
-        """Invoke one, add what it used to ``use``, and return its answer.
+        """Invoke a handler, add what it used to ``use``, and return its answer.
 
         Raises:
-            RuntimeError: it failed.
+            RuntimeError: the handler reported failures.
         """
         handler = import_module(f"functions.{name}.handler").handler
         context, payload, printed = lambdas.context(name), json.dumps(event), io.StringIO()
@@ -91,9 +90,9 @@ def _metrics(line: str) -> list[str]:
 def wired(
     settings: StoreSettings, client: "DynamoDBClient", clock: FakeClock, broker: Broker
 ) -> Iterator[None]:
-    """Let the handlers' services be wired as deployed, but to these; afterwards as before."""
+    """Have the handlers' services wired as deployed, but to these; in the end as before."""
     stores = settings.model_dump()
-    # The emulator expires by its own clock, what is stored by the bench's.
+    # The emulator expires items by its own clock, but they are stored by the bench's.
     ingesting = IngestSettings(**stores, retention_days=36_500)
     sealing = FanoutSettings(**stores)
     services: dict[str, Any] = {

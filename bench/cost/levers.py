@@ -1,4 +1,4 @@
-"""What each of the remaining parts would save, if it went."""
+"""What it would save to change or leave out each of the remaining parts."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ def show_levers(
 
 
 def _levers(bill: Bill, run: Run, deployed: Deployed, prices: Prices) -> dict[str, float]:
-    """Return what each would save."""
+    """Return the dollars per million events that each change would save."""
     write_units = bill.quantity("dynamodb_write_units")
     on_demand = prices.usd("dynamodb_write_units", write_units)
     provisioned = prices.usd("dynamodb_write_capacity", write_units / 3600 / UTILISATION)

@@ -42,7 +42,7 @@ def measured(server: Server, size: int, deployed: Deployed) -> Run:
 
 
 def steady(server: Server, size: int, deployed: Deployed, *, metered: bool) -> Run:
-    """Run the traffic on tables of its own; times are those of the meter too, where it counts."""
+    """Run the traffic on tables of its own; when metered, times include the meter's own."""
     lambdas.prepare()
     name = f"-{size}-{time.monotonic_ns()}"
     settings = StoreSettings(
@@ -148,7 +148,7 @@ class _Traffic:
             },
         )
         self.last_seq = int(items[-1]["sk"]["N"])
-        # The handler reads the keys alone; the rest is there to be parsed.
+        # The handler reads only the keys; the rest is there to be parsed.
         null: dict[str, Any] = {"NULL": True}
         event = lambdas.stream_event([item | {"org": null, "batch": null} for item in items])
         for record, item in zip(event["Records"], items, strict=True):

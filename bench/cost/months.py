@@ -1,4 +1,4 @@
-"""What a month costs while nothing is sent, and a connection that stays open, by setting."""
+"""What an idle month costs, and a connection that stays open all month, by setting."""
 
 from dataclasses import fields
 
@@ -24,7 +24,7 @@ SETTINGS = tuple((stream, bus) for stream in ("fargate", "lambda") for bus in ("
 
 
 def show_months(run: Run, deployed: Deployed, prices: Prices) -> None:
-    """Print both, and from how many viewers on which host is the cheaper one."""
+    """Print both, and the number of viewers from which the other host is cheaper."""
     idles = {each: idle(run, deployed, prices, *each) for each in SETTINGS}
     connections = {each: connection(deployed, prices, *each) for each in SETTINGS}
     names = list(next(iter(idles.values())))
@@ -66,12 +66,12 @@ def show_months(run: Run, deployed: Deployed, prices: Prices) -> None:
 
 
 def break_even(fixed: float, viewer: float, host_fixed: float, host_viewer: float) -> float:
-    """Return from how many viewers on the host with the higher fixed costs is the cheaper one."""
+    """Return the number of viewers from which the host with higher fixed costs is cheaper."""
     return (host_fixed - fixed) / (viewer - host_viewer)
 
 
 def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) -> dict[str, float]:
-    """Return dollars a month by what they are for, while nothing is sent and nobody watches."""
+    """Return dollars a month by purpose, while nothing is sent and nobody watches."""
     price, tasks = prices.usd, deployed.config.stream_tasks_min if stream == "fargate" else 0
     hours = HOURS * tasks
     checks = ZONES * MONTH_SECONDS / deployed.health_seconds if tasks else 0
@@ -95,7 +95,7 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
 def connection(deployed: Deployed, prices: Prices, stream: str, bus: str) -> float:
     """Return dollars for a connection that is open all month, of an org where nothing happens."""
     price, config = prices.usd, deployed.config
-    if stream == "fargate":  # one of those that fill a task
+    if stream == "fargate":  # its share of a full task
         hours = HOURS / config.connections_per_task
         return (
             price("fargate_vcpu", hours * deployed.task_vcpu)

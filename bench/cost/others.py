@@ -1,4 +1,4 @@
-"""What services of others take for the same."""
+"""What other services charge for the same."""
 
 import math
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ ABLY_LARGEST_BYTES = 64 * 1024
 def show_others(
     runs: Mapping[int, Run], bills: Mapping[int, Bill], deployed: Deployed, prices: Prices
 ) -> None:
-    """Print them beside ours."""
+    """Print the others' prices beside ours."""
 
     def messages(run: Run, step_bytes: int) -> float:
-        """A publish and a delivery of each batch, in messages of that size at most."""
+        """Return how many messages publish and deliver the batches, ``step_bytes`` at most each."""
         return 2 * MILLION / run.size * math.ceil(run.sent_bytes / run.requests / step_bytes)
 
     minutes = MONTH_SECONDS / 60

@@ -16,7 +16,7 @@ class Prices:
 
     date: str
     by_name: Mapping[str, float]  # dollars for one
-    unseen: tuple[str, ...] = ()  # those that nothing confirms yet
+    unseen: tuple[str, ...] = ()  # prices that nothing confirms yet
 
     @classmethod
     def newest(cls) -> "Prices":
@@ -31,5 +31,5 @@ class Prices:
         )
 
     def usd(self, name: str, quantity: float) -> float:
-        """Return what so many cost."""
+        """Return the dollars for ``quantity`` of what ``name`` prices."""
         return self.by_name[name] * quantity

@@ -129,7 +129,7 @@ def _traced(deployed: Deployed) -> Deployed:
 
 
 def _with_key(run: Run, deployed: Deployed, prices: Prices) -> float:
-    """Return what is to be added where each request has an idempotency key."""
+    """Return the extra cost if each request has an idempotency key."""
     plain, keyed, memory = run.uses["ingest"], run.keyed, deployed.memory_mb["ingest"]
     requests = MILLION / run.size
 

@@ -16,7 +16,7 @@ __all__ = ["Tap", "read_units"]
 
 
 class Tap(Meter):
-    """Counts read units as well, and how long a function waits for its calls."""
+    """Also counts read units, and how long a function waits for its calls."""
 
     def __init__(self, client: "DynamoDBClient", tables: "DynamoDBClient") -> None:
         """See :class:`bench.writeunits.Meter`."""
@@ -33,7 +33,7 @@ class Tap(Meter):
 
     @property
     def waits_ms(self) -> float:
-        """What the main thread waits for, and the busiest of the others."""
+        """How long the main thread and the busiest other one have waited, together."""
         waits = dict(self._waits)
         return waits.pop(threading.main_thread().ident or 0, 0) + max(waits.values(), default=0)
 
@@ -65,7 +65,7 @@ class Tap(Meter):
 def read_units(operation: str, asked: dict[str, Any], answered: dict[str, Any]) -> Counter[str]:
     """Return the units of a call by the kind of item: one for 4 KB, half if eventually consistent.
 
-    A query counts its items together, the others each; what does not exist counts as one.
+    A query adds up its items, other calls round each; what does not exist counts as one.
     """
     units: Counter[str] = Counter()
     if operation == "GetItem":

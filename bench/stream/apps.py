@@ -35,12 +35,12 @@ _RING_EVENTS = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Feeding:
-    """Where an application hears events, what ledger they are of, and the one key that may."""
+    """Where an application hears events, which ledger they are from, and the one valid key."""
 
     valkey_url: str
     bursts: int
     singles: int
-    published: Any  # how many segments, shared between processes
+    published: Any  # how many segments are published, shared between processes
     key: ApiKey
 
 
@@ -61,7 +61,7 @@ def tocsin_app(feeding: Feeding) -> ASGIApp:
 
 
 def plain_app(feeding: Feeding) -> ASGIApp:
-    """Return what one writes first: a queue and a generator per client."""
+    """Return what most people write first: a queue and a generator per client."""
     queues: set[asyncio.Queue[SealedEvent]] = set()
 
     async def listen() -> None:
@@ -112,7 +112,7 @@ APPS = {"tocsin": tocsin_app, "plain": plain_app, "bare": bare_app}
 
 
 def serve(name: str, port: int, feeding: Feeding) -> None:
-    """Run one of them, as infra/image/Dockerfile runs the service."""
+    """Serve one of the applications, as infra/image/Dockerfile runs the service."""
     more_files()
     uvicorn.run(
         APPS[name](feeding),

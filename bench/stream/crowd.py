@@ -18,7 +18,7 @@ from bench.stream.process import more_files
 
 __all__ = ["Crowd", "Heard"]
 
-SECONDS = 120  # after which a measurement is given up
+SECONDS = 120  # after this a measurement is given up
 PIECE_BYTES = 256 * 1024
 CONNECTING_AT_ONCE = 200
 _SPAWN = multiprocessing.get_context("spawn")
@@ -26,9 +26,9 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """When the last event came (of the clock that processes share), and by how much late each.
+    """When the last event came (by the clock that processes share), and how late each was.
 
-    ``cpu_seconds`` is what the clients used of their CPU.
+    ``cpu_seconds`` is the CPU time that the clients used.
     """
 
     at: float
@@ -37,7 +37,7 @@ class Heard:
 
 
 class Crowd:
-    """The parent's side of it: asks, and gets answers."""
+    """The clients, as the parent process sees them: it asks, and gets answers."""
 
     def __init__(self, port: int, published_at: Any = None) -> None:
         """Start the process; ``published_at`` is a shared array of the events' moments."""
@@ -52,11 +52,11 @@ class Crowd:
         self._answer()
 
     def expect(self, events: int, *, timed: bool = False) -> None:
-        """Begin to wait until each client has got so many events more; if timed, note when."""
+        """Have each client count so many more events; if ``timed``, note when they come."""
         self._ask("expect", (events, timed))
 
     def heard(self) -> Heard:
-        """Wait for what is expected.
+        """Wait until all clients have what :meth:`expect` asked for.
 
         Raises:
             RuntimeError: a client got more or less, or it took too long.

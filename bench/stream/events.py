@@ -24,7 +24,7 @@ _STARTED_MS = 1_774_000_000_000
 
 @cache
 def made(bursts: int, singles: int) -> list[tuple[Segment, Batch]]:
-    """Return the ledger: history, then so many segments of many events, then so many of one."""
+    """Return the ledger: history, ``bursts`` segments of many events, ``singles`` of one."""
     all, head = [], Head.empty(ORG)
     for number in range(HISTORY + bursts + singles):
         batch_id = new_batch_id(_STARTED_MS, (number << 10).to_bytes(10))
@@ -43,7 +43,7 @@ def sealed(segment: Segment, batch: Batch) -> list[SealedEvent]:
 
 
 def data(event: SealedEvent) -> bytes:
-    """Return what Tocsin sends of an event in Govrix' dialect: others send these very bytes."""
+    """Return the data that Tocsin sends in Govrix' dialect; others send these same bytes."""
     _, _, rest = govrix.encode(event).partition(b"\ndata: ")
     return rest.removesuffix(b"\n\n")
 

@@ -1,4 +1,4 @@
-"""What is measured of one server with so many clients."""
+"""Measuring one server with a number of clients."""
 
 import contextlib
 import multiprocessing
@@ -13,9 +13,9 @@ from bench.stream.servers import Server, running
 
 __all__ = ["Figures", "Load", "measure"]
 
-BURST_DELIVERIES = 500_000  # shared by the clients
+BURST_DELIVERIES = 500_000  # in total, over all clients
 SINGLE_DELIVERIES = 100_000
-FIRST = 0.1  # of the clients are there before memory is measured
+FIRST = 0.1  # of the clients connect before memory is measured
 LATENCY_SECONDS = 2.0
 MAX_TIMED = 2_000  # events
 _SPAWN = multiprocessing.get_context("spawn")
@@ -23,7 +23,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass
 class Figures:
-    """Of one server in one round: deliveries are events times clients; CPU is the server's.
+    """Figures of one server in one round; deliveries are events times clients, CPU the server's.
 
     ``client_load`` is the part of a CPU that the clients used while bursts came; where it is near
     1, the server could have been faster.
@@ -44,22 +44,22 @@ class Figures:
 
 
 class Load:
-    """How many single events a second latency is measured with: what the first server can bear."""
+    """The rate of single events at which latency is measured: what the first server can bear."""
 
     def __init__(self, busy: float) -> None:
-        """Keep the first server busy for this part of the time."""
+        """``busy`` is the part of the time (0 to 1) for which the first server is kept busy."""
         self._busy = busy
         self._deliveries_per_second: float | None = None
 
     def events_per_second(self, clients: int, figures: Figures) -> float:
-        """Return the same for every server, once the first has its figures."""
+        """Return the rate, the same for every server: the first one's figures set it."""
         if self._deliveries_per_second is None:
             self._deliveries_per_second = self._busy / (figures.single_cpu_us / 1e6)
         return self._deliveries_per_second / clients
 
 
 def measure(name: str, clients: int, valkey_url: str, load: Load) -> Figures:
-    """Measure a server."""
+    """Measure a server by name, with this many clients."""
     bursts = max(2, BURST_DELIVERIES // clients // EVENTS_PER_MESSAGE)
     singles = max(20, SINGLE_DELIVERIES // clients)
     moments = _SPAWN.RawArray("d", MAX_TIMED)
@@ -94,7 +94,7 @@ def _bursts(figures: Figures, server: Server, crowd: Crowd, clients: int, bursts
 
 
 def _singles(figures: Figures, server: Server, crowd: Crowd, clients: int, singles: int) -> None:
-    """Publish one event, and the next when all have it."""
+    """Publish one event, and the next when all clients have it."""
     _publish(server, crowd, 1, 1)
     cpu, seconds = server.usage.cpu_seconds(), 0.0
     for _ in range(singles):
@@ -105,7 +105,7 @@ def _singles(figures: Figures, server: Server, crowd: Crowd, clients: int, singl
 
 
 def _latencies(server: Server, crowd: Crowd, rate: float, moments: Any) -> list[float]:
-    """Publish so many single events a second; return by how much later each client had each."""
+    """Publish single events at this rate; return how much later each client had each."""
     events = min(MAX_TIMED, max(20, int(LATENCY_SECONDS * rate)))
     crowd.expect(events, timed=True)
     began = time.perf_counter()

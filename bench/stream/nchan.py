@@ -18,7 +18,7 @@ MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 INSTALL = "apt-get install nginx-light libnginx-mod-nchan"
 START_SECONDS = 10
 
-# One worker, as Tocsin is one process. Nothing of an event is written to a disk or a log.
+# One worker, as Tocsin is one process. Events are written to no disk and no log.
 _CONFIG = """
 load_module {module};
 worker_processes 1;
@@ -116,7 +116,6 @@ class NchanPublisher:
     """Publishes over one connection that is kept open, without waiting for answers."""
 
     def __init__(self, port: int) -> None:
-        """Connect."""
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._refused = False
@@ -124,7 +123,7 @@ class NchanPublisher:
         self._reader.start()
 
     def publish(self, messages: Sequence[bytes]) -> None:
-        """POST so many messages, one after the other.
+        """POST the messages, one after the other.
 
         Raises:
             RuntimeError: one was refused.

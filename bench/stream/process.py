@@ -13,7 +13,6 @@ class Usage:
     """Reads ``/proc``."""
 
     def __init__(self, pid: int) -> None:
-        """Look at this process."""
         self._proc = Path("/proc", str(pid))
 
     def cpu_seconds(self) -> float:

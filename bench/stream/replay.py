@@ -11,15 +11,15 @@ from bench.stream.servers import BUFFERED, Server, running
 
 __all__ = ["Replayed", "replay"]
 
-CLIENTS = 100  # that come back at the same time
+CLIENTS = 100  # all of which come back at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Events a second that clients got of what they had missed.
+    """Events a second at which clients got what they had missed.
 
-    From memory they are the last :data:`BUFFERED`; from the ledger all, verified, which only
-    Tocsin has, and which is read once for those who come together.
+    From memory: the last :data:`BUFFERED`. From the ledger: all, verified; only Tocsin has one,
+    and reads it once for clients that come together.
     """
 
     memory_one: float

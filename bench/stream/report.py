@@ -21,7 +21,7 @@ _ROWS: tuple[tuple[str, Callable[[Figures], float]], ...] = (
 
 
 def fanout(clients: int, rounds: Sequence[Mapping[str, Figures]]) -> None:
-    """Print what so many subscribers were delivered."""
+    """Print how fast events were delivered to so many subscribers."""
     loads = [f"{median(each[name].client_load for each in rounds):.2f}" for name in SERVERS]
     show(
         f"stream, {clients:,} subscribers",

@@ -1,4 +1,4 @@
-"""The servers that are compared, each with who publishes to it."""
+"""The servers that are compared, each with its publisher."""
 
 import contextlib
 import multiprocessing
@@ -23,7 +23,7 @@ START_SECONDS = 30
 _SPAWN = multiprocessing.get_context("spawn")
 _GOVRIX, _RAMPART = "/api/v1/events/stream", "/v1/events/stream"
 _AGENT = "agt_01hx9z2k3mq4n5p6r7s8t9u0v"
-# All let every event of the bench through, so that everybody gets the same.
+# These filters let every event of the bench through, so that all clients get the same.
 _FILTERS = (
     "types=tool_call",
     f"agent_id={_AGENT}",
@@ -31,7 +31,7 @@ _FILTERS = (
     f"types=tool_call,completion&agent_id={_AGENT}",
 )
 
-# What a browser's EventSource sends of its own accord, which some servers keep.
+# The headers of a browser's EventSource, which some servers keep in memory.
 _BROWSERS_HEADERS = "".join(
     f"{line}\r\n"
     for line in (
@@ -58,19 +58,19 @@ SERVERS = ("tocsin", "rampart", "nchan", "plain")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running one: ``live`` and ``replay`` make the request of the client with a number."""
+    """A running server: ``live`` and ``replay`` make the request of the client with that number."""
 
     port: int
     usage: Usage
     live: Callable[[int], bytes]
     replay: Callable[[int], bytes]  # of the last BUFFERED events
-    everything: Callable[[int], bytes]  # from the ledger, where there is one
-    publish: Callable[[int], None]  # so many segments
+    everything: Callable[[int], bytes]  # from the ledger, if there is one
+    publish: Callable[[int], None]  # publishes so many segments
 
 
 @contextlib.contextmanager
 def running(name: str, valkey_url: str, bursts: int, singles: int) -> Iterator[Server]:
-    """Run a server whose ledger goes on with so many segments of many events, and of one."""
+    """Run a server; its ledger ends with ``bursts`` segments of many events, ``singles`` of one."""
     if name == "nchan":
         with _nchan(bursts, singles) as server:
             yield server
@@ -147,7 +147,7 @@ def _pid(process: Any) -> int:
 
 
 def _request(*paths: str, credential: str = "none") -> Callable[[int], bytes]:
-    """Return what makes a client's request: of the paths each in its turn."""
+    """Return a function that makes the request of a client, with the paths in turn."""
     requests: Sequence[bytes] = [
         f"GET {path} HTTP/1.1\r\n{_BROWSERS_HEADERS}Authorization: {credential}\r\n\r\n".encode()
         for path in paths

@@ -1,7 +1,7 @@
 """The stream service's stores in memory, and the real check of keys over them.
 
 The journal keeps its batches packed, as the table does, so that a replay pays for unpacking and
-for verifying; what it does not pay for is DynamoDB.
+for verifying, but not for DynamoDB.
 """
 
 from bisect import bisect_left
@@ -17,10 +17,9 @@ __all__ = ["Journal", "Keys", "Ledger"]
 
 
 class Ledger:
-    """The part of the ledger that was published; the parent counts its segments."""
+    """The published part of the ledger; the parent counts its segments in ``published``."""
 
     def __init__(self, made: Sequence[tuple[Segment, Batch]], published: Any) -> None:
-        """Take the shared counter."""
         self._segments = [segment for segment, _ in made]
         self._published = published
 
@@ -54,7 +53,6 @@ class Journal:
     """The batches of the ledger, packed."""
 
     def __init__(self, made: Sequence[tuple[Segment, Batch]]) -> None:
-        """Pack them."""
         self._packed = {batch.id: (batch, pack(batch.entries)) for _, batch in made}
 
     def put(self, batch: Batch, packed: bytes) -> None:
@@ -77,14 +75,13 @@ class Journal:
 
 
 class Keys:
-    """One key."""
+    """The one key that there is."""
 
     def __init__(self, key: ApiKey) -> None:
-        """Keep it."""
         self._key = key
 
     def get(self, org: str, key_id: str) -> ApiKey | None:
-        """Return it when it is asked for."""
+        """Return the key if it is the one asked for."""
         return self._key if (org, key_id) == (self._key.org, self._key.id) else None
 
     def put(self, key: ApiKey) -> None:
@@ -92,5 +89,5 @@ class Keys:
         raise NotImplementedError
 
     def all(self, org: str) -> Sequence[ApiKey]:
-        """Return it."""
+        """Return the key, whichever org asks."""
         return [self._key]
