@@ -117,7 +117,7 @@ class _Sender:
             if data is not None:
                 await self._send({"type": "http.response.body"})
         except OSError:
-            pass  # the client has left, which the serving task is told
+            pass  # the client has left: the serving task hears of that
         except Exception as error:
             self._failure = error
             self._serving.cancel()

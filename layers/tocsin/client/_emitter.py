@@ -68,7 +68,7 @@ class Emitter:
         self._thread: Thread | None = None
 
     def forked(self) -> None:
-        """Begin anew in a child process, which has no thread and may have a lock that is held."""
+        """Start again in a child process, where the thread is missing and a lock may be held."""
         atexit.unregister(self.close)
         self._begin()
         if self._after_fork is not None:

@@ -18,7 +18,7 @@ EVENT_IDS_PER_BATCH: Final = 1_024
 """As many as ids can number: an event's place in its batch is the lowest 10 bits of its ULID."""
 
 MAX_PACKED_BYTES: Final = 390 * 1024
-"""Of a compressed batch: what a DynamoDB item (400 KB) holds beside its keys."""
+"""Of a compressed batch: what a DynamoDB item (400 KB) holds besides its keys."""
 
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
 """Of a batch: a request, what is stamped on 1,000 events, and canonical JSON's escapes."""

@@ -26,7 +26,7 @@ class LocalFeed(Broker, LiveFeed):
 
     @override
     def publish(self, org: str, message: bytes) -> None:
-        """Publish to who listens in this process; never raises Busy."""
+        """Publish to the followers in this process; never raises Busy."""
         with self._lock:
             ears = list(self._ears[org])
         for loop, queue in ears:

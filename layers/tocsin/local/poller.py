@@ -32,7 +32,7 @@ _CONSUMERS = {name: each.consumes for name, each in FUNCTIONS.items() if each.co
 class PollerSettings(BaseSettings):
     """Fan-out's mapping, which ``TOCSIN_POLLER_MAPPING`` (JSON) changes.
 
-    ``on_failure_queue_url`` is an SQS queue that is told of records that were given up.
+    ``on_failure_queue_url`` is an SQS queue for messages about records that were given up.
     """
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_POLLER_", frozen=True)

@@ -54,7 +54,7 @@ def encode_range(first_seq: int, last_seq: int) -> bytes:
 
 
 def decode(message: bytes) -> Message:
-    """Return what a message says, its hashes computed anew from its entries.
+    """Return what a message says; its hashes are recomputed from its entries.
 
     Raises:
         Garbled: it is not a message, or its entries do not lead from ``prev_hash`` to ``hash``.

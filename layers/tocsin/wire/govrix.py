@@ -3,7 +3,7 @@
 The event's canonical fields are Govrix' own, so an object is the event with what the ledger gives
 it. In a stream every message is an ``agent_event``; ``pii_detected`` is always there, as in Govrix'
 document, and other absent fields are left out. In a list every documented field is there: what the
-event does not say is null, save that ``total_tokens`` is the sum where both its parts are known.
+event does not say is null, except that ``total_tokens`` is the sum where both its parts are known.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -37,5 +37,5 @@ class Remembered[K, V]:
         return known.value
 
     def forget(self, name: K) -> None:
-        """Read it anew next time."""
+        """Have it read again next time."""
         self._reads.pop(name, None)

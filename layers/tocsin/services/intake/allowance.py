@@ -15,7 +15,7 @@ SETTINGS_CACHE_MS = 30_000
 
 
 class Allowance:
-    """The monthly quotas of orgs, whose limits are read anew every half minute."""
+    """The monthly quotas of orgs, whose limits are read again every half minute."""
 
     def __init__(self, orgs: Orgs, quota: Quota, clock: Clock) -> None:
         self._orgs = orgs

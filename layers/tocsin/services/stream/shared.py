@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Shared[K: Hashable, V]:
-    """Coroutines by key: whoever comes while one runs gets its result, or its error."""
+    """Coroutines by key: callers who come while one runs get its result, or its error."""
 
     def __init__(self) -> None:
         self._running: dict[K, asyncio.Task[V]] = {}
