@@ -1,4 +1,4 @@
-"""Alarms, each with what it means for whoever is woken by it, and graphs."""
+"""Alarms, each with its meaning for the person it wakes, and graphs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
