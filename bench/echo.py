@@ -21,7 +21,7 @@ PATH = "/echo"
 
 
 def application() -> Starlette:
-    """Return the application."""
+    """Return an application with ``POST`` and the stream, and no subscribers yet."""
     subscribers: set[asyncio.Queue[bytes]] = set()
 
     async def post(request: Request) -> Response:

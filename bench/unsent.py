@@ -48,7 +48,7 @@ class Recorder:
         self.items: list[dict[str, Any]] = []
 
     def put_item(self, **parameters: Any) -> dict[str, Any]:
-        """Take an item."""
+        """Add an item to ``items``."""
         self.items.append(parameters["Item"])
         return {}
 
@@ -61,5 +61,5 @@ class Recorder:
         return {"Responses": {}}
 
     def transact_write_items(self, **_: Any) -> dict[str, Any]:
-        """Take them."""
+        """Accept the writes, and forget them."""
         return {}

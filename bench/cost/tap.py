@@ -1,4 +1,4 @@
-"""A meter of a DynamoDB client's reads and waits, beside its writes."""
+"""A meter of a DynamoDB client's reads and waits, besides its writes."""
 
 import math
 import threading
