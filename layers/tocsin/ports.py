@@ -147,7 +147,7 @@ class Keys(Protocol):
 
 
 class Passes(Protocol):
-    """Sessions and tickets, by the SHA-256 of their tokens.
+    """Sign-ins and tickets, by the SHA-256 of their tokens.
 
     One that has expired is removed some time later, and returned until then.
     """

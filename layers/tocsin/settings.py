@@ -88,7 +88,7 @@ class StreamSettings(ValkeySettings):
     metric format a minute on standard output.
 
     ``allowed_origins`` (a JSON list) are the web pages of other origins that may call from a
-    browser, also with a session's cookie, which lasts ``sign_in_seconds``.
+    browser, also with a sign-in's cookie, which lasts ``sign_in_seconds``.
     """
 
     allowed_origins: frozenset[str] = frozenset()
