@@ -1,6 +1,7 @@
 """What tests of several kinds share."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,11 @@ from support.ministack import dynamodb_server
 
 # What a function finds in its environment; handlers read it when they are imported.
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "tocsin-test"
+
+# In the background of a script SIGINT is ignored, and what tests start would ignore it, too. A
+# handler is not inherited: children begin with the default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ PARTS = {"dynamodb", "valkey", "ingest", "fanout", "project", "poller", "stream"
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Product]:
-    """A copy that the test starts, and may leave in any state."""
-    product = Product(tmp_path / "home")
+    """A copy that the test starts, as a script does, and may leave in any state."""
+    product = Product(tmp_path / "home", background=True)
     yield product
     product.stop()
 
@@ -97,7 +97,7 @@ def test_a_home_serves_one_product_at_a_time(product: Product, tmp_path: Path) -
     assert product.health()[0] == 200
 
 
-def test_two_copies_run_side_by_side_and_a_stop_leaves_nothing_behind(
+def test_two_copies_run_side_by_side_and_sigterm_or_sigint_leaves_nothing_behind(
     product: Product, own: Product
 ) -> None:
     own.start()
@@ -117,8 +117,9 @@ def test_two_copies_run_side_by_side_and_a_stop_leaves_nothing_behind(
     own.start()
     assert own.api_key == first_key
     assert _ingests(own, first_key) == 200
-    # Not Ctrl-C's signal alone: a closed terminal ends it too.
-    assert own.stop(signal.SIGHUP) == 0
+    parts = own.parts()
+    assert own.stop(signal.SIGINT) == 0  # it was started with SIGINT ignored
+    assert not [name for name, part in parts.items() if _lives(part)]
 
 
 @pytest.mark.skipif(
@@ -133,6 +134,7 @@ def test_a_killed_supervisor_takes_its_parts_along_and_keeps_the_state(own: Prod
 
     assert not [name for name, part in parts.items() if _lives(part)]
     assert _ingests(own, own.api_key) == 200
+    assert own.stop(signal.SIGHUP) == 0  # a closed terminal ends it too
 
 
 def test_a_killed_dynamodb_is_called_a_loss_and_everything_goes_on(own: Product) -> None:

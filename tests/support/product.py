@@ -35,12 +35,14 @@ def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SE
 class Product:
     """``tocsin up`` on ``home``, with more variables in ``env``.
 
-    ``url``, ``org`` and ``api_key`` are known once it is started.
+    ``background``: with SIGINT ignored, as a script's ``tocsin up &`` starts it. ``url``, ``org``
+    and ``api_key`` are known once it is started.
     """
 
     home: Path
     port: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
+    background: bool = False
     url: str = ""
     org: str = ""
     api_key: str = ""
@@ -66,7 +68,10 @@ class Product:
         self.home.parent.mkdir(parents=True, exist_ok=True)
         with self._printed.open("wb") as printed:
             self._process = subprocess.Popen(  # noqa: S603 (our own program)
-                [str(TOCSIN), "up", "--port", str(self.port), "--home", str(self.home)],
+                [
+                    *(("sh", "-c", 'trap "" INT; exec "$@"', "sh") if self.background else ()),
+                    *(str(TOCSIN), "up", "--port", str(self.port), "--home", str(self.home)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=printed,

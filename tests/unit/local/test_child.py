@@ -52,6 +52,16 @@ def test_it_can_run_again_after_its_end(tmp_path: Path) -> None:
     assert (tmp_path / "part.log").read_text() == "here\nhere\n"
 
 
+def test_a_part_hears_sigint_though_its_supervisor_ignores_it(tmp_path: Path) -> None:
+    code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a script
+    try:
+        asyncio.run(child(tmp_path, code).run())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "part.log").read_text() == "True\n"
+
+
 def test_stopping_ends_it_and_starts_none_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         made = child(tmp_path, "import time; print('here', flush=True); time.sleep(60)")
