@@ -2,10 +2,8 @@
 
 import json
 import os
-import subprocess
-import sys
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 
 from fakes.events import batch
 from support.databases import Database, Stores
+from support.dying import Mortals, mortals
 from tocsin.adapters.clock import SystemClock
 from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
@@ -46,25 +45,27 @@ def _record(place: int, each: Batch) -> dict[str, Any]:
     return {"eventName": "INSERT", "dynamodb": change}
 
 
-def run(module: str, env: dict[str, str], call: int, when: str, event: object) -> str | None:
-    """Run a handler in a process that dies at a call; return what it printed at its end."""
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", module, str(call), when],
-        input=json.dumps(event).encode(),
-        env=env,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode in (0, -9), done.stderr.decode()
-    return done.stdout.decode() if done.returncode == 0 else None
-
-
-def environment(database: Database, settings: StoreSettings) -> dict[str, str]:
+def environment(database: Database) -> dict[str, str]:
     path = os.pathsep.join(str(ROOT / part) for part in ("", "layers", "tests"))
     env = os.environ | database.env | {"PYTHONPATH": path}
-    env |= {f"TOCSIN_{name}".upper(): value for name, value in settings}
     env["POWERTOOLS_METRICS_NAMESPACE"] = env["POWERTOOLS_SERVICE_NAME"] = "test"
     return env
+
+
+def tables(settings: StoreSettings) -> dict[str, str]:
+    return {f"TOCSIN_{name}".upper(): value for name, value in settings}
+
+
+@pytest.fixture(scope="module")
+def fanouts(database: Database) -> Iterator[Mortals]:
+    with mortals("support.dying_fanout", environment(database)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def ingests(database: Database) -> Iterator[Mortals]:
+    with mortals("support.dying_ingest", environment(database)) as started:
+        yield started
 
 
 def redeliver(on: Stores) -> None:
@@ -88,15 +89,13 @@ def check(on: Stores) -> None:
     assert on.projections.cursor("acme").through_seq == total
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_every_call(database: Database, when: str) -> None:
+def test_fanout_killed_at_every_call(database: Database, fanouts: Mortals, when: str) -> None:
     for call in range(100):
         on, settings = database.stores()
-        env = environment(database, settings)
         for each in BATCHES:
             on.journal.put(each, batches.pack(each.entries))
-        ended = run("support.dying_fanout", env, call, when, stream_event(BATCHES[:2]))
+        ended = fanouts.run(call, when, tables(settings), stream_event(BATCHES[:2]))
         redeliver(on)
         check(on)
         if ended is not None:
@@ -105,9 +104,8 @@ def test_killed_at_every_call(database: Database, when: str) -> None:
     assert ended is not None and call >= 9
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_ingest_killed_at_every_call(database: Database, when: str) -> None:
+def test_ingest_killed_at_every_call(database: Database, ingests: Mortals, when: str) -> None:
     """Whoever comes next with the same idempotency key finishes, and is told the same as all."""
     token, key = mint("acme", frozenset({Scope.INGEST}), "test", 1)
     request = json.loads((ROOT / "events" / "apigateway-ingest.json").read_text())
@@ -121,9 +119,8 @@ def test_ingest_killed_at_every_call(database: Database, when: str) -> None:
         on, settings = database.stores()
         on.orgs.put(Org("acme", 1_000))
         on.keys.put(key)
-        env = environment(database, settings)
-        ended = run("support.dying_ingest", env, call, when, request)
-        answers = {run("support.dying_ingest", env, 100, when, request) for _ in range(2)}
+        ended = ingests.run(call, when, tables(settings), request)
+        answers = {ingests.run(100, when, tables(settings), request) for _ in range(2)}
         assert len(answers) == 1 and None not in answers
         assert ended is None or {ended} == answers
         [stored] = on.journal.between("acme", "", "z", 10)

@@ -1,15 +1,10 @@
-"""Run the fan-out handler on an event and project, and die at one of the calls to the stores.
+"""Run the fan-out handler on events and project, and die at one of the calls to the stores."""
 
-``python -m support.dying_fanout CALL before|after < event.json``: kill -9 before or after the call
-with that number (from 0). It exits with 0 when the handler ended before that call.
-"""
-
-import json
-import sys
+from typing import Any
 
 from functions.fanout import handler as deployed
 from support.context import Context
-from support.dying import Deadly
+from support.dying import Deadly, each_in_a_child
 from tocsin.bootstrap.admin import wire
 from tocsin.services.sealing.fanout import Fanout
 from tocsin.services.sealing.project import Projector
@@ -20,8 +15,7 @@ class _Broker:
         """Nobody listens here."""
 
 
-def main() -> None:
-    deadly = Deadly(int(sys.argv[1]), sys.argv[2])
+def main(deadly: Deadly, event: Any) -> None:
     admin = wire()
     fanout = Fanout(
         ledger=deadly.wrap(admin.ledger),
@@ -35,10 +29,10 @@ def main() -> None:
         projections=deadly.wrap(admin.projections),
     )
     deployed.service = lambda: fanout  # type: ignore[assignment]
-    answer = deployed.handler(json.load(sys.stdin), Context("fanout"))
+    answer = deployed.handler(event, Context("fanout"))
     assert answer == {"batchItemFailures": []}, answer
     assert projector(["acme"]).failed == {}
 
 
 if __name__ == "__main__":
-    main()
+    each_in_a_child(main)

@@ -1,15 +1,10 @@
-"""Send one request to the ingest handler, and die at one of the calls to the stores.
+"""Answer a request as the ingest handler does, and die at one of the calls to the stores."""
 
-``python -m support.dying_ingest CALL before|after < event.json``: kill -9 before or after the call
-with that number (from 0). It prints the answer's body when the handler ended before that call.
-"""
-
-import json
-import sys
+from typing import Any
 
 from functions.ingest import handler as deployed
 from support.context import Context
-from support.dying import Deadly
+from support.dying import Deadly, each_in_a_child
 from tocsin.adapters import dynamodb
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb.journal import DynamoJournal
@@ -22,8 +17,7 @@ from tocsin.services.intake.ingest import Ingest
 from tocsin.settings import IngestSettings
 
 
-def main() -> None:
-    deadly = Deadly(int(sys.argv[1]), sys.argv[2])
+def main(deadly: Deadly, event: Any) -> None:
     settings, client, clock = IngestSettings(), dynamodb.client(), SystemClock()
     state = (client, settings.state_table)
     ingest = Ingest(
@@ -35,10 +29,10 @@ def main() -> None:
         clock=clock,
     )
     deployed.service = lambda: ingest  # type: ignore[assignment]
-    answer = deployed.handler(json.load(sys.stdin), Context("ingest"))
+    answer = deployed.handler(event, Context("ingest"))
     assert answer["statusCode"] == 200, answer
     print(answer["body"])
 
 
 if __name__ == "__main__":
-    main()
+    each_in_a_child(main)
