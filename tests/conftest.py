@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.browser import browser as browser
 from support.databases import Database
@@ -12,6 +13,10 @@ from support.ministack import dynamodb_server
 
 # What a function finds in its environment; handlers read it when they are imported.
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "tocsin-test"
+
+# A slow machine is no fault of what is tested.
+settings.register_profile("tocsin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tocsin")
 
 # In the background of a script SIGINT is ignored, and what tests start would ignore it, too. A
 # handler is not inherited: children begin with the default.

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.broker import FakeBroker
 from support.valkey import Valkey
+from support.waiting import HANG_SECONDS
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
 from tocsin.domain.errors import Busy
 from tocsin.embedded._feed import LocalFeed
@@ -95,7 +96,7 @@ async def on(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         "local": LocalSubject,
     }
     subject: Subject = subjects[request.param]()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         yield subject
     await subject.aclose()
 
@@ -197,7 +198,7 @@ async def test_without_a_broker_valkeys_feed_keeps_its_subscribers_looking() -> 
     subject = RealSubject()
     subject.kill()
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(10), aclosing(subject.feed.messages("acme")) as messages:  # type: ignore[type-var]
+    async with asyncio.timeout(HANG_SECONDS), aclosing(subject.feed.messages("acme")) as messages:  # type: ignore[type-var]
         started = loop.time()
         assert [await anext(messages) for _ in range(4)] == [None] * 4
         assert loop.time() - started < 2.5
@@ -215,6 +216,6 @@ def deaf_port() -> Iterator[int]:
 
 async def test_a_valkey_that_does_not_answer_is_gone(deaf_port: int) -> None:
     feed = ValkeyFeed(f"valkey://127.0.0.1:{deaf_port}")
-    async with asyncio.timeout(10), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         assert [await anext(messages) for _ in range(4)] == [None] * 4
     await feed.aclose()

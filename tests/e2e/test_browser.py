@@ -11,8 +11,10 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Error, Page
 
 from support.asgi import served
+from support.browser import patient
 from support.pages import SIGN_IN, WATCH, blank_page
 from support.product import Product
+from support.waiting import HANG_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("product")]
 
@@ -33,7 +35,7 @@ class World:
     def send(self, session: str) -> None:
         event = {"type": "tool_call", "toolName": "search", "sessionId": session}
         url = f"{self.product.url}/api/v1/ingest/raw"
-        answer = httpx.post(url, json=event, headers=self.product.headers, timeout=30)
+        answer = httpx.post(url, json=event, headers=self.product.headers, timeout=HANG_SECONDS)
         assert answer.status_code == 200
 
 
@@ -58,16 +60,15 @@ async def page_of(context: BrowserContext, origin: str) -> Page:
 
 async def seen(page: Page, sessions: list[str]) -> None:
     """Wait until the page has seen as many events; they are these, in this order."""
-    await page.wait_for_function("count => seen.length >= count", arg=len(sessions), timeout=60_000)
+    await page.wait_for_function("count => seen.length >= count", arg=len(sessions))
     assert await page.evaluate("seen.map(event => event.sessionId)") == sessions
 
 
-@pytest.mark.timeout(300)
 async def test_igris_client_as_printed_on_a_page_of_an_allowed_origin(
     world: World, browser: Browser
 ) -> None:
     product = world.product
-    context = await browser.new_context()
+    context = patient(await browser.new_context())
     page = await page_of(context, world.allowed)
     status, who = await page.evaluate(SIGN_IN, [product.url, product.api_key])
     assert (status, who["org"], who["scopes"]) == (201, "local", ["admin"])
@@ -108,7 +109,7 @@ async def test_igris_client_as_printed_on_a_page_of_an_allowed_origin(
 def check_ticket(product: Product, ticket: str) -> None:
     """It opens one stream, and is in no log, as no other credential is."""
     url = f"{product.url}/v1/events/stream?token={ticket}"
-    with httpx.stream("GET", url, timeout=10) as stream:
+    with httpx.stream("GET", url, timeout=HANG_SECONDS) as stream:
         assert stream.status_code == 200
         assert '{"type":"connected"}' in next(stream.iter_text())
     assert httpx.get(url).status_code == 401

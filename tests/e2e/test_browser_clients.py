@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.browser import patient
 from support.orgs import NewOrg
 from support.samples import Visitor
+from support.waiting import HANG_SECONDS
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
@@ -44,7 +46,7 @@ class Tab:
     async def until_said(self, start: str) -> None:
         """Wait for a line that starts so."""
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HANG_SECONDS):
                 while not any(line.startswith(start) for line in self.said):
                     self.heard.clear()
                     await self.heard.wait()
@@ -53,7 +55,7 @@ class Tab:
 
     async def until_watching(self, org: NewOrg, **event: Any) -> None:
         """Post an event again and again, until the script, which may be connecting, says one."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG_SECONDS):
             while not self.said:
                 org.post(event)
                 await asyncio.sleep(0.1)
@@ -67,7 +69,7 @@ async def opened(browser: "Browser", visitor: Visitor) -> AsyncIterator[Open]:
     """Open a page of the product with a script in it."""
 
     async def opened(script: str) -> Tab:
-        tab = Tab(await browser.new_page())
+        tab = Tab(patient(await browser.new_page()))
         tab.page.on("console", tab.hear)
         tab.page.on("pageerror", lambda error: tab.errors.append(error.message))
         await tab.page.goto(f"{visitor.org.product.url}/healthz")

@@ -8,10 +8,11 @@ from itertools import islice
 
 import pytest
 
-from support.product import Product, until
+from support.product import Product
+from support.waiting import until
 from tocsin.client import AsyncClient, Backoff, Client
 
-pytestmark = [pytest.mark.xdist_group("product"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("product")]
 
 KILLED = ("ingest", "gateway", "fanout", "stream")
 PER_PART = 300

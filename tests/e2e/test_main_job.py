@@ -14,7 +14,8 @@ import pytest
 from httpx_sse import connect_sse
 from mcp.client.stdio import stdio_client
 
-from support.product import Product, until
+from support.product import Product
+from support.waiting import HANG_SECONDS, until
 from tocsin.services.reading import replay
 
 pytestmark = pytest.mark.xdist_group("product")
@@ -34,7 +35,7 @@ class Watcher:
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._opened.wait(60)
+        assert self._opened.wait(HANG_SECONDS)
 
     def _run(self) -> None:
         last_id = ""
@@ -76,14 +77,14 @@ def send(product: Product, **fields: Any) -> httpx.Response:
         f"{product.url}/api/v1/ingest/raw",
         headers=product.headers,
         json={"type": "tool_call", "toolName": "t"} | fields,
-        timeout=30,
+        timeout=HANG_SECONDS,
     )
 
 
 def test_a_posted_event_is_seen_at_once(product: Product, watcher: Watcher) -> None:
     answer = send(product, sessionId="ses_at_once", metadata={"nested": [1, {"a": None}]})
     assert answer.status_code == 200
-    until(lambda: bool(watcher.of("ses_at_once")), "the event is seen", 10)
+    until(lambda: bool(watcher.of("ses_at_once")), "the event is seen")
     (event,) = watcher.of("ses_at_once")
     assert event["metadata"] == {"nested": [1, {"a": None}]}
     assert event["lineage_hash"] == f"sha256:{event['hash']}"
@@ -93,7 +94,7 @@ def test_a_newcomer_s_igris_client_sees_named_events(product: Product) -> None:
     before = send(product, sessionId="ses_igris").json()
     assert before["data"] == {"ingested": 1, "rejected": 0}
     with (
-        httpx.Client(timeout=30) as client,
+        httpx.Client(timeout=HANG_SECONDS) as client,
         connect_sse(
             client, "GET", f"{product.url}/api/v1/events?after=0", headers=product.headers
         ) as source,
@@ -124,7 +125,6 @@ async def call_tools(product: Product, calls: int, between: Any) -> None:
             await asyncio.to_thread(between, number)
 
 
-@pytest.mark.timeout(300)
 def test_every_call_of_an_agent_is_seen_once_and_in_order_across_kills(
     product: Product, watcher: Watcher
 ) -> None:
@@ -171,7 +171,6 @@ def check_hashes(product: Product, events: list[dict[str, Any]]) -> None:
     assert all(event["hash"] == hashes[event["seq"]] for event in events)
 
 
-@pytest.mark.timeout(300)
 def test_events_survive_a_stop_and_a_start(tmp_path: Path) -> None:
     own = Product(tmp_path / "home")
     try:

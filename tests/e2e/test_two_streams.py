@@ -13,7 +13,8 @@ import pytest
 from support.chaos.check import Expected, compare, events_of, head_of
 from support.chaos.crowd import crowd
 from support.chaos.producer import Producer
-from support.product import Product, until
+from support.product import Product
+from support.waiting import HANG_SECONDS, until
 from tocsin.local.addresses import LOOPBACK, reserve
 
 pytestmark = [pytest.mark.xdist_group("product"), pytest.mark.anyio]
@@ -38,7 +39,7 @@ def second_stream(product: Product) -> Iterator[tuple[str, psutil.Popen]]:
 
     def answers() -> bool:
         try:
-            return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+            return httpx.get(f"{url}/healthz", timeout=30).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -58,7 +59,7 @@ async def read_until(url: str, product: Product, after: int, last: int) -> bytes
     """
     data = b""
     async with (
-        httpx.AsyncClient(timeout=30, headers=product.headers) as client,
+        httpx.AsyncClient(timeout=HANG_SECONDS, headers=product.headers) as client,
         client.stream("GET", f"{url}/api/v1/events/stream?after={after}") as response,
     ):
         async for chunk in response.aiter_raw():
@@ -88,7 +89,6 @@ async def test_both_say_the_same_of_what_is_accepted_through_one(product: Produc
         assert f"\nid: {before + 100}\n".encode() in one[:shorter]
 
 
-@pytest.mark.timeout(300)
 async def test_who_is_cut_at_one_goes_on_at_the_other(product: Product) -> None:
     with second_stream(product) as (second, process):
         first = product.part_url("stream")

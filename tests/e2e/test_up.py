@@ -11,7 +11,8 @@ import httpx
 import psutil
 import pytest
 
-from support.product import Product, until
+from support.product import Product
+from support.waiting import HANG_SECONDS, until
 
 pytestmark = pytest.mark.xdist_group("product")
 
@@ -79,7 +80,7 @@ def test_a_taken_port_is_said_plainly(own: Product) -> None:
         own.port = taken.getsockname()[1]
         own.launch()
 
-        assert own.process.wait(60) == 2
+        assert own.process.wait(HANG_SECONDS) == 2
 
     assert f"port {own.port}" in own.output
     assert "TOCSIN_PORT" in own.output
@@ -91,7 +92,7 @@ def test_a_home_serves_one_product_at_a_time(product: Product, tmp_path: Path) -
     second = Product(tmp_path / "same")
     second.launch()
 
-    assert second.process.wait(60) == 2
+    assert second.process.wait(HANG_SECONDS) == 2
     assert f"process {product.process.pid}" in second.output
     assert "TOCSIN_HOME" in second.output
     assert product.health()[0] == 200
@@ -155,7 +156,7 @@ def _ingests(product: Product, key: str) -> int:
         f"{product.url}/api/v1/ingest/raw",
         headers={"Authorization": f"Bearer {key}"},
         json={"type": "tool_call", "toolName": "search"},
-        timeout=30,
+        timeout=HANG_SECONDS,
     ).status_code
 
 

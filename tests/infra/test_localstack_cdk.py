@@ -8,11 +8,9 @@ import pytest
 from support.cdk import PYTHON, Cdk, CdkError
 from support.functions import Functions
 from support.localstack import LocalStack
-from support.product import until
+from support.waiting import until
 
 APP = Path(__file__).parent / "throwaway"
-
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

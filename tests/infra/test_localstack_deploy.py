@@ -16,8 +16,8 @@ from httpx_sse import connect_sse
 
 from support.cdk import Cdk
 from support.localstack import LocalStack
-from support.product import until
 from support.valkey import Valkey
+from support.waiting import HANG_SECONDS, until
 from tocsin.bootstrap.admin import Admin, wire
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
@@ -25,8 +25,6 @@ from tocsin.local.addresses import LOOPBACK, reserve
 from tocsin.services.reading import replay
 
 ROOT = Path(__file__).parents[2]
-
-pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass
@@ -65,7 +63,7 @@ class Deployed:
             f"{self.api}/api/v1/ingest/raw",
             headers={"Authorization": f"Bearer {self.token}", **headers},
             json=body,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
 
 
@@ -112,17 +110,17 @@ def stream_url(deployed: Deployed, valkey: Valkey) -> Iterator[str]:
     )
     url = f"http://{LOOPBACK}:{port}"
     try:
-        until(lambda: _answers(url), "the stream service is ready", 60)
+        until(lambda: _answers(url), "the stream service is ready")
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(HANG_SECONDS)
         held.close()
 
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+        return httpx.get(f"{url}/healthz", timeout=30).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -154,7 +152,7 @@ def _head(deployed: Deployed) -> int:
 
 def test_what_is_posted_is_watched(deployed: Deployed, stream_url: str) -> None:
     with (
-        httpx.Client(timeout=60) as client,
+        httpx.Client(timeout=HANG_SECONDS) as client,
         connect_sse(
             client,
             "GET",
@@ -184,7 +182,7 @@ def test_refusals_come_through_the_gateway(deployed: Deployed) -> None:
 def test_sessions_are_projected_from_the_ledger_s_stream(deployed: Deployed) -> None:
     deployed.post({"type": "custom", "toolName": "t", "sessionId": "ses_projected"})
     get = deployed.admin.projections.get
-    until(lambda: bool(get("acme", "session", "ses_projected")), "the session is projected", 120)
+    until(lambda: bool(get("acme", "session", "ses_projected")), "the session is projected")
     assert (get("acme", "session", "ses_projected") or {})["events"] == 1
 
 
@@ -213,7 +211,7 @@ def test_a_transient_failure_is_tried_again(deployed: Deployed) -> None:
             assert deployed.post({"type": "custom", "toolName": "t"}).status_code == 200
             until(lambda: "ResourceNotFound" in _logged(deployed), "the fan-out fails")
             assert _head(deployed) == before
-    until(lambda: _head(deployed) == before + 1, "and is tried again", 180)
+    until(lambda: _head(deployed) == before + 1, "and is tried again")
 
 
 def test_a_poisoned_item_is_set_aside_and_the_rest_goes_on(deployed: Deployed) -> None:
@@ -223,7 +221,7 @@ def test_a_poisoned_item_is_set_aside_and_the_rest_goes_on(deployed: Deployed) -
         Item={"org": {"S": "acme"}, "batch": {"S": "poison"}, "entries": {"B": b"no frame"}},
     )
     assert deployed.post({"type": "custom", "toolName": "t"}).status_code == 200
-    until(lambda: _head(deployed) == before + 1, "the event behind it is sealed", 120)
+    until(lambda: _head(deployed) == before + 1, "the event behind it is sealed")
     (item,) = deployed.admin.set_aside.all("acme")
     assert item.batch_id == "poison"
 

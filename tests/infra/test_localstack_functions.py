@@ -5,7 +5,7 @@ import os
 import pytest
 
 from support.functions import Functions
-from support.product import until
+from support.waiting import until
 
 needs_processes = pytest.mark.skipif(
     "LOCALSTACK_ENDPOINT" in os.environ, reason="about functions that run as processes"

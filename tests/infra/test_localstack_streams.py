@@ -10,7 +10,7 @@ import pytest
 
 from support.functions import Functions
 from support.localstack import LocalStack
-from support.product import until
+from support.waiting import until
 
 type Put = Callable[[str], None]
 

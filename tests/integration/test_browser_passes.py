@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from integration.test_stream_passes import Service, service
-from support.browser import chromium
+from support.browser import chromium, patient
 from support.databases import Database, Stores
 from support.pages import SIGN_IN, WATCH, blank_page
 from support.server import serving
@@ -46,7 +46,7 @@ class World:
 
     async def sees(self, page: Page, count: int) -> None:
         """Wait until the page has seen so many events: all of them, once, in order."""
-        await page.wait_for_function("count => seen.length >= count", arg=count, timeout=20_000)
+        await page.wait_for_function("count => seen.length >= count", arg=count)
         seqs = await page.evaluate("seen.map(event => event.seq)")
         assert seqs == list(range(1, count + 1))
 
@@ -67,7 +67,7 @@ async def world(stores: Stores, tmp_path: Path) -> AsyncIterator[World]:
         browser = await running.enter_async_context(
             chromium("--host-resolver-rules=MAP *.example 127.0.0.1")
         )
-        context = await browser.new_context(ignore_https_errors=True)
+        context = patient(await browser.new_context(ignore_https_errors=True))
         url, other = f"https://tocsin.example:{own_port}", f"https://other.example:{page_port}"
         yield World(on, context, url, dashboard, other)
         await context.close()

@@ -29,6 +29,7 @@ from integration.test_stream import Watcher
 from support.databases import Database
 from support.server import serving
 from support.streams import decode
+from support.waiting import HANG_SECONDS
 from tocsin.adapters.clock import SystemClock
 from tocsin.domain.errors import Unauthenticated
 from tocsin.domain.keys import Scope as KeyScope
@@ -93,9 +94,9 @@ async def stage(
     stream = EventStream(db, **options)
     limits = httpx.Limits(max_connections=None)
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(HANG_SECONDS),
         serving(app(stream), access_log=access_log) as url,
-        httpx.AsyncClient(base_url=url, limits=limits, timeout=10) as client,
+        httpx.AsyncClient(base_url=url, limits=limits, timeout=HANG_SECONDS) as client,
     ):
         yield Stage(stream, client)
 
@@ -114,7 +115,10 @@ async def test_the_example_as_its_reader_runs_it(tmp_path: Path) -> None:
     command += ["embedded:app", "--port", url.rpartition(":")[2], "--log-level", "warning"]
     process = subprocess.Popen(command, cwd=tmp_path)  # noqa: ASYNC220, S603
     try:
-        async with asyncio.timeout(60), httpx.AsyncClient(base_url=url, timeout=10) as client:
+        async with (
+            asyncio.timeout(HANG_SECONDS),
+            httpx.AsyncClient(base_url=url, timeout=HANG_SECONDS) as client,
+        ):
             while True:
                 assert process.poll() is None
                 try:

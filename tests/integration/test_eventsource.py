@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.tenant import Tenant
@@ -67,7 +67,6 @@ def split(stream: bytes, cuts: list[int]) -> list[bytes]:
     return [stream[a:b] for a, b in zip([0, *ends], [*ends, len(stream)], strict=True)]
 
 
-@settings(deadline=None)
 @given(sent=SENT, cuts=CUTS)
 def test_it_reads_what_was_sent_however_it_is_split(
     read: Reader,
@@ -85,7 +84,6 @@ def test_it_reads_what_was_sent_however_it_is_split(
     assert read(split(stream, cuts)) == (expected, retry_ms)
 
 
-@settings(deadline=None)
 @given(text=ANY, cuts=CUTS)
 def test_it_reads_every_dialect_whatever_an_event_holds(
     read: Reader, text: str, cuts: list[int]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from support.databases import Database, Stores
+from support.waiting import HANG_SECONDS
 from tocsin.domain.keys import key_ids
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,7 +26,7 @@ def tables(database: Database) -> tuple[Stores, Run]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
             check=False,
         )
 

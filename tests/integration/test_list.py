@@ -19,6 +19,7 @@ from integration.test_stream import GOVRIX, IGRIS, KEY, stage
 from support.databases import Database, Stores
 from support.server import serving
 from support.streams import decode
+from support.waiting import HANG_SECONDS
 from tocsin.domain import batch as batches
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.segment import seal
@@ -107,9 +108,9 @@ async def product(database: Database, **numbers: Any) -> AsyncIterator[Product]:
         limits=StreamLimits(**numbers),
     )
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(HANG_SECONDS),
         serving(build(parts)) as url,
-        httpx.AsyncClient(base_url=url, timeout=30) as client,
+        httpx.AsyncClient(base_url=url, timeout=HANG_SECONDS) as client,
     ):
         yield Product(url, stores, client, clock)
 

@@ -19,6 +19,7 @@ import pytest
 from mcp.client.stdio import stdio_client
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
+from support.waiting import HANG_SECONDS
 
 PYTHON = sys.executable
 
@@ -80,7 +81,7 @@ class Relay:
 
     def end(self) -> tuple[int, bytes, str]:
         """Close its input and return its return code, the rest of its output, and its errors."""
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=HANG_SECONDS)
         return self.process.returncode, out, err.decode()
 
     def kill(self) -> None:
@@ -136,7 +137,7 @@ def test_bytes_pass_unchanged_in_both_directions(start: Start) -> None:
     calls = json.dumps(call(1, "t")).encode().replace(b" ", b"   ")
     content = odd + calls + b"\n" + source.randbytes(3_000_000) + b"\nno line end"
     relay = start(command=["cat"])
-    out, _ = relay.process.communicate(content, timeout=60)
+    out, _ = relay.process.communicate(content, timeout=HANG_SECONDS)
     assert out == content
 
 
@@ -157,14 +158,14 @@ def test_the_end_of_the_output_passes_while_the_server_lives(start: Start) -> No
     relay = start(command=shell("exec >&-; read line; exit 5"))
     assert relay.stdout.read() == b""
     relay.write(b"go\n")
-    assert relay.process.wait(30) == 5
+    assert relay.process.wait(HANG_SECONDS) == 5
 
 
 def test_a_client_that_stops_reading_ends_the_server(start: Start) -> None:
     relay = start(command=["yes"])
     relay.stdout.readline()
     relay.stdout.close()
-    assert relay.process.wait(30) == -signal.SIGPIPE
+    assert relay.process.wait(HANG_SECONDS) == -signal.SIGPIPE
 
 
 def test_a_server_that_stops_reading_is_felt_by_the_client(start: Start) -> None:

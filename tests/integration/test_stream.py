@@ -22,6 +22,7 @@ from functions.stream.app import build
 from support.server import serving
 from support.streams import decode
 from support.valkey import Valkey
+from support.waiting import HANG_SECONDS
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
 from tocsin.client import AsyncClient, Backoff
@@ -67,9 +68,9 @@ async def stage(
     app = build(stream_parts(tenant, access, **parts), http)
     limits = httpx.Limits(max_connections=None)
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(HANG_SECONDS),
         serving(app, access_log=access_log) as url,
-        httpx.AsyncClient(base_url=url, limits=limits, timeout=10) as client,
+        httpx.AsyncClient(base_url=url, limits=limits, timeout=HANG_SECONDS) as client,
     ):
         yield Stage(tenant, broker, access, client)
 
@@ -455,7 +456,7 @@ async def test_sigterm_ends_the_streams_and_the_process_and_spreads_who_comes_ba
         assert line, log.decode()
         log += line
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(HANG_SECONDS),
         httpx.AsyncClient(
             base_url=url, limits=httpx.Limits(max_connections=None), timeout=10
         ) as client,

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from support.databases import Database
-from support.product import until
 from support.real_stream import RealOrg, Service, stream_service
 from support.rude import wave
 from support.valkey import Valkey
+from support.waiting import HANG_SECONDS, until
 
 WAVES, CLIENTS = 5, 2_000
 # What may stay of each of the 10,000: noise. A subscriber alone is a dozen objects and 1 KB.
@@ -27,7 +27,7 @@ def org(database: Database) -> Iterator[RealOrg]:
 
 
 def inspect(service: Service, query: str = "") -> dict[str, int]:
-    found: dict[str, int] = httpx.get(f"{service.url}/inspect{query}", timeout=30).json()
+    found: dict[str, int] = httpx.get(f"{service.url}/inspect{query}", timeout=HANG_SECONDS).json()
     return found
 
 
@@ -59,7 +59,6 @@ def settled(service: Service, tasks: int) -> dict[str, int]:
     return inspect(service, "?memory") | {"rss_mb": service.process.memory_info().rss >> 20}
 
 
-@pytest.mark.timeout(300)
 def test_ten_thousand_who_break_off_leave_nothing_behind(org: RealOrg) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -11,8 +11,8 @@ import httpx
 
 from fakes.events import batch
 from support.databases import Database, Stores
-from support.product import until
 from support.streams import decode
+from support.waiting import HANG_SECONDS, until
 from tocsin.adapters.clock import SystemClock
 from tocsin.domain.batch import pack
 from tocsin.domain.keys import Scope, mint
@@ -39,7 +39,7 @@ def service(database: Database, settings: StoreSettings, folder: Path) -> Iterat
     }
     process = subprocess.Popen([str(RUN)], env=environment, cwd=folder)  # noqa: S603
     try:
-        with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=10) as client:
+        with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=HANG_SECONDS) as client:
 
             def ready() -> bool:
                 assert process.poll() is None
@@ -48,10 +48,10 @@ def service(database: Database, settings: StoreSettings, folder: Path) -> Iterat
                 except httpx.TransportError:
                     return False
 
-            until(ready, "ready", 30)
+            until(ready, "ready")
             yield client
             process.terminate()
-            assert process.wait(20) in (0, -15)
+            assert process.wait(HANG_SECONDS) in (0, -15)
     finally:
         process.kill()
         process.wait()

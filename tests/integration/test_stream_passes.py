@@ -24,6 +24,7 @@ from integration.test_stream_dialects import KAVACH, RAMPART, ROUTES, UNAUTHORIZ
 from support.databases import Database, Stores
 from support.server import serving
 from support.streams import decode
+from support.waiting import HANG_SECONDS
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.passes import Kind, claim
 from tocsin.services.access.access import Access
@@ -120,9 +121,9 @@ async def service(
     parts: dict[str, Any] = {"feed": org.broker, "heartbeat_seconds": 3_600.0} | given
     app = build(stream_parts(org.tenant, credentials, **parts), http)
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(HANG_SECONDS),
         serving(app, access_log=access_log) as url,
-        httpx.AsyncClient(base_url=url, timeout=10, cookies=NoCookies()) as client,
+        httpx.AsyncClient(base_url=url, timeout=HANG_SECONDS, cookies=NoCookies()) as client,
     ):
         yield Service(org, clock, client)
 

@@ -7,6 +7,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from support.server import serving
+from support.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 LARGE = 8 * 1024 * 1024  # more than what the kernel holds for a client
@@ -58,7 +59,7 @@ async def test_pipelined_requests_are_answered_in_order_with_their_own_headers()
     request = b"".join(
         b"GET /%b HTTP/1.1\r\nHost: x\r\nX-Name: %b\r\n\r\n" % (name, name * 3) for name in names
     )
-    async with asyncio.timeout(20), serving(App()) as url:
+    async with asyncio.timeout(HANG_SECONDS), serving(App()) as url:
         data = await _exchange(url, request, len(names))
     places = [data.index(b"/%b %b" % (name, name * 3)) for name in names]
     assert places == sorted(places)
@@ -66,7 +67,7 @@ async def test_pipelined_requests_are_answered_in_order_with_their_own_headers()
 
 async def test_a_client_that_reads_late_gets_everything() -> None:
     app = App(LARGE)
-    async with asyncio.timeout(30), serving(app) as url:
+    async with asyncio.timeout(HANG_SECONDS), serving(app) as url:
         host, _, port = url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=1_024)
         writer.write(b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from support.databases import Database
-from support.product import until
 from support.real_stream import RealOrg, Service, stream_service
 from support.streams import decode
 from support.valkey import Valkey
+from support.waiting import HANG_SECONDS, until
 
 RARELY = {"TOCSIN_LOOK_SECONDS": "3600"}  # so that, with Valkey, only a message can be the reason
 OFTEN = {"TOCSIN_LOOK_SECONDS": "0.5"}
@@ -45,7 +45,7 @@ class Watcher:
 @contextmanager
 def watching(org: RealOrg, service: Service) -> Iterator[Watcher]:
     with (
-        httpx.Client(timeout=60, headers=org.headers) as client,
+        httpx.Client(timeout=HANG_SECONDS, headers=org.headers) as client,
         client.stream("GET", f"{service.url}/api/v1/events/stream?after=0") as response,
     ):
         assert response.status_code == 200
@@ -54,7 +54,7 @@ def watching(org: RealOrg, service: Service) -> Iterator[Watcher]:
 
 def broker(service: Service) -> tuple[str, str]:
     """What ``/healthz`` says of the service, and of its broker."""
-    health = httpx.get(f"{service.url}/healthz", timeout=10).json()
+    health = httpx.get(f"{service.url}/healthz", timeout=HANG_SECONDS).json()
     return health["status"], health["broker"]
 
 

@@ -13,6 +13,7 @@ from valkey.exceptions import AuthenticationError
 from fakes.stores import FakeClock
 from support.tls import tls_front
 from support.valkey import Valkey
+from support.waiting import HANG_SECONDS
 from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
 from tocsin.bootstrap.stream import wire
 from tocsin.domain.errors import Busy
@@ -126,7 +127,7 @@ async def test_a_wrong_password_that_is_put_right_needs_no_other_help(
     sign_in.change("second", told=False)
     broker = ValkeyBroker(valkey.url, sign_in, clock)
     feed = ValkeyFeed(valkey.url, sign_in, clock)
-    async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
         for wrong in ("first", ""):
             sign_in.password = wrong
@@ -151,7 +152,7 @@ async def test_a_connection_that_the_server_ends_is_replaced_with_the_password_o
 ) -> None:
     broker = ValkeyBroker(valkey.url, sign_in, clock)
     feed = ValkeyFeed(valkey.url, sign_in, clock)
-    async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
         assert await listener.next() is None
         await asyncio.to_thread(broker.publish, "acme", b"1")
@@ -181,7 +182,7 @@ async def test_nothing_is_lost_when_subscriptions_are_replaced_under_load(
             receivers.update(await publish(valkey, published))
             published += 1
 
-    async with asyncio.timeout(60), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
         assert await listener.next() is None
         loading = asyncio.create_task(load())
@@ -205,7 +206,7 @@ async def test_what_was_not_yet_heard_when_a_subscription_is_replaced_is_not_los
     valkey: Valkey, sign_in: SignIn, clock: FakeClock
 ) -> None:
     feed = ValkeyFeed(valkey.url, sign_in, clock)
-    async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
         assert await listener.next() is None
         await publish(valkey, *range(50))
@@ -225,7 +226,7 @@ async def test_a_young_subscription_is_kept(
     valkey: Valkey, sign_in: SignIn, clock: FakeClock
 ) -> None:
     feed = ValkeyFeed(valkey.url, sign_in, clock)
-    async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
         assert await listener.next() is None
         ids = await subscriptions(valkey, 1)
@@ -241,7 +242,7 @@ async def test_a_subscription_does_not_take_over_a_connection_of_unknown_age(
     valkey: Valkey, sign_in: SignIn, clock: FakeClock
 ) -> None:
     feed = ValkeyFeed(valkey.url, sign_in, clock)
-    async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         assert await feed.alive()
         asked_with = connections(valkey)
         assert await anext(messages) is None
@@ -253,7 +254,7 @@ async def test_a_subscription_that_cannot_be_replaced_goes_on_and_is_replaced_la
     valkey: Valkey, sign_in: SignIn, clock: FakeClock
 ) -> None:
     feed = ValkeyFeed(valkey.url, sign_in, clock)
-    async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
         assert await listener.next() is None
         ids = await subscriptions(valkey, 1)
@@ -281,7 +282,7 @@ async def test_signing_in_holds_up_nobody(
     feed = ValkeyFeed(valkey.url, sign_in, clock)
     sign_in.open.clear()
     try:
-        async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+        async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
             listener = Listener(messages)
             assert [await listener.next() for _ in range(3)] == [None] * 3
             sign_in.open.set()
@@ -317,7 +318,7 @@ async def test_a_brokers_connection_is_used_for_eleven_hours_at_most(
 async def test_over_tls_the_server_must_prove_its_name(
     valkey: Valkey, sign_in: SignIn, clock: FakeClock, tmp_path: Path
 ) -> None:
-    async with asyncio.timeout(20), tls_front(valkey.port, tmp_path) as (port, authority):
+    async with asyncio.timeout(HANG_SECONDS), tls_front(valkey.port, tmp_path) as (port, authority):
         trusted = f"valkeys://127.0.0.1:{port}?ssl_ca_certs={authority}"
         feed = ValkeyFeed(trusted, sign_in, clock)
         broker = ValkeyBroker(trusted, sign_in, clock)
@@ -347,7 +348,7 @@ async def test_the_environment_is_enough_to_sign_in_with_iam(
     valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     valkey.execute("ACL", "SETUSER", "tocsin", *GRANTS, "nopass")  # so that any token will do
-    async with asyncio.timeout(20), tls_front(valkey.port, tmp_path) as (port, authority):
+    async with asyncio.timeout(HANG_SECONDS), tls_front(valkey.port, tmp_path) as (port, authority):
         environment = {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

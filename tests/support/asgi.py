@@ -8,7 +8,7 @@ from threading import Thread
 import uvicorn
 from starlette.types import ASGIApp
 
-from support.product import until
+from support.waiting import until
 from tocsin.local.addresses import LOOPBACK
 
 
@@ -23,7 +23,7 @@ def served(app: ASGIApp) -> Iterator[int]:
     thread = Thread(target=server.run, args=([listener],))
     thread.start()
     try:
-        until(lambda: server.started or not thread.is_alive(), "the server has started", 10)
+        until(lambda: server.started or not thread.is_alive(), "the server has started")
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True

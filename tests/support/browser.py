@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from playwright.async_api import Browser
+from support.waiting import HANG_SECONDS
 
-__all__ = ["browser", "chromium"]
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, BrowserContext, Page
+
+__all__ = ["browser", "chromium", "patient"]
 
 _PROGRAM = os.environ.get("CHROMIUM", "chromium")
 _MISSING = (
@@ -31,6 +33,12 @@ _FLAGS = (
 )
 
 
+def patient[Opened: "BrowserContext | Page"](opened: Opened) -> Opened:
+    """Have whatever is waited for in it take as long as a slow machine needs."""
+    opened.set_default_timeout(HANG_SECONDS * 1_000)
+    return opened
+
+
 @asynccontextmanager
 async def chromium(*flags: str) -> AsyncIterator["Browser"]:
     """Start a browser without a window, with more flags, and end it.
@@ -45,7 +53,9 @@ async def chromium(*flags: str) -> AsyncIterator["Browser"]:
         raise RuntimeError(_MISSING)
     arguments: Sequence[str] = [*_FLAGS, *flags]
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=program, args=arguments)
+        running = await playwright.chromium.launch(
+            executable_path=program, args=arguments, timeout=HANG_SECONDS * 1_000
+        )
         try:
             yield running
         finally:

@@ -12,6 +12,7 @@ from threading import Condition, Thread
 from typing import Any, Literal
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from support.waiting import HANG_SECONDS
 from tocsin.wire import sse
 
 API_KEY = "tocsin_acme_0123456789ab_" + "s" * 43
@@ -111,7 +112,7 @@ class FakeTocsin:
                 self.ledger.append(stored | {"id": f"evt_{seq:026d}"} | chain)
             self.changed.notify_all()
 
-    def wait_until(self, true: Callable[[], bool], timeout: float = 30) -> None:
+    def wait_until(self, true: Callable[[], bool], timeout: float = HANG_SECONDS) -> None:
         with self.changed:
             assert self.changed.wait_for(true, timeout), f"never came: {self.ledger!r:.2000}"
 

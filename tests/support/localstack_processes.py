@@ -12,15 +12,13 @@ from pathlib import Path
 
 import httpx
 
-from support.product import until
+from support.waiting import HANG_SECONDS, until
 from tocsin.local import leash
 from tocsin.local.addresses import LOOPBACK, reserve
 
 __all__ = ["started"]
 
 _PYTHON = Path(__file__).parents[2] / ".venv-localstack" / "bin" / "python"
-_START_SECONDS = 90.0
-_STOP_SECONDS = 30.0
 _OUTPUT_SHOWN_BYTES = 4_000
 
 
@@ -86,16 +84,16 @@ def _until_ready(url: str, process: subprocess.Popen[bytes], output: Path) -> No
             said = output.read_bytes()[-_OUTPUT_SHOWN_BYTES:].decode(errors="replace")
             raise RuntimeError(f"LocalStack ended with {process.returncode}:\n{said}")
         with suppress(httpx.HTTPError):
-            return httpx.get(f"{url}/_localstack/health", timeout=2).is_success
+            return httpx.get(f"{url}/_localstack/health", timeout=30).is_success
         return False
 
-    until(ready, "LocalStack answers", _START_SECONDS)
+    until(ready, "LocalStack answers")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(_STOP_SECONDS)
+        process.wait(HANG_SECONDS)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -2,9 +2,8 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import boto3
 import httpx
 from botocore.config import Config
 
+from support.waiting import HANG_SECONDS, until
 from tocsin.local.addresses import LOOPBACK, reserve
 
 if TYPE_CHECKING:
@@ -78,18 +78,16 @@ def dynamodb_server() -> Iterator[Server]:
         yield Server(url, process)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(HANG_SECONDS)
         held.close()
 
 
 def _until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    def ready() -> bool:
         if process.poll() is not None:
             raise RuntimeError(f"MiniStack ended with {process.returncode}")
-        try:
-            httpx.get(f"{url}/_ministack/health", timeout=1).raise_for_status()
-            return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError("MiniStack did not get ready within 30 seconds")
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"{url}/_ministack/health", timeout=30).is_success
+        return False
+
+    until(ready, "MiniStack answers")

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import httpx
 
-from support.product import Product, until
+from support.product import Product
+from support.waiting import HANG_SECONDS, until
 from tocsin.adapters.clock import SystemClock
 from tocsin.domain.batch import Batch, pack
 from tocsin.domain.ids import new_batch_id
@@ -37,7 +38,7 @@ class NewOrg:
             f"{self.product.url}/api/v1/ingest/raw",
             headers={"Authorization": f"Bearer {self.key}"},
             json={"events": events},
-            timeout=30,
+            timeout=HANG_SECONDS,
         )
         assert answer.json().get("data") == {"ingested": len(events), "rejected": 0}, answer.text
 
@@ -58,4 +59,4 @@ class NewOrg:
                 self.post(event)
             return seen()
 
-        until(sent_and_seen, "the client sees what is posted", 30)
+        until(sent_and_seen, "the client sees what is posted")

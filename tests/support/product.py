@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,20 +14,11 @@ import httpx
 import psutil
 import pytest
 
+from support.waiting import HANG_SECONDS, until
 from tocsin.bootstrap import admin
 from tocsin.local.layout import Layout
 
-PATIENCE_SECONDS = 90.0
 TOCSIN = Path(sys.executable).with_name("tocsin")
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for a state; fail when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.02)
 
 
 @dataclass
@@ -91,7 +81,7 @@ class Product:
         if self._process is None:
             return 0
         self._process.send_signal(number)
-        return self._process.wait(PATIENCE_SECONDS)
+        return self._process.wait(HANG_SECONDS)
 
     def parts(self) -> dict[str, psutil.Process]:
         """The processes of the parts that live, by name."""
@@ -116,7 +106,7 @@ class Product:
     def health(self) -> tuple[int, dict[str, str]]:
         """What ``/healthz`` says: the status, and the state of every part (none without answer)."""
         try:
-            answer = httpx.get(f"{self.url}/healthz", timeout=10)
+            answer = httpx.get(f"{self.url}/healthz", timeout=60)
         except httpx.TransportError:
             return 0, {}
         return answer.status_code, answer.json()["parts"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.product import until
+from support.waiting import HANG_SECONDS, until
 
 __all__ = ["Program", "go_binary", "node_command"]
 
@@ -70,13 +70,13 @@ class Program:
 
     def wait(self) -> int:
         """Wait for its end, and return its status."""
-        return self.process.wait(30)
+        return self.process.wait(HANG_SECONDS)
 
     def stop(self) -> None:
         """End it and what it started."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(HANG_SECONDS)
 
 
 def node_command(program: Path) -> list[Path]:

@@ -13,8 +13,8 @@ import psutil
 
 from fakes.events import batch
 from support.databases import Database
-from support.product import until
 from support.valkey import Valkey
+from support.waiting import until
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.valkey import ValkeyBroker
 from tocsin.domain.batch import pack
@@ -91,7 +91,7 @@ def stream_service(
     def answers() -> bool:
         assert process.poll() is None, "the stream service ended"
         try:
-            return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+            return httpx.get(f"{url}/healthz", timeout=30).status_code == 200
         except httpx.TransportError:
             return False
 

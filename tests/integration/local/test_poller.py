@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from support.asgi import served
 from support.databases import Database
-from support.product import until
+from support.waiting import HANG_SECONDS, until
 from tocsin.domain.batch import Batch, pack
 from tocsin.domain.ids import new_batch_id
 from tocsin.local.addresses import LOOPBACK, reserve
@@ -125,7 +125,7 @@ class World:
 
     def until_seen(self, *keys: str) -> None:
         """Wait until the last invocation ended with the last of the keys."""
-        until(lambda: bool(self.host.seen) and self.host.seen[-1][-1] == keys[-1], "seen", 20)
+        until(lambda: bool(self.host.seen) and self.host.seen[-1][-1] == keys[-1], "seen")
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_a_partial_failure_is_sent_again_from_the_lowest_failure(world: World) -
     world.put("a", "b", "c")
 
     with world.polling():
-        until(lambda: len(world.host.events) == 2, "sent again", 20)
+        until(lambda: len(world.host.events) == 2, "sent again")
 
     assert world.host.seen == [["a", "b", "c"], ["b", "c"]]
 
@@ -214,7 +214,7 @@ def test_a_function_that_fails_for_a_while_loses_nothing(world: World) -> None:
     world.put("a")
 
     with world.polling():
-        until(lambda: len(world.host.events) == 4, "sent again", 20)
+        until(lambda: len(world.host.events) == 4, "sent again")
 
 
 def test_a_host_that_is_not_there_is_waited_for(world: World) -> None:
@@ -222,7 +222,7 @@ def test_a_host_that_is_not_there_is_waited_for(world: World) -> None:
     with reserve(0) as closed:
         nowhere = f"http://{LOOPBACK}:{closed.getsockname()[1]}"
         with world.polling(host=nowhere, drain_seconds=0) as poller:
-            assert poller.began.wait(20)
+            assert poller.began.wait(HANG_SECONDS)
     assert not (world.folder / "checkpoint.json").exists()
 
     with world.polling():
@@ -269,7 +269,7 @@ def test_the_sweeper_looks_at_everything_at_the_start_until_that_works() -> None
         thread = Thread(target=schedule.run)
         thread.start()
         begin.set()
-        until(lambda: len(host.events) >= 5, "invoked again and again", 20)
+        until(lambda: len(host.events) >= 5, "invoked again and again")
         stopping.set()
         thread.join(10)
         functions.close()

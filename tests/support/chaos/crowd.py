@@ -33,6 +33,12 @@ class Crowd:
         """Wait until each has all there is up to a seq."""
         await self._until(lambda each: each.cursor != "" and int(each.cursor) >= seq)
 
+    async def until_watched(self) -> None:
+        """Wait until somebody reads a stream, so that its end is felt."""
+        while not any(each.reading for each in self.subscribers):
+            self.moved.clear()
+            await self.moved.wait()
+
     async def _until(self, reached: Callable[[Subscriber], bool]) -> None:
         while not all(each.trouble or reached(each) for each in self.subscribers):
             self.moved.clear()

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -11,14 +11,13 @@ from typing import Literal
 
 import psutil
 
-from support.product import Product, until
+from support.product import Product
+from support.waiting import HANG_SECONDS, until
 
 __all__ = ["FAULTS", "Fault", "Faults"]
 
 GAP_SECONDS = 0.6, 1.8  # between two faults
 PAUSE_SECONDS = 1.0, 4.0
-PATIENCE_SECONDS = 90.0
-GONE_SECONDS = 60.0  # how long a part may take to end, and to be there again
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,13 @@ FAULTS = (
 
 @dataclass
 class Faults:
-    """Does :data:`FAULTS` to a product; ``happened`` counts those whose effect was seen."""
+    """Does :data:`FAULTS` to a product; ``happened`` counts those whose effect was seen.
+
+    ``watched`` waits until somebody reads from the stream service, before anything is done to it.
+    """
 
     product: Product
+    watched: Callable[[], Awaitable[None]]
     random: Random
     happened: Counter[Fault] = field(default_factory=Counter)
     _pauses: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -52,7 +55,7 @@ class Faults:
     async def run(self, seconds: float, enough: Callable[[], bool]) -> None:
         """Go on for so long, and until everything has happened once and that was ``enough``.
 
-        That is waited for only within :data:`PATIENCE_SECONDS`. All parts run at the end.
+        A slow machine needs longer for that. All parts run at the end.
         """
         deadline = time.monotonic() + seconds
         try:
@@ -60,9 +63,11 @@ class Faults:
                 now = time.monotonic()
                 if now >= deadline and self.happened.keys() >= set(FAULTS) and enough():
                     return
-                if now >= deadline + PATIENCE_SECONDS:
+                if now >= deadline + 2 * HANG_SECONDS:
                     return
                 await asyncio.sleep(self.random.uniform(*GAP_SECONDS))
+                if fault.part == "stream":
+                    await self.watched()
                 process = await asyncio.to_thread(self._part, fault.part)
                 if fault.how == "pause":
                     pause = asyncio.create_task(
@@ -81,7 +86,7 @@ class Faults:
 
     def _part(self, name: str) -> psutil.Process:
         """Return a part's process, as soon as there is one."""
-        until(lambda: name in self.product.parts(), f"{name} runs", GONE_SECONDS)
+        until(lambda: name in self.product.parts(), f"{name} runs")
         return self.product.parts()[name]
 
     def _end(self, fault: Fault, process: psutil.Process) -> None:
@@ -90,7 +95,7 @@ class Faults:
                 process.kill()
             else:
                 process.terminate()
-            process.wait(GONE_SECONDS)
+            process.wait(HANG_SECONDS)
             self.happened[fault] += 1
 
     async def _pause(self, fault: Fault, process: psutil.Process, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,11 +14,11 @@ from support.chaos.faults import Faults
 from support.chaos.producer import Producer
 from support.chaos.report import Report
 from support.chaos.views import AGENTS, VIEWS
-from support.product import Product, until
+from support.product import Product
+from support.waiting import HANG_SECONDS, until
 
 __all__ = ["Plan", "run"]
 
-REST_SECONDS = 120.0  # for everybody to get everything, once nothing is broken any more
 SETTINGS = {
     "TOCSIN_RING_EVENTS": "128",  # so that who is away for seconds has to read the ledger
     "TOCSIN_STALL_SECONDS": "3",  # so that some slow readers are given up
@@ -62,54 +63,64 @@ class _Run:
         producers = [
             Producer(product, agent, each_per_second, _random(plan, agent)) for agent in AGENTS
         ]
-        faults = Faults(product, _random(plan, "faults"))
         began = time.monotonic()
         urls = [[product.url], [product.part_url("stream")]]
         async with crowd(plan.subscribers, urls, product.headers, plan.seed) as everybody:
-            async with asyncio.timeout(REST_SECONDS):
+            async with asyncio.timeout(HANG_SECONDS):
                 await everybody.until_opened()
+            faults = Faults(product, everybody.until_watched, _random(plan, "faults"))
+
+            def proves_something() -> bool:
+                self._count(everybody, producers, faults)
+                return not report.vacuous
+
             stop = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 for producer in producers:
                     group.create_task(producer.run(stop))
-                await faults.run(plan.seconds, lambda: any(each.retries for each in producers))
+                await faults.run(plan.seconds, proves_something)
                 stop.set()
             report.seconds = time.monotonic() - began
             report.events = sum(producer.accepted for producer in producers)
             await self._rest(everybody)
-        report.faults = faults.happened
-        report.retries = sum(producer.retries for producer in producers)
+        self._count(everybody, producers, faults)
         self._check(everybody, [id for producer in producers for id in producer.sent])
         return report
+
+    def _count(self, everybody: Crowd, producers: Iterable[Producer], faults: Faults) -> None:
+        """Take down what has happened so far."""
+        report = self._report
+        report.faults = faults.happened
+        report.retries = sum(producer.retries for producer in producers)
+        report.counts = sum((each.counts for each in everybody.subscribers), Counter())
+        report.views = Counter({view.name: 0 for view in VIEWS if view is not VIEWS[-1]})
+        for each in everybody.subscribers:
+            if each.view.name in report.views:
+                report.views[each.view.name] += len(each.seen)
 
     async def _rest(self, everybody: Crowd) -> None:
         """Wait until all that was accepted is sealed, and everybody is where the ledger ends."""
         everybody.finishing.set()
         wanted = self._report.events
         try:
-            async with asyncio.timeout(REST_SECONDS):
+            async with asyncio.timeout(HANG_SECONDS):
                 await asyncio.to_thread(self._product.until_ready)
                 await asyncio.to_thread(
                     until,
                     lambda: head_of(self._product).seq >= wanted,
                     "all that was accepted is sealed",
-                    REST_SECONDS,
                 )
                 await everybody.until_at(wanted)
                 await asyncio.sleep(1)  # in which what is too much would come
         except (AssertionError, TimeoutError) as error:
-            self._report.wrong.append(str(error) or f"not at rest within {REST_SECONDS:g} s")
+            self._report.wrong.append(str(error) or f"not at rest within {HANG_SECONDS:g} s")
 
     def _check(self, everybody: Crowd, sent: list[str]) -> None:
         report = self._report
         events = events_of(self._product)
         report.wrong += unaccounted(events, sent)
         expected = {view: Expected(view, events) for view in VIEWS}
-        report.views = Counter({view.name: 0 for view in VIEWS if view is not VIEWS[-1]})
         for number, each in enumerate(everybody.subscribers):
-            report.counts += each.counts
-            if each.view.name in report.views:
-                report.views[each.view.name] += len(each.seen)
             who = f"subscriber {number} ({each.view.name}, {each.habits})"
             if each.trouble:
                 report.wrong.append(f"{who}: {each.trouble}")

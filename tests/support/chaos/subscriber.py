@@ -69,6 +69,7 @@ class Subscriber:
         self.seen: array[int] = array("Q")
         self.counts: Counter[str] = Counter()
         self.trouble = ""
+        self.reading = False  # whether it has a stream at the moment
         self._urls = cycle(urls)
         self._http = http
         self._moved = moved
@@ -117,9 +118,12 @@ class Subscriber:
                 self.trouble = f"{response.status_code} {(await response.aread())[:200]!r}"
                 return
             self.counts["opened"] += 1
+            self.reading = True
+            self._moved.set()
             await self._read(response, finishing)
             self.counts["ended"] += 1
         finally:
+            self.reading = False
             await response.aclose()
 
     def _resumption(self) -> tuple[str, str]:

@@ -77,7 +77,7 @@ class Crashes(RuleBasedStateMachine):
 
 
 TestCrashes = Crashes.TestCase
-TestCrashes.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestCrashes.settings = settings(max_examples=40, stateful_step_count=25)
 
 
 def test_a_batch_holds_what_a_request_takes(tmp_path: Path) -> None:

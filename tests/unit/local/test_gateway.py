@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from support.asgi import served
-from support.product import until
+from support.waiting import HANG_SECONDS, until
 from tocsin.local.addresses import LOOPBACK, reserve
 from tocsin.local.apigateway import MAX_REQUEST_BYTES
 from tocsin.local.gateway import application
@@ -164,7 +164,9 @@ def test_a_part_that_is_down_is_a_503_at_once(tmp_path: Path) -> None:
         stream = ReverseProxy(f"http://{LOOPBACK}:{down}", restart_seconds=0)
         for app, path in ((gateway, INGEST), (stream, "/api/v1/events")):
             with served(app) as port:
-                answer = httpx.get(f"http://{LOOPBACK}:{port}{path}", timeout=2)
+                answer = httpx.get(
+                    f"http://{LOOPBACK}:{port}{path}", timeout=20
+                )  # where it waits, 30 s
             assert answer.status_code == 503
             assert answer.headers["Retry-After"] == "1"
             assert answer.json() == {"message": "Service Unavailable"}
@@ -180,7 +182,7 @@ def test_a_request_waits_for_a_stream_service_that_is_being_started(tmp_path: Pa
 
         with ThreadPoolExecutor() as pool:
             url = f"http://{LOOPBACK}:{port}/api/v1/events"
-            asked = pool.submit(httpx.get, url, timeout=10)
+            asked = pool.submit(httpx.get, url, timeout=HANG_SECONDS)
             with pytest.raises(TimeoutError):
                 asked.result(timeout=0.2)  # not refused while nobody listens
             listener = running.enter_context(socket.create_server(address))
@@ -219,7 +221,9 @@ def test_long_answers_and_head_requests_pass_through(world: World) -> None:
 def test_messages_arrive_while_the_stream_goes_on_and_a_leaving_client_is_told(
     world: World,
 ) -> None:
-    with httpx.stream("GET", f"{world.url}/api/v1/events?endless=1", timeout=10) as stream:
+    with httpx.stream(
+        "GET", f"{world.url}/api/v1/events?endless=1", timeout=HANG_SECONDS
+    ) as stream:
         received = b""
         for chunk in stream.iter_raw():
             received += chunk
@@ -227,7 +231,7 @@ def test_messages_arrive_while_the_stream_goes_on_and_a_leaving_client_is_told(
                 assert not world.upstream_left  # before the loop's end, which closes the stream
                 break
 
-    until(lambda: world.upstream_left, "the stream service knows that the client left", 10)
+    until(lambda: world.upstream_left, "the stream service knows that the client left")
 
 
 def test_a_finished_stream_is_finished_for_the_client(world: World) -> None:
@@ -251,4 +255,4 @@ def test_a_stream_that_breaks_off_is_no_clean_end(tmp_path: Path) -> None:
         gateway = running.enter_context(served(application(Layout(tmp_path, ports))))
 
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(f"http://{LOOPBACK}:{gateway}/api/v1/events", timeout=10)
+            httpx.get(f"http://{LOOPBACK}:{gateway}/api/v1/events", timeout=HANG_SECONDS)

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from support.asgi import served
-from support.product import until
+from support.waiting import until
 from tocsin.local.addresses import reserve
 from tocsin.local.child import Child
 from tocsin.local.layout import Layout
@@ -81,7 +81,7 @@ class World:
 
     def _until_running(self) -> None:
         logs = self.folder / "logs"
-        until(lambda: all((logs / name).exists() for name in self.children), "all parts run", 30)
+        until(lambda: all((logs / name).exists() for name in self.children), "all parts run")
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_part_that_dies_is_named_and_told_when_it_is_back(world: World) -> Non
 
     def act() -> None:
         world.kill("fanout")
-        until(lambda: "ready again: fanout" in world.shown, "fanout is back", 30)
+        until(lambda: "ready again: fanout" in world.shown, "fanout is back")
 
     world.run(act)
 
@@ -132,7 +132,7 @@ def test_a_dynamodb_that_comes_again_is_prepared_and_its_dependents_start_anew(
     def act() -> None:
         world.kill("dynamodb")
         dependents = [world.children[name] for name in DEPENDENTS]
-        until(lambda: all(child.starts == 2 for child in dependents), "started anew", 30)
+        until(lambda: all(child.starts == 2 for child in dependents), "started anew")
 
     world.run(act)
 

@@ -17,7 +17,7 @@ from localstack_process.runtime_api import Answer
 from localstack_process.sandbox import Function, Sandbox, Stopped
 
 from support.processes import running
-from support.product import until
+from support.waiting import until
 
 RUNTIME = Path(__file__).parent / "runtime"
 LARGEST = 100_000
@@ -169,7 +169,7 @@ def test_a_function_that_exits_starts_anew(on: Stage) -> None:
 
 
 def pids(path: Path) -> list[int]:
-    until(lambda: path.exists() and path.read_text().endswith("]"), "the function runs", 10)
+    until(lambda: path.exists() and path.read_text().endswith("]"), "the function runs")
     return list(json.loads(path.read_text()))
 
 
@@ -181,7 +181,7 @@ def test_a_timeout_ends_the_process_and_its_children(on: Stage, tmp_path: Path) 
         "RequestId: id-1 Error: Task timed out after 1.00 seconds",
     )
     assert log.endswith("Status: timeout\n")
-    until(lambda: not running(pids(tmp_path / "pids")), "the processes end", 10)
+    until(lambda: not running(pids(tmp_path / "pids")), "the processes end")
     assert on.result(None)[1] == 1
 
 
@@ -194,7 +194,7 @@ def test_stopping_ends_the_running_invocation_and_everything_else(
         started = pids(tmp_path / "pids")
         on.sandbox.stop()
         assert error(invoking.result()[0])[0] == "Runtime.ExitError"
-    until(lambda: not running(started), "its processes are gone", 10)
+    until(lambda: not running(started), "its processes are gone")
     with pytest.raises(Stopped):
         on.invoke(None)
 
@@ -203,7 +203,7 @@ def test_stopping_interrupts_the_start(on: Stage, tmp_path: Path) -> None:
     on.write(f"open({str(tmp_path / 'started')!r}, 'w').close()\nimport time\ntime.sleep(600)")
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(on.start)
-        until(lambda: (tmp_path / "started").exists(), "the function starts", 10)
+        until(lambda: (tmp_path / "started").exists(), "the function starts")
         on.sandbox.stop()
         with pytest.raises(Stopped):
             starting.result()
@@ -232,7 +232,7 @@ def test_a_function_does_not_outlive_who_started_it(on: Stage, tmp_path: Path) -
         assert running([function])
         parent.kill()
         parent.wait()
-        until(lambda: not running([function]), "the function ends", 10)
+        until(lambda: not running([function]), "the function ends")
         os.kill(child, signal.SIGKILL)  # what a function leaves behind is beyond the kernel's help
     finally:
         parent.kill()

@@ -559,7 +559,7 @@ readers = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps=steps, readers=readers, ring_events=st.integers(1, 12))
 def test_whatever_pubsub_does_everybody_gets_every_seq_once_in_order(
     steps: list[tuple[int, int, int, int]],
