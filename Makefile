@@ -7,12 +7,18 @@ export PATH := $(PATH):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),python3 -m uv)
+LINTED := $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready
 PARTS := .venv-ministack/.ready .venv-cdk/.ready .venv-go/.ready .venv-node/.ready
+ENVIRONMENTS := $(LINTED) $(PARTS)
 GO = env -i PATH=$(PATH) HOME=$(CURDIR)/.venv-go .venv-go/bin/go
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help up test check bench lock clean
+# Two workers; the tests that share a product or a LocalStack are in one of them.
+PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
+SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
+
+.PHONY: help up test test-fast test-times test-loaded check bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,10 +27,20 @@ up: $(VENV)/.ready .venv-ministack/.ready ## install everything and run the whol
 	@exec $(BIN)/tocsin up
 
 test: check $(PARTS) ## everything: format, lint, types, import rules, every test
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/infra/synth
-	.venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
+	$(PYTEST) --ignore tests/infra/synth
+	$(SYNTH)
 
-check: $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready ## format, lint, types and import rules
+test-fast: $(VENV)/.ready .venv-ministack/.ready ## the tests that start next to nothing: unit, contract
+	$(PYTEST) tests/unit tests/contract
+
+test-times: $(ENVIRONMENTS) ## every test, and where its time goes: wall and CPU
+	PYTHONPATH=tests $(PYTEST) -p support.times --ignore tests/infra/synth
+	PYTHONPATH=tests $(SYNTH) -p support.times
+
+test-loaded: $(ENVIRONMENTS) ## the tests beside eight busy processes: none fails by a slow machine
+	PYTHONPATH=tests $(BIN)/python -m support.busy 8 $(PYTEST) --ignore tests/infra/synth
+
+check: $(LINTED) ## format, lint, types and import rules
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy --exclude '^tests/(infra/(synth|throwaway)|localstack|e2e/samples)/'

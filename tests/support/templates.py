@@ -1,5 +1,6 @@
 """What ``cdk synth`` wrote, to be asked about."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,12 @@ class Templates:
         found = self.of(part, type)
         [properties] = [each["Properties"] for id, each in found.items() if id.startswith(prefix)]
         return dict(properties)
+
+    def asset(self, part: str, key: str) -> Path:
+        """Return the folder that a stack uploads under a key."""
+        [manifest] = self.folder.glob(f"*-{part}.assets.json")
+        files = json.loads(manifest.read_bytes())["files"]
+        return self.folder / str(files[key.removesuffix(".zip")]["source"]["path"])
 
     def everything(self) -> Iterator[tuple[str, str, Resource]]:
         """Yield part, logical id and resource."""

@@ -112,7 +112,7 @@ def test_lambda_ends_a_stream_before_it_would_be_cut(small: Templates) -> None:
 
 def test_lambda_starts_the_same_application(small: Templates) -> None:
     function = small.one("stream-lambda", "AWS::Lambda::Function")
-    asset = small.folder / f"asset.{function['Code']['S3Key'].removesuffix('.zip')}"
+    asset = small.asset("stream-lambda", function["Code"]["S3Key"])
     run = asset / function["Handler"]
     assert run.stat().st_mode & 0o111
     assert "functions.stream.app:app" in run.read_text()
