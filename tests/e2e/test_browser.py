@@ -1,10 +1,7 @@
 """A real browser at the whole product: a page of another origin signs in, watches and resumes."""
 
-import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
@@ -39,17 +36,10 @@ class World:
         assert answer.status_code == 200
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with ExitStack() as running:
-        allowed, other = (
-            f"http://127.0.0.1:{running.enter_context(served(blank_page))}" for _ in range(2)
-        )
-        home: Path = tmp_path_factory.mktemp("browsed") / "home"
-        product = Product(home, env={"TOCSIN_ALLOWED_ORIGINS": json.dumps([allowed])})
-        running.callback(product.stop)
-        product.start()
-        yield World(product, allowed, other)
+@pytest.fixture
+def world(product: Product, allowed_origin: str) -> Iterator[World]:
+    with served(blank_page) as port:
+        yield World(product, allowed_origin, f"http://127.0.0.1:{port}")
 
 
 async def page_of(context: BrowserContext, origin: str) -> Page:

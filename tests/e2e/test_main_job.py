@@ -169,22 +169,3 @@ def check_hashes(product: Product, events: list[dict[str, Any]]) -> None:
         stored = replay.read(admin.ledger, admin.journal, product.org, 0, limit=last_seq)
     hashes = {event.seq: event.hash.hex() for event in stored}
     assert all(event["hash"] == hashes[event["seq"]] for event in events)
-
-
-def test_events_survive_a_stop_and_a_start(tmp_path: Path) -> None:
-    own = Product(tmp_path / "home")
-    try:
-        own.start()
-        for number in range(3):
-            send(own, sessionId=f"ses_{number}")
-        assert own.stop() == 0
-        own.start()
-        watcher = Watcher(own, "/api/v1/events/stream?after=0")
-        send(own, sessionId="ses_3")
-        until(lambda: len(watcher.events) >= 4, "old and new events")
-        watcher.stop()
-        assert [(event["seq"], event["session_id"]) for event in watcher.events] == [
-            (number + 1, f"ses_{number}") for number in range(4)
-        ]
-    finally:
-        own.stop()

@@ -5,6 +5,8 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -13,18 +15,27 @@ import pytest
 
 from support.product import Product
 from support.waiting import HANG_SECONDS, until
+from tocsin.client import Client
 
 pytestmark = pytest.mark.xdist_group("product")
 
 PARTS = {"dynamodb", "valkey", "ingest", "fanout", "project", "poller", "stream", "gateway"}
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Product]:
-    """A copy that the test starts, as a script does, and may leave in any state."""
-    product = Product(tmp_path / "home", background=True)
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Another copy, as a script starts it."""
+    product = Product(tmp_path_factory.mktemp("second") / "home", background=True)
     yield product
     product.stop()
+
+
+@pytest.fixture
+def own(second: Product) -> Product:
+    """A copy that runs, and that the test may leave in any state."""
+    if not second.running:
+        second.start()
+    return second
 
 
 def test_it_says_where_it_is_and_what_to_try(product: Product) -> None:
@@ -75,16 +86,16 @@ def test_healthz_names_the_part_that_is_not_ready(product: Product) -> None:
     product.until_ready()
 
 
-def test_a_taken_port_is_said_plainly(own: Product) -> None:
+def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        own.port = taken.getsockname()[1]
-        own.launch()
+        product = Product(tmp_path / "home", port=taken.getsockname()[1])
+        product.launch()
 
-        assert own.process.wait(HANG_SECONDS) == 2
+        assert product.process.wait(HANG_SECONDS) == 2
 
-    assert f"port {own.port}" in own.output
-    assert "TOCSIN_PORT" in own.output
-    assert "Traceback" not in own.output
+    assert f"port {product.port}" in product.output
+    assert "TOCSIN_PORT" in product.output
+    assert "Traceback" not in product.output
 
 
 def test_a_home_serves_one_product_at_a_time(product: Product, tmp_path: Path) -> None:
@@ -98,66 +109,85 @@ def test_a_home_serves_one_product_at_a_time(product: Product, tmp_path: Path) -
     assert product.health()[0] == 200
 
 
-def test_two_copies_run_side_by_side_and_sigterm_or_sigint_leaves_nothing_behind(
-    product: Product, own: Product
-) -> None:
-    own.start()
-    parts = own.parts()
-    assert set(parts) == PARTS
+def test_two_copies_run_side_by_side(product: Product, own: Product) -> None:
+    assert set(own.parts()) == PARTS
     assert own.url != product.url
     assert own.health()[0] == product.health()[0] == 200
     assert _ingests(own, own.api_key) == 200
     assert _ingests(own, product.api_key) == 401
 
-    assert own.stop() == 0
+
+# The signals that it is stopped by: SIGINT was ignored where a script started it, and counts all
+# the same when it is sent to it; SIGHUP is a closed terminal; SIGTERM ends the tests' product.
+
+
+def test_a_stop_by_sigint_leaves_nothing_behind_but_the_key_and_the_events(
+    product: Product, own: Product
+) -> None:
+    parts, key, before = own.parts(), own.api_key, _head(own)
+    for number in range(3):
+        assert _ingests(own, key, sessionId=f"ses_{number}") == 200
+
+    assert own.stop(signal.SIGINT) == 0
 
     assert not [name for name, part in parts.items() if _lives(part)]
     assert product.health()[0] == 200
 
-    first_key = own.api_key
     own.start()
-    assert own.api_key == first_key
-    assert _ingests(own, first_key) == 200
-    parts = own.parts()
-    assert own.stop(signal.SIGINT) == 0  # it was started with SIGINT ignored
-    assert not [name for name, part in parts.items() if _lives(part)]
+    assert own.api_key == key
+    assert _ingests(own, key, sessionId="ses_3") == 200
+    with Client(own.url, key) as client, closing(client.stream(after=before)) as stream:
+        seen = [(event.seq, event.session_id) for event in islice(stream, 4)]
+    assert seen == [(before + number + 1, f"ses_{number}") for number in range(4)]
+
+
+def test_a_killed_dynamodb_is_called_a_loss_and_everything_goes_on(own: Product) -> None:
+    key, told = own.api_key, len(own.output)
+
+    own.kill("dynamodb")
+
+    until(lambda: "ready again" in own.output[told:], "everything is back")
+    assert "dynamodb was killed by SIGKILL" in own.output[told:]
+    assert "is lost" in own.output[told:]
+    own.until_ready()
+    assert _ingests(own, key) == 200
 
 
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells a process of its parent's end"
 )
 def test_a_killed_supervisor_takes_its_parts_along_and_keeps_the_state(own: Product) -> None:
-    own.start()
-    parts = own.parts()
+    parts, key = own.parts(), own.api_key
 
     own.stop(signal.SIGKILL)
     own.start()  # waits until the tables of the run before are saved
 
     assert not [name for name, part in parts.items() if _lives(part)]
-    assert _ingests(own, own.api_key) == 200
-    assert own.stop(signal.SIGHUP) == 0  # a closed terminal ends it too
-
-
-def test_a_killed_dynamodb_is_called_a_loss_and_everything_goes_on(own: Product) -> None:
-    own.start()
-    key = own.api_key
-
-    own.kill("dynamodb")
-
-    until(lambda: "ready again" in own.output, "everything is back")
-    assert "dynamodb was killed by SIGKILL" in own.output
-    assert "is lost" in own.output
-    own.until_ready()
+    assert own.api_key == key
     assert _ingests(own, key) == 200
+    assert own.stop(signal.SIGHUP) == 0
 
 
-def _ingests(product: Product, key: str) -> int:
+def _ingests(product: Product, key: str, **fields: str) -> int:
     return httpx.post(
         f"{product.url}/api/v1/ingest/raw",
         headers={"Authorization": f"Bearer {key}"},
-        json={"type": "tool_call", "toolName": "search"},
+        json={"type": "tool_call", "toolName": "search"} | fields,
         timeout=HANG_SECONDS,
     ).status_code
+
+
+def _head(product: Product) -> int:
+    """Return the last seq, once everything that was accepted is sealed."""
+    assert _ingests(product, product.api_key, sessionId="ses_head") == 200
+    with Client(product.url, product.api_key) as client:
+
+        def sealed() -> bool:
+            newest = client.replay(limit=1)
+            return bool(newest) and newest[0].session_id == "ses_head"
+
+        until(sealed, "all is sealed")
+        return client.replay(limit=1)[0].seq
 
 
 def _lives(process: psutil.Process) -> bool:

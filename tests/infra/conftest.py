@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.cdk import Cdk
 from support.functions import Functions
 from support.localstack import LocalStack
 from support.localstack import localstack as a_localstack
@@ -26,6 +27,13 @@ def localstack(request: pytest.FixtureRequest) -> Iterator[LocalStack]:
         if reporter:
             reporter.write_line(f"tests/infra on {server.which}")
         yield server
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(localstack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> LocalStack:
+    """The LocalStack, prepared for deployments."""
+    Cdk(localstack, "", tmp_path_factory.mktemp("bootstrap")).bootstrap()
+    return localstack
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,8 @@ APP = Path(__file__).parent / "throwaway"
 
 
 @pytest.fixture(scope="module")
-def cdk(localstack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Cdk:
-    app = Cdk(localstack, f"{PYTHON} app.py", tmp_path_factory.mktemp("cdk"), APP)
-    app.bootstrap()
-    return app
+def cdk(bootstrapped: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Cdk:
+    return Cdk(bootstrapped, f"{PYTHON} app.py", tmp_path_factory.mktemp("cdk"), APP)
 
 
 def test_a_stack_is_deployed_works_and_is_destroyed(
@@ -37,15 +36,24 @@ def test_a_stack_is_deployed_works_and_is_destroyed(
     db.put_item(TableName=table, Item={"pk": {"S": "one"}})
     until(lambda: 'SEEN "one"' in functions.logged(function), "the record arrives")
 
-    assert cdk.deploy()["Throwaway"] == outputs
+    assert cdk.synthesised().deploy()["Throwaway"] == outputs
     cdk.destroy()
     assert table not in db.list_tables()["TableNames"]
     with pytest.raises(functions.client.exceptions.ResourceNotFoundException):
         functions.configuration(function)
 
 
-def test_a_resource_that_localstack_does_not_know_fails_the_deployment(cdk: Cdk) -> None:
+def test_a_resource_that_localstack_does_not_know_fails_the_deployment(
+    localstack: LocalStack, cdk: Cdk
+) -> None:
     unknown = replace(cdk, context={"unknown": "1"})
     with pytest.raises(CdkError, match="AWS::Cognito::UserPool"):
         unknown.deploy("Unknown")
-    unknown.destroy()
+    client = localstack.client("cloudformation")
+    client.delete_stack(StackName="Unknown")
+    until(lambda: _status(client, "Unknown") == {"DELETE_COMPLETE"}, "the stack is gone")
+
+
+def _status(client: Any, name: str) -> set[str]:
+    stacks = client.describe_stacks()["Stacks"]
+    return {stack["StackStatus"] for stack in stacks if stack["StackName"] == name}

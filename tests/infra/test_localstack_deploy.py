@@ -69,13 +69,12 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def deployed(
-    localstack: LocalStack, tmp_path_factory: pytest.TempPathFactory
+    bootstrapped: LocalStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployed]:
     app = ".venv-infra/bin/python -m infra.app"
     context = {"profile": "localstack", "removal": "destroy", "batch_window_seconds": "0"}
-    cdk = Cdk(localstack, app, tmp_path_factory.mktemp("cdk"), ROOT, context)
-    cdk.bootstrap()
-    found = Deployed(localstack, cdk)
+    cdk = Cdk(bootstrapped, app, tmp_path_factory.mktemp("cdk"), ROOT, context)
+    found = Deployed(bootstrapped, cdk)
     for outputs in cdk.deploy().values():
         found.outputs |= outputs
     found.token, key = mint("acme", frozenset({Scope.INGEST, Scope.READ}), "test", 1)
@@ -84,7 +83,7 @@ def deployed(
     admin.keys.put(key)
     yield found
     cdk.destroy()
-    assert not localstack.client("dynamodb").list_tables()["TableNames"]
+    assert not bootstrapped.client("dynamodb").list_tables()["TableNames"]
 
 
 @pytest.fixture(scope="module")

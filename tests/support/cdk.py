@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,10 @@ class Cdk:
         )
         self._refuse_fallbacks()
         return json.loads(outputs.read_text()) if outputs.exists() else {}
+
+    def synthesised(self) -> "Cdk":
+        """Return the same with what was synthesised last, which takes no more synthesis."""
+        return replace(self, app=str(self._assembly))
 
     def destroy(self) -> None:
         """Remove the stacks that were synthesised last."""

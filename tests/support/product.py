@@ -71,8 +71,8 @@ class Product:
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
         self.launch()
-        until(lambda: self._over or "Ctrl-C" in self.output, "ready")
-        assert not self._over, self.output
+        until(lambda: not self.running or "Ctrl-C" in self.output, "ready")
+        assert self.running, self.output
         local = json.loads((self.home / "local.json").read_bytes())
         self.url, self.org, self.api_key = local["url"], local["org"], local["api_key"]
 
@@ -124,8 +124,9 @@ class Product:
             yield admin.wire()
 
     @property
-    def _over(self) -> bool:
-        return self.process.poll() is not None
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def _printed(self) -> Path:
