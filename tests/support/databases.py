@@ -1,7 +1,8 @@
 """Three empty tables on a real DynamoDB API, and the adapters over them."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from support.ministack import Server
@@ -17,6 +18,9 @@ from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.local.tables import create
 from tocsin.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 class Stores(NamedTuple):
@@ -42,9 +46,13 @@ class Database:
         """What the AWS SDK of another process needs to find it."""
         return self.server.env
 
+    @cached_property
+    def _client(self) -> "DynamoDBClient":
+        return self.server.client()
+
     def stores(self) -> tuple[Stores, StoreSettings]:
         """Make three empty tables."""
-        client = self.server.client()
+        client = self._client
         suffix = uuid4().hex[:8]
         settings = StoreSettings(
             journal_table=f"journal-{suffix}",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.ingestion import EVENT, World
@@ -245,7 +245,6 @@ moves = st.sampled_from([Move.GO_ON] * 6 + [Move.CRASH_BEFORE, Move.CRASH_AFTER]
 waits_ms = st.sampled_from([0, 1, 60_000, SETTLED_MS - 90_000, SETTLED_MS - 1, SETTLED_MS, 10**7])
 
 
-@settings(max_examples=300)
 @given(data=st.data())
 def test_whatever_happens_it_is_stored_once(data: st.DataObject) -> None:
     world = World()

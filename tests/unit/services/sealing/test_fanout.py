@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.events import batch
@@ -73,7 +73,6 @@ def _tails(count: int) -> list[str]:
 moves = st.sampled_from([Move.GO_ON] * 8 + [Move.CRASH_BEFORE, Move.CRASH_AFTER])
 
 
-@settings(max_examples=150)
 @given(data=st.data())
 def test_every_event_is_sealed_and_counted_exactly_once(data: st.DataObject) -> None:
     world = World()

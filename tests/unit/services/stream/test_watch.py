@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.broker import FakeBroker
@@ -559,7 +559,6 @@ readers = st.lists(
 )
 
 
-@settings(max_examples=150)
 @given(steps=steps, readers=readers, ring_events=st.integers(1, 12))
 def test_whatever_pubsub_does_everybody_gets_every_seq_once_in_order(
     steps: list[tuple[int, int, int, int]],
