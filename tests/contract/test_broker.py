@@ -186,7 +186,7 @@ async def test_an_interruption_is_told_and_the_subscription_recovers(on: Mortal)
 
 
 @can_be_killed
-async def test_it_is_told_whether_the_broker_answers(on: Mortal) -> None:
+async def test_a_broker_tells_whether_it_answers(on: Mortal) -> None:
     assert await on.feed.alive()
     on.kill()
     assert not await on.feed.alive()

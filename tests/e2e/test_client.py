@@ -59,7 +59,7 @@ def test_nothing_emitted_is_lost_or_doubled_whatever_is_killed(product: Product)
     assert found == {f"t{number}": 1 for number in range(count)}
 
 
-def test_the_same_from_asyncio(product: Product) -> None:
+def test_nothing_emitted_from_asyncio_is_lost_or_doubled(product: Product) -> None:
     async def run() -> int:
         async with AsyncClient(product.url, product.api_key, backoff=SOON) as client:
             loop = asyncio.get_running_loop()

@@ -70,7 +70,7 @@ async def read_until(url: str, product: Product, after: int, last: int) -> bytes
     return events
 
 
-async def test_both_say_the_same_of_what_is_accepted_through_one(product: Product) -> None:
+async def test_both_services_say_the_same_of_what_is_accepted_through_one(product: Product) -> None:
     with second_stream(product) as (second, _):
         producer = Producer(product, "agent-0", 100, Random(1))  # noqa: S311
         before, stop = head_of(product).seq, asyncio.Event()
@@ -89,7 +89,7 @@ async def test_both_say_the_same_of_what_is_accepted_through_one(product: Produc
         assert f"\nid: {before + 100}\n".encode() in one[:shorter]
 
 
-async def test_who_is_cut_at_one_goes_on_at_the_other(product: Product) -> None:
+async def test_a_client_that_is_cut_at_one_service_goes_on_at_the_other(product: Product) -> None:
     with second_stream(product) as (second, process):
         first = product.part_url("stream")
         producer = Producer(product, "agent-1", 50, Random(2))  # noqa: S311

@@ -38,7 +38,7 @@ def own(second: Product) -> Product:
     return second
 
 
-def test_it_says_where_it_is_and_what_to_try(product: Product) -> None:
+def test_up_says_where_it_is_and_what_to_try(product: Product) -> None:
     for needed in (
         product.url,
         product.api_key,

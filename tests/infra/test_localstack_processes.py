@@ -12,7 +12,7 @@ from support.localstack import LocalStack
 from support.processes import running
 
 
-def test_its_processes_and_files_are_gone_when_it_has_stopped(
+def test_localstack_s_processes_and_files_are_gone_when_it_has_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

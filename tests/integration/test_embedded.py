@@ -411,7 +411,9 @@ def in_front(stream: EventStream) -> ASGIApp:
 
 
 @pytest.mark.parametrize("app", [fastapi, mounted, in_front])
-async def test_it_lives_in_any_application(app: Callable[[EventStream], ASGIApp]) -> None:
+async def test_an_embedded_stream_lives_in_any_application(
+    app: Callable[[EventStream], ASGIApp],
+) -> None:
     async with stage(app=app) as on:
         seq = await on.emit()
         async with on.watching(SINCE_EVER) as watcher:

@@ -68,7 +68,7 @@ def split(stream: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(sent=SENT, cuts=CUTS)
-def test_it_reads_what_was_sent_however_it_is_split(
+def test_eventsource_reads_what_was_sent_however_it_is_split(
     read: Reader,
     sent: list[tuple[str | None, str | None, str | int | None, int | None]],
     cuts: list[int],
@@ -85,7 +85,7 @@ def test_it_reads_what_was_sent_however_it_is_split(
 
 
 @given(text=ANY, cuts=CUTS)
-def test_it_reads_every_dialect_whatever_an_event_holds(
+def test_eventsource_reads_every_dialect_whatever_an_event_holds(
     read: Reader, text: str, cuts: list[int]
 ) -> None:
     fields = {"agent_id": text, "tool_name": text, "request": {text: text}, "metadata": {"t": text}}
@@ -104,13 +104,13 @@ def test_it_reads_every_dialect_whatever_an_event_holds(
         assert tools == [text] * 3
 
 
-def test_it_reads_the_end_that_kavachos_documents(read: Reader) -> None:
+def test_eventsource_reads_the_end_that_kavachos_documents(read: Reader) -> None:
     (message,), _ = read([dialects.KAVACH.unauthorized or b""])
     assert message.event == "error"
     assert json.loads(message.data)["code"] == "UNAUTHORIZED"
 
 
-def test_it_reads_the_longest_line_that_tocsin_sends(read: Reader) -> None:
+def test_eventsource_reads_the_longest_line_that_tocsin_sends(read: Reader) -> None:
     (event,) = Tenant().add(metadata={"text": "é" * 120_000})
     stream = dialects.GOVRIX.encode(event)
     assert len(stream) > 230_000

@@ -105,7 +105,9 @@ def test_a_gzipped_body(post: Post, stores: Stores) -> None:
         (json.dumps({"events": [EVENT] * 1_000} | {"pad": " "}), {}, 200),
     ],
 )
-def test_statuses(post: Post, body: str, headers: dict[str, Any], status: int) -> None:
+def test_each_request_gets_its_status(
+    post: Post, body: str, headers: dict[str, Any], status: int
+) -> None:
     answered, content, _ = post(body, **headers)
     assert answered == status, content
     assert status == 200 or content["error"]

@@ -216,7 +216,7 @@ async def test_the_filters_and_cursors_of_streams(on: Product) -> None:
         f"{LIST}/sessions/{'x' * 257}",
     ],
 )
-async def test_what_is_not_understood_is_400(on: Product, path: str) -> None:
+async def test_a_list_that_is_not_understood_is_400(on: Product, path: str) -> None:
     response = await on.client.get(path, headers=on.key("acme"))
     assert response.status_code == 400
     assert response.json()["error"]
@@ -345,7 +345,7 @@ async def test_what_was_changed_before_is_500_and_later_breaks_the_answer_off(on
         assert len(whole.json()) == 100
 
 
-async def test_who_leaves_gives_the_place_back() -> None:
+async def test_a_client_that_leaves_its_list_gives_the_place_back() -> None:
     async with stage() as on:
         for _ in range(30):
             on.tenant.add(200, session_id="s", metadata={"text": "x" * 1_000})

@@ -183,7 +183,7 @@ async def test_every_route_filters_live_and_replay(
 @pytest.mark.parametrize(
     "query", ["types=nope", "types=", "action=x", "agent_id=", "server_id=a&server_id=b"]
 )
-async def test_what_is_not_understood_is_400(on: Stage, path: str, query: str) -> None:
+async def test_a_stream_that_is_not_understood_is_400(on: Stage, path: str, query: str) -> None:
     headers = KEY | {"Accept": "text/event-stream"}
     response = await on.client.get(f"{path}?{query}", headers=headers)
     assert response.status_code == 400

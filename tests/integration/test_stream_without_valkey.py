@@ -74,7 +74,7 @@ def test_a_valkey_that_is_not_there_at_the_start_is_used_once_it_is(
             assert watcher.until(last) == list(range(1, last + 1))
 
 
-def test_it_goes_on_by_polling_while_valkey_is_killed_and_restarted(
+def test_a_stream_goes_on_by_polling_while_valkey_is_killed_and_restarted(
     org: RealOrg, valkey: Valkey
 ) -> None:
     with stream_service(org, **RARELY) as service, watching(org, service) as watcher:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.tenant import Tenant
+from support.waiting import HANG_SECONDS
 from tocsin.asgi.pump import pump
 from tocsin.services.stream.backlog import Backlog
 from tocsin.services.stream.log import LiveLog
@@ -79,7 +80,7 @@ async def streaming(server: Server) -> AsyncIterator[tuple[Stage, Subscriber, as
     subscriber, serving = stage.stream(server)
     try:
         await _turns(lambda: bool(stage.log.waiting))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             yield stage, subscriber, serving
     finally:
         serving.cancel()

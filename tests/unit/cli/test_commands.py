@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
+from support.waiting import HANG_SECONDS
 from tocsin import __version__
 
 TOCSIN = [sys.executable, "-m", "tocsin.cli"]
@@ -49,7 +50,7 @@ def run(
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert "Traceback" not in done.stderr
@@ -234,7 +235,7 @@ def test_a_pipe_is_sent_as_it_comes(env: dict[str, str], tocsin: FakeTocsin) -> 
         sender.stdin.write(lines(CALL).encode())
         sender.stdin.flush()
         tocsin.wait_until(lambda count=number: len(tocsin.ledger) == count)  # type: ignore[misc]
-    out, _ = sender.communicate(timeout=60)
+    out, _ = sender.communicate(timeout=HANG_SECONDS)
     assert (sender.returncode, out) == (0, b"3 ingested, 1,000 left this month\n")
 
 
@@ -312,7 +313,7 @@ def test_a_terminal_sees_progress(env: dict[str, str], tocsin: FakeTocsin, tmp_p
         except OSError:  # the other end is closed
             break
     os.close(ours)
-    assert sender.wait(60) == 0
+    assert sender.wait(HANG_SECONDS) == 0
     assert b"events stored" in seen
     assert len(tocsin.ledger) == 2_500
 
@@ -333,7 +334,7 @@ class Tail:
 
     def interrupt(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGINT)
-        _, err = self.process.communicate(timeout=60)
+        _, err = self.process.communicate(timeout=HANG_SECONDS)
         return self.process.returncode, err
 
 
@@ -464,7 +465,7 @@ def test_a_reader_that_leaves_ends_tail(
     tail.line()
     tail.process.stdout.close()
     assert tail.process.stderr.read() == ""
-    assert tail.process.wait(60) == 0
+    assert tail.process.wait(HANG_SECONDS) == 0
 
 
 def test_tail_with_a_wrong_key(env: dict[str, str]) -> None:

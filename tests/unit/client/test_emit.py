@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, Fault, fake_tocsin
+from support.waiting import HANG_SECONDS
 from tocsin.client import ApiError, AsyncClient, Backoff, Client, Rejected, _queue
 
 SOON = Backoff(first_seconds=0.01, max_seconds=0.05)
@@ -328,7 +329,7 @@ def run(tocsin: FakeTocsin, program: str) -> str:
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, tocsin.url, API_KEY],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

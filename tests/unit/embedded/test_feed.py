@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
+from support.waiting import HANG_SECONDS
 from tocsin.embedded._feed import MAX_WAITING, LocalFeed
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +18,7 @@ def anyio_backend() -> str:
 
 async def test_who_is_too_far_behind_is_told_to_look_at_the_ledger() -> None:
     feed = LocalFeed()
-    async with asyncio.timeout(20), aclosing(feed.messages("acme")) as messages:
+    async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         assert await anext(messages) is None
         for n in range(MAX_WAITING + 5):
             feed.publish("acme", b"%d" % n)

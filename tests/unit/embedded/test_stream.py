@@ -15,6 +15,7 @@ import pytest
 from starlette.requests import Request
 
 from fakes.stores import FakeClock
+from support.waiting import HANG_SECONDS
 from tocsin.domain.errors import Forbidden, IntegrityError, Invalid, TooLarge
 from tocsin.embedded import EventStream, SqliteLog, StreamEvent
 
@@ -39,7 +40,7 @@ def anyio_backend() -> str:
 async def opened(db: Any = ":memory:", **options: Any) -> AsyncIterator[EventStream]:
     stream = EventStream(db, **{"require_auth": False, **options})
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_SECONDS):
             yield stream
     finally:
         await stream.aclose()

@@ -11,6 +11,7 @@ from threading import Event
 
 import pytest
 
+from support.waiting import HANG_SECONDS
 from tocsin.domain.errors import Busy, TooLarge
 from tocsin.embedded._events import Emission, StreamEvent
 from tocsin.embedded._writer import MAX_WAITING, Writer
@@ -33,7 +34,7 @@ class Store:
 
     def __call__(self, emissions: Sequence[Emission]) -> Sequence[StreamEvent]:
         self.calls.append([emission.fields["n"] for emission in emissions])
-        assert self.open.wait(20)
+        assert self.open.wait(HANG_SECONDS)
         if any(emission.fields.get("large") for emission in emissions):
             raise TooLarge("one is too large")
         if any(emission.fields.get("full") for emission in emissions):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.waiting import HANG_SECONDS
 from tocsin.local.child import Backoff, Child, Exit
 from tocsin.local.parts import Part
 
@@ -18,7 +19,7 @@ def child(tmp_path: Path, code: str, stop_seconds: float = 10) -> Child:
 
 async def output(tmp_path: Path, text: str) -> None:
     """Wait until the process has printed ``text``."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while True:
             log = tmp_path / "part.log"
             if log.exists() and text in log.read_text():

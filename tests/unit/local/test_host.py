@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from support.waiting import HANG_SECONDS
 from tocsin.local.environment import MAX_PAYLOAD_BYTES, Function
 from tocsin.local.host import application
 
@@ -29,7 +30,7 @@ def broken(event: Any, context: Any) -> Any:
 
 
 def hanging(event: Any, context: Any) -> Any:
-    RELEASED.wait(30)
+    RELEASED.wait(HANG_SECONDS)
 
 
 HANDLERS = {
@@ -150,14 +151,14 @@ def test_one_invocation_runs_at_a_time() -> None:
     with TestClient(application(functions, discard)) as client:
 
         def call(name: str) -> None:
-            together.wait(10)
+            together.wait(HANG_SECONDS)
             for _ in range(20):
                 invoke(client, name)
 
         threads = [threading.Thread(target=call, args=(name,)) for name in functions]
         for thread in threads:
             thread.start()
-        together.wait(10)
+        together.wait(HANG_SECONDS)
         for thread in threads:
             thread.join()
 

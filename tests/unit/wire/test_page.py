@@ -9,7 +9,7 @@ def test_govrix_documented_defaults() -> None:
     assert parse([]) == Page(limit=50, offset=0)
 
 
-def test_everything_that_can_be_asked_for() -> None:
+def test_a_page_of_everything_that_can_be_asked_for() -> None:
     query = {
         "limit": "1000",
         "offset": "7",
@@ -39,7 +39,7 @@ def test_everything_that_can_be_asked_for() -> None:
     + [[("action", "maybe")], [("agent_id", "")], [("session_id", "x" * 257)]],
     ids=str,
 )
-def test_what_is_not_understood_is_refused(query: list[tuple[str, str]]) -> None:
+def test_a_page_that_is_not_understood_is_refused(query: list[tuple[str, str]]) -> None:
     with pytest.raises(Malformed, match=query[0][0]):
         parse(query)
 

@@ -127,11 +127,11 @@ class TestGzip:
             world.post(gzip.compress(b" " * 100_000_000), content_encoding="gzip")
 
     @pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}" * 500, mtime=0)[:-20], b""])
-    def test_what_is_not_gzip(self, world: World, body: bytes) -> None:
+    def test_a_body_that_is_not_gzip_is_refused(self, world: World, body: bytes) -> None:
         with pytest.raises(Malformed, match="gzip"):
             world.post(body, content_encoding="gzip")
 
-    def test_other_encodings(self, world: World) -> None:
+    def test_other_encodings_are_refused(self, world: World) -> None:
         with pytest.raises(UnsupportedMedia, match="br"):
             world.post(EVENT, content_encoding="br")
 

@@ -246,7 +246,7 @@ waits_ms = st.sampled_from([0, 1, 60_000, SETTLED_MS - 90_000, SETTLED_MS - 1, S
 
 
 @given(data=st.data())
-def test_whatever_happens_it_is_stored_once(data: st.DataObject) -> None:
+def test_a_request_is_stored_once_whatever_happens(data: st.DataObject) -> None:
     world = World()
     world.journal = Late(world)
     crashes, answers = 0, dict[str, set[bytes]]()

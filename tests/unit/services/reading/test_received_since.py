@@ -33,7 +33,7 @@ def test_what_was_received_before_is_left_out_to_the_millisecond() -> None:
     assert seqs(tenant, start + 300_000) == []
 
 
-def test_who_wants_few_reads_few() -> None:
+def test_a_few_events_are_found_without_reading_the_rest() -> None:
     tenant = Tenant()
     first, *_ = tenant.add(1)
     tenant.add(1_000)
@@ -42,7 +42,7 @@ def test_who_wants_few_reads_few() -> None:
     assert [event.seq for event in islice(found, 3)] == [1_001, 1_000, 999]
 
 
-def test_what_is_not_kept_any_more_ends_it() -> None:
+def test_the_events_end_where_they_are_not_kept_any_more() -> None:
     tenant = Tenant()
     old = tenant.add(5, 5)
     for event in old:

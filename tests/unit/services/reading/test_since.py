@@ -47,7 +47,7 @@ def test_a_time_leads_to_the_first_event_received_then_or_later(
     assert reading.seq_before(ledger, "acme", START_MS + since) == expected
 
 
-def test_it_tells_milliseconds_apart() -> None:
+def test_since_tells_milliseconds_apart() -> None:
     ledger, _ = sealed([(0, 500), (1, 500), (2, 501)])
     found = [reading.seq_before(ledger, "acme", START_MS + at_ms) for at_ms in range(4)]
     assert found == [0, 2, 4, 6]

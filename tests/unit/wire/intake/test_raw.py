@@ -48,7 +48,7 @@ def test_igris_batch() -> None:
     assert len(parsed.events) == 2 and parsed.rejected == []
 
 
-def test_both_spellings_are_one_field() -> None:
+def test_camel_case_and_snake_case_are_one_field() -> None:
     camel = one({"type": "custom", "toolName": "t", "sessionId": "s", "costUsd": 0.5})
     snake = one({"type": "custom", "tool_name": "t", "session_id": "s", "cost_usd": 0.5})
     assert camel == snake
@@ -142,7 +142,7 @@ class TestTypes:
         assert refused({"type": kind}) == [("toolName", "Required")]
 
     @pytest.mark.parametrize("kind", ["agent.created", "cost.recorded", "audit", "acme.deploy"])
-    def test_others_do_not(self, kind: str) -> None:
+    def test_other_types_need_no_tool_name(self, kind: str) -> None:
         assert one({"type": kind}) == {"type": kind}
 
     @pytest.mark.parametrize("kind", ["", "frobnicate", "a b.c", "x.y\n", ".x", "é.x"])
