@@ -13,14 +13,14 @@ from support.product import Product
 from support.samples import Visitor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def allowed_origin() -> Iterator[str]:
     """The site of empty pages whose scripts may call the product."""
     with served(blank_page) as port:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # idle, it would go on to take a tenth of a core
 def product(tmp_path_factory: pytest.TempPathFactory, allowed_origin: str) -> Iterator[Product]:
     """``tocsin up``, started once. Tests that use it carry ``xdist_group("product")``."""
     home = tmp_path_factory.mktemp("product") / "home"
