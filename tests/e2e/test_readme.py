@@ -15,9 +15,10 @@ import httpx
 import pytest
 from playwright.async_api import Browser
 
-from support.product import Product, until
+from support.product import Product
 from support.programs import Program
 from support.readme import Command, commands, languages, programs
+from support.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("product"), pytest.mark.timeout(300)]
 
