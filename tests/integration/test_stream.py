@@ -451,7 +451,7 @@ async def test_sigterm_ends_the_streams_and_the_process_and_spreads_who_comes_ba
         )
     assert process.stderr
     log = b""
-    while b"startup complete" not in log:
+    while b"Uvicorn running" not in log:  # before it, nobody listens
         line = await process.stderr.readline()
         assert line, log.decode()
         log += line
