@@ -61,7 +61,7 @@ def main() -> None:
             "seal to the send: on the DynamoDB adapter, with a boto3 client that all but sends.",
             "fan-out handler: from the stream's event, over fakes: unpack, check, seal, encode for",
             "  the channel.",
-            "verify: services.replay.verify over a ledger of four seals, its batches unpacked;",
+            "verify: verification.verify over a ledger of four seals, its batches unpacked;",
             "verify from items: the same from journal items as DynamoDB returns them.",
         ),
     )

@@ -5,13 +5,13 @@ for verifying, but not for DynamoDB.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.stream.events import ORG
 from tocsin.domain.batch import Batch, UnreadableBatch, pack, unpack
 from tocsin.domain.keys import ApiKey
-from tocsin.domain.segment import Head, Segment
+from tocsin.domain.segment import Head, Markers, Segment
 
 __all__ = ["Journal", "Keys", "Ledger"]
 
@@ -31,7 +31,21 @@ class Ledger:
         """Return nothing: no event's id is a cursor here."""
         return {}
 
-    def commit(self, segment: Segment, previous: Head) -> None:
+    def markers(self, org: str, batch_ids: Any) -> Markers:
+        """Nothing is sealed here."""
+        raise NotImplementedError
+
+    def all_markers(self, org: str) -> Iterator[tuple[str, int]]:
+        """Nobody verifies here."""
+        raise NotImplementedError
+
+    def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
+        """Nobody verifies here."""
+        raise NotImplementedError
+
+    def commit(
+        self, segment: Segment, previous: Head, counts: Mapping[int, int] | None = None
+    ) -> None:
         """Nothing is sealed here."""
         raise NotImplementedError
 

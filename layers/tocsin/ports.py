@@ -4,7 +4,7 @@ All but :class:`Feed` are synchronous; the stream service calls them in threads.
 raises :class:`~tocsin.domain.errors.Busy` when the store throttles or does not answer.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from tocsin.domain.batch import Batch, UnreadableBatch
@@ -13,7 +13,7 @@ from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.projection import Change, Projected
 from tocsin.domain.receipt import Receipt
-from tocsin.domain.segment import Head, Segment
+from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.set_aside import SetAsideItem
 
 __all__ = [
@@ -87,11 +87,21 @@ class Ledger(Protocol):
     def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
         """Return the first seq of those batches that are sealed, strongly consistent."""
 
-    def commit(self, segment: Segment, previous: Head) -> None:
+    def markers(self, org: str, batch_ids: Iterable[str]) -> Markers:
+        """Return the markers of those batches that are sealed, strongly consistent."""
+
+    def commit(
+        self, segment: Segment, previous: Head, counts: Mapping[int, int] | None = None
+    ) -> None:
         """Append a segment with its batches' markers, and a time mark when its minute is new.
 
+        ``counts`` are :attr:`Markers.counts` of the segment's batches as they were read. Markers
+        may become visible after the segment that they belong to, so that who reads in between
+        would seal a batch again.
+
         Raises:
-            HeadMoved: a segment with this first seq exists; nothing was written.
+            HeadMoved: a segment with this first seq exists, or markers were added since they were
+                read; nothing was written.
         """
 
     def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
@@ -106,6 +116,12 @@ class Ledger(Protocol):
         Beyond the head it is the last one. Strongly consistent. Fewer than ``limit`` are returned
         only at the beginning of the ledger.
         """
+
+    def all_markers(self, org: str) -> Iterator[tuple[str, int]]:
+        """Yield the batch id and the first seq of every marker, page by page."""
+
+    def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
+        """Yield every marked minute and the first seq sealed in it, ascending, page by page."""
 
     def first_sealed(self, org: str, minute: int) -> int | None:
         """Return the first seq sealed in a minute (of Unix time) or after it; None: none yet.

@@ -16,7 +16,7 @@ from mcp.client.stdio import stdio_client
 
 from support.product import Product
 from support.waiting import HANG_SECONDS, until
-from tocsin.services.reading import replay
+from tocsin.services.reading import replay, verification
 
 pytestmark = pytest.mark.xdist_group("product")
 
@@ -164,7 +164,7 @@ def session(product: Product, id: str) -> Mapping[str, int | str]:
 def check_hashes(product: Product, events: list[dict[str, Any]]) -> None:
     """The ledger verifies, and says of every event what the stream said."""
     with product.tables() as admin:
-        last_seq = replay.verify(admin.ledger, admin.journal, product.org).last_seq
+        last_seq = verification.verify(admin.ledger, admin.journal, product.org).last_seq
         assert last_seq >= events[-1]["seq"]
         stored = replay.read(admin.ledger, admin.journal, product.org, 0, limit=last_seq)
     hashes = {event.seq: event.hash.hex() for event in stored}

@@ -1,18 +1,19 @@
 """The stores in memory."""
 
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import HeadMoved
+from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.projection import Change, Projected
 from tocsin.domain.receipt import Receipt
-from tocsin.domain.segment import Head, Segment
+from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.set_aside import SetAsideItem
 
 
@@ -75,9 +76,29 @@ class FakeLedger:
         }
         return {batch_id: sealed[batch_id] for batch_id in batch_ids if batch_id in sealed}
 
-    def commit(self, segment: Segment, previous: Head) -> None:
+    def markers(self, org: str, batch_ids: Iterable[str]) -> Markers:
+        wanted = list(batch_ids)
+        seconds = {batch_time_ms(batch_id) // 1000 for batch_id in wanted}
+        counts = Counter(batch_time_ms(batch_id) // 1000 for batch_id, _ in self.all_markers(org))
+        counts = Counter({second: counts[second] for second in seconds & counts.keys()})
+        return Markers(self.first_seqs(org, wanted), counts)
+
+    def all_markers(self, org: str) -> Iterator[tuple[str, int]]:
+        for segment in self.by_org[org].values():
+            yield from segment.first_seqs.items()
+
+    def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
+        return iter(sorted(self.minutes[org].items()))
+
+    def commit(
+        self, segment: Segment, previous: Head, counts: Mapping[int, int] | None = None
+    ) -> None:
         if segment.first_seq in self.by_org[segment.org]:
             raise HeadMoved(f"seq {segment.first_seq} is taken")
+        now = self.markers(segment.org, segment.first_seqs).counts
+        seconds = {batch_time_ms(batch_id) // 1000 for batch_id in segment.first_seqs}
+        if counts is not None and any(now.get(s, 0) != counts.get(s, 0) for s in seconds):
+            raise HeadMoved("a marker was added")
         self.by_org[segment.org][segment.first_seq] = segment
         minute = segment.sealed_at_ms // 60_000
         if minute > previous.sealed_at_ms // 60_000:

@@ -22,7 +22,7 @@ from tocsin.bootstrap.admin import Admin, wire
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
 from tocsin.local.addresses import LOOPBACK, reserve
-from tocsin.services.reading import replay
+from tocsin.services.reading import verification
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,7 +167,7 @@ def test_what_is_posted_is_watched(deployed: Deployed, stream_url: str) -> None:
         seen = [next(told), next(told)]
     assert [event["seq"] for event in seen] == [1, 2]
     admin = deployed.admin
-    assert replay.verify(admin.ledger, admin.journal, "acme").hash.hex() == seen[-1]["hash"]
+    assert verification.verify(admin.ledger, admin.journal, "acme").hash.hex() == seen[-1]["hash"]
 
 
 def test_refusals_come_through_the_gateway(deployed: Deployed) -> None:

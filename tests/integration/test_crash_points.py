@@ -19,7 +19,7 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
-from tocsin.services.reading import replay
+from tocsin.services.reading import replay, verification
 from tocsin.services.sealing.fanout import Fanout
 from tocsin.services.sealing.project import Projector
 from tocsin.settings import StoreSettings
@@ -79,7 +79,7 @@ def redeliver(on: Stores) -> None:
 def check(on: Stores) -> None:
     """Every event is in the ledger once, verified, and counted once."""
     total = sum(each.count for each in BATCHES)
-    assert replay.verify(on.ledger, on.journal, "acme").last_seq == total
+    assert verification.verify(on.ledger, on.journal, "acme").last_seq == total
     events = replay.read(on.ledger, on.journal, "acme", 0, limit=total, max_bytes=2**31)
     assert sorted(event.entry for event in events) == sorted(
         entry for each in BATCHES for entry in each.entries

@@ -7,7 +7,7 @@ from typing import Any
 from tocsin.domain import canonical
 from tocsin.domain.segment import SealedEvent
 
-__all__ = ["Change", "Projected", "changes"]
+__all__ = ["Change", "Changes", "Projected", "changes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,35 @@ class Change:
             totals["cost_nano_usd"] = totals.get("cost_nano_usd", 0) + round(cost * 1e9)
 
 
-def changes(events: Iterable[SealedEvent]) -> list[Change]:
-    """Return what consecutive events of one org change: one change per projected item."""
-    items: dict[tuple[str, str], Change] = {}
-    for sealed in events:
+class Changes:
+    """What consecutive events of one org change, one entry per projected item."""
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[str, str], Change] = {}
+
+    def add(self, sealed: SealedEvent) -> None:
+        """Add what an event changes; events come in the order of their seqs."""
         event = canonical.parse(sealed.entry)
         targets = [("session", event["session_id"]), ("usage", event["received_at"][:7])]
         if agent := event.get("agent_id"):
             targets.append(("agent", agent))
         for target in targets:
-            if target not in items:
-                items[target] = Change(*target, sealed.seq, event["timestamp"])
-            items[target]._add(sealed.seq, event)
-    return list(items.values())
+            if target not in self._items:
+                self._items[target] = Change(*target, sealed.seq, event["timestamp"])
+            self._items[target]._add(sealed.seq, event)
+
+    def items(self) -> list[Change]:
+        """Return the changes, in the order of their first seqs."""
+        return list(self._items.values())
+
+    def find(self, kind: str, id: str) -> Change | None:
+        """Return what changes in one item."""
+        return self._items.get((kind, id))
+
+
+def changes(events: Iterable[SealedEvent]) -> list[Change]:
+    """Return what consecutive events of one org change, one entry per projected item."""
+    found = Changes()
+    for sealed in events:
+        found.add(sealed)
+    return found.items()

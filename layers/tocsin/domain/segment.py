@@ -1,6 +1,6 @@
 """The ledger: segments, each chained to the one before, and the events they put in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from tocsin.domain.limits import MAX_EVENTS_PER_SEGMENT, MAX_SECONDS_PER_SEGMENT
 
 __all__ = [
     "Head",
+    "Markers",
     "Reference",
     "SealedEvent",
     "Segment",
@@ -82,6 +83,18 @@ class Segment:
             seqs[reference.batch_id] = seq
             seq += reference.count
         return seqs
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """Which batches are sealed, by id: their first seqs.
+
+    ``counts`` are how many markers the org has in each second (of Unix time) that the batches asked
+    for were received in, where there are any: they tell whether one was added since.
+    """
+
+    first_seqs: Mapping[str, int]
+    counts: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)

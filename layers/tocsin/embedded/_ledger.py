@@ -2,14 +2,14 @@
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, override
 
 import orjson
 
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved
-from tocsin.domain.segment import Head, Reference, Segment
+from tocsin.domain.segment import Head, Markers, Reference, Segment
 from tocsin.embedded._database import Database
 from tocsin.ports import Ledger
 
@@ -43,19 +43,37 @@ class SqliteLedger(Ledger):
         return dict(rows)
 
     @override
-    def commit(self, segment: Segment, previous: Head) -> None:
+    def markers(self, org: str, batch_ids: Iterable[str]) -> Markers:
+        return Markers(self.first_seqs(org, batch_ids), {})
+
+    @override
+    def all_markers(self, org: str) -> Iterator[tuple[str, int]]:
+        rows = self._db.query("SELECT batch_id, first_seq FROM tocsin_marker WHERE org = ?", org)
+        return iter(rows)
+
+    @override
+    def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
+        rows = self._db.query(
+            "SELECT minute, first_seq FROM tocsin_minute WHERE org = ? ORDER BY minute", org
+        )
+        return iter(rows)
+
+    @override
+    def commit(
+        self, segment: Segment, previous: Head, counts: Mapping[int, int] | None = None
+    ) -> None:
         org, first_seqs = segment.org, segment.first_seqs
         minute = segment.sealed_at_ms // 60_000
         with self._db.transaction():
-            try:
-                self._db.insert("tocsin_segment", [_row(segment)])
-            except sqlite3.IntegrityError as error:
-                raise HeadMoved(f"{org}: seq {segment.first_seq} is taken") from error
             markers = [
                 (org, each.batch_id, first_seqs[each.batch_id], each.count)
                 for each in segment.references
             ]
-            self._db.insert("tocsin_marker", markers)
+            try:
+                self._db.insert("tocsin_segment", [_row(segment)])
+                self._db.insert("tocsin_marker", markers)
+            except sqlite3.IntegrityError as error:
+                raise HeadMoved(f"{org}: seq {segment.first_seq} is taken") from error
             if minute > previous.sealed_at_ms // 60_000:
                 self._db.insert("tocsin_minute", [(org, minute, segment.first_seq)])
 

@@ -20,7 +20,7 @@ from tocsin.embedded._log import Log, SqliteLog
 from tocsin.embedded._replay import newest, since_ms, types_named
 from tocsin.embedded._tokens import Tokens, ValidateToken
 from tocsin.embedded._writer import Emitted, Writer
-from tocsin.services.reading import replay as replaying
+from tocsin.services.reading import verification
 from tocsin.services.stream.watch import Watch
 from tocsin.wire import kavach
 from tocsin.wire.dialects import KAVACH
@@ -165,14 +165,14 @@ class EventStream:
             asked = types_named(types) & (kavach.TYPES if asked is None else asked)
         return await asyncio.to_thread(newest, self._parts, self._log.org, since_ms(since), asked)
 
-    async def verify(self) -> replaying.Verified:
+    async def verify(self) -> verification.Verified:
         """Check the whole log from its beginning, and return its last seq and hash.
 
         Raises:
             IntegrityError: names the first seq that is not what was sealed.
         """
         parts, org = self._parts, self._log.org
-        check = partial(replaying.verify, expired_before_ms=parts.expired_before_ms())
+        check = partial(verification.verify, expired_before_ms=parts.expired_before_ms())
         return await asyncio.to_thread(check, parts.ledger, parts.journal, org)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from support.chaos.subscriber import Subscriber, digest
 from support.chaos.views import View
 from support.product import Product
 from tocsin.domain.segment import Head, SealedEvent
-from tocsin.services.reading import replay
+from tocsin.services.reading import replay, verification
 from tocsin.wire import sse
 
 __all__ = ["Difference", "Expected", "compare", "events_of", "head_of", "unaccounted"]
@@ -24,7 +24,7 @@ def events_of(product: Product) -> list[SealedEvent]:
     """
     events: list[SealedEvent] = []
     with product.tables() as stores:
-        verified = replay.verify(stores.ledger, stores.journal, product.org)
+        verified = verification.verify(stores.ledger, stores.journal, product.org)
         while len(events) < verified.last_seq:
             events += replay.read(stores.ledger, stores.journal, product.org, len(events))
     if events and events[-1].hash != verified.hash:

@@ -14,13 +14,13 @@ from botocore.exceptions import (
 from botocore.session import get_session
 
 from tocsin import __version__
-from tocsin.domain.errors import Busy, OutcomeUnknown
+from tocsin.domain.errors import Busy, IntegrityError, OutcomeUnknown
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
 
-__all__ = ["batch_get", "calls", "cancellations", "client", "condition_failed", "query"]
+__all__ = ["batch_get", "calls", "cancellations", "client", "condition_failed", "query", "whole"]
 
 _MAX_ROUNDS = 10
 
@@ -70,6 +70,15 @@ def calls() -> Iterator[None]:
         raise Busy("the store is out of reach: send the same again a little later") from error
     except BotoCoreError as error:
         raise OutcomeUnknown("the store did not answer: send the same again") from error
+
+
+@contextmanager
+def whole(org: str, what: str, seq: int = 1) -> Iterator[None]:
+    """Turn what reading a stored item's attributes raises into IntegrityError, at ``seq``."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(org, seq, f"{what} is malformed: {error!r}") from error
 
 
 def condition_failed(error: ClientError) -> bool:

@@ -7,16 +7,18 @@
 | ``minute#<org>`` | minute | the first seq sealed in it |
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, override
 
 from botocore.exceptions import ClientError
 
-from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query
+from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query, whole
 from tocsin.domain import ids
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved
-from tocsin.domain.segment import Head, Reference, Segment
+from tocsin.domain.segment import Head, Markers, Reference, Segment
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,17 +57,37 @@ class DynamoLedger(Ledger):
 
     @override
     def first_seqs(self, org: str, batch_ids: Iterable[str]) -> Mapping[str, int]:
+        return self.markers(org, batch_ids).first_seqs
+
+    @override
+    def markers(self, org: str, batch_ids: Iterable[str]) -> Markers:
         wanted = set(batch_ids)
         keys = [
             {"pk": {"S": f"marker#{org}"}, "sk": {"N": str(second)}}
             for second in sorted({_second(batch_id) for batch_id in wanted})
         ]
-        items = batch_get(self._client, self._table, keys, _BATCH_GET_KEYS)
-        markers = (_read_marker(marker) for item in items for marker in item["batches"]["BS"])
-        return {batch_id: first_seq for batch_id, first_seq in markers if batch_id in wanted}
+        first_seqs: dict[str, int] = {}
+        counts: dict[int, int] = {}
+        for item in batch_get(self._client, self._table, keys, _BATCH_GET_KEYS):
+            found = _read_markers(org, item)
+            counts[int(item["sk"]["N"])] = len(found)
+            first_seqs.update(each for each in found if each[0] in wanted)
+        return Markers(first_seqs, counts)
 
     @override
-    def commit(self, segment: Segment, previous: Head) -> None:
+    def all_markers(self, org: str) -> Iterator[tuple[str, int]]:
+        for item in self._partition(f"marker#{org}"):
+            yield from _read_markers(org, item)
+
+    @override
+    def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
+        for item in self._partition(f"minute#{org}"):
+            yield int(item["sk"]["N"]), _read_mark(org, item)
+
+    @override
+    def commit(
+        self, segment: Segment, previous: Head, counts: Mapping[int, int] | None = None
+    ) -> None:
         items: list[Any] = [
             {
                 "Put": {
@@ -80,7 +102,7 @@ class DynamoLedger(Ledger):
                         "TableName": self._table,
                         "Key": {"pk": {"S": f"marker#{segment.org}"}, "sk": {"N": str(second)}},
                         "UpdateExpression": "ADD batches :markers",
-                        "ExpressionAttributeValues": {":markers": {"BS": markers}},
+                        **_unless_added(markers, None if counts is None else counts.get(second, 0)),
                     }
                 }
                 for second, markers in _markers(segment).items()
@@ -134,7 +156,16 @@ class DynamoLedger(Ledger):
             },
             ConsistentRead=True,
         )
-        return next((int(mark["first_seq"]["N"]) for mark in marks), None)
+        return next((_read_mark(org, mark) for mark in marks), None)
+
+    def _partition(self, pk: str) -> Iterator[dict[str, Any]]:
+        return query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ConsistentRead=True,
+        )
 
     def _segments(
         self,
@@ -173,21 +204,41 @@ def _item(segment: Segment) -> dict[str, Any]:
 
 
 def _segment(org: str, item: Mapping[str, Any]) -> Segment:
-    references, leaves = item["references"]["B"], item["leaves"]["B"]
-    return Segment(
-        org=org,
-        first_seq=int(item["sk"]["N"]),
-        references=tuple(
-            Reference(
-                ids.from_bytes(references[at : at + _ULID_BYTES]),
-                int.from_bytes(references[at + _ULID_BYTES : at + _REFERENCE_BYTES]),
-            )
-            for at in range(0, len(references), _REFERENCE_BYTES)
-        ),
-        leaves=tuple(leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)),
-        hash_before=item["hash_before"]["B"],
-        hash_after=item["hash_after"]["B"],
-        sealed_at_ms=int(item["sealed_at"]["N"]),
+    """Return a segment's item.
+
+    Raises:
+        IntegrityError: it is not one that :func:`_item` makes.
+    """
+    first_seq = math.floor(Decimal(item["sk"]["N"]))
+    with whole(org, "the segment", first_seq):
+        references, leaves = item["references"]["B"], item["leaves"]["B"]
+        segment = Segment(
+            org=org,
+            first_seq=int(item["sk"]["N"]),
+            references=tuple(
+                Reference(
+                    ids.from_bytes(references[at : at + _ULID_BYTES]),
+                    int.from_bytes(references[at + _ULID_BYTES : at + _REFERENCE_BYTES]),
+                )
+                for at in range(0, len(references), _REFERENCE_BYTES)
+            ),
+            leaves=tuple(leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)),
+            hash_before=item["hash_before"]["B"],
+            hash_after=item["hash_after"]["B"],
+            sealed_at_ms=int(item["sealed_at"]["N"]),
+        )
+        if not _is_possible(segment) or len(references) % _REFERENCE_BYTES:
+            raise ValueError("a length, an id, a count or a time is none")
+    return segment
+
+
+def _is_possible(segment: Segment) -> bool:
+    hashes = (*segment.leaves, segment.hash_before, segment.hash_after)
+    return (
+        segment.count > 0
+        and all(len(each) == HASH_BYTES for each in hashes)
+        and all(ids.is_batch_id(each.batch_id) and each.count for each in segment.references)
+        and segment.sealed_at_ms >= 0
     )
 
 
@@ -203,6 +254,26 @@ def _markers(segment: Segment) -> dict[int, list[bytes]]:
     return markers
 
 
-def _read_marker(marker: bytes) -> tuple[str, int]:
-    batch_id = ids.from_bytes(marker[:_ULID_BYTES])
-    return batch_id, int.from_bytes(marker[_ULID_BYTES:])
+def _unless_added(markers: list[bytes], count: int | None) -> dict[str, Any]:
+    """Return what an update adds, and that it does so only to ``count`` markers; None: to any."""
+    values: dict[str, Any] = {":markers": {"BS": markers}}
+    if count is None:
+        return {"ExpressionAttributeValues": values}
+    if count == 0:
+        condition = "attribute_not_exists(batches)"
+    else:
+        condition, values = "size(batches) = :count", values | {":count": {"N": str(count)}}
+    return {"ConditionExpression": condition, "ExpressionAttributeValues": values}
+
+
+def _read_markers(org: str, item: Mapping[str, Any]) -> list[tuple[str, int]]:
+    with whole(org, "an item of markers"):
+        return [
+            (ids.from_bytes(marker[:_ULID_BYTES]), int.from_bytes(marker[_ULID_BYTES:]))
+            for marker in item["batches"]["BS"]
+        ]
+
+
+def _read_mark(org: str, item: Mapping[str, Any]) -> int:
+    with whole(org, "a minute's mark"):
+        return int(item["first_seq"]["N"])

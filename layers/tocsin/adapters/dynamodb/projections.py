@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import override
 
+from tocsin.adapters.dynamodb._calls import whole
 from tocsin.adapters.dynamodb._state import StateTable
 from tocsin.domain.projection import Change, Projected
 from tocsin.ports import Projections
 
 __all__ = ["DynamoProjections"]
+
+_NEEDED = {"through_seq", "first_seq", "first_timestamp", "last_seq", "last_timestamp"}
 
 
 class DynamoProjections(StateTable, Projections):
@@ -18,7 +21,8 @@ class DynamoProjections(StateTable, Projections):
         item = self._get("projected", org)
         if item is None:
             return Projected()
-        return Projected(int(item["through_seq"]["N"]), int(item["until_seq"]["N"]))
+        with whole(org, "the projections' cursor"):
+            return Projected(int(item["through_seq"]["N"]), int(item["until_seq"]["N"]))
 
     @override
     def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
@@ -75,8 +79,12 @@ class DynamoProjections(StateTable, Projections):
         item = self._get(f"{kind}#{org}", id)
         if item is None:
             return None
-        return {
-            name: int(value["N"]) if "N" in value else value["S"]
-            for name, value in item.items()
-            if name not in ("pk", "sk")
-        }
+        with whole(org, f"the projection of {kind} {id!r}"):
+            found = {
+                name: int(value["N"]) if "N" in value else value["S"]
+                for name, value in item.items()
+                if name not in ("pk", "sk")
+            }
+            if missing := _NEEDED - found.keys():
+                raise KeyError(*missing)
+            return found

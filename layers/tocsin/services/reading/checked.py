@@ -13,13 +13,20 @@ from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent, Segment, verify
 from tocsin.ports import Journal, Ledger
 
-__all__ = ["fetch", "parts_after", "parts_before", "take"]
+__all__ = [
+    "SEGMENTS_PER_PAGE",
+    "fetch",
+    "parts_after",
+    "parts_before",
+    "segments_after",
+    "split",
+    "take",
+]
 
 SEGMENTS_PER_PAGE = 16
 SEGMENTS_PER_PAGE_BACK = 64  # one query each, where many small ones are looked through
 BATCHES_PER_FETCH = 100
 
-_NOT_LINKED = "the segment does not follow the one before it"
 _NO_SEGMENT = "no segment holds it, and later ones exist"
 
 
@@ -31,50 +38,104 @@ def parts_after(
     *,
     per_page: int = SEGMENTS_PER_PAGE,
 ) -> Iterator[Segment]:
-    """Yield what is sealed after ``after_seq``, one checked segment per batch."""
-    before = None
-    for segment in _segments(ledger, org, after_seq + 1, per_page):
-        hashes = _hashes(segment)
-        if before not in (None, segment.hash_before):
-            raise IntegrityError(org, segment.first_seq, _NOT_LINKED)
-        _check(org, segment, hashes, max(segment.first_seq, after_seq + 1))
-        if before is None and expected_hash not in (
-            None,
-            hashes[after_seq + 1 - segment.first_seq],
-        ):
-            raise IntegrityError(org, after_seq + 1, "the event before it has another hash now")
-        before = segment.hash_after
-        yield from (part for part in _split(segment, hashes) if part.last_seq > after_seq)
+    """Yield what is sealed after ``after_seq``, one checked segment per batch.
+
+    A segment is yielded when it links to the one before it and the one after it to it, as far as
+    these are there: so nothing is served of one that was rewritten whole.
+    """
+    start = after_seq if expected_hash is None else after_seq + 1
+    for segment, hashes in segments_after(ledger, org, max(start, 1), per_page):
+        place = after_seq + 1 - segment.first_seq
+        if 0 <= place < segment.count and expected_hash not in (None, hashes[place]):
+            reason = "the event before it has another hash now"
+            raise IntegrityError(org, after_seq + 1, reason)
+        yield from (part for part in split(segment, hashes) if part.last_seq > after_seq)
 
 
 def parts_before(ledger: Ledger, org: str, until_seq: int) -> Iterator[Segment]:
-    """Yield what is sealed up to ``until_seq``, newest first, one checked segment per batch."""
-    after = None
+    """Yield what is sealed up to ``until_seq``, newest first, one checked segment per batch.
+
+    They link to each other and to the segment after them, as with :func:`parts_after`.
+    """
+    after: _Checked | None = None
     for segment in _segments_before(ledger, org, until_seq):
-        hashes = _hashes(segment)
-        if after not in (None, segment.hash_after):
-            raise IntegrityError(org, segment.last_seq + 1, _NOT_LINKED)
-        _check(org, segment, hashes, segment.first_seq)
-        after = segment.hash_before
-        parts = [part for part in _split(segment, hashes) if part.first_seq <= until_seq]
+        checked = _checked(org, segment)
+        if after is None:
+            after = _next(ledger, segment)
+        if after is not None:
+            _check_link(checked, after)
+        after = checked
+        parts = [part for part in split(*checked) if part.first_seq <= until_seq]
         yield from reversed(parts)
 
 
-def _hashes(segment: Segment) -> list[bytes]:
-    return [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
+type _Checked = tuple[Segment, Sequence[bytes]]
 
 
-def _check(org: str, segment: Segment, hashes: Sequence[bytes], seq: int) -> None:
-    """Raise IntegrityError at ``seq`` where a segment can't be right, whatever is before it."""
-    if segment.first_seq == 1 and segment.hash_before != chain.genesis(org):
-        raise IntegrityError(org, 1, _NOT_LINKED)
-    if hashes[-1] != segment.hash_after or segment.count != sum(
-        reference.count for reference in segment.references
-    ):
-        raise IntegrityError(org, seq, "the segment contradicts itself")
+def segments_after(
+    ledger: Ledger, org: str, seq: int, per_page: int = SEGMENTS_PER_PAGE
+) -> Iterator[tuple[Segment, Sequence[bytes]]]:
+    """Yield the checked segments from the one that holds ``seq``, with the hashes in them.
+
+    The hashes are those before its first event and after each of its events.
+
+    Raises:
+        IntegrityError: a segment is missing, overlaps another, contradicts itself, or is not linked
+            to its neighbours. What comes before it was yielded, if it can't be its fault.
+    """
+    before: _Checked | None = None
+    fault: IntegrityError | None = None
+    segments = _segments(ledger, org, seq, per_page)
+    while True:
+        try:
+            checked = _checked(org, next(segments))
+        except StopIteration:
+            break
+        except IntegrityError as error:
+            fault = error
+            break
+        if before is not None:
+            _check_link(before, checked)
+            if before[0].last_seq >= seq:
+                yield before
+        before = checked
+    if before is not None and before[0].last_seq >= seq:
+        yield before
+    if fault is not None:
+        raise fault
 
 
-def _split(segment: Segment, hashes: Sequence[bytes]) -> Iterator[Segment]:
+def _checked(org: str, segment: Segment) -> _Checked:
+    """Return a segment with its hashes.
+
+    Raises:
+        IntegrityError: it can't be right, whatever is before and after it.
+    """
+    hashes = [segment.hash_before, *chain.extend(segment.hash_before, segment.leaves)]
+    begins_wrong = segment.first_seq == 1 and segment.hash_before != chain.genesis(org)
+    counted = sum(reference.count for reference in segment.references)
+    if begins_wrong or hashes[-1] != segment.hash_after or segment.count != counted:
+        raise IntegrityError(org, segment.first_seq, "the segment contradicts itself")
+    return segment, hashes
+
+
+def _check_link(before: _Checked, after: _Checked) -> None:
+    """Raise IntegrityError where a segment does not end as the next one begins.
+
+    Both are right in themselves, so either may have been rewritten: the first wrong event can be in
+    the earlier one.
+    """
+    (earlier, hashes), (later, _) = before, after
+    if hashes[-1] != later.hash_before:
+        reason = "the segment after it does not follow from it"
+        raise IntegrityError(earlier.org, earlier.first_seq, reason)
+    if later.sealed_at_ms < earlier.sealed_at_ms:
+        reason = "it was sealed later than the segment after it"
+        raise IntegrityError(earlier.org, earlier.first_seq, reason)
+
+
+def split(segment: Segment, hashes: Sequence[bytes]) -> Iterator[Segment]:
+    """Yield a checked segment's parts, one for each batch."""
     start = 0
     for reference in segment.references:
         end = start + reference.count
@@ -90,14 +151,25 @@ def _split(segment: Segment, hashes: Sequence[bytes]) -> Iterator[Segment]:
 
 
 def _segments(ledger: Ledger, org: str, seq: int, per_page: int) -> Iterator[Segment]:
-    """Yield the segments from the one that holds ``seq``, none missing."""
+    """Yield the segments from the one before that which holds ``seq``, none missing.
+
+    The one before ties a read that begins anywhere to what comes before it.
+    """
+    if seq > 1:
+        found = ledger.segments_before(org, seq - 1, 2)
+        if found and found[0].last_seq >= seq:
+            seq, found = found[0].first_seq, found[1:]
+        if found and found[0].last_seq >= seq - 1:
+            _check_place(org, found[0], found[0].first_seq, seq - 1)
+            yield found[0]
+        elif seq > 1 and ledger.segments(org, seq, 1):
+            raise IntegrityError(org, found[0].last_seq + 1 if found else 1, _NO_SEGMENT)
     while True:
         page = ledger.segments(org, seq, per_page)
         if page and page[0].first_seq > seq:  # it may have been sealed during the read
             page = ledger.segments(org, seq, per_page)
         for segment in page:
-            if not segment.first_seq <= seq <= segment.last_seq:
-                raise IntegrityError(org, seq, _NO_SEGMENT)
+            _check_place(org, segment, seq, segment.last_seq)
             yield segment
             seq = segment.last_seq + 1
         if len(page) < per_page:
@@ -105,16 +177,40 @@ def _segments(ledger: Ledger, org: str, seq: int, per_page: int) -> Iterator[Seg
 
 
 def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
-    """Yield the segments back from the one that holds ``seq``, none missing."""
+    """Yield the segments back from the one that holds ``seq``, none missing, none overlapping."""
+    first = True
     while seq > 0:
         page = ledger.segments_before(org, seq, SEGMENTS_PER_PAGE_BACK)
         if not page:
             raise IntegrityError(org, seq, _NO_SEGMENT)
         for segment in page:
-            if not segment.first_seq <= seq <= segment.last_seq:
-                raise IntegrityError(org, seq, _NO_SEGMENT)
+            _check_place(
+                org, segment, segment.first_seq, max(segment.last_seq, seq) if first else seq
+            )
             yield segment
-            seq = segment.first_seq - 1
+            seq, first = segment.first_seq - 1, False
+
+
+def _check_place(org: str, segment: Segment, first_seq: int, last_seq: int) -> None:
+    """Raise IntegrityError where a segment does not begin and end at these seqs."""
+    if segment.first_seq > first_seq:
+        raise IntegrityError(org, first_seq, _NO_SEGMENT)
+    if segment.last_seq < last_seq:
+        raise IntegrityError(org, segment.last_seq + 1, _NO_SEGMENT)
+    if segment.first_seq < first_seq or segment.last_seq > last_seq:
+        raise IntegrityError(org, segment.first_seq, "two segments overlap")
+
+
+def _next(ledger: Ledger, segment: Segment) -> _Checked | None:
+    """Return the segment after one, if there is one that is right in itself."""
+    seq = segment.last_seq + 1
+    for after in ledger.segments(segment.org, seq, 1):
+        if after.first_seq == seq:
+            try:
+                return _checked(segment.org, after)
+            except IntegrityError:
+                return None  # its fault, and not what is asked for
+    return None
 
 
 def take(parts: Iterator[Segment], room: int) -> tuple[list[Segment], IntegrityError | None]:
@@ -132,20 +228,29 @@ def take(parts: Iterator[Segment], room: int) -> tuple[list[Segment], IntegrityE
 
 
 def fetch(
-    journal: Journal, parts: Sequence[Segment], expired_before_ms: int
+    ledger: Ledger, journal: Journal, parts: Sequence[Segment], expired_before_ms: int
 ) -> Iterator[tuple[Segment, list[SealedEvent] | None]]:
-    """Yield each part with its checked events, or with None when the journal has dropped them."""
+    """Yield each part with its checked events, or with None when the journal has dropped them.
+
+    What is not in the journal is taken as dropped when its batch is older than the retention, by an
+    id that the batch's marker knows, too.
+    """
     if not parts:
         return
-    found = journal.get(parts[0].org, [part.references[0].batch_id for part in parts])
+    org = parts[0].org
+    found = journal.get(org, [part.references[0].batch_id for part in parts])
+    missing = {part.references[0].batch_id for part in parts} - found.keys()
+    markers = ledger.first_seqs(org, missing) if missing else {}
     for part in parts:
         batch_id = part.references[0].batch_id
         match found.get(batch_id):
             case Batch(entries=entries):
                 yield part, verify(part, entries, part.hash_before)
             case UnreadableBatch(reason=reason):
-                raise IntegrityError(part.org, part.first_seq, f"its batch is unreadable: {reason}")
-            case None if ids.batch_time_ms(batch_id) < expired_before_ms:
-                yield part, None
+                raise IntegrityError(org, part.first_seq, f"its batch is unreadable: {reason}")
+            case None if ids.batch_time_ms(batch_id) >= expired_before_ms:
+                raise IntegrityError(org, part.first_seq, "its batch is not in the journal")
+            case None if markers.get(batch_id) != part.first_seq:
+                raise IntegrityError(org, part.first_seq, "its batch's marker says another seq")
             case None:
-                raise IntegrityError(part.org, part.first_seq, "its batch is not in the journal")
+                yield part, None

@@ -112,13 +112,13 @@ class Past:
         """Yield the parts that hold these seqs, which ascend."""
         wanted = set(seqs)
         for run in _runs(seqs):
-            per_page = min(len(run), SEGMENTS_PER_PAGE)
+            per_page = min(len(run) + 2, SEGMENTS_PER_PAGE)  # with those before and after
             for part in parts_after(self.ledger, self.org, run.start - 1, None, per_page=per_page):
-                if part.first_seq >= run.stop:
-                    break
                 kept = part.sealed_at_ms >= self.expired_before_ms
                 if kept and not wanted.isdisjoint(range(part.first_seq, part.last_seq + 1)):
                     yield part
+                if part.last_seq >= run.stop - 1:
+                    break
 
     def _steps(
         self, parts: Iterator[Segment]
@@ -130,7 +130,7 @@ class Past:
             group, broken = take(parts, STEP_BYTES // mean_bytes)
             fetched = []
             try:
-                for each in fetch(self.journal, group, self.expired_before_ms):
+                for each in fetch(self.ledger, self.journal, group, self.expired_before_ms):
                     fetched.append(each)
             except IntegrityError as error:  # what comes before it is not lost
                 broken = error

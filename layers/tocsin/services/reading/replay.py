@@ -4,16 +4,13 @@ A read is bounded by events and by bytes, so that a week is read in many small s
 is returned; an error is raised by the read that meets it first, so nothing before it is lost.
 """
 
-from dataclasses import dataclass
-
-from tocsin.domain import chain
 from tocsin.domain.errors import IntegrityError, TocsinError
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger
 from tocsin.services.reading.checked import fetch, parts_after, take
 from tocsin.services.reading.since import first_sealed_at
 
-__all__ = ["Expired", "Verified", "read", "verify"]
+__all__ = ["Expired", "read"]
 
 _EVENTS_PER_FETCH = 1_000
 _FIRST_GUESS_BYTES = 1024  # of an entry, before any is read
@@ -29,15 +26,6 @@ class Expired(TocsinError):
         )
         self.after_seq = after_seq
         self.first_seq = first_seq
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A ledger that holds; of its ``expired`` events only the leaves are left."""
-
-    last_seq: int
-    hash: bytes
-    expired: int
 
 
 def read(
@@ -70,7 +58,7 @@ def read(
             mean_bytes = max(size_bytes // len(events), 1) if events else _FIRST_GUESS_BYTES
             room = min(limit - len(events), (max_bytes - size_bytes) // mean_bytes)
             group, broken = take(parts, room)
-            for part, sealed in fetch(journal, group, expired_before_ms):
+            for part, sealed in fetch(ledger, journal, group, expired_before_ms):
                 if sealed is None:
                     raise Expired(after_seq, _first_kept(ledger, part, expired_before_ms))
                 events += sealed[max(after_seq + 1 - part.first_seq, 0) :]
@@ -85,26 +73,6 @@ def read(
         if not events:
             raise
     return events[:limit]
-
-
-def verify(ledger: Ledger, journal: Journal, org: str, *, expired_before_ms: int = 0) -> Verified:
-    """Check a whole ledger from its beginning.
-
-    Raises:
-        IntegrityError: naming the first seq whose stored bytes are not what was sealed.
-        Busy: a store does not answer.
-    """
-    last_seq, last_hash, expired = 0, chain.genesis(org), 0
-    parts = parts_after(ledger, org, last_seq, last_hash)
-    while True:
-        group, broken = take(parts, _EVENTS_PER_FETCH)
-        for part, sealed in fetch(journal, group, expired_before_ms):
-            expired += part.count if sealed is None else 0
-            last_seq, last_hash = part.last_seq, part.hash_after
-        if broken:
-            raise broken
-        if not group:
-            return Verified(last_seq, last_hash, expired)
 
 
 def _first_kept(ledger: Ledger, gone: Segment, expired_before_ms: int) -> int:

@@ -1,10 +1,12 @@
 """Seal: give the batches of an org their order. The commit of a segment is the seal."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, HeadMoved
+from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.segment import SealedEvent, Segment, seal
 from tocsin.ports import Clock, Ledger
 
@@ -39,17 +41,20 @@ def seal_batches(org: str, batches: Iterable[Batch], ledger: Ledger, clock: Cloc
     result = Sealed()
     for _ in range(_TRIES):
         head = ledger.head(org)  # before the markers: a commit in between moves the head
-        for batch_id, first_seq in ledger.first_seqs(org, todo).items():
+        markers = ledger.markers(org, todo)
+        counts = Counter(markers.counts)
+        for batch_id, first_seq in markers.first_seqs.items():
             result.earlier[batch_id] = range(first_seq, first_seq + todo.pop(batch_id).count)
         try:
             while todo:
                 waiting = sorted(todo.values(), key=lambda batch: batch.id)
                 segment, events = seal(org, head, waiting, clock.now_ms())
-                ledger.commit(segment, head)
+                ledger.commit(segment, head, counts)
                 head = segment.head
                 result.fresh.append((segment, events))
                 for reference in segment.references:
                     del todo[reference.batch_id]
+                    counts[batch_time_ms(reference.batch_id) // 1000] += 1
         except HeadMoved:
             result.conflicts += 1
         else:

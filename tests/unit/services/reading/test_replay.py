@@ -12,7 +12,7 @@ from tocsin.domain import chain
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent, Segment
-from tocsin.services.reading import replay
+from tocsin.services.reading import replay, verification
 
 HOUR_MS = 3_600_000
 segments = st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=6), max_size=8)
@@ -111,7 +111,7 @@ def test_a_changed_event_is_named_and_what_is_before_it_is_served(
     assert caught.value.seq == bad
     assert cursor == batch_first - 1
     with pytest.raises(IntegrityError, match=f"seq {bad}:"):
-        replay.verify(tenant.ledger, tenant.journal, "acme")
+        verification.verify(tenant.ledger, tenant.journal, "acme")
 
 
 @pytest.mark.parametrize("seq", [1, 12, 30])
@@ -119,7 +119,7 @@ def test_a_batch_that_is_gone_or_unreadable_is_an_integrity_error(seq: int) -> N
     tenant, _ = filled([[5, 5], [5, 5], [5, 5]])
     drop(tenant, seq)
     with pytest.raises(IntegrityError, match="not in the journal"):
-        replay.verify(tenant.ledger, tenant.journal, "acme")
+        verification.verify(tenant.ledger, tenant.journal, "acme")
     tenant, _ = filled([[5]])
     (key,) = tenant.journal.batches
     tenant.journal.batches[key] = UnreadableBatch("acme", key[1], "not a Zstandard frame")
@@ -147,7 +147,7 @@ def test_a_segment_that_was_changed_is_found() -> None:
             read(tenant, 3)
         assert caught.value.seq in (4, 6)
         with pytest.raises(IntegrityError):
-            replay.verify(tenant.ledger, tenant.journal, "acme")
+            verification.verify(tenant.ledger, tenant.journal, "acme")
 
 
 def test_a_ledger_must_begin_at_its_org() -> None:
@@ -165,7 +165,7 @@ def test_a_missing_segment_is_found() -> None:
     with pytest.raises(IntegrityError, match="seq 4: no segment holds it"):
         read(tenant, 3)
     with pytest.raises(IntegrityError, match="seq 4: no segment holds it"):
-        replay.verify(tenant.ledger, tenant.journal, "acme")
+        verification.verify(tenant.ledger, tenant.journal, "acme")
 
 
 def test_a_segment_that_is_sealed_while_the_ledger_is_read_is_no_hole() -> None:
@@ -215,8 +215,8 @@ def test_what_is_older_than_the_retention_is_a_gap_that_says_where_to_go_on() ->
     assert (caught.value.after_seq, caught.value.first_seq) == (1, 9)
     assert len(replay.read(*ports, 8, expired_before_ms=cutoff_ms)) == 12
     assert len(replay.read(*ports, 6, expired_before_ms=cutoff_ms)) == 14
-    verified = replay.verify(*ports, expired_before_ms=cutoff_ms)
-    assert verified == replay.Verified(20, tenant.ledger.head("acme").hash, 6)
+    verified = verification.verify(*ports, expired_before_ms=cutoff_ms)
+    assert verified == verification.Verified(20, tenant.ledger.head("acme").hash, 6)
 
 
 def test_a_gap_always_goes_on() -> None:
@@ -239,13 +239,13 @@ def test_what_is_missing_within_the_retention_is_no_gap() -> None:
 
 
 def test_an_empty_ledger_verifies() -> None:
-    verified = replay.verify(FakeLedger(), FakeJournal(), "acme")
-    assert verified == replay.Verified(0, chain.genesis("acme"), 0)
+    verified = verification.verify(FakeLedger(), FakeJournal(), "acme")
+    assert verified == verification.Verified(0, chain.genesis("acme"), 0)
 
 
 @given(segments)
 def test_a_whole_ledger_verifies(shape: list[list[int]]) -> None:
     tenant, events = filled(shape)
-    verified = replay.verify(tenant.ledger, tenant.journal, "acme")
+    verified = verification.verify(tenant.ledger, tenant.journal, "acme")
     assert verified.last_seq == len(events)
     assert verified.hash == tenant.ledger.head("acme").hash

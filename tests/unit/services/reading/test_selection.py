@@ -313,7 +313,7 @@ def test_a_segment_that_was_put_in_is_noticed(case: Case) -> None:
     other.add(2, session_id="forged")
     case.journal.batches |= other.journal.batches
     case.ledger.by_org["acme"][3] = other.segment(3)
-    with pytest.raises(IntegrityError, match="seq 5"):
+    with pytest.raises(IntegrityError, match="seq 3"):
         case.newest(Page(filter=Filter(session_id="s")))
 
 
