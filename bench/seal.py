@@ -20,7 +20,7 @@ from tocsin.adapters import dynamodb
 from tocsin.adapters.dynamodb.journal import DynamoJournal, batch_of_image
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.domain.batch import Batch, UnreadableBatch
-from tocsin.services.reading.replay import verify
+from tocsin.services.reading.verification import verify
 from tocsin.services.sealing.fanout import Fanout
 from tocsin.services.sealing.seal import seal_batches
 

@@ -17,10 +17,10 @@ from tocsin.local.functions import FUNCTIONS, Consumes
 __all__ = ["ALARMS", "Deployed"]
 
 ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 23,
-    ("fargate", "ledger"): 19,
-    ("lambda", "valkey"): 22,
-    ("lambda", "ledger"): 18,
+    ("fargate", "valkey"): 25,
+    ("fargate", "ledger"): 21,
+    ("lambda", "valkey"): 24,
+    ("lambda", "ledger"): 20,
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"

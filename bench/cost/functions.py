@@ -16,7 +16,7 @@ from bench.cost.tap import Tap
 from bench.cost.use import Use
 from fakes.stores import FakeClock
 from tocsin.bootstrap import fanout, ingest, project, sweeper
-from tocsin.settings import FanoutSettings, IngestSettings, StoreSettings
+from tocsin.settings import FanoutSettings, IngestSettings, ProjectSettings, StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -98,7 +98,7 @@ def wired(
     services: dict[str, Any] = {
         "ingest": ingest.wire(ingesting, db=client, clock=clock),
         "fanout": fanout.wire(sealing, db=client, clock=clock, broker=broker),
-        "project": project.wire(settings, db=client),
+        "project": project.wire(ProjectSettings(**stores), db=client),
         "sweeper": sweeper.wire(sealing, db=client, clock=clock, broker=broker),
     }
     with ExitStack() as patched:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.stream.events import ORG
-from tocsin.domain.batch import Batch, UnreadableBatch, pack, unpack
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch, pack, unpack
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.segment import Head, Markers, Segment
 
@@ -77,9 +77,7 @@ class Journal:
         """Unpack and return batches by id."""
         return {id: self._unpacked(*self._packed[id]) for id in batch_ids}
 
-    def between(
-        self, org: str, after_id: str, until_id: str, limit: int
-    ) -> Sequence[Batch | UnreadableBatch]:
+    def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
         """Nothing is swept here."""
         raise NotImplementedError
 

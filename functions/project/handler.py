@@ -26,10 +26,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = service()(dict.fromkeys(org for org, _ in sealed))
     for org, reason in report.failed.items():
         logger.warning("an org must wait", org=org, reason=str(reason))
-    for broken in report.broken:
-        logger.error("the ledger is broken", org=broken.org, seq=broken.seq, reason=broken.reason)
+    for org, error in report.broken.items():
+        logger.error("an org's projections stand still", org=org, exc_info=error)
     if report.broken:
-        metrics.add_metric("BrokenLedgers", MetricUnit.Count, len(report.broken))
+        metrics.add_metric("BrokenOrgs", MetricUnit.Count, len(report.broken))
         metrics.flush_metrics()
     failed = [sequence_number for org, sequence_number in sealed if org in report.failed]
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

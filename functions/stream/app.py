@@ -51,7 +51,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         clock=parts.clock,
         projections=parts.projections,
         allowed_types=parts.limits.allowed_types,
-        expired_before_ms=parts.expired_before_ms,
+        retention=parts.retention,
     )
     stall_seconds = parts.limits.stall_seconds
     answer = partial(ListEndpoint, allowed_origins=origins, stall_seconds=stall_seconds)

@@ -28,6 +28,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric(name, MetricUnit.Count, value)
     if metrics.metric_set:
         metrics.flush_metrics()
+    for report in reports:
+        for org, error in report.broken.items():
+            logger.error("an org can't be swept", org=org, exc_info=error)
     failed = sorted({org for report in reports for org in report.failed})
     if failed:
         raise RuntimeError(f"not swept to the end: {', '.join(failed)}")

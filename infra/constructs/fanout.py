@@ -29,7 +29,11 @@ class Fanout(Sealer):
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
         self.alarm_sealing(
-            alarms, set_aside="SetAside", conflicts="SealConflicts", unpublished="Unpublished"
+            alarms,
+            set_aside="SetAside",
+            broken="BrokenOrgs",
+            conflicts="SealConflicts",
+            unpublished="Unpublished",
         )
         alarm_consumer(self, alarms, "Fanout", errors=_ERRORS, behind=_BEHIND, behind_seconds=60)
 
@@ -37,7 +41,7 @@ class Fanout(Sealer):
         """See :class:`~infra.constructs.signals.Watched`."""
         count = self.emitted
         p50, p99 = (self.metric_duration(statistic=name) for name in ("p50", "p99"))
-        troubles = map(count, ("SealConflicts", "SetAside", "Unpublished"))
+        troubles = map(count, ("SealConflicts", "SetAside", "BrokenOrgs", "Unpublished"))
         return [
             graph("Sealed", count("SealedEvents"), right=[count("Segments")]),
             graph("Fan-out: milliseconds", p50, p99, right=[age_of(self)]),

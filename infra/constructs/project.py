@@ -28,14 +28,17 @@ class Project(Function):
             id,
             name="project",
             props=props,
-            environment=tables.environment,
+            environment={
+                **tables.environment,
+                "TOCSIN_RETENTION_DAYS": str(props.config.retention_days),
+            },
             timeout=Duration.seconds(60),
             memory_mb=1024,
         )
         tables.allow(
             self,
             journal=["Query", "BatchGetItem"],
-            ledger=["Query"],
+            ledger=["Query", "BatchGetItem"],
             state=["GetItem", "UpdateItem"],
         )
         consume(
@@ -48,18 +51,18 @@ class Project(Function):
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
-        alarms.above("BrokenLedgers", self.emitted("BrokenLedgers"), 0, _BROKEN)
+        alarms.above("ProjectBrokenOrgs", self.emitted("BrokenOrgs"), 0, _BROKEN)
         alarm_consumer(self, alarms, "Project", errors=_ERRORS, behind=_BEHIND, behind_seconds=300)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
-        broken = self.emitted("BrokenLedgers")
+        broken = self.emitted("BrokenOrgs")
         return [
             graph("Project: runs", self.metric_invocations(), right=[self.metric_errors(), broken]),
             graph("Project: milliseconds", self.metric_duration(), right=[age_of(self)]),
         ]
 
 
-_BROKEN = "A ledger can't be read: the project function's log names the org and the seq."
+_BROKEN = "An org's projections stand still: the project function's log says whose, and why."
 _ERRORS = "The project function fails: sessions and agents are not brought up to date."
 _BEHIND = "Sessions and agents are more than five minutes behind the ledger."

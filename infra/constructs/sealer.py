@@ -37,6 +37,7 @@ class Sealer(Function):
             # What ``tocsin.settings.FanoutSettings`` reads.
             environment={
                 **tables.environment,
+                "TOCSIN_RETENTION_DAYS": str(props.config.retention_days),
                 **(valkey.environment(PUBLISHER) if valkey else {}),
             },
             timeout=Duration.seconds(60),
@@ -49,16 +50,18 @@ class Sealer(Function):
             valkey.allow(self, PUBLISHER)
 
     def alarm_sealing(
-        self, alarms: Alarms, *, set_aside: str, conflicts: str, unpublished: str
+        self, alarms: Alarms, *, set_aside: str, broken: str, conflicts: str, unpublished: str
     ) -> None:
         """Add the alarms that every sealer has, under these ids."""
         count, above = self.emitted, alarms.above
         above(set_aside, count("SetAside"), 0, _SET_ASIDE)
+        above(broken, count("BrokenOrgs"), 0, _BROKEN)
         above(conflicts, count("SealConflicts"), 100, _CONFLICTS, periods=3)
         if self._publishes:
             above(unpublished, count("Unpublished"), 0, _UNPUBLISHED, periods=3)
 
 
 _SET_ASIDE = "A journal item could not be read and was passed over: `tocsin set-aside --all`."
+_BROKEN = "An org is not sealed: the function's log names it and the reason; others go on."
 _CONFLICTS = "Sealers get in each other's way: is a second one running?"
 _UNPUBLISHED = "Valkey does not take what was sealed: streams are late by up to five seconds."

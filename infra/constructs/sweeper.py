@@ -47,6 +47,7 @@ class Sweeper(Sealer):
         self.alarm_sealing(
             alarms,
             set_aside="SweeperSetAside",
+            broken="SweeperBrokenOrgs",
             conflicts="SweeperConflicts",
             unpublished="SweeperUnpublished",
         )

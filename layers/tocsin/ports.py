@@ -7,7 +7,7 @@ raises :class:`~tocsin.domain.errors.Busy` when the store throttles or does not 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
@@ -70,11 +70,13 @@ class Journal(Protocol):
         """
 
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
-        """Return those of the batches that exist, by id, strongly consistent."""
+        """Return those of the batches that exist, by id, strongly consistent.
 
-    def between(
-        self, org: str, after_id: str, until_id: str, limit: int
-    ) -> Sequence[Batch | UnreadableBatch]:
+        Each is unpacked when it is taken out: all together can be a hundred times their stored
+        size.
+        """
+
+    def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
         """Return up to ``limit`` batches with ``after_id < id <= until_id``, in id order."""
 
 
@@ -217,8 +219,11 @@ class Projections(Protocol):
     def apply(self, org: str, run: Projected, change: Change) -> None:
         """Add what a run changes in one item, unless the item has had that run."""
 
-    def advance(self, org: str, run: Projected) -> None:
-        """Record that a run is applied; changes nothing if that was recorded before."""
+    def advance(self, org: str, run: Projected, hash: bytes = b"") -> None:
+        """Record that a run is applied, and the ledger's hash at its end.
+
+        Changes nothing if that was recorded before.
+        """
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         """Return one item: its counters, first/last seq and timestamp, and ``through_seq``."""

@@ -13,6 +13,7 @@ from tocsin.wire.filters import is_event_type
 __all__ = [
     "FanoutSettings",
     "IngestSettings",
+    "ProjectSettings",
     "StoreSettings",
     "StreamSettings",
     "ValkeySettings",
@@ -39,7 +40,13 @@ class StoreSettings(_Settings):
 
 
 class IngestSettings(StoreSettings):
-    """The ingest function."""
+    """The ingest function; ``retention_days`` is how long the journal keeps a batch."""
+
+    retention_days: int = RETENTION_DAYS
+
+
+class ProjectSettings(StoreSettings):
+    """The project function."""
 
     retention_days: int = RETENTION_DAYS
 
@@ -70,6 +77,8 @@ class ValkeySettings(StoreSettings):
 
 class FanoutSettings(ValkeySettings):
     """The fan-out function and the sweeper. Without ``valkey_url`` nothing is published."""
+
+    retention_days: int = RETENTION_DAYS
 
 
 class StreamSettings(ValkeySettings):

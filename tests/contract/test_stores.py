@@ -10,7 +10,7 @@ from fakes.events import batch
 from support.databases import Stores
 from tocsin.domain import batch as batches
 from tocsin.domain import chain, passes
-from tocsin.domain.batch import Batch
+from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
@@ -35,6 +35,13 @@ def commit(on: Stores, *each: Batch, now_ms: int = 1_774_000_000_000) -> Segment
     return segment
 
 
+def between(on: Stores, after_id: str, until_id: str, limit: int) -> list[Batch | UnreadableBatch]:
+    found = on.journal.between("acme", after_id, until_id, limit)
+    unpacked = [each.unpack() for each in found]
+    assert [(each.org, each.id) for each in found] == [(each.org, each.id) for each in unpacked]
+    return unpacked
+
+
 @in_sqlite_too
 class TestJournal:
     def test_a_batch_comes_back_as_it_was_put(self, on: Stores) -> None:
@@ -47,7 +54,7 @@ class TestJournal:
         assert one.id == other.id
         put(on, one)
         put(on, other)
-        assert on.journal.between("acme", "", "z", 10) == [one]
+        assert between(on, "", "z", 10) == [one]
 
     def test_an_org_sees_only_its_own(self, on: Stores) -> None:
         one = batch("acme")
@@ -59,8 +66,8 @@ class TestJournal:
         four = [batch(salt=salt) for salt in range(1, 5)]
         for each in reversed(four):
             put(on, each)
-        assert on.journal.between("acme", four[0].id, four[2].id, 10) == four[1:3]
-        assert on.journal.between("acme", "", "z", 2) == four[:2]
+        assert between(on, four[0].id, four[2].id, 10) == four[1:3]
+        assert between(on, "", "z", 2) == four[:2]
 
     def test_more_batches_than_one_call_returns(self, on: Stores) -> None:
         many = [batch(salt=salt) for salt in range(60)]

@@ -4,8 +4,9 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import ApiKey
@@ -52,10 +53,12 @@ class FakeJournal:
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:
         return {id: self.batches[org, id] for id in batch_ids if (org, id) in self.batches}
 
-    def between(
-        self, org: str, after_id: str, until_id: str, limit: int
-    ) -> Sequence[Batch | UnreadableBatch]:
-        found = [b for (o, id), b in self.batches.items() if o == org and after_id < id <= until_id]
+    def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
+        found = [
+            StoredBatch(org, id, partial(self.batches.__getitem__, (o, id)))
+            for o, id in self.batches
+            if o == org and after_id < id <= until_id
+        ]
         return sorted(found, key=lambda batch: batch.id)[:limit]
 
 
@@ -232,10 +235,10 @@ class FakeProjections:
             if value:
                 item[name] = int(item.get(name, 0)) + value
 
-    def advance(self, org: str, run: Projected) -> None:
+    def advance(self, org: str, run: Projected, hash: bytes = b"") -> None:
         at = self.cursors[org]
         if (at.through_seq, at.until_seq) == (run.through_seq, run.until_seq):
-            self.cursors[org] = replace(at, through_seq=run.until_seq)
+            self.cursors[org] = replace(at, through_seq=run.until_seq, hash=hash)
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         return self.items.get((org, kind, id))

@@ -123,7 +123,7 @@ def test_ingest_killed_at_every_call(database: Database, ingests: Mortals, when:
         answers = {ingests.run(100, when, tables(settings), request) for _ in range(2)}
         assert len(answers) == 1 and None not in answers
         assert ended is None or {ended} == answers
-        [stored] = on.journal.between("acme", "", "z", 10)
+        [stored] = (each.unpack() for each in on.journal.between("acme", "", "z", 10))
         assert isinstance(stored, Batch) and stored.received_at_ms == batch_time_ms(stored.id)
         receipt = on.receipts.find("acme", "k", stored.received_at_ms)
         assert receipt is not None and receipt.batch_id == stored.id

@@ -70,7 +70,7 @@ def post(token: str) -> Post:
 
 
 def stored(on: Stores) -> list[dict[str, Any]]:
-    found = on.journal.between("acme", "", "z", 1_000)
+    found = [each.unpack() for each in on.journal.between("acme", "", "z", 1_000)]
     return [json.loads(entry) for each in found for entry in each.entries]  # type: ignore[union-attr]
 
 
@@ -213,6 +213,6 @@ def test_503_when_the_store_is_gone(post: Post, monkeypatch: pytest.MonkeyPatch)
 
 def test_packed_items_stay_within_the_limit_of_an_item(post: Post, stores: Stores) -> None:
     status, _, _ = post(json.dumps({"events": [EVENT] * 1_000}))
-    (one,) = stores.journal.between("acme", "", "z", 10)
+    (one,) = (each.unpack() for each in stores.journal.between("acme", "", "z", 10))
     assert status == 200
     assert len(batches.pack(one.entries)) < MAX_PACKED_BYTES  # type: ignore[union-attr]

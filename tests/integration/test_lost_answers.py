@@ -75,7 +75,7 @@ def test_what_was_written_is_known_as_ours(
         ingest(request)
     assert line.puts == puts
     assert json.loads(ingest(request))["meta"] == {"remainingQuota": 999}
-    [stored] = on.journal.between("acme", "", "z", 10)
+    [stored] = (each.unpack() for each in on.journal.between("acme", "", "z", 10))
     assert isinstance(stored, Batch)
     month = json.loads(stored.entries[0])["received_at"][:7]
     assert on.quota.used("acme", month) == 1

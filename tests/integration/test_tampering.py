@@ -22,6 +22,7 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.domain import ids
 from tocsin.domain.batch import pack
 from tocsin.domain.errors import IntegrityError, TocsinError
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.reading import replay, selection
 from tocsin.services.reading.past import Past
@@ -55,7 +56,7 @@ class Tables:
     def __init__(self, database: Database, expired_segments: int) -> None:
         self.stores, settings = database.stores()
         self.clock = FakeClock()
-        self.expired_before_ms = 0
+        self.retention = KEEPS_ALL
         self.times: list[int] = []
         for org in ("acme", "beta"):
             self._fill(org)
@@ -86,7 +87,7 @@ class Tables:
         """Let the journal have dropped what the first segments hold."""
         for segment in self.stores.ledger.segments("acme", 1, segments) if segments else ():
             for reference in segment.references:
-                self.expired_before_ms = ids.batch_time_ms(reference.batch_id) + 1
+                self.retention = Retention(ids.batch_time_ms(reference.batch_id) + 1, 0)
                 key = {"org": {"S": "acme"}, "batch": {"S": reference.batch_id}}
                 client.delete_item(TableName=journal, Key=key)
 
@@ -126,7 +127,7 @@ class Tables:
                 while events := replay.read(
                     *ports,
                     seen[-1].seq if seen else after,
-                    expired_before_ms=self.expired_before_ms,
+                    retention=self.retention,
                 ):
                     seen += events
                 told.answers[f"after {after}"] = [event.seq for event in seen]
@@ -140,7 +141,7 @@ class Tables:
                     told.answers[f"since {since_ms}"] = [seq + 1]
         for session in ("s0", "s1", None):
             try:
-                past = Past(*ports, self.expired_before_ms)
+                past = Past(*ports, self.retention)
                 page = Page(filter=Filter(session_id=session))
                 found = selection.newest(past, stores.projections, page, self.clock.ms)
                 events = [event for step in found for event in step]
@@ -235,7 +236,7 @@ def missed(tables: Tables, untouched: Told, change: Change) -> Iterator[str]:
         found = verify(
             *ports,
             projections=tables.stores.projections,
-            expired_before_ms=tables.expired_before_ms,
+            retention=tables.retention,
         )
         named = 10**9
         if found.last_seq != last_seq:

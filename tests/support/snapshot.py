@@ -60,13 +60,15 @@ class Snapshot:
         values = {name: _value(value) for name, value in ExpressionAttributeValues.items()}
         partition, _, condition = KeyConditionExpression.partition(" AND ")
         whose = values[partition.split()[-1]]
-        match condition.split():
-            case [_, "BETWEEN", low, _, high]:
-                wanted = lambda sort: values[low] <= sort <= values[high]  # noqa: E731
-            case [_, how, bound]:
-                wanted = lambda sort: _COMPARE[how](sort, values[bound])  # noqa: E731
-            case _:
-                wanted = lambda sort: True  # noqa: E731
+
+        def wanted(sort: Any) -> bool:
+            match condition.split():
+                case [_, "BETWEEN", low, _, high]:
+                    return bool(values[low] <= sort <= values[high])
+                case [_, how, bound]:
+                    return _COMPARE[how](sort, values[bound])
+            return True
+
         found = [
             (sort, item)
             for (owner, sort), item in self._items[TableName].items()

@@ -32,4 +32,5 @@ def wire(
         set_aside=DynamoSetAside(db, settings.state_table),
         broker=broker or valkey.broker(settings),
         clock=clock or SystemClock(),
+        kept_days=settings.retention_days,
     )

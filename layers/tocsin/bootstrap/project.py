@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.domain.retention import Retention
 from tocsin.services.sealing.project import Projector
-from tocsin.settings import StoreSettings
+from tocsin.settings import ProjectSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,13 +19,16 @@ __all__ = ["wire"]
 _WRITERS = 8  # writes in flight at once; more than a function's share of a core can marshal
 
 
-def wire(settings: StoreSettings | None = None, *, db: "DynamoDBClient | None" = None) -> Projector:
-    """Return the use case on the tables that the settings name."""
-    settings = settings or StoreSettings()
-    db = db or client()
+def wire(
+    settings: ProjectSettings | None = None, *, db: "DynamoDBClient | None" = None
+) -> Projector:
+    """Return the use case on the tables."""
+    settings = settings or ProjectSettings()
+    db, clock = db or client(), SystemClock()
     return Projector(
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=DynamoJournal(db, settings.journal_table),
         projections=DynamoProjections(db, settings.state_table),
+        retention=lambda: Retention(clock.now_ms(), settings.retention_days),
         writers=_WRITERS,
     )

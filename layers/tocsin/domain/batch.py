@@ -5,7 +5,7 @@ joined by line feeds and compressed with Zstandard (RFC 8878) against a dictiona
 most events share. The first byte of the packed form names that dictionary, for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,7 +15,7 @@ from tocsin.domain import canonical, ids
 from tocsin.domain.errors import Poison, TooLarge
 from tocsin.domain.limits import MAX_EVENTS_PER_BATCH, MAX_PACKED_BYTES, MAX_UNPACKED_BYTES
 
-__all__ = ["Batch", "UnreadableBatch", "check", "pack", "unpack"]
+__all__ = ["Batch", "StoredBatch", "UnreadableBatch", "check", "pack", "unpack"]
 
 _ALWAYS = {"id", "type", "received_at", "session_id", "timestamp", "compliance_tag"}
 _LEVEL = 3
@@ -95,6 +95,15 @@ class UnreadableBatch:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch as it is stored: small, and unpacked when it is needed."""
+
+    org: str
+    id: str
+    unpack: Callable[[], Batch | UnreadableBatch]
+
+
 @cache
 def _dictionary(number: int) -> zstd.ZstdDict:
     return zstd.ZstdDict(_DICTIONARIES[number], is_raw=True)
@@ -104,8 +113,15 @@ def pack(entries: Sequence[bytes]) -> bytes:
     """Compress a batch's entries into what one journal item holds.
 
     Raises:
-        TooLarge: the result is larger than :data:`.limits.MAX_PACKED_BYTES`.
+        TooLarge: the result is larger than :data:`.limits.MAX_PACKED_BYTES`, or the entries are
+            larger than what :func:`unpack` takes.
     """
+    size_bytes = sum(map(len, entries)) + len(entries) - 1
+    if size_bytes > MAX_UNPACKED_BYTES:
+        raise TooLarge(
+            f"the request is {size_bytes:,} bytes as canonical JSON (1e20 has 21 digits there) and "
+            f"the limit is {MAX_UNPACKED_BYTES:,}: send fewer events at once"
+        )
     packed = bytes([_CURRENT]) + zstd.compress(
         b"\n".join(entries), _LEVEL, zstd_dict=_dictionary(_CURRENT)
     )

@@ -7,6 +7,8 @@ from typing import Any
 from tocsin.domain import canonical
 from tocsin.domain.segment import SealedEvent
 
+_MAX_COST_USD = 1e9  # of an event; a table's numbers end at 38 digits
+
 __all__ = ["Change", "Changes", "Projected", "changes"]
 
 
@@ -20,6 +22,7 @@ class Projected:
 
     through_seq: int = 0
     until_seq: int = 0
+    hash: bytes = b""  # of the ledger at through_seq, as it was read; empty: not known
 
 
 @dataclass(slots=True)
@@ -47,7 +50,8 @@ class Change:
         if tokens := event.get("total_tokens"):
             totals["total_tokens"] = totals.get("total_tokens", 0) + tokens
         if cost := event.get("cost_usd"):
-            totals["cost_nano_usd"] = totals.get("cost_nano_usd", 0) + round(cost * 1e9)
+            nano_usd = round(min(max(cost, -_MAX_COST_USD), _MAX_COST_USD) * 1e9)
+            totals["cost_nano_usd"] = totals.get("cost_nano_usd", 0) + nano_usd
 
 
 class Changes:

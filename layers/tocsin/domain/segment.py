@@ -49,7 +49,8 @@ class Segment:
     """One seal: whole batches in order, and what proves them.
 
     ``leaves`` holds one 32-byte leaf hash per event, in seq order. ``hash_before`` is
-    hash(first_seq - 1), ``hash_after`` is hash(last_seq).
+    hash(first_seq - 1), ``hash_after`` is hash(last_seq). ``kept_days`` is how long the journal
+    keeps its batches, where the sealer knew it.
     """
 
     org: str
@@ -59,6 +60,7 @@ class Segment:
     hash_before: bytes
     hash_after: bytes
     sealed_at_ms: int
+    kept_days: int | None = None
 
     @property
     def count(self) -> int:
@@ -124,7 +126,7 @@ class SealedEvent:
 
 
 def seal(
-    org: str, head: Head, batches: Sequence[Batch], now_ms: int
+    org: str, head: Head, batches: Sequence[Batch], now_ms: int, kept_days: int | None = None
 ) -> tuple[Segment, list[SealedEvent]]:
     """Append batches to a ledger, as many as fit, at least one.
 
@@ -149,6 +151,7 @@ def seal(
         hash_before=head.hash,
         hash_after=hashes[-1],
         sealed_at_ms=max(now_ms, head.sealed_at_ms),
+        kept_days=kept_days,
     )
     return segment, _sealed(segment.first_seq, entries, hashes)
 

@@ -1,12 +1,13 @@
 """The journal in SQLite."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import override
 
 import orjson
 
 from tocsin.domain import batch as batches
-from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import Poison
 from tocsin.embedded._database import Database
 from tocsin.ports import Journal
@@ -41,15 +42,13 @@ class SqliteJournal(Journal):
         return {row[0]: _batch(org, *row) for row in rows}
 
     @override
-    def between(
-        self, org: str, after_id: str, until_id: str, limit: int
-    ) -> Sequence[Batch | UnreadableBatch]:
+    def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
         rows = self._db.query(
             f"SELECT {_COLUMNS} FROM tocsin_batch"  # noqa: S608 (ours)
             " WHERE org = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?",
             *(org, after_id, until_id, limit),
         )
-        return [_batch(org, *row) for row in rows]
+        return [StoredBatch(org, row[0], partial(_batch, org, *row)) for row in rows]
 
 
 def _batch(

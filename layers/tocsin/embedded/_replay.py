@@ -18,8 +18,8 @@ __all__ = ["newest", "since_ms", "types_named"]
 def newest(
     parts: StreamParts, org: str, received_since_ms: int, types: frozenset[str] | None
 ) -> list[StreamEvent]:
-    """Return what a stream of these types would have shown, newest first; blocks."""
-    past = Past(parts.ledger, parts.journal, org, parts.expired_before_ms(), looks_at=None)
+    """Return what a stream of these types would have shown, the newest first; blocks."""
+    past = Past(parts.ledger, parts.journal, org, parts.retention(), looks_at=None)
     found = received_since(past, received_since_ms)
     return list(
         islice(chain.from_iterable(reversed(shown(e, types)) for e in found), MAX_LIST_EVENTS)

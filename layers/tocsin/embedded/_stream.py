@@ -172,7 +172,7 @@ class EventStream:
             IntegrityError: names the first seq that is not what was sealed.
         """
         parts, org = self._parts, self._log.org
-        check = partial(verification.verify, expired_before_ms=parts.expired_before_ms())
+        check = partial(verification.verify, retention=parts.retention())
         return await asyncio.to_thread(check, parts.ledger, parts.journal, org)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from support.layers import run
 SETTINGS = {
     ("default", "api", "Ingest"): "IngestSettings",
     ("default", "pipeline", "Fanout"): "FanoutSettings",
-    ("default", "pipeline", "Project"): "StoreSettings",
+    ("default", "pipeline", "Project"): "ProjectSettings",
     ("default", "pipeline", "Sweeper"): "FanoutSettings",
     ("default", "stream-fargate", "StreamTask"): "StreamSettings",
     ("small", "pipeline", "Fanout"): "FanoutSettings",

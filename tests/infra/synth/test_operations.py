@@ -20,10 +20,12 @@ EVERYWHERE = {
     "5xx",
     "ingest Refused503",
     "fanout SetAside",
+    "fanout BrokenOrgs",
     "fanout SealConflicts",
-    "project BrokenLedgers",
+    "project BrokenOrgs",
     "sweeper SealedEvents",
     "sweeper SetAside",
+    "sweeper BrokenOrgs",
     "sweeper SealConflicts",
     "stream StreamLagMs",
 }

@@ -25,7 +25,7 @@ ON_TABLES = {
     ("default", "pipeline", "ProjectRole"): {
         "LedgerStream": CONSUMING,
         "Journal": {"Query", "BatchGetItem"},
-        "Ledger": {"Query"},
+        "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem", "UpdateItem"},
     },
     ("default", "pipeline", "SweeperRole"): {

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, override
 
 from botocore.exceptions import ClientError
@@ -9,7 +10,7 @@ from botocore.exceptions import ClientError
 from tocsin.adapters.dynamodb._calls import batch_get, calls, condition_failed, query
 from tocsin.domain import batch as batches
 from tocsin.domain import ids
-from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import Poison
 from tocsin.domain.limits import RETENTION_DAYS
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 from tocsin.ports import Journal
 
-__all__ = ["DynamoJournal", "batch_of_image"]
+__all__ = ["DynamoJournal", "batch_of_image", "stored_batch"]
 
 _DAY_SECONDS = 86_400
 _BATCH_GET_KEYS = 25  # of up to 400 KB each; an answer ends at 16 MB
@@ -67,15 +68,13 @@ class DynamoJournal(Journal):
         left = sorted(wanted - {item["batch"]["S"] for item in items})
         keys = [{"org": {"S": org}, "batch": {"S": batch_id}} for batch_id in left]
         items += batch_get(self._client, self._table, keys, _BATCH_GET_KEYS)
-        return {batch.id: batch for batch in map(batch_of_image, items)}
+        return _Unpacked({item["batch"]["S"]: item for item in items})
 
     @override
-    def between(
-        self, org: str, after_id: str, until_id: str, limit: int
-    ) -> Sequence[Batch | UnreadableBatch]:
+    def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
         first_id = after_id + "\0"  # the least string above it
         items = self._between(org, first_id, until_id, limit, consistent=False)
-        return [batch_of_image(item) for item in items]
+        return [stored_batch(item) for item in items]
 
     def _between(
         self, org: str, first_id: str, last_id: str, limit: int, *, consistent: bool
@@ -93,6 +92,27 @@ class DynamoJournal(Journal):
             },
             ConsistentRead=consistent,
         )
+
+
+class _Unpacked(Mapping[str, Batch | UnreadableBatch]):
+    """Batches by id, each unpacked whenever it is asked for."""
+
+    def __init__(self, items: Mapping[str, Mapping[str, Any]]) -> None:
+        self._items = items
+
+    def __getitem__(self, batch_id: str) -> Batch | UnreadableBatch:
+        return batch_of_image(self._items[batch_id])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def stored_batch(image: Mapping[str, Any]) -> StoredBatch:
+    """Return a journal item's batch without unpacking it; the rest is as for batch_of_image."""
+    return StoredBatch(image["org"]["S"], image["batch"]["S"], partial(batch_of_image, image))
 
 
 def batch_of_image(image: Mapping[str, Any]) -> Batch | UnreadableBatch:

@@ -200,6 +200,7 @@ def _item(segment: Segment) -> dict[str, Any]:
         "hash_before": {"B": segment.hash_before},
         "hash_after": {"B": segment.hash_after},
         "sealed_at": {"N": str(segment.sealed_at_ms)},
+        **({} if segment.kept_days is None else {"kept_days": {"N": str(segment.kept_days)}}),
     }
 
 
@@ -226,6 +227,7 @@ def _segment(org: str, item: Mapping[str, Any]) -> Segment:
             hash_before=item["hash_before"]["B"],
             hash_after=item["hash_after"]["B"],
             sealed_at_ms=int(item["sealed_at"]["N"]),
+            kept_days=int(item["kept_days"]["N"]) if "kept_days" in item else None,
         )
         if not _is_possible(segment) or len(references) % _REFERENCE_BYTES:
             raise ValueError("a length, an id, a count or a time is none")

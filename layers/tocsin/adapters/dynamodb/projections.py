@@ -22,7 +22,8 @@ class DynamoProjections(StateTable, Projections):
         if item is None:
             return Projected()
         with whole(org, "the projections' cursor"):
-            return Projected(int(item["through_seq"]["N"]), int(item["until_seq"]["N"]))
+            digest = item["ledger_hash"]["B"] if "ledger_hash" in item else b""
+            return Projected(int(item["through_seq"]["N"]), int(item["until_seq"]["N"]), digest)
 
     @override
     def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
@@ -62,14 +63,15 @@ class DynamoProjections(StateTable, Projections):
         )
 
     @override
-    def advance(self, org: str, run: Projected) -> None:
+    def advance(self, org: str, run: Projected, hash: bytes = b"") -> None:
         self._update(
             "projected",
             org,
-            "SET through_seq = :until",
+            "SET through_seq = :until, ledger_hash = :hash",
             {
                 ":through": {"N": str(run.through_seq)},
                 ":until": {"N": str(run.until_seq)},
+                ":hash": {"B": hash},
             },
             "through_seq = :through AND until_seq = :until",
         )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from tocsin.domain import chain, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import IntegrityError
+from tocsin.domain.retention import Retention
 from tocsin.domain.segment import SealedEvent, Segment, verify
 from tocsin.ports import Journal, Ledger
 
@@ -228,7 +229,7 @@ def take(parts: Iterator[Segment], room: int) -> tuple[list[Segment], IntegrityE
 
 
 def fetch(
-    ledger: Ledger, journal: Journal, parts: Sequence[Segment], expired_before_ms: int
+    ledger: Ledger, journal: Journal, parts: Sequence[Segment], retention: Retention
 ) -> Iterator[tuple[Segment, list[SealedEvent] | None]]:
     """Yield each part with its checked events, or with None when the journal has dropped them.
 
@@ -248,7 +249,7 @@ def fetch(
                 yield part, verify(part, entries, part.hash_before)
             case UnreadableBatch(reason=reason):
                 raise IntegrityError(org, part.first_seq, f"its batch is unreadable: {reason}")
-            case None if ids.batch_time_ms(batch_id) >= expired_before_ms:
+            case None if not retention.may_lack(ids.batch_time_ms(batch_id), part.kept_days):
                 raise IntegrityError(org, part.first_seq, "its batch is not in the journal")
             case None if markers.get(batch_id) != part.first_seq:
                 raise IntegrityError(org, part.first_seq, "its batch's marker says another seq")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import LISTS_AT_ONCE, LISTS_AT_ONCE_PER_ORG
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Clock, Journal, Ledger, Projections
 from tocsin.services.access.presented import Credentials, Presented
@@ -41,13 +42,13 @@ class Listing:
         clock: Clock,
         projections: Projections | None = None,
         allowed_types: frozenset[str] | None = None,
-        expired_before_ms: Callable[[], int] = lambda: 0,
+        retention: Callable[[], Retention] = lambda: KEEPS_ALL,
     ) -> None:
         """Wire the ports.
 
         Without projections the whole ledger is looked through for a session or an agent. Event
-        types beyond the allowed ones are shown to nobody. ``expired_before_ms`` returns the Unix
-        time before which the journal may have dropped events.
+        types beyond the allowed ones are shown to nobody. ``retention`` returns what
+        the journal may have dropped by now.
         """
         self._ledger = ledger
         self._journal = journal
@@ -55,7 +56,7 @@ class Listing:
         self._clock = clock
         self._projections = projections
         self._allowed_types = allowed_types
-        self._expired_before_ms = expired_before_ms
+        self._retention = retention
         self._seats = Seats(LISTS_AT_ONCE, LISTS_AT_ONCE_PER_ORG, None, "lists")
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -113,4 +114,4 @@ class Listing:
         return page.parse(query, filters.within(key.types, self._allowed_types))
 
     def _past(self, key: ApiKey) -> Past:
-        return Past(self._ledger, self._journal, key.org, self._expired_before_ms())
+        return Past(self._ledger, self._journal, key.org, self._retention())

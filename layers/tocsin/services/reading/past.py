@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from tocsin.domain.errors import IntegrityError, TooFar
 from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger
 from tocsin.services.reading.checked import (
@@ -30,7 +31,7 @@ _NEAR = 64  # seqs that are as cheap to pass over as to ask for anew
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An org's ledger and journal; before ``expired_before_ms`` the journal may have dropped some.
+    """An org's ledger and journal; ``retention`` says what the journal may have dropped.
 
     What was sealed before then is passed over, whether it was dropped or not yet. ``looks_at`` is
     how many events a search may look at; None: all.
@@ -39,7 +40,7 @@ class Past:
     ledger: Ledger
     journal: Journal
     org: str
-    expired_before_ms: int = 0
+    retention: Retention = KEEPS_ALL
     looks_at: int | None = MAX_EVENTS_LOOKED_AT
 
     def back(self, spans: Iterable[range]) -> Iterator[list[SealedEvent]]:
@@ -91,12 +92,11 @@ class Past:
             size_bytes += sum(len(event.entry) for event in found)
 
     def _parts_back(self, span: range) -> Iterator[Segment]:
+        expired_before_ms = self.retention.expired_before_ms
         parts = parts_before(self.ledger, self.org, span.stop - 1)
         return takewhile(
             # A batch is received before it is sealed, and seals are in the order of time.
-            lambda part: (
-                part.last_seq >= span.start and part.sealed_at_ms >= self.expired_before_ms
-            ),
+            lambda part: part.last_seq >= span.start and part.sealed_at_ms >= expired_before_ms,
             parts,
         )
 
@@ -114,7 +114,7 @@ class Past:
         for run in _runs(seqs):
             per_page = min(len(run) + 2, SEGMENTS_PER_PAGE)  # with those before and after
             for part in parts_after(self.ledger, self.org, run.start - 1, None, per_page=per_page):
-                kept = part.sealed_at_ms >= self.expired_before_ms
+                kept = part.sealed_at_ms >= self.retention.expired_before_ms
                 if kept and not wanted.isdisjoint(range(part.first_seq, part.last_seq + 1)):
                     yield part
                 if part.last_seq >= run.stop - 1:
@@ -130,7 +130,7 @@ class Past:
             group, broken = take(parts, STEP_BYTES // mean_bytes)
             fetched = []
             try:
-                for each in fetch(self.ledger, self.journal, group, self.expired_before_ms):
+                for each in fetch(self.ledger, self.journal, group, self.retention):
                     fetched.append(each)
             except IntegrityError as error:  # what comes before it is not lost
                 broken = error

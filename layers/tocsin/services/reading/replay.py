@@ -5,6 +5,7 @@ is returned; an error is raised by the read that meets it first, so nothing befo
 """
 
 from tocsin.domain.errors import IntegrityError, TocsinError
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger
 from tocsin.services.reading.checked import fetch, parts_after, take
@@ -37,13 +38,13 @@ def read(
     limit: int = 1_000,
     max_bytes: int = 1024 * 1024,
     expected_hash: bytes | None = None,
-    expired_before_ms: int = 0,
+    retention: Retention = KEEPS_ALL,
 ) -> list[SealedEvent]:
     """Return the events after ``after_seq``, at most ``limit`` and about ``max_bytes`` of entries.
 
     At least one is returned unless the ledger ends at ``after_seq``. ``expected_hash`` is what the
-    caller knows as hash(after_seq); ``expired_before_ms`` is the Unix time in milliseconds before
-    which the journal may have dropped a batch.
+    caller knows as hash(after_seq); ``retention`` says
+    what the journal may have dropped.
 
     Raises:
         IntegrityError: the next event is not the one that was sealed; names its seq.
@@ -58,9 +59,9 @@ def read(
             mean_bytes = max(size_bytes // len(events), 1) if events else _FIRST_GUESS_BYTES
             room = min(limit - len(events), (max_bytes - size_bytes) // mean_bytes)
             group, broken = take(parts, room)
-            for part, sealed in fetch(ledger, journal, group, expired_before_ms):
+            for part, sealed in fetch(ledger, journal, group, retention):
                 if sealed is None:
-                    raise Expired(after_seq, _first_kept(ledger, part, expired_before_ms))
+                    raise Expired(after_seq, _first_kept(ledger, part, retention.expired_before_ms))
                 events += sealed[max(after_seq + 1 - part.first_seq, 0) :]
                 size_bytes += sum(len(event.entry) for event in sealed)
                 if size_bytes >= max_bytes:

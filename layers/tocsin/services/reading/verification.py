@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tocsin.domain import chain
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.projection import Change, Changes, Projected
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger, Projections
 from tocsin.services.reading.checked import BATCHES_PER_FETCH, fetch, segments_after, split
@@ -34,7 +35,7 @@ def verify(
     journal: Journal,
     org: str,
     *,
-    expired_before_ms: int = 0,
+    retention: Retention = KEEPS_ALL,
     projections: Projections | None = None,
 ) -> Verified:
     """Check a whole ledger from its beginning, while it may grow; with the projections, if given.
@@ -49,9 +50,11 @@ def verify(
     projected = _Projected(projections, org) if projections else None
     for segment, hashes in segments_after(ledger, org, 1):
         marks.check(segment)
+        if projected:
+            projected.check_hash(segment, hashes)
         _check_markers(ledger, segment)
         for group in _groups(list(split(segment, hashes))):
-            for part, sealed in fetch(ledger, journal, group, expired_before_ms):
+            for part, sealed in fetch(ledger, journal, group, retention):
                 expired += part.count if sealed is None else 0
                 if projected:
                     projected.add(part, sealed)
@@ -137,6 +140,14 @@ class _Projected:
 
     def __post_init__(self) -> None:
         self.cursor = self.projections.cursor(self.org)
+
+    def check_hash(self, segment: Segment, hashes: Sequence[bytes]) -> None:
+        """Make sure that the ledger is the one that was projected."""
+        place = self.cursor.through_seq + 1 - segment.first_seq
+        known = self.cursor.hash and 0 < place <= segment.count
+        if known and hashes[place] != self.cursor.hash:
+            reason = "the projections were made of another ledger"
+            raise IntegrityError(self.org, segment.first_seq, reason)
 
     def add(self, part: Segment, sealed: Sequence[SealedEvent] | None) -> None:
         self._complete = self._complete and sealed is not None

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import Busy
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.ports import Broker, Clock, Ledger, SetAside
@@ -14,11 +14,18 @@ from tocsin.wire import channel
 __all__ = ["Fanout", "Report"]
 
 
+BYTES_AT_ONCE = 16 * 1024 * 1024  # of entries that are unpacked, sealed and told together
+
+type Received = Batch | UnreadableBatch | StoredBatch
+
+
 @dataclass(slots=True)
 class Report:
     """What a run did. ``failed`` maps each org that must be tried again to the reason.
 
-    ``set_aside`` counts only items that are new on the list: the sweeper meets each one again.
+    ``broken`` maps orgs for which trying again at once is of no use: their ledger can't be read, or
+    the fault is ours. It is told, nobody waits for it, and the sweeper tries again.
+    ``set_aside`` counts what was not on the list yet: the sweeper meets each item again.
     """
 
     sealed_events: int = 0
@@ -27,6 +34,7 @@ class Report:
     set_aside: int = 0
     unpublished: int = 0
     failed: dict[str, Busy] = field(default_factory=dict)
+    broken: dict[str, Exception] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -37,6 +45,7 @@ class Report:
             "SealConflicts": self.conflicts,
             "SetAside": self.set_aside,
             "Unpublished": self.unpublished,
+            "BrokenOrgs": len(self.broken),
         }
 
 
@@ -54,17 +63,22 @@ class Fanout:
         set_aside: SetAside,
         broker: Broker | None,
         clock: Clock,
+        kept_days: int | None = None,
     ) -> None:
-        """Without a broker, subscribers poll the ledger."""
+        """Wire the ports; without a broker subscribers poll the ledger.
+
+        ``kept_days`` is how long the journal keeps a batch.
+        """
         self._ledger = ledger
         self._set_aside = set_aside
         self._broker = broker
         self._clock = clock
+        self._kept_days = kept_days
 
-    def __call__(self, received: Iterable[Batch | UnreadableBatch]) -> Report:
+    def __call__(self, received: Iterable[Received]) -> Report:
         """Seal and publish; one org's trouble holds up no other."""
         report = Report()
-        by_org: dict[str, list[Batch | UnreadableBatch]] = defaultdict(list)
+        by_org: dict[str, list[Received]] = defaultdict(list)
         for batch in received:
             by_org[batch.org].append(batch)
         for org, batches in by_org.items():
@@ -72,22 +86,28 @@ class Fanout:
                 self._one_org(org, batches, report)
             except Busy as error:
                 report.failed[org] = error
+            except Exception as error:  # whatever an org's data can raise
+                report.broken[org] = error
         return report
 
-    def _one_org(
-        self, org: str, received: Sequence[Batch | UnreadableBatch], report: Report
-    ) -> None:
-        readable = []
-        for batch in received:
+    def _one_org(self, org: str, received: Sequence[Received], report: Report) -> None:
+        readable, size_bytes = list[Batch](), 0
+        for each in sorted(received, key=lambda batch: batch.id):
+            batch = each.unpack() if isinstance(each, StoredBatch) else each
             if isinstance(batch, Batch):
                 readable.append(batch)
+                size_bytes += sum(map(len, batch.entries))
             else:
-                now_ms = self._clock.now_ms()
-                item = SetAsideItem(org, batch.id, batch.reason, now_ms)
+                item = SetAsideItem(org, batch.id, batch.reason, self._clock.now_ms())
                 report.set_aside += self._set_aside.add(item)
-        if not readable:
-            return
-        sealed = seal_batches(org, readable, self._ledger, self._clock)
+            if size_bytes >= BYTES_AT_ONCE:
+                self._seal(org, readable, report)
+                readable, size_bytes = [], 0
+        if readable:
+            self._seal(org, readable, report)
+
+    def _seal(self, org: str, batches: Sequence[Batch], report: Report) -> None:
+        sealed = seal_batches(org, batches, self._ledger, self._clock, self._kept_days)
         report.conflicts += sealed.conflicts
         report.segments += len(sealed.fresh)
         report.sealed_events += sum(segment.count for segment, _ in sealed.fresh)

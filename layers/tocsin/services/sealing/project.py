@@ -6,12 +6,13 @@ repeats it, after a crash or at the same time, applies the same events; and each
 last run that it counted, so that it counts each once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.projection import Change, Projected, changes
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Journal, Ledger, Projections
 from tocsin.services.reading import replay
@@ -24,22 +25,36 @@ _READ_EVENTS = 1_000
 
 @dataclass(slots=True)
 class ProjectReport:
-    """What stopped a projection: ``failed`` orgs must be tried again, ``broken`` can't be read."""
+    """What stopped a projection, by org.
+
+    ``failed`` must be tried again. ``broken`` would not get further by that: the ledger can't be
+    read, or the fault is ours. It is told, and tried when the org's next events are sealed.
+    """
 
     failed: dict[str, Busy] = field(default_factory=dict)
-    broken: list[IntegrityError] = field(default_factory=list)
+    broken: dict[str, Exception] = field(default_factory=dict)
 
 
 class Projector:
     """The use case behind the ledger's stream: brings projections up to the ledgers' heads."""
 
     def __init__(
-        self, *, ledger: Ledger, journal: Journal, projections: Projections, writers: int = 1
+        self,
+        *,
+        ledger: Ledger,
+        journal: Journal,
+        projections: Projections,
+        retention: Callable[[], Retention] = lambda: KEEPS_ALL,
+        writers: int = 1,
     ) -> None:
-        """``writers`` threads write the items of a run, which are independent."""
+        """Wire the ports; ``writers`` threads write the items of a run, which are independent.
+
+        What ``retention`` says that the journal may have dropped is counted nowhere.
+        """
         self._ledger = ledger
         self._journal = journal
         self._projections = projections
+        self._retention = retention
         self._writers = writers
 
     def __call__(self, orgs: Iterable[str]) -> ProjectReport:
@@ -50,35 +65,37 @@ class Projector:
                 self._catch_up(org)
             except Busy as error:
                 report.failed[org] = error
-            except IntegrityError as error:
-                report.broken.append(error)
+            except Exception as error:  # whatever an org's data can raise
+                report.broken[org] = error
         return report
 
     def _catch_up(self, org: str) -> None:
         while run := self._next_run(org):
-            self._apply(org, run, changes(self._events(org, run)))
-            self._projections.advance(org, run)
+            reader = _Reader(self._ledger, self._journal, org, run, self._retention())
+            self._apply(org, run, changes(reader))
+            self._projections.advance(org, run, reader.hash)
 
     def _next_run(self, org: str) -> Projected | None:
-        """Return the run that is claimed, or claim the next one; None at the head."""
+        """Return the run that is claimed, or claim the next one; None at the head.
+
+        Raises:
+            IntegrityError: the ledger ends before what was projected: it was cut off.
+        """
         while True:
             cursor = self._projections.cursor(org)
             if cursor.until_seq > cursor.through_seq:
                 return cursor
-            head_seq = self._ledger.head(org).seq
-            if head_seq <= cursor.through_seq:
+            head = self._ledger.head(org)
+            if head.seq < cursor.through_seq:
+                raise IntegrityError(org, head.seq + 1, "the ledger's end was cut off")
+            if head.seq == cursor.through_seq:
+                if cursor.hash not in (b"", head.hash):
+                    raise IntegrityError(org, head.seq, "the ledger is another than was projected")
                 return None
-            run = Projected(cursor.through_seq, min(head_seq, cursor.through_seq + _RUN_EVENTS))
+            until_seq = min(head.seq, cursor.through_seq + _RUN_EVENTS)
+            run = Projected(cursor.through_seq, until_seq, cursor.hash)
             if self._projections.claim(org, cursor, run):
                 return run
-
-    def _events(self, org: str, run: Projected) -> Iterator[SealedEvent]:
-        seq = run.through_seq
-        while seq < run.until_seq:
-            limit = min(run.until_seq - seq, _READ_EVENTS)
-            events = replay.read(self._ledger, self._journal, org, seq, limit=limit)
-            yield from events
-            seq = events[-1].seq
 
     def _apply(self, org: str, run: Projected, found: Sequence[Change]) -> None:
         if self._writers == 1:
@@ -89,3 +106,36 @@ class Projector:
             writing = [pool.submit(self._projections.apply, org, run, each) for each in found]
             for written in writing:
                 written.result()
+
+
+class _Reader:
+    """The events of a run, and afterwards the ledger's hash at its end; empty: not known."""
+
+    def __init__(
+        self, ledger: Ledger, journal: Journal, org: str, run: Projected, retention: Retention
+    ) -> None:
+        self.hash = run.hash
+        self._ports = ledger, journal, org
+        self._run = run
+        self._retention = retention
+
+    def __iter__(self) -> Iterator[SealedEvent]:
+        seq = self._run.through_seq
+        while seq < self._run.until_seq:
+            try:
+                events = replay.read(
+                    *self._ports,
+                    seq,
+                    limit=min(self._run.until_seq - seq, _READ_EVENTS),
+                    expected_hash=self.hash or None,
+                    retention=self._retention,
+                )
+            except replay.Expired as expired:
+                seq, self.hash = expired.first_seq - 1, b""
+                continue
+            if not events:
+                raise IntegrityError(self._ports[2], seq + 1, "the ledger's end was cut off")
+            yield from events
+            seq, self.hash = events[-1].seq, events[-1].hash
+        if seq > self._run.until_seq:
+            self.hash = b""

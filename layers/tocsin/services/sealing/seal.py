@@ -28,11 +28,19 @@ class Sealed:
     conflicts: int = 0
 
 
-def seal_batches(org: str, batches: Iterable[Batch], ledger: Ledger, clock: Clock) -> Sealed:
+def seal_batches(
+    org: str,
+    batches: Iterable[Batch],
+    ledger: Ledger,
+    clock: Clock,
+    kept_days: int | None = None,
+) -> Sealed:
     """Append to an org's ledger those of the batches that are not in it, in order of their ids.
 
     Safe to repeat and to run concurrently: of the sealers that read the same head one commits and
     the others start again from the new one.
+
+    ``kept_days`` is how long the journal keeps them.
 
     Raises:
         Busy: the store does not answer, or too many others are sealing.
@@ -48,7 +56,7 @@ def seal_batches(org: str, batches: Iterable[Batch], ledger: Ledger, clock: Cloc
         try:
             while todo:
                 waiting = sorted(todo.values(), key=lambda batch: batch.id)
-                segment, events = seal(org, head, waiting, clock.now_ms())
+                segment, events = seal(org, head, waiting, clock.now_ms(), kept_days)
                 ledger.commit(segment, head, counts)
                 head = segment.head
                 result.fresh.append((segment, events))

@@ -1,5 +1,6 @@
 """Sweep: find what was accepted and never sealed, and fan it out."""
 
+from tocsin.domain.errors import Busy
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.limits import SETTLED_MS
 from tocsin.ports import Clock, Journal, Orgs
@@ -25,7 +26,15 @@ class Sweep:
         What is sealed already is skipped there. The sweep goes on from where the last one ended,
         but remembers no end younger than ten minutes: a slow request may still write before it.
         """
-        return [report for org in self._orgs.all() for report in self._sweep(org.id, min_age_ms)]
+        return [report for org in self._orgs.all() for report in self._one_org(org.id, min_age_ms)]
+
+    def _one_org(self, org: str, min_age_ms: int) -> list[Report]:
+        try:
+            return self._sweep(org, min_age_ms)
+        except Busy as error:
+            return [Report(failed={org: error})]
+        except Exception as error:  # whatever an org's data can raise
+            return [Report(broken={org: error})]
 
     def _sweep(self, org: str, min_age_ms: int) -> list[Report]:
         now_ms = self._clock.now_ms()
@@ -34,7 +43,7 @@ class Sweep:
         while found := self._journal.between(org, after, until, _BATCHES_AT_ONCE):
             report = self._fanout(found)
             reports.append(report)
-            if report.failed:
+            if report.failed or report.broken:
                 return reports
             after = found[-1].id
             if after <= settled:

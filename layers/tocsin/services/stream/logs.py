@@ -93,5 +93,5 @@ class LiveLogs:
             limit=READ_EVENTS,
             max_bytes=READ_BYTES,
             expected_hash=digest,
-            expired_before_ms=parts.expired_before_ms(),
+            retention=parts.retention(),
         )

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tocsin.domain.limits import MAX_STREAMS
+from tocsin.domain.retention import Retention
 from tocsin.ports import Clock, Feed, Journal, Ledger, Metrics, Projections
 from tocsin.services.access.presented import Credentials
 
 __all__ = ["LiveFeed", "StreamLimits", "StreamParts"]
-
-DAY_MS = 86_400_000
 
 
 class LiveFeed(Feed, Protocol):
@@ -63,8 +62,6 @@ class StreamParts:
     metrics: Metrics | None = None
     limits: StreamLimits = StreamLimits()
 
-    def expired_before_ms(self) -> int:
-        """Return the Unix time in milliseconds before which the journal may have dropped events."""
-        if self.limits.retention_days is None:
-            return 0
-        return self.clock.now_ms() - self.limits.retention_days * DAY_MS
+    def retention(self) -> Retention:
+        """Return what the journal may have dropped by now."""
+        return Retention(self.clock.now_ms(), self.limits.retention_days)

@@ -6,12 +6,13 @@ import pytest
 
 from fakes.tenant import Tenant
 from tocsin.domain.errors import IntegrityError
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.services.reading.past import Past
 from tocsin.services.reading.selection import received_since
 
 
-def seqs(tenant: Tenant, since_ms: int = 0, expired_before_ms: int = 0) -> list[int]:
-    past = Past(tenant.ledger, tenant.journal, tenant.org, expired_before_ms, looks_at=None)
+def seqs(tenant: Tenant, since_ms: int = 0, retention: Retention = KEEPS_ALL) -> list[int]:
+    past = Past(tenant.ledger, tenant.journal, tenant.org, retention, looks_at=None)
     return [event.seq for event in received_since(past, since_ms)]
 
 
@@ -47,9 +48,9 @@ def test_the_events_end_where_they_are_not_kept_any_more() -> None:
     old = tenant.add(5, 5)
     for event in old:
         tenant.journal.batches.pop((tenant.org, event.parse()["id"][4:-2] + "00"), None)
-    expired_before_ms = tenant.clock.ms + 1
+    retention = Retention(tenant.clock.ms + 1, 0)
     tenant.clock.ms += 1_000
     tenant.add(3)
-    assert seqs(tenant, expired_before_ms=expired_before_ms) == [13, 12, 11]
+    assert seqs(tenant, retention=retention) == [13, 12, 11]
     with pytest.raises(IntegrityError):
         seqs(tenant)

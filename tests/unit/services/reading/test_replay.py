@@ -11,6 +11,7 @@ from fakes.tenant import Tenant
 from tocsin.domain import chain
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import IntegrityError
+from tocsin.domain.retention import Retention
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.services.reading import replay, verification
 
@@ -211,11 +212,11 @@ def test_what_is_older_than_the_retention_is_a_gap_that_says_where_to_go_on() ->
     ports = tenant.ledger, tenant.journal, "acme"
     cutoff_ms = tenant.segment(9).sealed_at_ms  # the fourth is expired, too, and not dropped yet
     with pytest.raises(replay.Expired) as caught:
-        replay.read(*ports, 1, expired_before_ms=cutoff_ms)
+        replay.read(*ports, 1, retention=Retention(cutoff_ms, 0))
     assert (caught.value.after_seq, caught.value.first_seq) == (1, 9)
-    assert len(replay.read(*ports, 8, expired_before_ms=cutoff_ms)) == 12
-    assert len(replay.read(*ports, 6, expired_before_ms=cutoff_ms)) == 14
-    verified = verification.verify(*ports, expired_before_ms=cutoff_ms)
+    assert len(replay.read(*ports, 8, retention=Retention(cutoff_ms, 0))) == 12
+    assert len(replay.read(*ports, 6, retention=Retention(cutoff_ms, 0))) == 14
+    verified = verification.verify(*ports, retention=Retention(cutoff_ms, 0))
     assert verified == verification.Verified(20, tenant.ledger.head("acme").hash, 6)
 
 
@@ -226,7 +227,7 @@ def test_a_gap_always_goes_on() -> None:
     tamper(tenant, 1, sealed_at_ms=cutoff_ms + HOUR_MS)
     drop(tenant, 1)
     with pytest.raises(replay.Expired) as caught:
-        replay.read(tenant.ledger, tenant.journal, "acme", 0, expired_before_ms=cutoff_ms)
+        replay.read(tenant.ledger, tenant.journal, "acme", 0, retention=Retention(cutoff_ms, 0))
     assert caught.value.first_seq == 3
 
 
@@ -235,7 +236,7 @@ def test_what_is_missing_within_the_retention_is_no_gap() -> None:
     drop(tenant, 5)
     with pytest.raises(IntegrityError, match="seq 5"):
         cutoff_ms = tenant.segment(3).sealed_at_ms
-        replay.read(tenant.ledger, tenant.journal, "acme", 4, expired_before_ms=cutoff_ms)
+        replay.read(tenant.ledger, tenant.journal, "acme", 4, retention=Retention(cutoff_ms, 0))
 
 
 def test_an_empty_ledger_verifies() -> None:

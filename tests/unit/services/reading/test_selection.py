@@ -13,6 +13,7 @@ from tocsin.domain import canonical, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import IntegrityError, Malformed, NotFound, TooFar
 from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
+from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.services.reading import past as reading
 from tocsin.services.reading import selection
@@ -78,8 +79,9 @@ class Case:
     def project(self) -> None:
         Projector(ledger=self.ledger, journal=self.journal, projections=self.projections)(["acme"])
 
-    def past(self, expired_before_ms: int = 0, org: str = "acme") -> Past:
-        return Past(self.ledger, self.journal, org, expired_before_ms, self.looks_at)
+    def past(self, expired_before_ms: int | None = None, org: str = "acme") -> Past:
+        retention = KEEPS_ALL if expired_before_ms is None else Retention(expired_before_ms, 0)
+        return Past(self.ledger, self.journal, org, retention, self.looks_at)
 
     def newest(self, page: Page, **past: Any) -> list[SealedEvent]:
         now_ms = self.tenant.clock.ms

@@ -10,7 +10,7 @@ from fakes.events import batch
 from fakes.interleave import Gate, Move, interleave
 from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeProjections, FakeSetAside
 from tocsin.domain.batch import Batch, UnreadableBatch
-from tocsin.domain.errors import Busy
+from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.projection import Projected
 from tocsin.services.reading import replay
 from tocsin.services.sealing.fanout import Fanout
@@ -196,7 +196,8 @@ def test_a_backlog_is_projected_in_bounded_runs() -> None:
     world.accept(*batches)
     world.fanout()(batches)
     world.projector()(["acme"])
-    assert world.projections.cursor("acme") == Projected(12_000, 12_000)
+    hash = world.ledger.head("acme").hash
+    assert world.projections.cursor("acme") == Projected(12_000, 12_000, hash)
     agent = world.projections.get("acme", "agent", "a1")
     assert agent is not None and agent["events"] == 12_000
 
@@ -208,5 +209,7 @@ def test_a_broken_ledger_is_told_and_holds_up_no_other_org() -> None:
     world.fanout()(batches)
     world.journal.batches["acme", batches[0].id] = batch("acme", tool_name="forged")
     report = world.projector()(["acme", "beta"])
-    assert [(broken.org, broken.seq) for broken in report.broken] == [("acme", 1)]
+    broken = report.broken["acme"]
+    assert isinstance(broken, IntegrityError)
+    assert (list(report.broken), broken.seq) == (["acme"], 1)
     assert world.projections.cursor("beta").through_seq == 1

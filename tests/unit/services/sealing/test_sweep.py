@@ -10,7 +10,7 @@ from fakes.stores import (
     FakeOrgs,
     FakeSetAside,
 )
-from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import Busy
 from tocsin.domain.org import Org
 from tocsin.domain.segment import Head
@@ -26,9 +26,7 @@ class CountingJournal(FakeJournal):
         super().__init__()
         self.read: list[str] = []
 
-    def between(
-        self, org: str, after_id: str, until_id: str, limit: int
-    ) -> Sequence[Batch | UnreadableBatch]:
+    def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
         found = super().between(org, after_id, until_id, limit)
         self.read += [each.id for each in found]
         return found
