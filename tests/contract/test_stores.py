@@ -169,6 +169,44 @@ class TestLedger:
             on.ledger.commit(rival, head)
         assert on.ledger.first_seqs("acme", [one.id, other.id]) == {one.id: 1}
 
+    def test_a_commit_is_refused_when_a_marker_was_added_since_they_were_read(
+        self, on: Stores
+    ) -> None:
+        at_ms = 1_774_000_000_000
+        one, other, third = (batch(at_ms=at_ms + step, salt=step) for step in range(3))
+        counts = on.ledger.markers("acme", [one.id]).counts
+        assert counts == {}
+        first, _ = seal("acme", on.ledger.head("acme"), [one], 1)
+        on.ledger.commit(first, on.ledger.head("acme"), counts)
+        second, _ = seal("acme", on.ledger.head("acme"), [other], 1)
+        if on.ledger.markers("acme", [other.id]).counts:  # those of a file need none
+            with pytest.raises(HeadMoved):
+                on.ledger.commit(second, first.head, counts)
+        on.ledger.commit(second, first.head, on.ledger.markers("acme", [other.id]).counts)
+        again, _ = seal("acme", on.ledger.head("acme"), [third, one], 1)
+        if not on.ledger.markers("acme", [one.id]).counts:
+            with pytest.raises(HeadMoved):  # a batch has one marker there
+                on.ledger.commit(again, second.head, {})
+        assert on.ledger.head("acme") == second.head
+        marked = {one.id: 1, other.id: 2}
+        assert on.ledger.markers("acme", [one.id, third.id, other.id]).first_seqs == marked
+        assert sorted(on.ledger.all_markers("acme")) == sorted(marked.items())
+        assert list(on.ledger.all_marks("acme")) == []
+        assert list(on.ledger.all_markers("beta")) == []
+
+    def test_all_marks_ascend(self, on: Stores) -> None:
+        for salt in range(3):
+            commit(on, batch(salt=salt), now_ms=60_000 * (salt + 1))
+        assert list(on.ledger.all_marks("acme")) == [(1, 1), (2, 2), (3, 3)]
+
+    def test_a_segment_keeps_how_long_its_batches_are_kept(self, on: Stores) -> None:
+        if type(on.ledger).__name__ == "SqliteLedger":
+            return  # its journal drops nothing
+        segment, _ = seal("acme", on.ledger.head("acme"), [batch()], 1, 30)
+        on.ledger.commit(segment, on.ledger.head("acme"))
+        assert on.ledger.segments("acme", 1, 1) == [segment]
+        assert segment.kept_days == 30
+
     def test_markers_lead_from_batches_to_seqs(self, on: Stores) -> None:
         times = [1_774_000_000_000, 1_774_000_000_999, 1_774_000_001_000, 1_774_000_050_000]
         four = [batch(count=2, at_ms=at_ms, salt=at_ms % 7) for at_ms in times]

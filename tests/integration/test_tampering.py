@@ -25,6 +25,7 @@ from tocsin.domain.errors import IntegrityError, TocsinError
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.reading import replay, selection
+from tocsin.services.reading.cursor import Start, resolve
 from tocsin.services.reading.past import Past
 from tocsin.services.reading.since import seq_before
 from tocsin.services.reading.verification import verify
@@ -58,6 +59,7 @@ class Tables:
         self.clock = FakeClock()
         self.retention = KEEPS_ALL
         self.times: list[int] = []
+        self.ids: list[str] = []  # of events
         for org in ("acme", "beta"):
             self._fill(org)
         Projector(
@@ -100,6 +102,8 @@ class Tables:
                 salt += 1
                 made.append(batch(org, count, self.clock.ms, salt, session_id=f"s{salt % 2}"))
                 self.stores.journal.put(made[-1], pack(made[-1].entries))
+                if org == "acme":
+                    self.ids += ids.event_ids(made[-1].id, count)
             self.times.append(self.clock.ms)
             seal_batches(org, made, self.stores.ledger, self.clock)
 
@@ -139,12 +143,20 @@ class Tables:
                 with suppress(IntegrityError):
                     seq = seq_before(stores.ledger, "acme", since_ms)
                     told.answers[f"since {since_ms}"] = [seq + 1]
+        for id in self.ids:
+            with suppress(TocsinError):
+                cursor = resolve(stores.ledger, "acme", Start(id), 0, self.clock.ms)
+                told.answers[f"after {id}"] = [(cursor or 0) + 1]
+            with suppress(TocsinError):
+                found = selection.by_id(Past(*ports, self.retention), id, Filter())
+                told.replayed.append(found)
+                told.answers[f"event {id}"] = [found.seq]
         for session in ("s0", "s1", None):
             try:
                 past = Past(*ports, self.retention)
                 page = Page(filter=Filter(session_id=session))
-                found = selection.newest(past, stores.projections, page, self.clock.ms)
-                events = [event for step in found for event in step]
+                listed = selection.newest(past, stores.projections, page, self.clock.ms)
+                events = [event for step in listed for event in step]
                 told.replayed += events
                 told.answers[f"list of {session}"] = [event.seq for event in events]
             except TocsinError:

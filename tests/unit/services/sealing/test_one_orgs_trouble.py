@@ -194,3 +194,24 @@ def test_no_more_is_unpacked_at_once_than_can_be_held() -> None:
     assert most <= 2 * BYTES_AT_ONCE // 2_000_000 + 2
     sealed = [r.batch_id for s in ledger.by_org["acme"].values() for r in s.references]
     assert sealed == ids
+
+
+def test_a_batch_is_sealed_once_though_its_marker_is_visible_later_than_its_segment() -> None:
+    class Late(FakeLedger):
+        """Shows a segment, and its markers one read later, as reads outside transactions may."""
+
+        hidden = 0
+
+        def markers(self, org: str, batch_ids: Iterable[str]) -> Markers:
+            if self.hidden:
+                self.hidden -= 1
+                return Markers({}, {})
+            return super().markers(org, batch_ids)
+
+    ledger, clock = Late(), FakeClock()
+    one = batch("acme", 3, clock.ms)
+    seal_batches("acme", [one], ledger, clock)
+    ledger.hidden = 1
+    sealed = seal_batches("acme", [one], ledger, clock)
+    assert (sealed.fresh, sealed.conflicts) == ([], 1)
+    assert sealed.earlier == {one.id: range(1, 4)}
