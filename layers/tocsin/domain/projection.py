@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from tocsin.domain import canonical
 from tocsin.domain.segment import SealedEvent
 
 _MAX_COST_USD = 1e9  # of an event; a table's numbers end at 38 digits
 
-__all__ = ["Change", "Changes", "Projected", "changes"]
+__all__ = ["INDEXES", "Change", "Changes", "Projected", "changes"]
+
+
+INDEXES: Final = {"session": "session_id", "agent": "agent_id"}
+"""What lists are found by: the kind of the projected item, and the event's field that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,8 @@ class Changes:
     def add(self, sealed: SealedEvent) -> None:
         """Add what an event changes; events come in the order of their seqs."""
         event = canonical.parse(sealed.entry)
-        targets = [("session", event["session_id"]), ("usage", event["received_at"][:7])]
-        if agent := event.get("agent_id"):
-            targets.append(("agent", agent))
+        targets = [("usage", event["received_at"][:7])]
+        targets += [(kind, id) for kind, field in INDEXES.items() if (id := event.get(field))]
         for target in targets:
             if target not in self._items:
                 self._items[target] = Change(*target, sealed.seq, event["timestamp"])

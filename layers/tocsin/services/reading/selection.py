@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.errors import NotFound
+from tocsin.domain.projection import INDEXES
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Projections
 from tocsin.services.reading.cursor import Start, resolve
@@ -135,7 +136,8 @@ def _spans(
     """
     if filter.types is not None and not filter.types:
         return []
-    for kind, id in (("session", filter.session_id), ("agent", filter.agent_id)):
+    for kind, field in INDEXES.items():
+        id = getattr(filter, field)
         if projections is not None and id is not None:
             through_seq = projections.cursor(org).through_seq  # before the item, which is later
             first_seq, last_seq = 1, 0

@@ -13,6 +13,7 @@ from tocsin.domain import canonical, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import IntegrityError, Malformed, NotFound, TooFar
 from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
+from tocsin.domain.projection import INDEXES
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.services.reading import past as reading
@@ -362,3 +363,18 @@ def test_who_may_see_no_type_sees_nothing_and_nothing_is_read(case: Case) -> Non
     case.add(3)
     assert case.newest(Page(filter=Filter(types=frozenset()))) == []
     assert case.journal.reads == []
+
+
+@pytest.mark.parametrize("field", INDEXES.values())
+def test_what_is_indexed_can_be_filtered_by_and_is_found_without_looking_at_the_rest(
+    case: Case, field: str
+) -> None:
+    case.add(2, **{field: "wanted"})
+    for _ in range(50):
+        case.add(2, **{field: "other"})
+    case.project()
+    case.ledger.given = 0
+    wanted: Any = {field: "wanted"}
+    page = Page(filter=Filter(**wanted))
+    assert seqs(case.newest(page)) == [2, 1]
+    assert case.ledger.given < 10
