@@ -44,8 +44,9 @@ def parts_after(
     A segment is yielded when it links to the one before it and the one after it to it, as far as
     these are there: so nothing is served of one that was rewritten whole.
     """
-    start = after_seq if expected_hash is None else after_seq + 1
-    for segment, hashes in segments_after(ledger, org, max(start, 1), per_page):
+    tied = expected_hash is not None  # to what comes before it, by the hash that is known of that
+    start = after_seq + 1 if tied else max(after_seq, 1)
+    for segment, hashes in segments_after(ledger, org, start, per_page, tied=tied):
         place = after_seq + 1 - segment.first_seq
         if 0 <= place < segment.count and expected_hash not in (None, hashes[place]):
             reason = "the event before it has another hash now"
@@ -74,11 +75,12 @@ type _Checked = tuple[Segment, Sequence[bytes]]
 
 
 def segments_after(
-    ledger: Ledger, org: str, seq: int, per_page: int = SEGMENTS_PER_PAGE
+    ledger: Ledger, org: str, seq: int, per_page: int = SEGMENTS_PER_PAGE, *, tied: bool = False
 ) -> Iterator[tuple[Segment, Sequence[bytes]]]:
     """Yield the checked segments from the one that holds ``seq``, with the hashes in them.
 
-    The hashes are those before its first event and after each of its events.
+    The hashes are those before its first event and after each of its events. The segment before
+    the first one is looked at, too, unless that is ``tied`` to it otherwise.
 
     Raises:
         IntegrityError: a segment is missing, overlaps another, contradicts itself, or is not linked
@@ -86,7 +88,7 @@ def segments_after(
     """
     before: _Checked | None = None
     fault: IntegrityError | None = None
-    segments = _segments(ledger, org, seq, per_page)
+    segments = _segments(ledger, org, seq, per_page, tied=tied)
     while True:
         try:
             checked = _checked(org, next(segments))
@@ -151,12 +153,14 @@ def split(segment: Segment, hashes: Sequence[bytes]) -> Iterator[Segment]:
         start = end
 
 
-def _segments(ledger: Ledger, org: str, seq: int, per_page: int) -> Iterator[Segment]:
+def _segments(
+    ledger: Ledger, org: str, seq: int, per_page: int, *, tied: bool
+) -> Iterator[Segment]:
     """Yield the segments from the one before that which holds ``seq``, none missing.
 
     The one before ties a read that begins anywhere to what comes before it.
     """
-    if seq > 1:
+    if seq > 1 and not tied:
         found = ledger.segments_before(org, seq - 1, 2)
         if found and found[0].last_seq >= seq:
             seq, found = found[0].first_seq, found[1:]
@@ -170,9 +174,10 @@ def _segments(ledger: Ledger, org: str, seq: int, per_page: int) -> Iterator[Seg
         if page and page[0].first_seq > seq:  # it may have been sealed during the read
             page = ledger.segments(org, seq, per_page)
         for segment in page:
-            _check_place(org, segment, seq, segment.last_seq)
+            first_seq = min(segment.first_seq, seq) if tied else seq  # it may be in the middle
+            _check_place(org, segment, first_seq, segment.last_seq)
             yield segment
-            seq = segment.last_seq + 1
+            seq, tied = segment.last_seq + 1, False
         if len(page) < per_page:
             return
 
