@@ -26,7 +26,7 @@ def anyio_backend() -> str:
 
 
 @contextmanager
-def second_stream(product: Product) -> Iterator[tuple[str, psutil.Popen]]:
+def another_stream(product: Product) -> Iterator[tuple[str, psutil.Popen]]:
     """Run the product's stream service once more, on a port of its own."""
     first = product.parts()["stream"]
     held = reserve(0)
@@ -44,7 +44,7 @@ def second_stream(product: Product) -> Iterator[tuple[str, psutil.Popen]]:
             return False
 
     try:
-        until(answers, "the second stream service answers")
+        until(answers, "the other stream service answers")
         yield url, process
     finally:
         process.kill()
@@ -71,14 +71,14 @@ async def read_until(url: str, product: Product, after: int, last: int) -> bytes
 
 
 async def test_both_services_say_the_same_of_what_is_accepted_through_one(product: Product) -> None:
-    with second_stream(product) as (second, _):
+    with another_stream(product) as (first, _), another_stream(product) as (second, _):
         producer = Producer(product, "agent-0", 100, Random(1))  # noqa: S311
         before, stop = head_of(product).seq, asyncio.Event()
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(producer.run(stop))
             live = [
                 group.create_task(read_until(url, product, before, before + 100))
-                for url in (product.part_url("stream"), second)
+                for url in (first, second)
             ]
             await asyncio.wait(live)
             stop.set()
@@ -90,8 +90,7 @@ async def test_both_services_say_the_same_of_what_is_accepted_through_one(produc
 
 
 async def test_a_client_that_is_cut_at_one_service_goes_on_at_the_other(product: Product) -> None:
-    with second_stream(product) as (second, process):
-        first = product.part_url("stream")
+    with another_stream(product) as (first, _), another_stream(product) as (second, process):
         producer = Producer(product, "agent-1", 50, Random(2))  # noqa: S311
         before, stop = head_of(product).seq, asyncio.Event()
         async with crowd(

@@ -1,9 +1,11 @@
 """A real HTTP server for an ASGI application, on a thread."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,11 +15,16 @@ from tocsin.local.addresses import LOOPBACK
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[int]:
-    """Serve it and yield the port."""
+def served(app: ASGIApp, http: type[asyncio.Protocol] | Literal["auto"] = "auto") -> Iterator[int]:
+    """Serve it with uvicorn's HTTP protocol or another one; yield the port."""
     listener = socket.create_server((LOOPBACK, 0))
     config = uvicorn.Config(
-        app, ws="none", log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        app,
+        http=http,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, args=([listener],))

@@ -95,9 +95,10 @@ class Product:
                 continue  # it ended meanwhile
         return found
 
-    def part_url(self, part: str) -> str:
-        """Where a part listens itself, without the gateway."""
-        return Layout.from_env(self.parts()[part].environ()).url(part)
+    @property
+    def layout(self) -> Layout:
+        """Where its parts are in this run."""
+        return Layout.from_env(self.parts()["gateway"].environ())
 
     def kill(self, part: str) -> None:
         """Kill a part's process at once (SIGKILL)."""

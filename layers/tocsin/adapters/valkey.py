@@ -44,10 +44,11 @@ def _channel(org: str) -> str:
 
 def _options(url: str, credentials: CredentialProvider | None) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "socket_connect_timeout": ANSWER_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
         "credential_provider": credentials,
     }
+    if not url.startswith("unix:"):
+        options["socket_connect_timeout"] = ANSWER_SECONDS
     if url.startswith("valkeys:"):
         options["ssl_check_hostname"] = True  # not the client's default
     return options
@@ -113,7 +114,9 @@ class ValkeyFeed(Feed):
     ) -> None:
         """Take the address, ``valkey://`` or ``valkeys://``; connects when first needed."""
         self._credentials = SignedAhead(credentials) if credentials else None
-        options = _options(url, self._credentials) | {"socket_keepalive": True}
+        options = _options(url, self._credentials)
+        if not url.startswith("unix:"):
+            options["socket_keepalive"] = True
         self._client = AsyncValkey.from_url(url, **options)
         self._pinger = AsyncValkey.from_url(url, **options)  # its connection may grow old
         self._clock = clock

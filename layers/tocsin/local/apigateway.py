@@ -15,6 +15,7 @@ from tocsin.domain.times import utc
 
 __all__ = [
     "HOP_BY_HOP",
+    "MAX_HEAD_BYTES",
     "MAX_REQUEST_BYTES",
     "HttpRequest",
     "HttpResponse",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+MAX_HEAD_BYTES = 10_240  # of the request line and the headers' values
 # RFC 9110, section 7.6.1, and headers that the next hop sets itself.
 HOP_BY_HOP = frozenset(
     {

@@ -10,15 +10,17 @@ from contextlib import asynccontextmanager
 
 import httpx
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from tocsin.local import health
+from tocsin.local import health, sockets
+from tocsin.local.entrance import Entrance, GatewayProtocol
 from tocsin.local.functions import FUNCTIONS
 from tocsin.local.integration import INTEGRATION_SECONDS, Integration
 from tocsin.local.layout import GATEWAY, STREAM, Layout
-from tocsin.local.proxy import BodyTooLarge, ReverseProxy
+from tocsin.local.proxy import BodyTooLarge, ReverseProxy, TooSlow
 from tocsin.local.serve import serve
 
 __all__ = ["application"]
@@ -26,11 +28,14 @@ __all__ = ["application"]
 
 def application(layout: Layout) -> Starlette:
     """Return the gateway to the parts in a layout."""
-    stream = ReverseProxy(layout.url(STREAM))
+    at_socket = None if STREAM in layout.ports else layout.socket(STREAM)
+    stream = ReverseProxy(layout.url(STREAM), socket=at_socket)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
     client = httpx.AsyncClient(
         trust_env=False,
         timeout=httpx.Timeout(INTEGRATION_SECONDS, connect=2.0),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+        limits=limits,
+        mounts=sockets.asynchronous(layout, limits),
     )
 
     @asynccontextmanager
@@ -50,6 +55,9 @@ def application(layout: Layout) -> Starlette:
     def too_large(_: Request, __: Exception) -> Response:
         return JSONResponse({"message": "Request Too Long"}, 413, headers={"Connection": "close"})
 
+    def too_slow(_: Request, __: Exception) -> Response:
+        return JSONResponse({"message": "Request Timeout"}, 408, headers={"Connection": "close"})
+
     return Starlette(
         routes=[
             Route("/healthz", healthz),
@@ -60,11 +68,12 @@ def application(layout: Layout) -> Starlette:
             ),
             Mount("/", stream),
         ],
-        exception_handlers={BodyTooLarge: too_large},
+        exception_handlers={BodyTooLarge: too_large, TooSlow: too_slow},
+        middleware=[Middleware(Entrance)],
         lifespan=lifespan,
     )
 
 
 if __name__ == "__main__":
     layout = Layout.from_env(os.environ)
-    serve(application(layout), layout.ports[GATEWAY], int(sys.argv[1]))
+    serve(application(layout), layout.ports[GATEWAY], int(sys.argv[1]), GatewayProtocol)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
 from threading import Thread
 
 import httpx
 
-from tocsin.local.addresses import LOOPBACK
-from tocsin.local.layout import DYNAMODB, GATEWAY, STREAM, VALKEY, Layout
+from tocsin.local.layout import DYNAMODB, GATEWAY, NAMES, STREAM, VALKEY, Layout
 
 __all__ = ["LOOK_SECONDS", "READY", "ask_gateway", "report", "serve_health", "wait_for"]
 
@@ -20,7 +21,7 @@ _PATHS = {DYNAMODB: "/_ministack/health", STREAM: "/healthz"}  # all others: /he
 
 async def report(layout: Layout, client: httpx.AsyncClient) -> Mapping[str, str]:
     """Return :data:`READY`, or what is wrong, for every part but the gateway, which asks."""
-    names = [name for name in layout.ports if name != GATEWAY]
+    names = [name for name in NAMES if name != GATEWAY]
     states = await asyncio.gather(*(_state(layout, name, client) for name in names))
     return {**dict(zip(names, states, strict=True)), GATEWAY: READY}
 
@@ -47,8 +48,10 @@ async def _state(layout: Layout, name: str, client: httpx.AsyncClient) -> str:
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             if name == VALKEY:
-                return await _ping(layout.ports[name])
-            response = await client.get(layout.url(name) + _PATHS.get(name, "/health"))
+                return await _ping(layout.socket(name))
+            headers = layout.credential if name == DYNAMODB else None
+            url = layout.url(name) + _PATHS.get(name, "/health")
+            response = await client.get(url, headers=headers)
     except TimeoutError:
         return "not answering"
     except (OSError, httpx.TransportError):
@@ -56,8 +59,8 @@ async def _state(layout: Layout, name: str, client: httpx.AsyncClient) -> str:
     return READY if response.status_code == 200 else f"not ready ({response.status_code})"
 
 
-async def _ping(port: int) -> str:
-    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+async def _ping(path: Path) -> str:
+    reader, writer = await asyncio.open_unix_connection(path)
     try:
         writer.write(b"PING\r\n")
         return READY if await reader.readline() == b"+PONG\r\n" else "not answering"
@@ -65,7 +68,7 @@ async def _ping(port: int) -> str:
         writer.close()
 
 
-def serve_health(port: int, healthy: Callable[[], bool]) -> None:
+def serve_health(path: Path, healthy: Callable[[], bool]) -> None:
     """Answer ``GET /health`` on a thread, for a part that has no other HTTP server."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,5 +80,7 @@ def serve_health(port: int, healthy: Callable[[], bool]) -> None:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+    path.unlink(missing_ok=True)  # of a process before this one
+    server = ThreadingUnixStreamServer(str(path), Handler)
+    server.daemon_threads = True
     Thread(target=server.serve_forever, daemon=True).start()

@@ -1,7 +1,8 @@
 """A Lambda host: serves the deployed handlers through Lambda's own Invoke API.
 
-``python -m tocsin.local.host PORT PROCESS`` imports ``functions.NAME.handler`` for each function of
-the process (:mod:`~tocsin.local.functions`) and answers ``GET /health`` and, as Lambda does,
+``python -m tocsin.local.host PATH PROCESS`` imports ``functions.NAME.handler`` for each function of
+the process (:mod:`~tocsin.local.functions`), listens on the unix socket PATH and answers
+``GET /health`` and, as Lambda does,
 ``POST /2015-03-31/functions/NAME/invocations`` (a synchronous invocation:
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
 """
@@ -34,15 +35,12 @@ def load(functions: Sequence[LocalFunction]) -> dict[str, Function]:
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }
-    return {
-        each.name: Function(
-            each.name,
-            import_module(f"functions.{each.name}.handler").handler,
-            each.timeout_seconds,
-            each.memory_mb,
-        )
-        for each in functions
-    }
+    loaded = {}
+    for each in functions:
+        os.environ["POWERTOOLS_SERVICE_NAME"] = each.name  # read when the handler is imported
+        handler = import_module(f"functions.{each.name}.handler").handler
+        loaded[each.name] = Function(each.name, handler, each.timeout_seconds, each.memory_mb)
+    return loaded
 
 
 def application(
@@ -100,4 +98,4 @@ async def _exit() -> None:
 if __name__ == "__main__":
     functions = hosted(sys.argv[2])
     graceful_seconds = max(each.timeout_seconds for each in functions)
-    serve(application(load(functions), _exit), int(sys.argv[1]), graceful_seconds)
+    serve(application(load(functions), _exit), sys.argv[1], graceful_seconds)

@@ -8,6 +8,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from tocsin.local.apigateway import (
+    MAX_HEAD_BYTES,
     HttpRequest,
     HttpResponse,
     MalformedProxyResponse,
@@ -40,12 +41,17 @@ class Integration:
 
         Raises:
             BodyTooLarge: beyond API Gateway's 10 MB.
+            TooSlow: its body does not come.
         """
+        request_id = str(uuid4())
+        if _head_bytes(scope) > MAX_HEAD_BYTES:
+            message = _message(431, "Request Header Fields Too Large", request_id)
+            await _send(message, send)
+            return
         try:
             body = await read_body(scope, receive)
         except Disconnected:
             return
-        request_id = str(uuid4())
         request = HttpRequest(
             method=scope["method"],
             path=scope["path"],
@@ -62,11 +68,7 @@ class Integration:
             request_id=request_id,
             now_ms=time.time_ns() // 1_000_000,
         )
-        response = await self._invoke(orjson.dumps(event), request_id)
-        headers = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in response.headers]
-        headers.append((b"content-length", b"%d" % len(response.body)))
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
+        await _send(await self._invoke(orjson.dumps(event), request_id), send)
 
     async def _invoke(self, event: bytes, request_id: str) -> HttpResponse:
         """Call the function; for a failure, return API Gateway's response to it."""
@@ -87,6 +89,20 @@ class Integration:
         except (MalformedProxyResponse, orjson.JSONDecodeError) as error:
             print(f"{self._function}: malformed Lambda proxy response: {error}")
             return _message(502, "Internal server error", request_id)
+
+
+def _head_bytes(scope: Scope) -> int:
+    """Return the size of the request line and of the headers' values."""
+    line = f"{scope['method']}  HTTP/1.1"
+    size = len(line) + len(scope["raw_path"]) + len(scope["query_string"])
+    return size + sum(len(value) for _, value in scope["headers"])
+
+
+async def _send(response: HttpResponse, send: Send) -> None:
+    headers = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in response.headers]
+    headers.append((b"content-length", b"%d" % len(response.body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def _message(status: int, message: str, request_id: str, *headers: tuple[str, str]) -> HttpResponse:

@@ -49,11 +49,18 @@ def answer_of(response: httpx.Response) -> Answer:
 class Functions:
     """The functions, for callers without an event loop; may be shared by threads."""
 
-    def __init__(self, hosts: Mapping[str, str]) -> None:
-        """``hosts`` maps each function's name to its host's address."""
+    def __init__(
+        self,
+        hosts: Mapping[str, str],
+        mounts: Mapping[str, httpx.HTTPTransport] | None = None,
+    ) -> None:
+        """``hosts`` maps each function's name to its host's address.
+
+        ``mounts`` are httpx's, for the addresses that lead to unix sockets.
+        """
         self._urls = {name: host + invocation_path(name) for name, host in hosts.items()}
         timeout = httpx.Timeout(_INVOCATION_SECONDS, connect=2)
-        self._client = httpx.Client(trust_env=False, timeout=timeout)
+        self._client = httpx.Client(trust_env=False, timeout=timeout, mounts=mounts)
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import orjson
 
@@ -25,11 +26,30 @@ class Layout:
     """The folders, files and addresses of one run."""
 
     home: Path
-    ports: Mapping[str, int]  # by part
+    ports: Mapping[str, int]  # by part; the others listen on unix sockets
+    sockets: Path  # the folder of these
+    key: str = field(repr=False)  # of this run: the access key that the DynamoDB emulator demands
 
     def url(self, part: str) -> str:
-        """The address of a part's HTTP server."""
-        return f"http://{LOOPBACK}:{self.ports[part]}"
+        """The address of a part's HTTP server.
+
+        Where that has no port it is a name, which :mod:`tocsin.local.sockets` leads to its socket.
+        """
+        port = self.ports.get(part)
+        return f"http://{part}" if port is None else f"http://{LOOPBACK}:{port}"
+
+    def socket(self, part: str) -> Path:
+        """The unix socket of a part that has no port."""
+        return self.sockets / f"{part}.sock"
+
+    def listens(self, part: str) -> str:
+        """Where a part listens, as its command says it: a port or a path."""
+        return str(self.ports.get(part) or self.socket(part))
+
+    @property
+    def credential(self) -> dict[str, str]:
+        """The header that opens the DynamoDB emulator to a request that no AWS SDK makes."""
+        return {"Authorization": f"AWS4-HMAC-SHA256 Credential={self.key}/"}
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -56,7 +76,7 @@ class Layout:
             "AWS_ENDPOINT_URL_DYNAMODB": self.url(DYNAMODB),  # in case the user has set it
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_ACCESS_KEY_ID": self.key,
             "AWS_SECRET_ACCESS_KEY": "local",
         }
 
@@ -66,11 +86,13 @@ class Layout:
         return {
             **self.tables,
             "TOCSIN_HOME": str(self.home),
-            "TOCSIN_PARTS": orjson.dumps(dict(self.ports)).decode(),
+            "TOCSIN_PARTS": orjson.dumps(
+                {"ports": dict(self.ports), "sockets": str(self.sockets), "key": self.key}
+            ).decode(),
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "TOCSIN_VALKEY_URL": f"valkey://{LOOPBACK}:{self.ports[VALKEY]}",
+            "TOCSIN_VALKEY_URL": f"unix://{quote(str(self.socket(VALKEY)))}",
             "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",
             "POWERTOOLS_TRACE_DISABLED": "true",
             "NO_PROXY": LOOPBACK,
@@ -80,4 +102,5 @@ class Layout:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Layout":
         """Read back what :attr:`env` says."""
-        return cls(Path(env["TOCSIN_HOME"]), orjson.loads(env["TOCSIN_PARTS"]))
+        parts = orjson.loads(env["TOCSIN_PARTS"])
+        return cls(Path(env["TOCSIN_HOME"]), parts["ports"], Path(parts["sockets"]), parts["key"])

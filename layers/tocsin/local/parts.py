@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
+from tocsin.local import emulator
 from tocsin.local.addresses import LOOPBACK
 from tocsin.local.functions import PROCESSES, hosted
 from tocsin.local.layout import DYNAMODB, GATEWAY, POLLER, STREAM, VALKEY, Layout
@@ -73,15 +74,12 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
     def module(name: str, *arguments: str) -> tuple[str, ...]:
         return (sys.executable, "-m", name, *arguments)
 
-    def port(part: str) -> str:
-        return str(layout.ports[part])
-
     def host(process: str) -> Part:
         functions = hosted(process)
         invoked = any(each.consumes or each.every for each in functions)
         return Part(
             process,
-            module("tocsin.local.host", port(process), process),
+            module("tocsin.local.host", layout.listens(process), process),
             stage=Stage.INVOKED if invoked else Stage.REQUESTED,
             stop_seconds=max(each.timeout_seconds for each in functions) + _ENDING_SECONDS,
         )
@@ -89,11 +87,15 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
     return (
         Part(
             DYNAMODB,
-            (str(checkout / ".venv-ministack" / "bin" / "ministack"),),
+            (
+                *(str(checkout / ".venv-ministack" / "bin" / "python"), "-I", "-u"),
+                emulator.__file__,
+            ),
             stage=Stage.TABLES,
             stop_seconds=120,
             env={
-                "GATEWAY_PORT": port(DYNAMODB),
+                emulator.KEY: layout.key,
+                "GATEWAY_PORT": str(layout.ports[DYNAMODB]),
                 "BIND_HOST": LOOPBACK,
                 "PERSIST_STATE": "1",
                 "STATE_DIR": str(layout.state),
@@ -103,14 +105,13 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
                 "IOT_MTLS_ENABLED": "0",
                 "DOCKER_HOST": f"unix://{layout.state}/no-docker",  # or it looks for containers
                 "LOG_LEVEL": "WARNING",
-                "PYTHONPATH": "",  # it has an environment of its own
             },
         ),
         Part(
             VALKEY,
             (
                 str(get_binary_path()),
-                *("--port", port(VALKEY), "--bind", LOOPBACK),
+                *("--port", "0", "--unixsocket", layout.listens(VALKEY), "--unixsocketperm", "600"),
                 *("--save", "", "--appendonly", "no", "--dir", str(layout.home)),
             ),
             stage=Stage.INVOKED,
@@ -119,7 +120,7 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
         *(host(process) for process in PROCESSES),
         Part(
             POLLER,
-            module("tocsin.local.poller", port(POLLER)),
+            module("tocsin.local.poller"),
             stage=Stage.POLLER,
             stop_seconds=20,
         ),
@@ -127,7 +128,7 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
             STREAM,
             module(
                 "tocsin.local.serve",
-                *("functions.stream.app:app", port(STREAM), "1"),
+                *("functions.stream.app:app", layout.listens(STREAM), "1"),
                 "functions.stream.protocol:StreamProtocol",
             ),
             stage=Stage.ENTRANCES,

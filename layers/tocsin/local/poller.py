@@ -1,13 +1,14 @@
 """Lambda's event source mappings, from the tables' streams to the functions.
 
 :mod:`tocsin.local.mapping` makes the decisions, :mod:`tocsin.local.polling` the calls.
-``python -m tocsin.local.poller PORT`` answers ``GET /health`` on ``PORT`` with 200 while the
-streams can be read. On SIGTERM it delivers what they still hold, then ends.
+``python -m tocsin.local.poller`` answers ``GET /health`` on its unix socket with 200 while the
+streams can be read. On SIGTERM it delivers what they still hold, then ends. A thread that fails
+ends the process, which is started again: else a stream would be read no more, and nobody told.
 """
 
 import os
 import signal
-import sys
+import threading
 from collections.abc import Callable
 from threading import Thread
 
@@ -15,10 +16,11 @@ import boto3
 from botocore.config import Config
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tocsin.local import sockets
 from tocsin.local.functions import FUNCTIONS, Consumes, MappingSettings
 from tocsin.local.health import serve_health
 from tocsin.local.invoke import Functions
-from tocsin.local.layout import Layout
+from tocsin.local.layout import POLLER, Layout
 from tocsin.local.polling import Poller
 from tocsin.local.reader import Checkpoint, StreamReader
 from tocsin.local.schedule import Schedule
@@ -26,6 +28,7 @@ from tocsin.settings import StoreSettings
 
 __all__ = ["PollerSettings", "to_queue"]
 
+THREAD_FAILED = 70  # the exit status of a process one of whose threads has failed
 _CONSUMERS = {name: each.consumes for name, each in FUNCTIONS.items() if each.consumes}
 
 
@@ -47,11 +50,12 @@ def to_queue(url: str) -> Callable[[str], object]:
     return lambda message: sqs.send_message(QueueUrl=url, MessageBody=message)
 
 
-def main(port: int) -> None:
+def main() -> None:
     """Run in this process's environment until SIGTERM."""
+    threading.excepthook = _end
     layout = Layout.from_env(os.environ)
     settings = PollerSettings()
-    functions = Functions(layout.hosts)
+    functions = Functions(layout.hosts, sockets.blocking(layout))
     on_failure = to_queue(settings.on_failure_queue_url) if settings.on_failure_queue_url else None
     first, *others = (
         Poller(
@@ -73,7 +77,9 @@ def main(port: int) -> None:
     threads = [Thread(target=each.run, daemon=True) for each in others]
     for thread in threads:
         thread.start()
-    serve_health(port, lambda: first.reading and all(each.reading for each in others))
+    serve_health(
+        layout.socket(POLLER), lambda: first.reading and all(each.reading for each in others)
+    )
     first.run()
     for each in others:  # so that they read what the first one's function still wrote
         each.stopping.set()
@@ -93,5 +99,10 @@ def _reader(name: str, consumes: Consumes, layout: Layout) -> tuple[StreamReader
     return StreamReader(tables, streams, names[consumes.table], checkpoint), checkpoint
 
 
+def _end(failed: threading.ExceptHookArgs) -> None:
+    threading.__excepthook__(failed)
+    os._exit(THREAD_FAILED)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

@@ -1,6 +1,7 @@
 """A streaming reverse proxy: every byte is passed on as it comes, in both directions."""
 
 import asyncio
+from pathlib import Path
 
 import httpx
 from starlette.responses import JSONResponse
@@ -9,8 +10,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from tocsin.asgi.connection import left
 from tocsin.local.apigateway import HOP_BY_HOP, MAX_REQUEST_BYTES
+from tocsin.local.entrance import IDLE_SECONDS
 
-__all__ = ["BodyTooLarge", "Disconnected", "ReverseProxy", "read_body"]
+__all__ = ["BodyTooLarge", "Disconnected", "ReverseProxy", "TooSlow", "read_body"]
 
 _CONNECT_SECONDS = 2.0
 _RESTART_SECONDS = 30.0  # how long an upstream may take to come back
@@ -19,6 +21,10 @@ _LOOK_SECONDS = 0.1
 
 class BodyTooLarge(Exception):
     """The request's body is larger than the gateway takes."""
+
+
+class TooSlow(Exception):
+    """Nothing of the request's body came for a minute, and it is not complete."""
 
 
 class Disconnected(Exception):
@@ -30,6 +36,7 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
 
     Raises:
         BodyTooLarge: it is over 10 MB, or its length is announced as that.
+        TooSlow: the next part of it did not come in time.
         Disconnected: the client went away.
     """
     announced = dict(scope["headers"]).get(b"content-length", b"0")
@@ -37,7 +44,11 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         raise BodyTooLarge
     body, more = bytearray(), True
     while more:
-        message = await receive()
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow from None
         if message["type"] == "http.disconnect":
             raise Disconnected
         body += message.get("body", b"")
@@ -54,12 +65,22 @@ class ReverseProxy:
     503 never comes back (https://html.spec.whatwg.org/multipage/server-sent-events.html, 9.2.3).
     """
 
-    def __init__(self, upstream: str, *, restart_seconds: float = _RESTART_SECONDS) -> None:
-        """``upstream`` is an address; requests wait for it ``restart_seconds`` at most."""
+    def __init__(
+        self,
+        upstream: str,
+        *,
+        socket: Path | None = None,
+        restart_seconds: float = _RESTART_SECONDS,
+    ) -> None:
+        """``upstream`` is an address, and ``socket`` the unix socket that it stands for, if any.
+
+        Requests wait for it ``restart_seconds`` at most.
+        """
         self._upstream = httpx.URL(upstream)
         # The transport alone: a client would add headers, follow redirects and use HTTP_PROXY.
         self._transport = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8)
+            uds=str(socket) if socket else None,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
         )
         self._until_there = AsyncRetrying(
             retry=retry_if_exception_type(httpx.ConnectError),
@@ -109,6 +130,8 @@ class ReverseProxy:
             finally:
                 await response.aclose()
             await send({"type": "http.response.body", "body": b""})
+        except httpx.LocalProtocolError:
+            await _BAD_REQUEST(scope, _nothing, send)  # HTTP can't say what the client said
         except httpx.TransportError:
             if not started:
                 await _UNAVAILABLE(scope, _nothing, send)
@@ -137,6 +160,7 @@ class ReverseProxy:
         )
 
 
+_BAD_REQUEST = JSONResponse({"message": "Bad Request"}, 400)
 _UNAVAILABLE = JSONResponse({"message": "Service Unavailable"}, 503, headers={"Retry-After": "1"})
 
 

@@ -33,9 +33,9 @@ class Checkpoint:
         """Return the sequence number to go on after, or None for the oldest record there is."""
         try:
             saved = orjson.loads(self._path.read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
-            return None
-        return saved["sequence_number"] if saved["stream_arn"] == stream_arn else None
+            return saved["sequence_number"] if saved["stream_arn"] == stream_arn else None
+        except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
+            return None  # what it said is delivered again, which the functions expect
 
     def save(self, stream_arn: str, sequence_number: str | None) -> None:
         """Replace the file, which is whole at any moment; None changes nothing."""

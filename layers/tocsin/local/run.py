@@ -3,20 +3,22 @@
 import asyncio
 import os
 import resource
+import secrets
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import tocsin
-from tocsin.local import access, addresses
+from tocsin.local import access, addresses, sockets
 from tocsin.local.child import Child
-from tocsin.local.layout import DYNAMODB, GATEWAY, NAMES, Layout
+from tocsin.local.layout import DYNAMODB, GATEWAY, Layout
 from tocsin.local.lock import lock_home
 from tocsin.local.parts import environment, parts, without_aws
 from tocsin.local.screen import Screen
 from tocsin.local.supervisor import StartFailed, Supervisor
 
-__all__ = ["CannotStart", "PortTaken", "find_checkout", "run"]
+__all__ = ["CannotStart", "PortTaken", "find_checkout", "make_folders", "run"]
 
 _TAIL_LINES = 15
 _OPEN_FILES = 10_240  # accepted by macOS, and two for each of 5,000 viewers
@@ -54,12 +56,21 @@ def run(port: int, home: Path) -> int:
         CannotStart: nothing was started; the message says why.
         HomeTaken: another run has this home.
     """
-    began, began_at = time.monotonic(), time.time()
     checkout = find_checkout()
-    _make_folders(home)
+    make_folders(home)
     _allow_many_connections()
-    lock = lock_home(home)
-    layout = Layout(home, _ports(port))
+    try:
+        lock = lock_home(home)
+    except OSError as error:
+        raise CannotStart(f"{home / 'lock'} can't be used ({error.strerror}): remove it") from error
+    with sockets.folder(home) as folder:
+        layout = Layout(home, _ports(port), folder, key=secrets.token_hex(16))
+        return _run(layout, checkout, lock)
+
+
+def _run(layout: Layout, checkout: Path, lock: int) -> int:
+    began, began_at = time.monotonic(), time.time()
+    home = layout.home
     children = _children(layout, checkout, lock)
     screen = Screen()
     supervisor = Supervisor(layout, children, screen, lambda: _prepare(layout))
@@ -81,15 +92,36 @@ def run(port: int, home: Path) -> int:
     return 0
 
 
-def _make_folders(home: Path) -> None:
+def make_folders(home: Path) -> None:
+    """Make the home and the folder of the logs, for this user alone, whoever made the home.
+
+    Raises:
+        CannotStart: they can't be made, or the home is another user's or everybody's.
+    """
     try:
-        for folder in (home, home / "logs"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(home)
+        (home / "logs").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise CannotStart(
             f"the state can't be kept in {home} ({error.strerror}): choose another folder with "
             "TOCSIN_HOME (--home)"
         ) from error
+
+
+def _make_private(home: Path) -> None:
+    found = home.stat()
+    if found.st_uid != os.getuid():
+        raise CannotStart(
+            f"{home} belongs to another user, who could read and change what is in it: choose "
+            "another folder with TOCSIN_HOME (--home)"
+        )
+    if found.st_mode & stat.S_ISVTX:
+        raise CannotStart(
+            f"{home} is a folder for everybody's files: choose a folder in it with TOCSIN_HOME "
+            "(--home)"
+        )
+    home.chmod(0o700)
 
 
 def _allow_many_connections() -> None:
@@ -108,9 +140,8 @@ def _ports(port: int) -> Mapping[str, int]:
             f"port {port} can't be used ({error.strerror}): stop what listens there, or choose "
             "another port with TOCSIN_PORT (--port), for example TOCSIN_PORT=8485 make up"
         ) from error
-    inner = [name for name in NAMES if name != GATEWAY]
-    ports = addresses.reserve_free(inner)
-    return {**ports, GATEWAY: addresses.keep(public)}
+    # The AWS SDK speaks no unix sockets.
+    return {**addresses.reserve_free([DYNAMODB]), GATEWAY: addresses.keep(public)}
 
 
 def _children(layout: Layout, checkout: Path, lock: int) -> dict[str, Child]:

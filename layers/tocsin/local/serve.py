@@ -1,8 +1,9 @@
-"""Serve an ASGI application on the loopback interface.
+"""Serve an ASGI application, on the loopback interface or on a unix socket.
 
-``python -m tocsin.local.serve APP PORT GRACEFUL_SECONDS [HTTP_PROTOCOL]``
+``python -m tocsin.local.serve APP PORT_OR_PATH GRACEFUL_SECONDS [HTTP_PROTOCOL]``
 """
 
+import asyncio
 import sys
 
 import uvicorn
@@ -13,16 +14,20 @@ __all__ = ["serve"]
 
 
 def serve(
-    app: str | object, port: int, graceful_seconds: int, http_protocol: str = "httptools"
+    app: str | object,
+    where: str | int,
+    graceful_seconds: int,
+    http_protocol: str | type[asyncio.Protocol] = "httptools",
 ) -> None:
     """Serve until SIGTERM; requests then have ``graceful_seconds`` to end.
 
-    ``http_protocol`` is uvicorn's name for one, or where to import it from (``module:class``).
+    ``where`` is a port, or the path of a unix socket. ``http_protocol`` is uvicorn's name for one,
+    a class, or where to import it from (``module:class``).
     """
     uvicorn.run(
         app,  # type: ignore[arg-type]
         host=LOOPBACK,
-        port=port,
+        **({"port": int(where)} if str(where).isdecimal() else {"uds": str(where)}),
         loop="uvloop",
         http=http_protocol,
         ws="none",
@@ -36,4 +41,4 @@ def serve(
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -52,20 +52,28 @@ async def crowd(
     headers: dict[str, str],
     seed: int,
     *,
+    sockets: Mapping[str, str] | None = None,
     slow_readers: bool = True,
 ) -> AsyncIterator[Crowd]:
     """Run ``count`` subscribers, each of which reads from the URLs of one list in turn.
+
+    ``sockets`` maps those URLs that stand for unix sockets to their paths.
 
     Views, lists, resumptions and decoders are dealt out so that any few dozen subscribers have
     them all in many combinations.
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    mounts = {
+        url: httpx.AsyncHTTPTransport(uds=path, limits=limits)
+        for url, path in (sockets or {}).items()
+    }
     async with (
-        httpx.AsyncClient(limits=limits, headers=headers, timeout=_TIMEOUT) as quick,
+        httpx.AsyncClient(limits=limits, headers=headers, timeout=_TIMEOUT, mounts=mounts) as quick,
         httpx.AsyncClient(
             headers=headers,
             timeout=_TIMEOUT,
             transport=httpx.AsyncHTTPTransport(limits=limits, socket_options=[_SMALL_BUFFER]),
+            mounts=mounts,
         ) as slow,
         asyncio.TaskGroup() as running,
     ):

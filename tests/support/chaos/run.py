@@ -64,8 +64,12 @@ class _Run:
             Producer(product, agent, each_per_second, _random(plan, agent)) for agent in AGENTS
         ]
         began = time.monotonic()
-        urls = [[product.url], [product.part_url("stream")]]
-        async with crowd(plan.subscribers, urls, product.headers, plan.seed) as everybody:
+        direct = product.layout.url("stream")
+        sockets = {direct: str(product.layout.socket("stream"))}
+        urls = [[product.url], [direct]]
+        async with crowd(
+            plan.subscribers, urls, product.headers, plan.seed, sockets=sockets
+        ) as everybody:
             async with asyncio.timeout(HANG_SECONDS):
                 await everybody.until_opened()
             faults = Faults(product, everybody.until_watched, _random(plan, "faults"))

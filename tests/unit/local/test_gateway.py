@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -20,8 +21,10 @@ from starlette.routing import Route
 
 from support.asgi import served
 from support.waiting import HANG_SECONDS, until
+from tocsin.local import proxy
 from tocsin.local.addresses import LOOPBACK, reserve
-from tocsin.local.apigateway import MAX_REQUEST_BYTES
+from tocsin.local.apigateway import MAX_HEAD_BYTES, MAX_REQUEST_BYTES
+from tocsin.local.entrance import GatewayProtocol
 from tocsin.local.gateway import application
 from tocsin.local.layout import NAMES, Layout
 from tocsin.local.proxy import ReverseProxy
@@ -96,7 +99,9 @@ def world(tmp_path: Path) -> Iterator[World]:
             "ingest": running.enter_context(served(host)),
             "stream": running.enter_context(served(stream)),
         }
-        gateway = running.enter_context(served(application(Layout(tmp_path, ports))))
+        gateway = running.enter_context(
+            served(application(Layout(tmp_path, ports, tmp_path, "key")), GatewayProtocol)
+        )
         world.url = f"http://{LOOPBACK}:{gateway}"
         yield world
 
@@ -157,10 +162,89 @@ def test_ten_megabytes_are_the_limit(world: World, path: str) -> None:
     assert world.events == []
 
 
+def say(world: World, *parts: bytes) -> bytes:
+    """Send bytes, and return all that comes until the server closes the connection."""
+    address = urlsplit(world.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        for part in parts:
+            connection.sendall(part)
+        answer = b""
+        while data := connection.recv(65_536):
+            answer += data
+    return answer
+
+
+@pytest.mark.parametrize("value", [b"a ", b"a\t", b" \ta b \t "])
+def test_blanks_behind_a_headers_value_harm_nobody(world: World, value: bytes) -> None:
+    head = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Tag: " + value + b"\r\n\r\n"
+
+    streamed = say(world, b"GET /anything" + head)
+    say(world, b"GET " + INGEST.encode() + head)
+
+    assert streamed.startswith(b"HTTP/1.1 418 ")
+    assert b'"x-tag":"%s"' % value.strip() in streamed
+    assert world.events[0]["headers"]["x-tag"] == value.strip().decode()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/anything", INGEST])
+@pytest.mark.parametrize(
+    ("host", "status"), [(b"", 400), (b"Host: evil.example\r\n", 403), (b"Host:\r\n", 403)]
+)
+def test_who_asks_for_another_host_reaches_nothing(
+    world: World, path: str, host: bytes, status: int
+) -> None:
+    answer = say(world, b"POST " + path.encode() + b" HTTP/1.1\r\n" + host + b"\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert world.events == []
+
+
+def test_trailers_reach_no_function(world: World) -> None:
+    say(
+        world,
+        b"POST " + INGEST.encode() + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: late\r\n\r\n",
+    )
+
+    (event,) = world.events
+    assert event["body"] == "{}"
+    assert "authorization" not in event["headers"]
+
+
+def test_api_gateway_takes_ten_kilobytes_of_headers(world: World) -> None:
+    def ask(size: int, path: str = INGEST) -> httpx.Response:
+        headers = {"X-Big": "x" * size}
+        return httpx.post(world.url + path, headers=headers, content=b"{}")
+
+    answer = ask(MAX_HEAD_BYTES)
+
+    assert answer.status_code == 431
+    assert answer.json() == {"message": "Request Header Fields Too Large"}
+    assert world.events == []
+    assert ask(MAX_HEAD_BYTES - 500).status_code == 200
+    assert httpx.get(world.url + "/big", headers={"X-Big": "x" * 15_000}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/anything", INGEST])
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"]
+)
+def test_a_body_that_does_not_come_is_a_408(
+    world: World, path: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy, "IDLE_SECONDS", 0.2)
+
+    answer = say(world, b"PUT " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\n" + body)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert answer.endswith(b'{"message":"Request Timeout"}')
+    assert world.events == []
+
+
 def test_a_part_that_is_down_is_a_503_at_once(tmp_path: Path) -> None:
     with reserve(0) as closed:
         down = closed.getsockname()[1]
-        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, down)))
+        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, down), tmp_path, "key"))
         stream = ReverseProxy(f"http://{LOOPBACK}:{down}", restart_seconds=0)
         for app, path in ((gateway, INGEST), (stream, "/api/v1/events")):
             with served(app) as port:
@@ -177,7 +261,7 @@ def test_a_request_waits_for_a_stream_service_that_is_being_started(tmp_path: Pa
     with ExitStack() as running:
         held = running.enter_context(reserve(0))
         address = held.getsockname()
-        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, address[1])))
+        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, address[1]), tmp_path, "key"))
         port = running.enter_context(served(gateway))
 
         with ThreadPoolExecutor() as pool:
@@ -252,7 +336,9 @@ def test_a_stream_that_breaks_off_is_no_clean_end(tmp_path: Path) -> None:
         upstream.start()
         running.callback(upstream.join)
         ports = {**dict.fromkeys(NAMES, closed), "stream": listener.getsockname()[1]}
-        gateway = running.enter_context(served(application(Layout(tmp_path, ports))))
+        gateway = running.enter_context(
+            served(application(Layout(tmp_path, ports, tmp_path, "key")))
+        )
 
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(f"http://{LOOPBACK}:{gateway}/api/v1/events", timeout=HANG_SECONDS)

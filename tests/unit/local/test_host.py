@@ -1,7 +1,11 @@
 """The Lambda host, through its Invoke API."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +14,10 @@ from starlette.testclient import TestClient
 from support.waiting import HANG_SECONDS
 from tocsin.local.environment import MAX_PAYLOAD_BYTES, Function
 from tocsin.local.host import application
+from tocsin.local.layout import Layout
+from tocsin.local.parts import environment, parts
 
+ROOT = Path(__file__).parents[3]
 RELEASED = threading.Event()
 
 
@@ -167,3 +174,26 @@ def test_one_invocation_runs_at_a_time() -> None:
 
 def test_health_is_answered(client: TestClient) -> None:
     assert client.get("/health").status_code == 200
+
+
+def test_each_function_of_a_process_reports_under_its_own_name() -> None:
+    code = """
+import sys
+from tocsin.local.functions import hosted
+from tocsin.local.host import load
+for name in load(hosted("project")):
+    handler = sys.modules[f"functions.{name}.handler"]
+    print(name, handler.logger.service, handler.metrics.provider.service or handler.metrics.service)
+"""
+    layout = Layout(Path("/home"), {"dynamodb": 1}, Path("/home"), key="key")
+    described = {part.name: part for part in parts(layout, ROOT)}
+    told = subprocess.run(  # noqa: S603 (our own code)
+        [sys.executable, "-c", code],
+        env=environment(layout, described["project"], ROOT, os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert told.stdout.splitlines() == ["project project project", "sweeper sweeper sweeper"]

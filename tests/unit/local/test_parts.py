@@ -7,7 +7,9 @@ from tocsin.local.layout import NAMES, Layout
 from tocsin.local.parts import environment, parts
 from tocsin.settings import FanoutSettings, IngestSettings, StreamSettings
 
-LAYOUT = Layout(Path("/home"), {name: 4_000 + place for place, name in enumerate(NAMES)})
+LAYOUT = Layout(
+    Path("/home"), {"dynamodb": 4_000, "gateway": 4_001}, Path("/home/s"), key="the-key"
+)
 CHECKOUT = Path("/checkout")
 
 

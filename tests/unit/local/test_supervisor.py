@@ -42,7 +42,7 @@ class World:
     def __init__(self, folder: Path, port: int) -> None:
         (folder / "logs").mkdir()
         self.folder = folder
-        self.layout = Layout(folder, {"gateway": port, "dynamodb": port})
+        self.layout = Layout(folder, {"gateway": port, "dynamodb": port}, folder, "key")
         self.children: dict[str, Child] = {}
         self.prepared = 0
         self._printed = io.StringIO()
