@@ -42,9 +42,17 @@ def admit(keys: Keys, orgs: Orgs, token: str | None, now_ms: int) -> str:
 
 
 def read_token(home: Path) -> str | None:
-    """Return the token of an earlier start, or None."""
+    """Return the token of an earlier start, or None.
+
+    A file that others could have read or written, or that came with somebody's folder, is no
+    earlier start's: its token would become an admin's key.
+    """
     try:
-        token = orjson.loads((home / FILE).read_bytes())["api_key"]
+        with (home / FILE).open("rb") as file:
+            found = os.fstat(file.fileno())
+            if found.st_uid != os.getuid() or found.st_mode & 0o077:
+                return None
+            token = orjson.loads(file.read())["api_key"]
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
         return None
     return token if isinstance(token, str) else None

@@ -28,7 +28,9 @@ def lock_home(home: Path) -> int:
     Raises:
         HomeTaken: a living process has it.
     """
-    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(
+        home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+    )
     deadline = time.monotonic() + _SAVING_SECONDS
     while True:
         try:

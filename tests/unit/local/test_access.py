@@ -1,7 +1,10 @@
 """The local org and its admin key."""
 
+import os
 import stat
 from pathlib import Path
+
+import pytest
 
 from fakes.stores import FakeKeys, FakeOrgs
 from tocsin.domain.keys import Scope, key_ids
@@ -35,6 +38,25 @@ def test_the_key_outlives_the_tables() -> None:
 
     assert admit(keys, FakeOrgs(), token, NOW) == token
     assert keys.all(ORG)[0].matches(token)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o606])
+def test_a_file_that_others_could_read_or_write_gives_no_key(tmp_path: Path, mode: int) -> None:
+    write_access(tmp_path, "http://127.0.0.1:1", "token", {})
+    assert read_token(tmp_path) == "token"
+
+    (tmp_path / "local.json").chmod(mode)
+
+    assert read_token(tmp_path) is None
+
+
+def test_a_file_of_another_user_gives_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_access(tmp_path, "http://127.0.0.1:1", "token", {})
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+
+    assert read_token(tmp_path) is None
 
 
 def test_a_revoked_key_is_replaced() -> None:

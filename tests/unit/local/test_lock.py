@@ -21,6 +21,19 @@ def test_a_home_is_taken_once(tmp_path: Path) -> None:
     os.close(lock_home(tmp_path))
 
 
+def test_no_link_leads_the_lock_elsewhere(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "lock").symlink_to(victim)
+
+    with pytest.raises(OSError, match="symbolic link"):
+        lock_home(home)
+
+    assert victim.read_text() == "precious"
+
+
 def test_it_waits_for_the_children_of_one_that_was_killed(tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     code = (
