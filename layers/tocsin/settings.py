@@ -52,7 +52,9 @@ class ProjectSettings(StoreSettings):
 
 
 class ValkeySettings(StoreSettings):
-    """The tables, and where Valkey is: ``valkey://host:6379``, or ``valkeys://`` with TLS.
+    """The tables, and where Valkey is.
+
+    That is ``valkey://host:6379``, ``valkeys://`` with TLS, or ``unix:///path``.
 
     With ``valkey_iam_user`` and ``valkey_cache_name`` it is an ElastiCache Serverless cache to sign
     in to with IAM, which takes TLS. The region is the AWS SDK's.

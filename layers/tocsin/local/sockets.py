@@ -19,27 +19,29 @@ from tocsin.local.layout import NAMES, Layout
 
 __all__ = ["asynchronous", "blocking", "folder"]
 
+_PREFIX: Final = "sockets-"
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used: else each transport would load the machine's certificates."""
 
 
 @contextmanager
 def folder(home: Path) -> Iterator[Path]:
-    """Make the sockets' folder in the home, or a temporary one where that can't hold sockets.
+    """Make a folder for this run's sockets, in the home or where that can't hold them in ``/tmp``.
 
-    Their paths are limited (104 bytes on macOS, 108 on Linux), and some file systems have none.
+    Their paths are limited (104 bytes on macOS, 108 on Linux), and some file systems have none. No
+    two runs share a folder: parts of a killed one that still end must neither reach nor remove the
+    sockets of the next.
     """
-    own = home / "sockets"
-    own.mkdir(mode=0o700, exist_ok=True)
-    own.chmod(0o700)
-    if _holds_sockets(own):
-        yield own
-        return
-    elsewhere = Path(tempfile.mkdtemp(prefix="tocsin-"))
+    for left in home.glob(_PREFIX + "*"):  # by runs that were killed
+        shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+    if not _holds_sockets(made):
+        made.rmdir()
+        made = Path(tempfile.mkdtemp(prefix="tocsin-", dir="/tmp"))
     try:
-        yield elsewhere
+        yield made
     finally:
-        shutil.rmtree(elsewhere, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _holds_sockets(place: Path) -> bool:
