@@ -26,7 +26,8 @@ import psutil
 import pytest
 
 from support.chaos.check import head_of
-from support.product import Product, until
+from support.product import Product
+from support.waiting import until
 
 pytestmark = pytest.mark.xdist_group("product")
 
@@ -52,11 +53,11 @@ def victim() -> Iterator[Product]:
 
 def listening(product: Product) -> dict[int, str]:
     """Every port on which a process of the product listens, and whose it is."""
-    processes = [product.process, *product.parts().values()]
+    pids = [product.process.pid, *(part.pid for part in product.parts().values())]
     return {
-        connection.laddr.port: psutil.Process(process.pid).name()
-        for process in processes
-        for connection in psutil.Process(process.pid).net_connections("inet")
+        connection.laddr.port: process.name()
+        for process in map(psutil.Process, pids)
+        for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM
     }
 
