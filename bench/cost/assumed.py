@@ -28,7 +28,6 @@ GATEWAY_STEP_BYTES = 512 * 1024
 ITEM_OVERHEAD_BYTES = 100  # that DynamoDB's storage adds to each item
 VALKEY_LEAST_GB = 0.1
 SUBSCRIBERS = 1  # stream tasks that hear each message
-ZONES = 2  # each with a node of the load balancer, which asks /healthz
 BALANCER_CONNECTIONS = 3_000  # active ones that one LCU holds
 SLOW_WINDOW_SECONDS = 60.0  # of project's mapping, for comparison
 UTILISATION = 0.7  # of provisioned capacity, as DynamoDB's autoscaling aims for

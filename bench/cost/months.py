@@ -8,7 +8,6 @@ from bench.cost.assumed import (
     MONTH_SECONDS,
     VALKEY_LEAST_GB,
     WATCHED_HOURS,
-    ZONES,
 )
 from bench.cost.bill import Bill, invoked
 from bench.cost.deployed import ALARMS, Deployed
@@ -74,7 +73,6 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
     """Return dollars a month by purpose, while nothing is sent and nobody watches."""
     price, tasks = prices.usd, deployed.config.stream_tasks_min if stream == "fargate" else 0
     hours = HOURS * tasks
-    checks = ZONES * MONTH_SECONDS / deployed.health_seconds if tasks else 0
     sweeps = MONTH_SECONDS / deployed.sweep_seconds
     swept = invoked("sweeper", run.idle_sweep, deployed.memory_mb["sweeper"], sweeps)
     return {
@@ -82,7 +80,6 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
         + price("fargate_memory", hours * deployed.task_gb),
         "its public address": price("public_ipv4", hours),
         "load balancer": price("balancer", HOURS) if tasks else 0.0,
-        "health checks": price("dynamodb_read_units", checks * tasks),
         "Valkey": price("valkey_storage", VALKEY_LEAST_GB * HOURS) if bus == "valkey" else 0.0,
         "sweeper": Bill(swept, prices).total
         + price("dynamodb_read_units", run.idle_sweep.reads.total() * sweeps)

@@ -79,6 +79,10 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
             body["status"] = "degraded"  # it still serves, from the ledger
         return JSONResponse(body, 200 if health.ledger else 503)
 
+    async def livez(request: Request) -> Response:
+        # Whatever the ledger does: for whoever replaces a process that answers nothing.
+        return JSONResponse({"status": "alive"})
+
     streams: dict[str, ASGIApp] = {dialect.path: stream(dialect) for dialect in DIALECTS}
     igris = streams[IGRIS.path]
     streams[IGRIS.path] = StreamOrList(igris, newest, http.bare_events_route)
@@ -89,6 +93,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
             Route("/api/v1/events/{event_id}", event),
             *passes,
             Route("/healthz", healthz, methods=["GET"]),
+            Route("/livez", livez, methods=["GET"]),
         ],
         middleware=[_cors(origins)] if origins else None,
         redirect_slashes=False,

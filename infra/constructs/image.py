@@ -88,6 +88,11 @@ class BuiltImage(Construct):
         archive = source.bucket.arn_for_objects(source.s3_object_key)
         actions = ["s3:GetObject", "s3:GetObjectVersion"]
         role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[archive]))
+        # https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+        bucket = ["s3:GetBucketAcl", "s3:GetBucketLocation"]
+        role.add_to_policy(
+            iam.PolicyStatement(actions=bucket, resources=[source.bucket.bucket_arn])
+        )
         project = codebuild.Project(
             self,
             "Project",
@@ -101,7 +106,10 @@ class BuiltImage(Construct):
             ),
             build_spec=codebuild.BuildSpec.from_object(_BUILD),
             environment_variables={
-                "REPOSITORY": codebuild.BuildEnvironmentVariable(value=repository.repository_uri)
+                "REPOSITORY": codebuild.BuildEnvironmentVariable(value=repository.repository_uri),
+                # An attestation is an image of its own to the registry, and would be counted as
+                # one of those to keep: https://docs.docker.com/build/building/variables/
+                "BUILDX_NO_DEFAULT_ATTESTATIONS": codebuild.BuildEnvironmentVariable(value="1"),
             },
             logging=codebuild.LoggingOptions(
                 cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=logs)

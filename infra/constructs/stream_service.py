@@ -56,12 +56,13 @@ class StreamService(Construct):
             # before ECS sends SIGTERM, and each client waits as long as its stream's opening said.
             deregistration_delay=Duration.seconds(10),
             health_check=elb.HealthCheck(
-                path="/healthz",
+                # Not /healthz: its 503 says that the ledger is away, and another task would not
+                # have it either. (A load balancer takes no code above 499 for healthy:
+                # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Matcher.html)
+                path="/livez",
                 interval=Duration.seconds(10),
                 timeout=Duration.seconds(5),
-                # A task lives as long as it answers. 503 says that the ledger is away, and another
-                # task would not have it either.
-                healthy_http_codes="200,503",
+                healthy_http_codes="200",
             ),
         )
         connections = self._metrics.connections(cloudwatch.Stats.AVERAGE)
@@ -101,7 +102,8 @@ class StreamService(Construct):
 
     @property
     def _healthy(self) -> cloudwatch.Metric:
-        return self.targets.metrics.healthy_host_count(statistic=cloudwatch.Stats.MINIMUM)
+        # Each zone's node reports what it sees; the least of them is 0 when one node is new.
+        return self.targets.metrics.healthy_host_count(statistic=cloudwatch.Stats.MAXIMUM)
 
     @property
     def _failures(self) -> cloudwatch.Metric:
@@ -139,6 +141,10 @@ class StreamService(Construct):
             max_healthy_percent=200,
             circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
             health_check_grace_period=Duration.seconds(60),
+            # It would stop tasks, and with them streams, only to even out their number by zone.
+            # A new service has it unless told otherwise:
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
+            availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.DISABLED,
         )
         containers = "Container Insights costs more than the service's task"
         acknowledge(cluster, {"AwsSolutions-ECS4": containers})

@@ -303,6 +303,8 @@ async def test_a_ledger_that_is_down_is_unavailable(on: Stage) -> None:
     response = await on.client.get("/healthz")
     assert response.status_code == 503
     assert response.json()["ledger"] == "down"
+    response = await on.client.get("/livez")  # what the load balancer asks: restart nothing
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
 
 
 async def test_silence_is_filled_with_comments_of_one_line() -> None:

@@ -9,8 +9,10 @@ import pytest
 from infra import assets
 from infra.stacks.edge import STREAMED
 from support.layers import run
-from support.templates import Templates
+from support.templates import Synthesize, Templates
 from tocsin.domain.limits import KAVACH_HEARTBEAT_SECONDS
+
+LIVENESS = "/livez"
 
 
 @pytest.fixture(params=["default", "small"])
@@ -56,7 +58,8 @@ def test_every_route_of_the_stream_service_leads_to_it() -> None:
     environment["AWS_DEFAULT_REGION"] = "us-east-1"
     folders = [assets.web_function("stream")]
     routes = run(code, lock="stream", environment=environment, code_folders=folders).split()
-    assert "/api/v1/events" in routes
+    assert {"/api/v1/events", LIVENESS} <= set(routes)
+    routes.remove(LIVENESS)  # nobody's from outside
     for route in routes:
         assert any(fnmatch(route, pattern) for pattern in STREAMED), route
 
@@ -74,6 +77,20 @@ def test_the_load_balancer_waits_as_long_as_cloudfront(default: Templates) -> No
     balancer = default.one("stream-fargate", "AWS::ElasticLoadBalancingV2::LoadBalancer")
     attributes = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
     assert int(attributes["idle_timeout.timeout_seconds"]) >= 3 * KAVACH_HEARTBEAT_SECONDS
+
+
+def test_a_domain_of_ones_own_is_the_one_address(synthesize: Synthesize) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"""
+    arn = "arn:aws:acm:us-east-1:123456789012:certificate/0f9a"
+    templates = synthesize(preset="try", domain="events.example.com", certificate=arn)
+    found = templates.one("edge", "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert found["Aliases"] == ["events.example.com"]
+    certificate = found["ViewerCertificate"]
+    assert (certificate["AcmCertificateArn"], certificate["SslSupportMethod"]) == (arn, "sni-only")
+    assert certificate["MinimumProtocolVersion"] >= "TLSv1.2_2021"
+    outputs = templates.by_part["edge"]["Outputs"]
+    assert outputs["Url"]["Value"] == "https://events.example.com"
+    assert "DomainName" in json.dumps(outputs["Target"]["Value"])  # for the CNAME
 
 
 def test_fargate_is_reached_through_a_vpc_origin(default: Templates) -> None:

@@ -6,6 +6,8 @@ import re
 from infra import assets
 from support.templates import Synthesize, Templates
 
+LIVENESS = "/livez"  # asked for inside the VPC alone
+
 
 def test_tasks_need_no_nat_and_drain(default: Templates) -> None:
     service = default.one("stream-fargate", "AWS::ECS::Service")
@@ -52,8 +54,39 @@ def test_its_own_settings_can_be_set(synthesize: Synthesize) -> None:
 
 def test_a_service_without_its_ledger_is_not_restarted(default: Templates) -> None:
     group = default.one("stream-fargate", "AWS::ElasticLoadBalancingV2::TargetGroup")
-    assert group["HealthCheckPath"] == "/healthz"
-    assert group["Matcher"] == {"HttpCode": "200,503"}
+    assert group["HealthCheckPath"] == LIVENESS
+    assert group["Matcher"] == {"HttpCode": "200"}
+
+
+def test_the_health_check_is_one_that_a_load_balancer_takes(default: Templates) -> None:
+    """Nothing but the service itself refuses these: the schema has the types alone.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Matcher.html
+    """
+    group = default.one("stream-fargate", "AWS::ElasticLoadBalancingV2::TargetGroup")
+    for code in re.split("[,-]", group["Matcher"]["HttpCode"]):
+        assert 200 <= int(code) <= 499
+    assert 5 <= group["HealthCheckIntervalSeconds"] <= 300
+    assert 2 <= group["HealthCheckTimeoutSeconds"] <= 120
+    assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
+    assert 1 <= len(group["HealthCheckPath"]) <= 1024
+    assert 2 <= group.get("HealthyThresholdCount", 5) <= 10
+    assert 2 <= group.get("UnhealthyThresholdCount", 2) <= 10
+    attributes = {each["Key"]: each["Value"] for each in group["TargetGroupAttributes"]}
+    assert 0 <= int(attributes["deregistration_delay.timeout_seconds"]) <= 3_600
+    balancer = default.one("stream-fargate", "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    attributes = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
+    assert 1 <= int(attributes["idle_timeout.timeout_seconds"]) <= 4_000
+
+
+def test_no_task_is_stopped_to_even_out_the_zones(default: Templates) -> None:
+    """A new service does it by default, and it cuts streams.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+    """
+    service = default.one("stream-fargate", "AWS::ECS::Service")
+    assert service["AvailabilityZoneRebalancing"] == "DISABLED"
 
 
 def test_tasks_follow_connections(synthesize: Synthesize) -> None:
@@ -78,6 +111,20 @@ def test_the_image_is_built_where_there_is_no_docker(default: Templates) -> None
     [built] = default.of("stream-fargate", "Custom::StreamImage")
     [container] = default.one("stream-fargate", "AWS::ECS::TaskDefinition")["ContainerDefinitions"]
     assert {"Ref": built} in container["Image"]["Fn::Join"][1]  # the service waits for it
+
+
+def test_ten_images_are_kept_and_no_attestation_counts_as_one(default: Templates) -> None:
+    """The registry's rule counts every manifest, and an attestation is one.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
+    https://docs.docker.com/build/building/variables/#buildx_no_default_attestations
+    """
+    repository = default.one("stream-fargate", "AWS::ECR::Repository")
+    [rule] = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    assert rule["selection"]["countNumber"] == 10
+    environment = default.one("stream-fargate", "AWS::CodeBuild::Project")["Environment"]
+    variables = {each["Name"]: each["Value"] for each in environment["EnvironmentVariables"]}
+    assert variables["BUILDX_NO_DEFAULT_ATTESTATIONS"] == "1"
 
 
 def test_the_image_is_built_by_docker_where_that_is(synthesize: Synthesize) -> None:
