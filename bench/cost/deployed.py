@@ -17,9 +17,9 @@ from tocsin.local.functions import FUNCTIONS, Consumes
 __all__ = ["ALARMS", "Deployed"]
 
 ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 25,
+    ("fargate", "valkey"): 26,
     ("fargate", "ledger"): 21,
-    ("lambda", "valkey"): 24,
+    ("lambda", "valkey"): 25,
     ("lambda", "ledger"): 20,
 }
 
@@ -43,7 +43,6 @@ class Deployed:
     project_window_seconds: float
     sweep_seconds: float
     stream_seconds: float  # after this Lambda ends a stream
-    health_seconds: float
     task_vcpu: float
     task_gb: float
     platform_logs: bool
@@ -71,7 +70,6 @@ class Deployed:
             project_window_seconds=_mapping("project").window_ms / 1000,
             sweep_seconds=sweeper.seconds if sweeper else 0,
             stream_seconds=float(_found("stream_function", r"_STREAM_SECONDS = (\d+)")),
-            health_seconds=float(_found("stream_service", r"interval=Duration\.seconds\((\d+)\)")),
             task_vcpu=int(_found("stream_service", r"\bcpu=(\d+)")) / 1024,
             task_gb=int(_found("stream_service", r"memory_limit_mib=(\d+)")) / 1024,
             platform_logs=_found("function", r"SystemLogLevel\.(\w+)") != "WARN",

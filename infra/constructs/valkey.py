@@ -19,10 +19,13 @@ _ENGINE = "valkey"
 _PORT = 6379
 
 # What each may do: on Tocsin's channels only, and on no key. https://valkey.io/topics/acl/
+# Serverless caches speak the cluster's protocol, in which a client may take a channel for one of
+# its shard's: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html
 PUBLISHER, SUBSCRIBER = "publisher", "subscriber"
 _ACCESS = {
-    PUBLISHER: "on resetchannels &tocsin:v1:* -@all +ping +publish",
-    SUBSCRIBER: "on resetchannels &tocsin:v1:* -@all +ping +subscribe +unsubscribe",
+    PUBLISHER: "on resetchannels &tocsin:v1:* -@all +ping +publish +spublish",
+    SUBSCRIBER: "on resetchannels &tocsin:v1:* -@all +ping +subscribe +unsubscribe "
+    "+ssubscribe +sunsubscribe",
 }
 
 
@@ -84,6 +87,8 @@ class Valkey(Construct):
         alarms.above("ValkeyThrottled", self._metric("ThrottledCmds"), 0, _THROTTLED, periods=3)
         refused = self._metric("AuthenticationFailures")
         alarms.above("ValkeyRefuses", refused, 0, _REFUSES, periods=3)
+        forbidden = self._metric("CommandAuthorizationFailures")
+        alarms.above("ValkeyForbids", forbidden, 0, _FORBIDS, periods=3)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
@@ -125,4 +130,5 @@ class Valkey(Construct):
 
 
 _THROTTLED = "Valkey scales slower than its load grows: streams are late by up to five seconds."
+_FORBIDS = "Valkey forbids a command or channel: its users' access strings lack what clients call."
 _REFUSES = "Valkey refuses an IAM token: streams are late by up to five seconds."

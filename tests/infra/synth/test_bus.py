@@ -23,6 +23,20 @@ def test_valkey_is_encrypted_and_opened_by_iam_alone(default: Templates) -> None
         assert "~" not in properties["AccessString"]  # no key at all
 
 
+def test_a_channel_may_be_one_of_a_shard(default: Templates) -> None:
+    """Serverless caches speak the cluster's protocol; each command has its twin there.
+
+    https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html
+    """
+    users = default.of("bus", "AWS::ElastiCache::User").values()
+    allowed = [set(user["Properties"]["AccessString"].split()) for user in users]
+    for command in ("publish", "subscribe", "unsubscribe"):
+        assert [f"+{command}" in words for words in allowed] == [
+            f"+s{command}" in words for words in allowed
+        ]
+    assert set().union(*allowed) >= {"+publish", "+subscribe", "+unsubscribe"}
+
+
 def test_only_its_clients_reach_valkey(default: Templates) -> None:
     ingress = default.one("bus", "AWS::EC2::SecurityGroupIngress")
     assert ingress["SourceSecurityGroupId"]["Fn::GetAtt"][0].startswith("ValkeyClients")

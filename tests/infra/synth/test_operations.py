@@ -48,6 +48,7 @@ def _watched(alarm: Any) -> str:
         (
             "default",
             {"fanout Unpublished", "sweeper Unpublished", "ThrottledCmds", "AuthenticationFailures"}
+            | {"CommandAuthorizationFailures"}
             | {"stream Connections", "HealthyHostCount", "HTTPCode_Target_5XX_Count"},
         ),
         ("small", set()),
@@ -65,6 +66,35 @@ def test_alarms_say_what_they_mean_and_tell_somebody(default: Templates) -> None
     for alarm in _alarms(default):
         assert len(alarm["AlarmDescription"]) > 20, alarm
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
+
+
+def test_alarms_may_publish_and_nobody_in_the_clear(default: Templates) -> None:
+    """A topic's policy takes the place of the default one, by which CloudWatch could publish.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+    """
+    [topic] = default.of("operations", "AWS::SNS::Topic")
+    policy = default.one("operations", "AWS::SNS::TopicPolicy")
+    assert policy["Topics"] == [{"Ref": topic}]
+    statements = {each["Effect"]: each for each in policy["PolicyDocument"]["Statement"]}
+    assert statements.keys() == {"Allow", "Deny"}
+    allowed = statements["Allow"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert (allowed["Action"], allowed["Resource"]) == ("sns:Publish", {"Ref": topic})
+    mine = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert allowed["Condition"] == mine
+    assert statements["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    # Encrypted with SNS' own key, CloudWatch could not publish either, and would say nothing.
+    assert "KmsMasterKeyId" not in default.one("operations", "AWS::SNS::Topic")
+
+
+def test_no_task_answers_only_when_no_zone_sees_one(default: Templates) -> None:
+    """Each zone's node counts for itself.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+    """
+    [gone] = [each for each in _alarms(default) if each["MetricName"] == "HealthyHostCount"]
+    assert (gone["Statistic"], gone["Threshold"]) == ("Maximum", 1)
 
 
 def _emitted(service: str, name: str) -> bool:
