@@ -17,7 +17,7 @@ class Fanout(Sealer):
     """``functions/fanout``: seals and publishes; on the journal's stream."""
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
-        super().__init__(scope, id, name="fanout", props=props, state=["PutItem"])
+        super().__init__(scope, id, name="fanout", props=props)
         consume(
             self,
             props.tables.journal,

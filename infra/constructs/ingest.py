@@ -31,8 +31,10 @@ class Ingest(Function):
         tables.allow(
             self,
             journal=["PutItem", "BatchGetItem"],  # the latter for late repetitions
-            state=["GetItem", "PutItem", "UpdateItem"],
+            state=["GetItem"],
         )
+        tables.allow_writing(self, ["receipt#*"], ["PutItem"])
+        tables.allow_writing(self, ["quota#*"], ["UpdateItem"])
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

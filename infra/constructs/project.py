@@ -15,6 +15,7 @@ __all__ = ["Project"]
 
 # Not the markers and time marks, which share the table.
 _SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
+_PROJECTED = ("projected", "session#*", "agent#*", "usage#*")
 _WINDOW_SECONDS = 30  # a projected item costs a write however many events change it
 
 
@@ -39,8 +40,9 @@ class Project(Function):
             self,
             journal=["Query", "BatchGetItem"],
             ledger=["Query", "BatchGetItem"],
-            state=["GetItem", "UpdateItem"],
+            state=["GetItem"],
         )
+        tables.allow_writing(self, _PROJECTED, ["UpdateItem"])
         consume(
             self,
             tables.ledger,

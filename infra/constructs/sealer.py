@@ -24,10 +24,10 @@ class Sealer(Function):
         *,
         name: str,
         props: Props,
-        state: Sequence[str],
+        state: Sequence[str] = (),
         journal: Sequence[str] = (),
     ) -> None:
-        """``state`` and ``journal`` are the actions that it may do on those tables."""
+        """``state`` and ``journal`` are how it may read those tables."""
         tables, valkey = props.tables, props.valkey
         super().__init__(
             scope,
@@ -45,6 +45,7 @@ class Sealer(Function):
             valkey=valkey,
         )
         tables.allow(self, journal=journal, ledger=_SEALING, state=state)
+        tables.allow_writing(self, ["set-aside#*"], ["PutItem"])
         self._publishes = valkey is not None
         if valkey is not None:
             valkey.allow(self, PUBLISHER)

@@ -27,8 +27,9 @@ class Sweeper(Sealer):
             name="sweeper",
             props=props,
             journal=["Query"],
-            state=["GetItem", "PutItem", "Query"],
+            state=["GetItem", "Query"],
         )
+        props.tables.allow_writing(self, ["sweep"], ["PutItem"])
         events.Rule(
             self,
             "Schedule",

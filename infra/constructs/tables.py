@@ -40,26 +40,29 @@ class Tables(Construct):
         ledger: Sequence[str] = (),
         state: Sequence[str] = (),
     ) -> None:
-        """Grant actions by their names (``PutItem``). Transactions need only their parts'."""
+        """Grant actions by their names (``Query``). Transactions need only their parts'.
+
+        In the state table these should only read: it holds the keys and quotas of all orgs.
+        """
         tables = ((self.journal, journal), (self.ledger, ledger), (self.state, state))
         for table, actions in tables:
             if actions:
                 table.grant(who, *(f"dynamodb:{action}" for action in actions))
 
-    def allow_passes(self, who: iam.IGrantable) -> None:
-        """Let it write sign-ins and tickets, and nothing else, in the state table.
+    def allow_writing(
+        self, who: iam.IGrantable, kinds: Sequence[str], actions: Sequence[str]
+    ) -> None:
+        """Let it write these kinds of items, and no others, in the state table.
 
-        They have partitions of their own (``tocsin.adapters.dynamodb.passes``).
+        A kind is a partition key as its adapter makes it, with ``*`` for the org: ``quota#*``. Each
+        of the actions names its item's key, without which the condition would hold for all:
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
         """
         iam.Grant.add_to_principal(
             grantee=who,
-            actions=["dynamodb:PutItem", "dynamodb:DeleteItem"],
+            actions=[f"dynamodb:{action}" for action in actions],
             resource_arns=[self.state.table_arn],
-            conditions={
-                "ForAllValues:StringLike": {
-                    "dynamodb:LeadingKeys": ["pass-session#*", "pass-ticket#*"]
-                }
-            },
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*kinds]}},
         )
 
     def _table(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -15,23 +16,28 @@ CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 ON_TABLES = {
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},
-        "State": {"GetItem", "PutItem", "UpdateItem"},
+        "State": {"GetItem"},
+        "State: receipt#*": {"PutItem"},
+        "State: quota#*": {"UpdateItem"},
     },
     ("default", "pipeline", "FanoutRole"): {
         "JournalStream": CONSUMING,
         "Ledger": SEALING,
-        "State": {"PutItem"},
+        "State: set-aside#*": {"PutItem"},
     },
     ("default", "pipeline", "ProjectRole"): {
         "LedgerStream": CONSUMING,
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
-        "State": {"GetItem", "UpdateItem"},
+        "State": {"GetItem"},
+        "State: projected, session#*, agent#*, usage#*": {"UpdateItem"},
     },
     ("default", "pipeline", "SweeperRole"): {
         "Journal": {"Query"},
         "Ledger": SEALING,
-        "State": {"GetItem", "PutItem", "Query"},
+        "State": {"GetItem", "Query"},
+        "State: set-aside#*": {"PutItem"},
+        "State: sweep": {"PutItem"},
     },
     ("default", "stream-fargate", "StreamTaskTaskRole"): {
         "Journal": {"Query", "BatchGetItem"},
@@ -66,7 +72,7 @@ ELSEWHERE = {
         "StreamTaskExecutionRole": LOG | {f"ecr:{action}" for action in PULL},
         "StreamImageProjectRole": LOG
         | {f"ecr:{action}" for action in PULL | PUSH}
-        | {"s3:GetObject", "s3:GetObjectVersion"},
+        | {"s3:GetObject", "s3:GetObjectVersion", "s3:GetBucketAcl", "s3:GetBucketLocation"},
         "StreamImageBuilderRole": LOG
         | {"ecr:DescribeImages", "codebuild:StartBuild", "codebuild:BatchGetBuilds"},
     },
@@ -121,6 +127,77 @@ print(*(partition(kind, "*") for kind in Kind), sep=", ")
 """
     partitions = run(code, lock="functions", environment={}).strip()
     assert f"State: {partitions}" in ON_TABLES["default", "stream-fargate", "StreamTaskTaskRole"]
+
+
+# What is done in the state table, written down by a client that does nothing.
+WRITTEN = """
+import json
+from unittest.mock import MagicMock
+from tocsin.adapters.dynamodb.{module} import {adapter}
+from tocsin.domain.projection import Change, Projected
+
+class Client:
+    def __getattr__(self, name):
+        def call(**request):
+            key = request.get("Key") or request["Item"]
+            calls.append([name, key["pk"]["S"]])
+            return {{"Attributes": {{"used": {{"N": "1"}}}}}}
+        return call
+
+calls = []
+adapter = {adapter}(Client(), "state")
+{does}
+print(json.dumps(calls))
+"""
+RECEIPT = 'adapter.put(MagicMock(org="acme", key="k"), 3)'
+ASIDE = 'adapter.add(MagicMock(org="acme", batch_id="b"))'
+PROJECTING = """
+nothing = Projected()
+adapter.claim("acme", nothing, nothing)
+adapter.advance("acme", nothing)
+for kind in {"session", "agent", "usage"}:
+    adapter.apply("acme", nothing, Change(kind, "id", 1, "t", 1, "t", {"events": 1}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "module", "adapter", "does"),
+    [
+        ("IngestRole", "receipts", "DynamoReceipts", RECEIPT),
+        ("IngestRole", "quota", "DynamoQuota", 'adapter.reserve("acme", "2026-11", 1, 9)'),
+        ("IngestRole", "quota", "DynamoQuota", 'adapter.release("acme", "2026-11", 1)'),
+        ("FanoutRole", "set_aside", "DynamoSetAside", ASIDE),
+        ("SweeperRole", "set_aside", "DynamoSetAside", ASIDE),
+        ("SweeperRole", "orgs", "DynamoOrgs", 'adapter.set_swept_until("acme", "b")'),
+        ("ProjectRole", "projections", "DynamoProjections", PROJECTING),
+    ],
+)
+def test_what_a_role_may_write_in_the_state_table_is_what_its_adapters_write(
+    role: str, module: str, adapter: str, does: str
+) -> None:
+    code = WRITTEN.format(module=module, adapter=adapter, does=does)
+    calls = json.loads(run(code, lock="functions", environment={}))
+    assert calls
+    [grants] = [each for (_, _, name), each in ON_TABLES.items() if name == role]
+    for method, partition in calls:
+        action = method.replace("_", " ").title().replace(" ", "")
+        granted = [
+            kind
+            for name, actions in grants.items()
+            if name.startswith("State: ") and action in actions
+            for kind in name.removeprefix("State: ").split(", ")
+        ]
+        assert [kind for kind in granted if fnmatch(partition, kind)], (action, partition)
+
+
+def test_nobody_may_write_a_key_an_org_or_another_functions_items() -> None:
+    for (_, _, role), grants in ON_TABLES.items():
+        for name, actions in grants.items():
+            if actions & {"PutItem", "UpdateItem", "DeleteItem"} and name.startswith("State"):
+                kinds = name.removeprefix("State: ").split(", ")
+                assert name != "State", role
+                assert not [kind for kind in kinds if fnmatch("key#acme", kind)], role
+                assert not [kind for kind in kinds if fnmatch("org", kind)], role
 
 
 @pytest.mark.parametrize("fixture", ELSEWHERE)
