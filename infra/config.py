@@ -9,9 +9,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["CONTEXT_KEY", "Config"]
+from infra import zones
+
+__all__ = ["CONTEXT_KEY", "PRESETS", "Config"]
 
 CONTEXT_KEY = "tocsin"
+
+# What a preset chooses; what is chosen beside it counts more.
+PRESETS: Mapping[str, Mapping[str, str]] = {
+    "standard": {"stream": "fargate", "bus": "valkey"},
+    "try": {"stream": "lambda", "bus": "ledger"},  # no VPC, no image
+}
 
 
 def _several(value: object) -> object:
@@ -19,8 +27,15 @@ def _several(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+_Zone = Annotated[str, Field(pattern=r"^([a-z]+[0-9]+-az[0-9]+|[a-z]+(-[a-z]+)+-[0-9][a-z])$")]
+
 # As browsers send it: no path, no capital letter, no wildcard.
 _Origin = Annotated[str, Field(pattern=r"^https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?$")]
+
+
+# CloudFront takes them from this region alone: https://docs.aws.amazon.com/AmazonCloudFront/latest/
+# DeveloperGuide/cnames-and-https-requirements.html
+_CERTIFICATE = r"^arn:aws:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]+$"
 
 
 class Config(BaseModel):
@@ -28,11 +43,15 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    environment: str = Field("dev", pattern=r"^[a-z][a-z0-9-]{0,15}$")
+    # Part of Valkey's names: no hyphen at their end, nor two in a row.
+    # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html
+    environment: str = Field("dev", max_length=16, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
     region: str = "us-east-1"
+    zones: Annotated[tuple[_Zone, ...], BeforeValidator(_several)] = ()  # two; by id, or by name
     profile: Literal["account", "localstack"] = "account"
     removal: Literal["retain", "destroy"] = "retain"  # of the tables, when their stack is deleted
 
+    preset: Literal["standard", "try"] = "standard"
     stream: Literal["fargate", "lambda"] = "fargate"
     bus: Literal["valkey", "ledger"] = "valkey"
     image: Literal["docker", "codebuild"] = "codebuild"  # unless this machine's Docker is ARM
@@ -40,6 +59,9 @@ class Config(BaseModel):
     retention_days: int = Field(90, ge=1, le=3650)  # of the journal, and so of a stream's backlog
     log_retention_days: Literal[1, 7, 30, 90, 365] = 30
     allowed_origins: Annotated[tuple[_Origin, ...], BeforeValidator(_several)] = ()  # CORS
+
+    domain: str | None = Field(None, pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$")
+    certificate: str | None = Field(None, pattern=_CERTIFICATE)  # for it
 
     requests_per_second: int = Field(1_000, ge=1)  # to the API, for all orgs together
     request_burst: int = Field(2_000, ge=1)
@@ -70,6 +92,29 @@ class Config(BaseModel):
     def streams_per_task(self) -> int:
         """How many streams a task takes at most; above the target, for while other tasks start."""
         return int(self.stream_options.get("max_streams", 2 * self.connections_per_task))
+
+    @property
+    def two_zones(self) -> tuple[str, ...]:
+        """Where the network is: two zones, by id or name; none stands for a region's first two."""
+        return self.zones or zones.DEFAULT.get(self.region, ())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**PRESETS.get(str(given.get("preset")), {}), **given}
+
+    @model_validator(mode="after")
+    def _places(self) -> Self:
+        if self.zones and len(set(self.zones)) != 2:
+            raise ValueError("zones are two, such as use1-az2,use1-az4")
+        for zone in self.zones:
+            if zone in zones.UNFIT:
+                raise ValueError(f"zones: {zone} can't be used: {zones.UNFIT[zone]}")
+            if not zones.is_id(zone) and zone[:-1] != self.region:
+                raise ValueError(f"zones: {zone} is not in {self.region}")
+        if (self.domain is None) is not (self.certificate is None):
+            raise ValueError("domain and certificate go together")
+        return self
 
     @model_validator(mode="after")
     def _tasks(self) -> Self:

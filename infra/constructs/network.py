@@ -1,9 +1,13 @@
 """A VPC without anything that is paid for by the hour."""
 
+from collections.abc import Sequence
+
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from infra.acknowledge import acknowledge
+from infra.config import Config
+from infra.zones import is_id
 
 __all__ = ["Network"]
 
@@ -15,7 +19,7 @@ class Network(Construct):
     and Valkey, and nothing else.
     """
 
-    def __init__(self, scope: Construct, id: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id)
         self.isolated = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.public = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
@@ -37,6 +41,8 @@ class Network(Construct):
                 ),
             ],
         )
+        for subnets in (self.vpc.public_subnets, self.vpc.isolated_subnets):
+            _place(subnets, config.two_zones)
         self.vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
         acknowledge(
             self.vpc,
@@ -45,3 +51,15 @@ class Network(Construct):
                 "CloudFront, DynamoDB or Valkey, which have metrics and logs of their own"
             },
         )
+
+
+def _place(subnets: Sequence[ec2.ISubnet], zones: Sequence[str]) -> None:
+    """Put each subnet into its zone; without any, into the region's first two.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-subnet.html
+    """
+    for subnet, zone in zip(subnets, zones, strict=False):
+        raw = subnet.node.default_child
+        assert isinstance(raw, ec2.CfnSubnet)  # noqa: S101 (for the type)
+        raw.availability_zone = None if is_id(zone) else zone
+        raw.availability_zone_id = zone if is_id(zone) else None

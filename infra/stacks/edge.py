@@ -1,6 +1,7 @@
 """The one address."""
 
 from aws_cdk import CfnOutput, Duration, Fn
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from constructs import Construct
@@ -28,18 +29,26 @@ class EdgeStack(TocsinStack):
             Fn.select(2, Fn.split("/", gateway.url)), read_timeout=Duration.seconds(30)
         )
         to_stream = _behaviour(stream.origin())
+        certificate = None
+        if config.certificate:
+            arn = config.certificate
+            certificate = acm.Certificate.from_certificate_arn(self, "Certificate", arn)
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
             comment=f"Tocsin {config.environment}",
+            domain_names=[config.domain] if config.domain else None,
+            certificate=certificate,
             default_behavior=_behaviour(api),
             additional_behaviors=dict.fromkeys(STREAMED, to_stream),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             price_class=cloudfront.PriceClass.PRICE_CLASS_ALL,
         )
         _acknowledge(distribution)
-        url = f"https://{distribution.distribution_domain_name}"
+        own = distribution.distribution_domain_name
+        url = f"https://{config.domain or own}"
         CfnOutput(self, "Url", value=url, description="The one address, for API and streams")
+        CfnOutput(self, "Target", value=own, description="What a domain's alias or CNAME names")
 
 
 def _behaviour(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:

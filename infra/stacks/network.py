@@ -14,7 +14,7 @@ class NetworkStack(TocsinStack):
 
     def __init__(self, scope: Construct, *, config: Config) -> None:
         super().__init__(scope, "network", config=config, description="VPC")
-        self.network = Network(self, "Network")
+        self.network = Network(self, "Network", config=config)
         self.keep(self.network.vpc.vpc_id)
         for subnet in (*self.network.vpc.public_subnets, *self.network.vpc.isolated_subnets):
             self.keep(subnet.subnet_id)

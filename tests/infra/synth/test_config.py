@@ -7,7 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from infra.config import Config
+from support.templates import Templates
 from tocsin.domain.limits import RETENTION_DAYS
+
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0f9a"
 
 
 def test_the_defaults_are_fargate_and_valkey_in_an_account() -> None:
@@ -56,3 +59,48 @@ def test_what_is_not_allowed_is_named(name: str, value: object) -> None:
 def test_the_repository_is_configured() -> None:
     root = Path(__file__).resolve().parents[3]
     Config.from_context(json.loads((root / "cdk.json").read_bytes())["context"])
+
+
+def test_a_preset_chooses_and_what_is_named_beside_it_counts_more() -> None:
+    tried = Config.from_context({"preset": "try"})
+    assert (tried.stream, tried.bus) == ("lambda", "ledger")
+    assert Config.from_context({"preset": "standard"}) == Config()
+    mixed = Config.from_context({"tocsin": {"preset": "try"}, "bus": "valkey"})
+    assert (mixed.stream, mixed.bus) == ("lambda", "valkey")
+
+
+def test_the_preset_to_try_has_no_network_no_image_and_no_host(small: Templates) -> None:
+    config = Config.from_context({"preset": "try"})
+    assert (config.stream, config.bus) == ("lambda", "ledger")  # as `small` has them
+    paid_for = ("AWS::EC2::", "AWS::ECS::", "AWS::ECR::", "AWS::ElastiCache::", "AWS::CodeBuild::")
+    types = {resource["Type"] for _, _, resource in small.everything()}
+    assert not [type for type in types if type.startswith(paid_for)]
+
+
+@pytest.mark.parametrize("name", ["a-", "a--b", "a-b-", "a" * 17])
+def test_an_environments_name_makes_names_that_elasticache_takes(name: str) -> None:
+    """https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html"""
+    with pytest.raises(ValidationError, match="environment"):
+        Config(environment=name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"domain": "events.example.com"}, "go together"),
+        ({"certificate": CERTIFICATE}, "go together"),
+        ({"domain": "https://events.example.com", "certificate": CERTIFICATE}, "domain"),
+        (
+            {
+                "domain": "events.example.com",
+                "certificate": CERTIFICATE.replace("us-east-1", "eu-west-1"),
+            },
+            "certificate",  # CloudFront would not find it
+        ),
+    ],
+)
+def test_a_domain_comes_with_a_certificate_that_cloudfront_finds(
+    settings: dict[str, str], why: str
+) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Config.from_context(settings)
