@@ -18,7 +18,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
 SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 
-.PHONY: help up test test-fast test-times test-loaded check bench lock clean
+.PHONY: help up test test-fast test-times test-loaded check bench preflight lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ check: $(LINTED) ## format, lint, types and import rules
 		--python-executable .venv-localstack/bin/python tests/localstack
 	PYTHONPATH=layers:. $(BIN)/lint-imports --no-cache
 
+preflight: $(VENV)/.ready ## ask your AWS account what a deployment would fail on (makes nothing); CHOICES="preset=try …"
+	@$(BIN)/python -m infra.preflight $(CHOICES)
+
 bench: $(VENV)/.ready .venv-ministack/.ready ## print what is measured, as ratios within this run
 	$(BIN)/python -m bench
 
@@ -60,6 +63,7 @@ lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) pyproject.toml --extra local requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/ministack.in -o requirements/ministack.txt
 	$(COMPILE) requirements/infra.in -o requirements/infra.txt
+	$(COMPILE) requirements/uv.in -c requirements/infra.txt -o requirements/uv.txt
 	$(COMPILE) requirements/go.in -o requirements/go.txt
 	cd tests/localstack && $(COMPILE) --no-python-downloads pyproject.toml --group dev \
 		-o ../../requirements/localstack.txt
@@ -70,7 +74,7 @@ clean: ## remove what was built; .tocsin (your events) stays
 
 # An environment is ready when it holds exactly what its lock names.
 define environment
-	@$(UV) --version >/dev/null 2>&1 || python3 -m pip install --quiet uv
+	@$(UV) --version >/dev/null 2>&1 || python3 -m pip install --quiet --require-hashes -r requirements/uv.txt
 	@$(UV) venv --quiet --clear --python 3.13 $(dir $@)
 	@$(UV) pip sync --quiet --require-hashes --python $(dir $@)bin/python $<
 endef
