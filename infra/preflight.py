@@ -1,0 +1,223 @@
+"""What a deployment would fail on half-way, asked before it: ``python -m infra.preflight``.
+
+Every call reads; nothing is made or changed. Choices are those of ``cdk.json``, and
+``name=value`` on the command line, as ``-c`` gives them to ``cdk``.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from infra import zones
+from infra.config import Config
+
+__all__ = ["Clients", "Finding", "State", "main", "preflight"]
+
+_CDK_JSON = Path(__file__).resolve().parent.parent / "cdk.json"
+
+# https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-customizing.html
+_BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+# "Concurrently running builds for ARM/Small environment":
+# https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
+_BUILDS = "L-5ED1D25B"
+# "Concurrent executions": https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_EXECUTIONS, _FEW = "L-B99A9384", 100
+# What their first use in an account needs, and CloudFormation does not wait for:
+# https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/using-service-linked-roles.html
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+_ELASTICACHE = ("AWSServiceRoleForElastiCache", "elasticache.amazonaws.com")
+_ECS = ("AWSServiceRoleForECS", "ecs.amazonaws.com")
+# Those who may make none are told by CloudFront itself, in words like these:
+_UNVERIFIED = "Your account must be verified before you can add new CloudFront resources"
+
+
+class State(StrEnum):
+    """What was found."""
+
+    OK = "ok"
+    UNSURE = "unsure"  # it may work; no call tells
+    MISSING = "missing"  # the deployment would fail
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found, and the way out if that is needed."""
+
+    state: State
+    about: str
+    way_out: str = ""
+
+
+class Clients(Protocol):
+    """Makes clients of AWS' services, as ``boto3.client`` does."""
+
+    def __call__(self, service: str, *, region_name: str) -> Any:
+        """Return the service's client in the region."""
+
+
+def preflight(config: Config, clients: Clients) -> Iterator[Finding]:
+    """Yield what every check finds; one that is not allowed to ask says so."""
+    for name, check in _CHECKS.items():
+        try:
+            yield from check(config, clients)
+        except Exception as error:  # botocore's, which is not installed beside CDK
+            if not type(error).__module__.startswith("botocore."):
+                raise
+            yield Finding(State.UNSURE, f"{name}: {error}", "allow the call, or look yourself")
+
+
+def _bootstrapped(config: Config, clients: Clients) -> Iterator[Finding]:
+    ssm = clients("ssm", region_name=config.region)
+    try:
+        version = ssm.get_parameter(Name=_BOOTSTRAP)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        way_out = f"cdk bootstrap aws://<account>/{config.region}"
+        yield Finding(State.MISSING, "CDK has no bucket and roles here", way_out)
+    else:
+        yield Finding(State.OK, f"CDK is bootstrapped (version {version})")
+
+
+def _placed(config: Config, clients: Clients) -> Iterator[Finding]:
+    if not _has_network(config):
+        return
+    ec2 = clients("ec2", region_name=config.region)
+    kind = {"Name": "zone-type", "Values": ["availability-zone"]}
+    found = ec2.describe_availability_zones(Filters=[kind])["AvailabilityZones"]
+    ids = {each["ZoneName"]: each["ZoneId"] for each in found if each["State"] == "available"}
+    fit = sorted(id for id in ids.values() if id not in zones.UNFIT)
+    way_out = f"-c zones={','.join(fit[:2])}" if len(fit) > 1 else "deploy to another region"
+    for zone in config.two_zones or sorted(ids)[:2]:
+        id = zone if zones.is_id(zone) else ids.get(zone, "")
+        if id not in ids.values():
+            yield Finding(State.MISSING, f"zone {zone} is none of this account's", way_out)
+        elif id in zones.UNFIT:
+            yield Finding(State.MISSING, f"zone {zone} ({id}): {zones.UNFIT[id]}", way_out)
+        else:
+            yield Finding(State.OK, f"zone {zone} can be used")
+
+
+def _builds(config: Config, clients: Clients) -> Iterator[Finding]:
+    if config.stream != "fargate" or config.image != "codebuild":
+        return
+    quota = _quota(config, clients, "codebuild", _BUILDS)
+    about = f"CodeBuild runs {quota:g} small ARM builds at once"
+    if quota >= 1:
+        yield Finding(State.OK, about)
+    else:
+        ask = _ask_for(config, "codebuild", _BUILDS, 1)
+        way_out = f"{ask}; or deploy where Docker is ARM (-c image=docker); or -c preset=try"
+        yield Finding(State.MISSING, about, way_out)
+
+
+def _executions(config: Config, clients: Clients) -> Iterator[Finding]:
+    settings = clients("lambda", region_name=config.region).get_account_settings()
+    limit = settings["AccountLimit"]["ConcurrentExecutions"]
+    about = f"Lambda runs {limit} functions at once"
+    if limit >= _FEW:
+        yield Finding(State.OK, about)
+    else:
+        viewers = "each viewer takes one, and " if config.stream == "lambda" else ""
+        way_out = _ask_for(config, "lambda", _EXECUTIONS, 1_000)
+        yield Finding(State.UNSURE, f"{about}: {viewers}requests beyond get a 5xx", way_out)
+
+
+def _roles(config: Config, clients: Clients) -> Iterator[Finding]:
+    needed = [_ELASTICACHE] if config.bus == "valkey" else []
+    needed += [_ECS] if config.stream == "fargate" else []
+    iam = clients("iam", region_name=config.region)
+    for role, service in needed:
+        try:
+            iam.get_role(RoleName=role)
+        except iam.exceptions.NoSuchEntityException:
+            way_out = f"aws iam create-service-linked-role --aws-service-name {service}"
+            yield Finding(State.MISSING, f"{role} is not there", way_out)
+        else:
+            yield Finding(State.OK, f"{role} is there")
+
+
+def _verified(config: Config, clients: Clients) -> Iterator[Finding]:
+    cloudfront = clients("cloudfront", region_name="us-east-1")
+    if cloudfront.list_distributions(MaxItems="1")["DistributionList"]["Quantity"]:
+        yield Finding(State.OK, "CloudFront serves this account")
+    else:
+        about = "CloudFront serves nothing of this account yet; some new accounts may not use it"
+        way_out = (
+            f"deploy, and if it says «{_UNVERIFIED}», ask AWS Support in a case about the account "
+            "(free of charge); until then the `api` and stream stacks' own addresses work"
+        )
+        yield Finding(State.UNSURE, about, way_out)
+
+
+def _certified(config: Config, clients: Clients) -> Iterator[Finding]:
+    if config.domain is None:
+        return
+    acm = clients("acm", region_name="us-east-1")
+    found = acm.describe_certificate(CertificateArn=config.certificate)["Certificate"]
+    names = found["SubjectAlternativeNames"]
+    parent = config.domain.partition(".")[2]
+    if found["Status"] != "ISSUED":
+        way_out = "add the DNS records that ACM shows, and wait until it is issued"
+        yield Finding(State.MISSING, f"the certificate is {found['Status']}", way_out)
+    elif not {config.domain, f"*.{parent}"} & set(names):
+        about = f"the certificate is for {', '.join(names)}"
+        yield Finding(State.MISSING, about, f"request one for {config.domain} in us-east-1")
+    else:
+        yield Finding(State.OK, f"the certificate is for {config.domain}")
+
+
+_CHECKS: Mapping[str, Callable[[Config, Clients], Iterator[Finding]]] = {
+    "CDK": _bootstrapped,
+    "zones": _placed,
+    "CodeBuild": _builds,
+    "Lambda": _executions,
+    "service-linked roles": _roles,
+    "CloudFront": _verified,
+    "certificate": _certified,
+}
+
+
+def _has_network(config: Config) -> bool:
+    return config.stream == "fargate" or config.bus == "valkey"
+
+
+def _quota(config: Config, clients: Clients, service: str, code: str) -> float:
+    quotas = clients("service-quotas", region_name=config.region)
+    return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
+
+
+def _ask_for(config: Config, service: str, code: str, value: int) -> str:
+    return (
+        f"aws service-quotas request-service-quota-increase --region {config.region} "
+        f"--service-code {service} --quota-code {code} --desired-value {value}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None, clients: Clients | None = None) -> int:
+    """Print what was found; return 1 if a deployment would fail, 2 if that can't be asked."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    context = json.loads(_CDK_JSON.read_bytes())["context"]
+    context |= dict(each.partition("=")[::2] for each in arguments)
+    try:
+        config = Config.from_context(context)
+    except ValidationError as error:
+        print(f"cdk.json or name=value: {error}", file=sys.stderr)
+        return 2
+    if clients is None:
+        clients = import_module("boto3").client
+    findings = list(preflight(config, clients))
+    for each in findings:
+        print(f"{each.state:8} {each.about}")
+        if each.way_out:
+            print(f"{'':8} → {each.way_out}")
+    return 1 if any(each.state is State.MISSING for each in findings) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
