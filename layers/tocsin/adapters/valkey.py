@@ -35,6 +35,12 @@ RETRY_SECONDS = 0.25  # between two attempts to subscribe
 PING_SECONDS = 10.0  # of silence, after which a subscription is asked whether it lives
 RENEW_MS = 11 * 3_600_000  # of a connection's age, less up to
 JITTER_MS = 30 * 60_000  # so that not all connections are renewed at once
+# After a failure all connections of a task sign in anew. ElastiCache throttles sign-ins with IAM
+# ("IamAuthenticationThrottling": https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/
+# CacheMetrics.Redis.html), so each waits at random: up to SPREAD_MS, and from its second failure
+# on up to PAUSES more of RETRY_SECONDS, twice as many each time.
+SPREAD_MS = 1_000
+PAUSES, PAUSES_MOST = 8, 64
 RENEW_AGAIN_MS = 60_000  # after a renewal that failed
 
 
@@ -128,13 +134,13 @@ class ValkeyFeed(Feed):
         While Valkey is out of reach, that is None a few times a second. When a subscription is
         replaced nothing is missed, and some messages may come twice.
         """
-        warned = False
+        warned, failures = False, 0
         while True:
             held = [self._subscribe(org)]  # the one that is heard, and later its successor
             try:
                 while not await held[0].begun(RETRY_SECONDS):
                     yield None
-                warned = False
+                warned, failures = False, 0
                 yield None
                 while True:
                     if (message := await held[0].hear()) is not None:
@@ -154,7 +160,11 @@ class ValkeyFeed(Feed):
             finally:
                 for subscription in held:
                     await subscription.aclose()
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS + self._spread_seconds())
+            failures += 1
+            for _ in range(self._pauses(failures)):
+                yield None
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def alive(self) -> bool:
         """Whether Valkey answers now."""
@@ -169,6 +179,15 @@ class ValkeyFeed(Feed):
         """Close the connections."""
         await self._client.aclose()
         await self._pinger.aclose()
+
+    def _spread_seconds(self) -> float:
+        return secrets.randbelow(SPREAD_MS) / 1_000 if self._credentials else 0.0
+
+    def _pauses(self, failures: int) -> int:
+        """Return how much longer to wait, at random; a server without IAM is asked at once."""
+        if self._credentials is None or failures < 2:
+            return 0
+        return secrets.randbelow(min(PAUSES << min(failures - 2, 8), PAUSES_MOST))
 
     def _subscribe(self, org: str) -> "_Subscription":
         return _Subscription(
