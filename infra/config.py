@@ -15,6 +15,10 @@ __all__ = ["CONTEXT_KEY", "PRESETS", "Config"]
 
 CONTEXT_KEY = "tocsin"
 
+# Of a function's variables, which have 4 KB; the rest is for names, addresses and numbers.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_VARIABLES_CHARS = 2_000
+
 # What a preset chooses; what is chosen beside it counts more.
 PRESETS: Mapping[str, Mapping[str, str]] = {
     "standard": {"stream": "fargate", "bus": "valkey"},
@@ -114,6 +118,16 @@ class Config(BaseModel):
                 raise ValueError(f"zones: {zone} is not in {self.region}")
         if (self.domain is None) is not (self.certificate is None):
             raise ValueError("domain and certificate go together")
+        return self
+
+    @model_validator(mode="after")
+    def _variables(self) -> Self:
+        chars = len(json.dumps(self.allowed_origins)) + len(json.dumps(self.stream_options))
+        if chars > _VARIABLES_CHARS:
+            raise ValueError(
+                f"allowed_origins and stream_options take {chars} characters, more than "
+                f"{_VARIABLES_CHARS}: a function's variables have 4 KB"
+            )
         return self
 
     @model_validator(mode="after")

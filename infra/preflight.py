@@ -120,7 +120,12 @@ def _executions(config: Config, clients: Clients) -> Iterator[Finding]:
     settings = clients("lambda", region_name=config.region).get_account_settings()
     limit = settings["AccountLimit"]["ConcurrentExecutions"]
     about = f"Lambda runs {limit} functions at once"
-    if limit >= _FEW:
+    reserved = config.stream_concurrency or 0
+    if reserved and limit - reserved < _FEW:
+        way_out = _ask_for(config, "lambda", _EXECUTIONS, reserved + 1_000)
+        about += f", and has to keep {_FEW} that are not reserved: no {reserved} are to be had"
+        yield Finding(State.MISSING, about, way_out)
+    elif limit >= _FEW:
         yield Finding(State.OK, about)
     else:
         viewers = "each viewer takes one, and " if config.stream == "lambda" else ""

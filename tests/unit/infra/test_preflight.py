@@ -115,6 +115,13 @@ CASES: dict[str, tuple[dict[tuple[str, str], Any], dict[str, Any], State, str, s
         "each viewer takes one",
         "L-B99A9384",
     ),
+    "more is reserved than there is": (
+        {("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 1000}}},
+        {"preset": "try", "stream_concurrency": 950},
+        State.MISSING,
+        "no 950",
+        "--desired-value 1950",
+    ),
     "nobody used ECS": (
         {("iam", "get_role"): "NoSuchEntity"},
         {"bus": "ledger"},

@@ -1,0 +1,277 @@
+"""Rules that only the services enforce, half-way through a deployment.
+
+cfn-lint (``test_rules.py``) knows the schemas: types, patterns and most ranges. What is here they
+don't say; each rule names the page that does. Names are tried at their longest.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from infra.config import Config
+from support.templates import Synthesize, Templates
+
+LONGEST = "a" + 5 * "-bc"  # sixteen characters, as many as an environment's name may have
+ORIGINS = tuple(f"https://dashboard-{number:02}.example.com" for number in range(40))
+
+
+@pytest.fixture(scope="module")
+def long(synthesize: Synthesize) -> Templates:
+    """Everything that is switched on, under the longest names and lists."""
+    return synthesize(
+        environment=LONGEST,
+        tracing=True,
+        allowed_origins=ORIGINS,
+        stream_options={"max_streams_per_org": "100"},
+        alarm_email="ops@example.com",
+        batch_window_seconds=10,
+    )
+
+
+@pytest.fixture(scope="module")
+def long_lambda(synthesize: Synthesize) -> Templates:
+    return synthesize(
+        environment=LONGEST, preset="try", tracing=True, allowed_origins=ORIGINS, bus="valkey"
+    )
+
+
+@pytest.fixture(params=["long", "long_lambda", "default", "small"])
+def templates(request: pytest.FixtureRequest) -> Templates:
+    found: Templates = request.getfixturevalue(request.param)
+    return found
+
+
+def _all(templates: Templates, type: str) -> Iterator[dict[str, Any]]:
+    for _, _, resource in templates.everything():
+        if resource["Type"] == type:
+            yield resource["Properties"]
+
+
+def _longest(value: Any) -> str:
+    """Return a value with the most that CloudFormation could fill in for names of resources."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and "Fn::Join" in value:
+        separator, parts = value["Fn::Join"]
+        return str(separator).join(map(_longest, parts))
+    return 128 * "x"
+
+
+def test_a_functions_variables_fit(templates: Templates) -> None:
+    """All of them have 4 KB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+    functions = list(_all(templates, "AWS::Lambda::Function"))
+    assert functions
+    for function in functions:
+        variables = function.get("Environment", {}).get("Variables", {})
+        assert sum(len(name) + len(_longest(value)) for name, value in variables.items()) <= 4_096
+        assert not [name for name in variables if not re.fullmatch("[a-zA-Z][a-zA-Z0-9_]+", name)]
+        assert function["Timeout"] <= 900
+        assert len(function.get("Layers", [])) <= 5
+
+
+def test_more_variables_than_fit_are_refused_before_anything_is_made() -> None:
+    many = tuple(f"https://{number}.{'a' * 50}.example.com" for number in range(60))
+    with pytest.raises(ValidationError, match="4 KB"):
+        Config(allowed_origins=many)
+    with pytest.raises(ValidationError, match="4 KB"):
+        Config(stream_options={"stream_types": "x" * 3_000})
+
+
+def test_policies_fit(templates: Templates) -> None:
+    """10,240 characters for all of a role's inline ones, without white space; a topic's 30 KB.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    size: dict[str, int] = {}
+    for policy in _all(templates, "AWS::IAM::Policy"):
+        text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
+        for role in policy["Roles"]:
+            size[role["Ref"]] = size.get(role["Ref"], 0) + len(text)
+    assert size
+    assert max(size.values()) <= 10_240
+
+
+def test_alarms_are_such_as_cloudwatch_takes(templates: Templates) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+    alarms = list(_all(templates, "AWS::CloudWatch::Alarm"))
+    assert alarms
+    for alarm in alarms:
+        assert len(alarm["AlarmDescription"]) <= 1_024
+        assert len(alarm.get("AlarmName", "")) <= 255
+        assert len(alarm["AlarmActions"]) <= 5
+        assert alarm["Period"] in (10, 20, 30) or alarm["Period"] % 60 == 0
+        # A day, or a week for periods of an hour and more.
+        assert alarm["EvaluationPeriods"] * alarm["Period"] <= 86_400
+        assert ("Statistic" in alarm) is not ("ExtendedStatistic" in alarm)
+        assert re.fullmatch(r"p\d+(\.\d+)?", alarm.get("ExtendedStatistic", "p90"))
+        assert len(alarm["Dimensions"]) <= 30
+        assert len(alarm["Namespace"]) <= 255
+
+
+def test_the_dashboard_is_such_as_cloudwatch_takes(templates: Templates) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+
+    Its widgets are 500 at most, its metrics 2,500.
+    """
+    [board] = _all(templates, "AWS::CloudWatch::Dashboard")
+    assert re.fullmatch("[A-Za-z0-9_-]{1,255}", board["DashboardName"])
+    body = json.loads(_longest(board["DashboardBody"]))
+    assert len(body["widgets"]) <= 500
+    assert all(each["width"] + each["x"] <= 24 for each in body["widgets"])
+
+
+def test_elasticaches_names_are_short_and_without_stray_hyphens(long: Templates) -> None:
+    """Forty characters; the first a letter; no hyphen at the end and no two in a row.
+
+    https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.Create.html
+    https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+    """
+    cache = long.one("bus", "AWS::ElastiCache::ServerlessCache")
+    names = [cache["ServerlessCacheName"], long.one("bus", "AWS::ElastiCache::UserGroup")]
+    names[1] = names[1]["UserGroupId"]
+    names += [user["UserId"] for user in _all(long, "AWS::ElastiCache::User")]
+    assert len(names) == 4
+    for name in names:
+        assert re.fullmatch(r"[a-z](-?[a-z0-9])*", name), name
+        assert len(name) <= 40
+    assert len(cache["Description"]) <= 255
+    assert 2 <= len(cache["SubnetIds"]) <= 3
+
+
+def test_security_groups_are_described_in_the_characters_that_ec2_takes(long: Templates) -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html"""
+    allowed = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}"
+    groups = list(_all(long, "AWS::EC2::SecurityGroup"))
+    rules = [*_all(long, "AWS::EC2::SecurityGroupIngress")]
+    rules += [*_all(long, "AWS::EC2::SecurityGroupEgress")]
+    for group in groups:
+        assert re.fullmatch(allowed, group["GroupDescription"])
+        rules += group.get("SecurityGroupIngress", []) + group.get("SecurityGroupEgress", [])
+    assert len(rules) > len(groups) > 2
+    for rule in rules:
+        assert re.fullmatch(allowed, rule["Description"])
+
+
+def test_the_task_is_of_a_size_that_fargate_has(default: Templates) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
+    sizes = {"256": {512, 1024, 2048}, "512": {1024, 2048, 3072, 4096}}
+    task = default.one("stream-fargate", "AWS::ECS::TaskDefinition")
+    assert int(task["Memory"]) in sizes[task["Cpu"]]
+    [container] = task["ContainerDefinitions"]
+    assert container["StopTimeout"] <= 120
+    assert all(each["HardLimit"] <= 1_048_576 for each in container["Ulimits"])
+
+
+def test_cloudfront_waits_no_longer_than_it_can(templates: Templates) -> None:
+    """1 to 120 seconds, for both timeouts; a comment has 128 characters; 75 behaviours.
+
+    https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+    """
+    config = templates.one("edge", "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert len(config["Comment"]) <= 128
+    assert len(config["CacheBehaviors"]) < 75
+    for origin in config["Origins"]:
+        settings = origin.get("VpcOriginConfig") or origin["CustomOriginConfig"]
+        assert 1 <= settings.get("OriginReadTimeout", 30) <= 120
+        assert 1 <= settings.get("OriginKeepaliveTimeout", 5) <= 120
+    for origin in _all(templates, "AWS::CloudFront::VpcOrigin"):
+        assert len(origin["VpcOriginEndpointConfig"]["Name"]) <= 64
+
+
+def test_gateways_give_up_when_they_can(long: Templates, long_lambda: Templates) -> None:
+    """An HTTP API after 30 seconds; a REST API that streams after 15 minutes.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
+    """
+    integration = long.one("api", "AWS::ApiGatewayV2::Integration")
+    assert integration.get("TimeoutInMillis", 30_000) <= 30_000
+    [streamed] = [
+        method["Integration"]
+        for method in _all(long_lambda, "AWS::ApiGateway::Method")
+        if method["Integration"]["Type"] == "AWS_PROXY"
+    ]
+    assert streamed["ResponseTransferMode"] == "STREAM"
+    assert streamed["TimeoutInMillis"] <= 900_000
+
+
+def test_an_http_api_can_not_be_told_which_bodies_are_binary(default: Templates) -> None:
+    """It decides by the content type, in both payload formats: gzip travels as application/gzip.
+
+    ``ContentHandlingStrategy`` is for WebSocket APIs, ``binaryMediaTypes`` for REST APIs:
+    https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations.html
+    """
+    integration = default.one("api", "AWS::ApiGatewayV2::Integration")
+    assert integration["IntegrationType"] == "AWS_PROXY"
+    assert not integration.keys() & {"ContentHandlingStrategy", "RequestParameters"}
+    assert "BinaryMediaTypes" not in default.one("api", "AWS::ApiGatewayV2::Api")
+
+
+def test_streams_are_read_in_such_steps_as_lambda_takes(templates: Templates) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
+    mappings = list(_all(templates, "AWS::Lambda::EventSourceMapping"))
+    assert len(mappings) == 2
+    for mapping in mappings:
+        assert 1 <= mapping["BatchSize"] <= 10_000
+        assert 0 <= mapping["MaximumBatchingWindowInSeconds"] <= 300
+        assert 1 <= mapping["ParallelizationFactor"] <= 10
+        for filter in mapping["FilterCriteria"]["Filters"]:
+            assert len(filter["Pattern"]) <= 4_096
+
+
+def test_the_builder_has_as_long_as_what_waits_for_it(default: Templates) -> None:
+    """A resource's provider must answer in time, an hour at most; a function has 15 minutes.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html
+    """
+    builder = default.one("stream-fargate", "AWS::Lambda::Function", "StreamImageBuilder")
+    project = default.one("stream-fargate", "AWS::CodeBuild::Project")
+    waits = int(default.one("stream-fargate", "Custom::StreamImage")["ServiceTimeout"])
+    assert 60 * project["TimeoutInMinutes"] < builder["Timeout"] <= min(waits, 900)
+    assert 5 <= project["TimeoutInMinutes"] <= 2_160
+    assert len(project["Description"]) <= 255
+
+
+def test_codebuild_may_ask_about_the_bucket_of_its_source(default: Templates) -> None:
+    """https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html"""
+    on = {}
+    for policy in default.of("stream-fargate", "AWS::IAM::Policy").values():
+        if policy["Properties"]["Roles"][0]["Ref"].startswith("StreamImageProjectRole"):
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                actions = statement["Action"]
+                for action in actions if isinstance(actions, list) else [actions]:
+                    on[action] = json.dumps(statement["Resource"])
+    assert ".zip" in on["s3:GetObject"]
+    for action in ("s3:GetBucketAcl", "s3:GetBucketLocation"):
+        assert "assets-" in on[action]
+        assert ".zip" not in on[action]
+
+
+def test_stacks_are_within_cloudformations_limits(templates: Templates) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+    for path in templates.folder.glob("*.template.json"):
+        assert re.fullmatch("[a-zA-Z][a-zA-Z0-9-]{0,127}", path.name.removesuffix(".template.json"))
+        assert path.stat().st_size <= 1_000_000
+    for template in templates.by_part.values():
+        assert len(template["Description"]) <= 1_024
+        assert len(template["Resources"]) <= 500
+        assert len(template.get("Outputs", {})) <= 200
+        for output in template.get("Outputs", {}).values():
+            assert len(output.get("Description", "")) <= 1_024
+
+
+def test_tags_are_such_as_every_service_takes(templates: Templates) -> None:
+    """https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
+    for _, id, resource in templates.everything():
+        tags = resource.get("Properties", {}).get("Tags", [])
+        pairs = tags.items() if isinstance(tags, dict) else [(t["Key"], t["Value"]) for t in tags]
+        assert len(pairs) <= 50
+        for key, value in pairs:
+            assert re.fullmatch(r"[\w .:/=+\-@]{1,128}", key), id
+            assert re.fullmatch(r"[\w .:/=+\-@]{0,256}", value), id
+            assert not key.lower().startswith("aws:")
