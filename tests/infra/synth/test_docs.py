@@ -33,3 +33,11 @@ def test_outputs_that_the_guide_asks_for_are_there(default: Templates) -> None:
         part, output = (word for word in words if word)
         assert output in default.by_part[part]["Outputs"]
     assert "AlertTopic" in default.by_part["operations"]["Outputs"]
+
+
+def test_every_test_that_the_guide_names_is_there() -> None:
+    named = re.findall(r"`([\w/]*test_\w+\.py)`(?:: `(test_\w+)`)?", GUIDE)
+    assert len(named) > 10
+    for file, test in named:
+        path = assets.ROOT / file if "/" in file else assets.ROOT / "tests/infra/synth" / file
+        assert f"def {test}" in path.read_text()
