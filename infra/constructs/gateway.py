@@ -55,7 +55,13 @@ class Gateway(Construct):
 
 
 class HttpGateway(Gateway):
-    """An HTTP API: a third of a REST API's price."""
+    """An HTTP API: a third of a REST API's price.
+
+    Whether a body reaches the function as text or in base64 it decides by the content type, and
+    there is no setting for it: gzip under ``application/json`` may arrive mangled, under
+    ``application/gzip`` it does not.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    """
 
     def __init__(
         self, scope: Construct, id: str, *, routes: Mapping[str, lambda_.IFunction], config: Config
