@@ -18,7 +18,8 @@ from bench.lambdas import EVENTS_PER_MONTH, ORG, Tenant
 from fakes.stores import FakeClock
 from support.ministack import Server
 from tocsin.adapters import dynamodb
-from tocsin.bootstrap import admin
+from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.limits import SETTLED_MS
 from tocsin.domain.org import Org
@@ -117,9 +118,9 @@ class _Traffic:
 
     def _register(self) -> None:
         self.tenant.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)
-        tables = admin.wire(self.settings)
-        tables.keys.put(key)
-        tables.orgs.put(Org(ORG, EVENTS_PER_MONTH))
+        state = self.settings.state_table
+        DynamoKeys(self.tables, state).put(key)
+        DynamoOrgs(self.tables, state).put(Org(ORG, EVENTS_PER_MONTH))
 
     def _ingest(self, body: bytes, use: Use, idempotency_key: str | None = None) -> dict[str, Any]:
         event = self.tenant.event(body)
