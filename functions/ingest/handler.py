@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tocsin.bootstrap.ingest import wire
 from tocsin.domain.errors import TocsinError
 from tocsin.services.intake.ingest import IngestRequest
+from tocsin.wire.intake.raw import boolean
 from tocsin.wire.problems import problem
 
 logger = Logger()
@@ -24,14 +25,14 @@ service = cache(wire)
 def ingest_raw() -> Response[str]:
     """Accept one event, or several."""
     event = app.current_event
-    body = (event.body or "").encode()
+    body = (event.body or "").encode(errors="surrogatepass")  # is refused, as not UTF-8
     answer = service()(
         IngestRequest(
             authorization=event.headers.get("authorization"),
             content_type=event.headers.get("content-type"),
             content_encoding=event.headers.get("content-encoding"),
             idempotency_key=event.headers.get("idempotency-key"),
-            partial=event.query_string_parameters.get("partial", "") in ("true", "1"),
+            partial=boolean("partial", event.query_string_parameters.get("partial")),
             body=b64decode(body) if event.is_base64_encoded else body,
         )
     )

@@ -13,9 +13,14 @@ from backports import zstd
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.errors import Poison, TooLarge
-from tocsin.domain.limits import MAX_EVENTS_PER_BATCH, MAX_PACKED_BYTES, MAX_UNPACKED_BYTES
+from tocsin.domain.limits import (
+    MAX_EVENTS_PER_BATCH,
+    MAX_PACKED_BYTES,
+    MAX_UNPACKED_BYTES,
+    PACKED_SPREAD_BYTES,
+)
 
-__all__ = ["Batch", "StoredBatch", "UnreadableBatch", "check", "pack", "unpack"]
+__all__ = ["Batch", "StoredBatch", "UnreadableBatch", "check", "is_near_limit", "pack", "unpack"]
 
 _ALWAYS = {"id", "type", "received_at", "session_id", "timestamp", "compliance_tag"}
 _LEVEL = 3
@@ -109,8 +114,10 @@ def _dictionary(number: int) -> zstd.ZstdDict:
     return zstd.ZstdDict(_DICTIONARIES[number], is_raw=True)
 
 
-def pack(entries: Sequence[bytes]) -> bytes:
+def pack(entries: Sequence[bytes], *, spread: bool = False) -> bytes:
     """Compress a batch's entries into what one journal item holds.
+
+    With ``spread`` the result may be larger by :data:`.limits.PACKED_SPREAD_BYTES`.
 
     Raises:
         TooLarge: the result is larger than :data:`.limits.MAX_PACKED_BYTES`, or the entries are
@@ -125,12 +132,17 @@ def pack(entries: Sequence[bytes]) -> bytes:
     packed = bytes([_CURRENT]) + zstd.compress(
         b"\n".join(entries), _LEVEL, zstd_dict=_dictionary(_CURRENT)
     )
-    if len(packed) > MAX_PACKED_BYTES:
+    if len(packed) > MAX_PACKED_BYTES + (PACKED_SPREAD_BYTES if spread else 0):
         raise TooLarge(
             f"the request is {len(packed):,} bytes when compressed and the limit is "
             f"{MAX_PACKED_BYTES:,}: send fewer events at once"
         )
     return packed
+
+
+def is_near_limit(packed: bytes) -> bool:
+    """Whether the same entries under another id could pack beyond the limit, or within it."""
+    return abs(len(packed) - MAX_PACKED_BYTES) <= PACKED_SPREAD_BYTES
 
 
 def unpack(packed: bytes, count: int) -> tuple[bytes, ...]:

@@ -23,7 +23,22 @@ MAX_PACKED_BYTES: Final = 390 * 1024
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
 """Of a batch: a request, what is stamped on 1,000 events, and canonical JSON's escapes."""
 
+PACKED_SPREAD_BYTES: Final = 4 * 1024
+"""By how much a batch may pack differently under another id: near the limit a fixed id decides."""
+
 MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
+
+MAX_GZIP_MEMBERS: Final = 1_000
+"""Of a compressed body."""
+
+MAX_IGNORED_NAMES: Final = 100
+"""As many ignored fields does an answer name."""
+
+MAX_DETAILS_PER_REFUSAL: Final = 100
+"""As many faults does an answer tell that refuses a request."""
+
+MAX_DETAILS_PER_EVENT: Final = 10
+"""As many faults of one event does an answer tell."""
 
 # An event
 
@@ -39,6 +54,9 @@ MAX_NAME_CHARS: Final = 256
 
 MAX_TYPE_CHARS: Final = 128
 """Of an event type that a client makes up."""
+
+MAX_LABELS: Final = 1_000
+"""Of an event's PII types, or of its decision's policies or suggestions."""
 
 MAX_ORG_CHARS: Final = 64
 """Of an org's id, and of a key's id."""

@@ -7,13 +7,14 @@ spelling (snake_case) and accepts both; messages to a sender use Igris' camelCas
 import re
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from pydantic import AfterValidator, ConfigDict, Field, with_config
+from pydantic import AfterValidator, ConfigDict, FailFast, Field, with_config
 
-from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS
+from tocsin.domain.limits import MAX_LABELS, MAX_NAME_CHARS, MAX_TYPE_CHARS
 from tocsin.domain.times import iso, moment_of
 
 __all__ = [
     "CAMEL",
+    "DECISION_SNAKE",
     "FROM_METADATA",
     "RESERVED_TYPES",
     "SNAKE",
@@ -84,6 +85,8 @@ _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 _Number = int | float
 _Positive = Annotated[_Number, Field(ge=0)]
 _Tokens = Annotated[int, Field(ge=0)]
+# One error is told of a list: a list of a million wrong items would be a million errors.
+_Labels = Annotated[list[str], Field(max_length=MAX_LABELS), FailFast()]
 _Object = dict[str, Any]
 
 
@@ -92,10 +95,10 @@ class Decision(TypedDict, total=False):
     """What a policy engine decided about a call (Rampart)."""
 
     action: str
-    matched_policies: list[str]
+    matched_policies: _Labels
     evaluation_time_us: _Positive
     message: str
-    suggestions: list[str]
+    suggestions: _Labels
 
 
 @with_config(ConfigDict(strict=True, extra="forbid"))
@@ -126,7 +129,7 @@ class IncomingEvent(TypedDict):
     current_rate: NotRequired[_Number]
     threshold: NotRequired[_Number]
     pii_detected: NotRequired[bool]
-    pii_types: NotRequired[list[str]]
+    pii_types: NotRequired[_Labels]
     decision: NotRequired[Decision]
     request: NotRequired[_Object]
     data: NotRequired[Any]
@@ -142,4 +145,7 @@ def camel(field: str) -> str:
 _FIELDS = [*IncomingEvent.__annotations__, *Decision.__annotations__]
 CAMEL = {field: camel(field) for field in _FIELDS}
 SNAKE = {spelling: field for field in _FIELDS for spelling in (field, camel(field))}
+DECISION_SNAKE = {
+    spelling: field for field in Decision.__annotations__ for spelling in (field, camel(field))
+}
 SNAKE["id"] = "source_id"  # a client's own id; Tocsin gives the event another

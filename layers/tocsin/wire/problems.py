@@ -61,8 +61,19 @@ class Problem:
 
     @property
     def content(self) -> bytes:
-        """The body as JSON."""
-        return orjson.dumps(self.body)
+        """The body as JSON. A message may quote what is not Unicode text: that is escaped."""
+        try:
+            return orjson.dumps(self.body)
+        except orjson.JSONEncodeError:
+            return orjson.dumps(_as_text(self.body))
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_text(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def problem(error: TocsinError) -> Problem:

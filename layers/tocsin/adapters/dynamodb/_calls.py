@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import local
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
 
-__all__ = ["batch_get", "calls", "cancellations", "client", "condition_failed", "query", "whole"]
+__all__ = [
+    "batch_get",
+    "calls",
+    "cancellations",
+    "client",
+    "condition_failed",
+    "query",
+    "watched",
+    "whole",
+]
 
 _MAX_ROUNDS = 10
 
@@ -35,6 +45,17 @@ _THROTTLES = frozenset(
     }
 )
 _SERVER_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
+_NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError)
+
+
+class _Attempts(local):
+    """What is known of a call's attempts, which the SDK makes in the caller's thread."""
+
+    repeated = True  # whether the SDK may make more than one
+    in_doubt = False  # whether one of them may have been carried out though it did not succeed
+
+
+_attempts = _Attempts()
 
 
 def client() -> "DynamoDBClient":
@@ -54,21 +75,52 @@ def client() -> "DynamoDBClient":
     return cast("DynamoDBClient", client)
 
 
+def watched(client: "DynamoDBClient") -> "DynamoDBClient":
+    """Return the client, whose every attempt :func:`calls` then knows of."""
+    client.meta.events.register_first("needs-retry.dynamodb", _note, unique_id="tocsin-attempts")
+    return client
+
+
+def _note(
+    response: tuple[Any, Any] | None,
+    caught_exception: Exception | None,
+    operation: Any,
+    **_: object,
+) -> None:
+    """Take note of an attempt before the SDK decides on the next; raise its error to end it."""
+    if caught_exception is not None:
+        _attempts.in_doubt |= not isinstance(caught_exception, _NEVER_SENT)
+        if not _attempts.repeated:
+            raise caught_exception
+    elif response is not None:
+        http, parsed = response
+        _attempts.in_doubt |= http.status_code >= 500
+        if http.status_code >= 300 and not _attempts.repeated:
+            raise ClientError(parsed, operation.name)
+
+
 @contextmanager
-def calls() -> Iterator[None]:
-    """Turn the SDK's transient errors into :class:`Busy` or :class:`OutcomeUnknown`."""
+def calls(*, repeated: bool = True) -> Iterator[None]:
+    """Turn the SDK's transient errors into :class:`Busy` or :class:`OutcomeUnknown`.
+
+    Busy says that no attempt was carried out, which the last one's error alone does not tell.
+    ``repeated=False`` keeps the SDK from making more than one, on a client that is watched.
+    """
+    _attempts.in_doubt, _attempts.repeated = False, repeated
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code in _THROTTLES or _THROTTLES.intersection(cancellations(error)):
+        throttled = code in _THROTTLES or _THROTTLES.intersection(cancellations(error))
+        if throttled and not _attempts.in_doubt:
             raise Busy("the store is throttling: send the same again a little later") from error
-        if code in _SERVER_ERRORS or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+        failed = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+        if throttled or code in _SERVER_ERRORS or failed:
             raise OutcomeUnknown("the store failed: send the same again") from error
         raise
-    except (ConnectTimeoutError, EndpointConnectionError) as error:
-        raise Busy("the store is out of reach: send the same again a little later") from error
     except BotoCoreError as error:
+        if isinstance(error, _NEVER_SENT) and not _attempts.in_doubt:
+            raise Busy("the store is out of reach: send the same again a little later") from error
         raise OutcomeUnknown("the store did not answer: send the same again") from error
 
 

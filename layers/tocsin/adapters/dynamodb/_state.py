@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tocsin.adapters.dynamodb._calls import calls, condition_failed, query
+from tocsin.adapters.dynamodb._calls import calls, condition_failed, query, watched
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,7 +17,7 @@ class StateTable:
     """What the adapters on the state table share."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self._client = client
+        self._client = watched(client)
         self._table = table
 
     def _get(self, pk: str, sk: str) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, override
 
 from botocore.exceptions import ClientError
 
-from tocsin.adapters.dynamodb._calls import batch_get, calls, condition_failed, query
+from tocsin.adapters.dynamodb._calls import batch_get, calls, condition_failed, query, watched
 from tocsin.domain import batch as batches
 from tocsin.domain import ids
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
@@ -31,7 +31,7 @@ class DynamoJournal(Journal):
     def __init__(
         self, client: "DynamoDBClient", table: str, retention_days: int = RETENTION_DAYS
     ) -> None:
-        self._client = client
+        self._client = watched(client)
         self._table = table
         self._retention_seconds = retention_days * _DAY_SECONDS
 

@@ -1,8 +1,12 @@
 """Quotas in the state table."""
 
-from typing import override
+from os import urandom
+from typing import Any, override
 
-from tocsin.adapters.dynamodb._state import StateTable, number
+from botocore.exceptions import ClientError
+
+from tocsin.adapters.dynamodb._calls import calls, condition_failed
+from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.ports import Quota
 
 __all__ = ["DynamoQuota"]
@@ -11,26 +15,52 @@ __all__ = ["DynamoQuota"]
 class DynamoQuota(StateTable, Quota):
     """:class:`~tocsin.ports.Quota`: ``quota#<org>`` · month.
 
-    An addition to a counter is not idempotent: when the store's answer to a reservation is lost and
-    the SDK asks again, the events count twice. The limit still holds.
+    The SDK repeats what it got no answer to, and an addition to a counter must not be repeated. A
+    reservation leaves its mark in the item, by which its repetition is known; where another one
+    came between, the events count twice, and the limit still holds. Given back twice, it would not
+    hold: that is tried once.
     """
 
     @override
     def reserve(self, org: str, month: str, events: int, limit: int) -> int | None:
         if events > limit:
             return None
-        updated = self._update(
-            f"quota#{org}",
-            month,
-            "ADD used :events",
-            {":events": number(events), ":room": number(limit - events)},
-            "attribute_not_exists(used) OR used <= :room",
-        )
-        return None if updated is None else limit - int(updated["used"]["N"])
+        mine = urandom(8)
+        try:
+            with calls():
+                answer: Any = self._client.update_item(
+                    TableName=self._table,
+                    Key=item_key(f"quota#{org}", month),
+                    UpdateExpression="ADD used :events SET reservation = :mine",
+                    ConditionExpression="attribute_not_exists(used) OR used <= :room"
+                    " AND (attribute_not_exists(reservation) OR reservation <> :mine)",
+                    ExpressionAttributeValues={
+                        ":events": number(events),
+                        ":room": number(limit - events),
+                        ":mine": {"B": mine},
+                    },
+                    ReturnValues="UPDATED_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            item = answer["Attributes"]
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            refusal: Any = error.response
+            item = refusal["Item"]
+            if item.get("reservation") != {"B": mine}:
+                return None
+        return limit - int(item["used"]["N"])
 
     @override
     def release(self, org: str, month: str, events: int) -> None:
-        self._update(f"quota#{org}", month, "ADD used :back", {":back": number(-events)})
+        with calls(repeated=False):
+            self._client.update_item(
+                TableName=self._table,
+                Key=item_key(f"quota#{org}", month),
+                UpdateExpression="ADD used :back",
+                ExpressionAttributeValues={":back": number(-events)},
+            )
 
     @override
     def used(self, org: str, month: str) -> int:

@@ -1,11 +1,11 @@
 """What an org may still send this month: reserved before it is stored, so that the limit holds."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from tocsin.domain.batch import Batch
-from tocsin.domain.errors import Busy, OutcomeUnknown, QuotaExhausted
+from tocsin.domain.errors import Busy, Forbidden, OutcomeUnknown, QuotaExhausted
 from tocsin.domain.times import utc
 from tocsin.ports import Clock, Orgs, Quota
 
@@ -31,6 +31,7 @@ class Allowance:
 
         Raises:
             QuotaExhausted: there is no room for them.
+            Forbidden: there is no such org (any more).
         """
         limit = self._limit(batch.org)
         left = self._quota.reserve(batch.org, _month(batch.received_at_ms), batch.count, limit)
@@ -45,8 +46,17 @@ class Allowance:
             raise
 
     def release(self, batch: Batch) -> None:
-        """Give back what was reserved for a batch that is not stored."""
-        self._quota.release(batch.org, _month(batch.received_at_ms), batch.count)
+        """Give back what was reserved for a batch that is not stored.
+
+        If the store does not answer they stay counted: that keeps the limit, and it is not what
+        the caller has to be told.
+        """
+        with suppress(Busy):
+            self._quota.release(batch.org, _month(batch.received_at_ms), batch.count)
+
+    def counted_with(self, batch: Batch, at_ms: int) -> bool:
+        """Whether what was reserved at ``at_ms`` counts in the batch's own month."""
+        return _month(batch.received_at_ms) == _month(at_ms)
 
     def left(self, org: str) -> int:
         """Return how many events the org may still send this month."""
@@ -59,7 +69,7 @@ class Allowance:
         if now_ms - read_at_ms >= SETTINGS_CACHE_MS:
             found = self._orgs.get(org)
             if found is None:
-                raise Busy(f"the settings of {org} are missing: create the org again with its key")
+                raise Forbidden(f"there is no org {org}: tocsin keys create makes it, with a key")
             limit = found.events_per_month
             self._limits[org] = (limit, now_ms)
         return limit

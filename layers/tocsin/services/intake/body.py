@@ -3,13 +3,19 @@
 import zlib
 
 from tocsin.domain.errors import Malformed, TooLarge, UnsupportedMedia
-from tocsin.domain.limits import MAX_BODY_BYTES
+from tocsin.domain.limits import MAX_BODY_BYTES, MAX_GZIP_MEMBERS
 
 __all__ = ["inflated"]
+
+# What becomes of a gzip header where bytes are taken for UTF-8 text: its second byte is none.
+_MANGLED = b"\x1f\xef\xbf\xbd"
 
 
 def inflated(body: bytes, content_type: str | None, content_encoding: str | None) -> bytes:
     """Return the body as it was before compression, at most 4 MB.
+
+    ``Content-Type: application/gzip`` says as well as ``Content-Encoding: gzip`` that it is gzip of
+    JSON. API Gateway's HTTP APIs tell text from bytes by the content type alone.
 
     Raises:
         UnsupportedMedia: it is not JSON, or compressed with something other than gzip.
@@ -17,10 +23,17 @@ def inflated(body: bytes, content_type: str | None, content_encoding: str | None
         TooLarge: it is beyond the limit.
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMedia("send Content-Type: application/json")
+    if media_type not in ("application/json", "application/gzip"):
+        raise UnsupportedMedia(
+            "send Content-Type: application/json, or application/gzip for JSON in gzip"
+        )
+    if body.startswith(_MANGLED):
+        raise Malformed(
+            "a gzip body was taken for text on its way and is damaged, as API Gateway does with "
+            "application/json: send it with Content-Type: application/gzip"
+        )
     encoding = (content_encoding or "identity").strip().lower()
-    if encoding == "gzip":
+    if encoding == "gzip" or (encoding == "identity" and media_type == "application/gzip"):
         body = _gunzip(body)
     elif encoding != "identity":
         raise UnsupportedMedia(f"Content-Encoding {encoding!r}: send gzip, or the body as it is")
@@ -32,12 +45,22 @@ def inflated(body: bytes, content_type: str | None, content_encoding: str | None
 
 
 def _gunzip(body: bytes) -> bytes:
-    """Inflate up to one byte beyond the limit, so that a small body can't fill the memory."""
-    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        text = stream.decompress(body, MAX_BODY_BYTES + 1)
-    except zlib.error as error:
-        raise Malformed(f"the body is not gzip as Content-Encoding says: {error}") from error
-    if not stream.eof and len(text) <= MAX_BODY_BYTES:
-        raise Malformed("the gzip body is cut short")
-    return text
+    """Inflate all members up to one byte beyond the limit: a small body can't fill the memory."""
+    members = list[bytes]()
+    room = MAX_BODY_BYTES + 1
+    rest = body
+    for _ in range(MAX_GZIP_MEMBERS):
+        stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            members.append(stream.decompress(rest, room))
+        except zlib.error as error:
+            if rest is not body:
+                raise Malformed("the gzip body is followed by bytes that are not gzip") from error
+            raise Malformed(f"the body is not gzip as its headers say: {error}") from error
+        room -= len(members[-1])
+        if not stream.eof and room > 0:
+            raise Malformed("the gzip body is cut short")
+        rest = stream.unused_data
+        if room <= 0 or not rest:
+            return b"".join(members)
+    raise Malformed(f"the gzip body has more than {MAX_GZIP_MEMBERS:,} members: send one")

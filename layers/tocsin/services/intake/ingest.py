@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from tocsin.domain.keys import Scope
+from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.ports import Clock, Journal, Orgs, Quota, Receipts
 from tocsin.services.access.access import Access
 from tocsin.services.intake.allowance import Allowance
@@ -15,6 +16,9 @@ from tocsin.services.intake.stamp import Draft, new_id
 from tocsin.wire.intake import raw
 
 __all__ = ["Ingest", "IngestRequest"]
+
+# No event in so short a body is too large: JSON grows less than six times as canonical JSON.
+_CERTAINLY_FIT_BYTES = MAX_EVENT_BYTES // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,16 @@ class Ingest:
             check_key(request.idempotency_key)
         body = inflated(request.body, request.content_type, request.content_encoding)
         parsed = raw.parse(body, partial=request.partial)
+        if request.partial and len(body) > _CERTAINLY_FIT_BYTES:
+            parsed.leave_out(Draft(parsed.events, key, parsed.plain).unfit())
+        answer = _answer(parsed)  # before anything is stored, as everything that can fail
         if not parsed.events:
-            return _answer(parsed, self._allowance.left(key.org))
+            return answer % self._allowance.left(key.org)
         draft = Draft(parsed.events, key, parsed.plain)
         if request.idempotency_key is None:
-            return _answer(parsed, self._store(draft))
+            return answer % self._store(draft)
         fingerprint = fingerprint_of(body, partial=request.partial)
-        return _answer(parsed, self._once(draft, request.idempotency_key, fingerprint))
+        return answer % self._once(draft, request.idempotency_key, fingerprint)
 
     def _store(self, draft: Draft) -> int:
         batch, packed = draft.stamped(new_id(self._clock.now_ms()))
@@ -75,14 +82,15 @@ class Ingest:
         return left
 
 
-def _answer(parsed: raw.RawRequest, quota_left: int) -> bytes:
+def _answer(parsed: raw.RawRequest) -> bytes:
+    """Return the JSON of an answer, with %d where the quota that is left belongs."""
     data: dict[str, Any] = {"ingested": len(parsed.events), "rejected": len(parsed.rejected)}
     if parsed.rejected:
         data["errors"] = [
             {"index": rejection.index, "details": rejection.details}
             for rejection in parsed.rejected
         ]
-    meta: dict[str, Any] = {"remainingQuota": quota_left}
-    if parsed.ignored:
-        meta["ignoredFields"] = sorted(parsed.ignored)
-    return orjson.dumps({"data": data, "meta": meta})
+    ignored = {"ignoredFields": sorted(parsed.ignored)} if parsed.ignored else {}
+    head, meta = (orjson.dumps(part).replace(b"%", b"%%") for part in (data, ignored))
+    quota = b'{"remainingQuota":%d' + (b"," if ignored else b"") + meta[1:]
+    return b'{"data":' + head + b',"meta":' + quota + b"}"

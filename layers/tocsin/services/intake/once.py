@@ -61,6 +61,7 @@ class Once:
         Raises:
             Conflict: the key stands for another request.
             Busy: it may not be stored yet; the same request, sent again, continues from there.
+            QuotaExhausted: there is no room for it, or no more in the month that has begun since.
         """
         now_ms = self._clock.now_ms()
         try:
@@ -94,17 +95,25 @@ class Once:
         now_ms = self._clock.now_ms()
         age_ms = now_ms - batch_time_ms(receipt.batch_id)
         if age_ms < LATE_MS:
-            self._journal.put(*draft.stamped(receipt.batch_id))
+            self._journal.put(*draft.accepted(receipt.batch_id))
         elif not self._journal.get(receipt.org, [receipt.batch_id]):
             if age_ms < SETTLED_MS:
                 raise Busy("an earlier request with this key may still store it", _WAIT_SECONDS)
             # Nobody stores it under that id any more, and the sweeper has passed that id.
-            again = replace(receipt, batch_id=new_id(now_ms), expires_at=_expiry(now_ms))
-            self._finish(
-                draft,
-                self._receipts.put(again, now_ms, instead_of=receipt.batch_id),
-                fingerprint,
-            )
+            self._finish(draft, self._dated_again(draft, receipt, now_ms), fingerprint)
+
+    def _dated_again(self, draft: Draft, receipt: Receipt, now_ms: int) -> Receipt:
+        """Replace a receipt by one for a batch of now, counted in its month; return what stands."""
+        batch, _ = draft.accepted(new_id(now_ms))
+        again = replace(receipt, batch_id=batch.id, expires_at=_expiry(now_ms))
+        if self._allowance.counted_with(batch, batch_time_ms(receipt.batch_id)):
+            return self._receipts.put(again, now_ms, instead_of=receipt.batch_id)
+        with self._allowance.reserved(batch) as left:
+            again = replace(again, quota_left=left)
+            standing = self._receipts.put(again, now_ms, instead_of=receipt.batch_id)
+        if standing.batch_id != batch.id:
+            self._allowance.release(batch)
+        return standing
 
 
 def _expiry(now_ms: int) -> int:

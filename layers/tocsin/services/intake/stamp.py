@@ -9,12 +9,16 @@ from tocsin.domain import batch as batches
 from tocsin.domain import ids
 from tocsin.domain.batch import Batch
 from tocsin.domain.canonical import canonical
-from tocsin.domain.errors import TooLarge
+from tocsin.domain.errors import Malformed, TooLarge
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.domain.times import iso_ms
 
 __all__ = ["Draft", "entries_of", "new_id"]
+
+
+# Random digits, since those pack worse than others; near the limit it decides for all ids.
+_SAMPLE_ID = ids.new_batch_id(1_774_000_000_000, bytes.fromhex("9f2c61d7b84ea53f60c7"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +32,37 @@ class Draft:
     def stamped(self, batch_id: str) -> tuple[Batch, bytes]:
         """Return the batch with this id, received when the id was made; and the same packed.
 
-        The same id always makes the same bytes.
+        The same id always makes the same bytes. Whether the events are refused does not depend on
+        the id, so that a repetition under another id is answered the same.
 
         Raises:
             TooLarge: an event, or the batch, is beyond its limit.
             Malformed: an event is not I-JSON.
         """
+        batch, packed = self.accepted(batch_id)
+        if batches.is_near_limit(packed):
+            batches.pack(self._entries(_SAMPLE_ID))
+        return batch, packed
+
+    def accepted(self, batch_id: str) -> tuple[Batch, bytes]:
+        """Return what :meth:`stamped` does, for events that it has taken under some id."""
+        entries = self._entries(batch_id)
+        batch = Batch(self.key.org, batch_id, entries, self.key.id, ids.batch_time_ms(batch_id))
+        return batch, batches.pack(entries, spread=True)
+
+    def unfit(self) -> dict[int, str]:
+        """Return which events :meth:`stamped` refuses for what they are alone, and why."""
+        found: dict[int, str] = {}
+        for at, event in enumerate(self.events):
+            try:
+                Draft([event], self.key, self.plain)._entries(_SAMPLE_ID)
+            except (TooLarge, Malformed) as error:
+                found[at] = error.details[0]["message"] if error.details else str(error)
+        return found
+
+    def _entries(self, batch_id: str) -> tuple[bytes, ...]:
         at_ms = ids.batch_time_ms(batch_id)
-        entries = entries_of(self.events, batch_id, self.key, at_ms, plain=self.plain)
-        return Batch(self.key.org, batch_id, entries, self.key.id, at_ms), batches.pack(entries)
+        return entries_of(self.events, batch_id, self.key, at_ms, plain=self.plain)
 
 
 def new_id(now_ms: int) -> str:
@@ -66,9 +92,16 @@ def entries_of(
         stamp["id"] = event_id
         entry = canonical(defaults | event | stamp, plain=plain)
         if len(entry) > MAX_EVENT_BYTES:
-            raise TooLarge(
-                f"events[{len(entries)}] is {len(entry):,} bytes and the limit is "
-                f"{MAX_EVENT_BYTES:,} an event: store large payloads elsewhere and send a link"
-            )
+            raise _too_large(len(entries), len(entry))
         entries.append(entry)
     return tuple(entries)
+
+
+def _too_large(place: int, size_bytes: int) -> TooLarge:
+    reason = (
+        f"{size_bytes:,} bytes and the limit is {MAX_EVENT_BYTES:,} an event: "
+        "store large payloads elsewhere and send a link"
+    )
+    error = TooLarge(f"events[{place}] is {reason}")
+    error.details = [{"field": f"events[{place}]", "message": reason}]
+    return error

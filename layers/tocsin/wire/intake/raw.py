@@ -2,12 +2,14 @@
 
 What is checked here and why: RFC 7493 (I-JSON) forbids duplicate keys, lone surrogates and integers
 beyond ±(2^53-1), since the value could not come back as it was sent; nesting and sizes are bounded.
+What breaks these rules costs the event that it stands in, and the others only without ``partial``.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,12 +18,17 @@ from tocsin.domain.canonical import has_astral_key, is_plain_float
 from tocsin.domain.errors import Detail, Forbidden, Invalid, Malformed, TooLarge
 from tocsin.domain.limits import (
     MAX_DEPTH,
+    MAX_DETAILS_PER_EVENT,
+    MAX_DETAILS_PER_REFUSAL,
     MAX_EVENTS_PER_BATCH,
+    MAX_IGNORED_NAMES,
     MAX_NAME_CHARS,
     MAX_SAFE_INTEGER,
+    MAX_TYPE_CHARS,
 )
 from tocsin.wire.event import (
     CAMEL,
+    DECISION_SNAKE,
     FROM_METADATA,
     RESERVED_TYPES,
     SNAKE,
@@ -29,9 +36,16 @@ from tocsin.wire.event import (
     IncomingEvent,
 )
 
-__all__ = ["RawRequest", "Rejection", "parse"]
+__all__ = ["RawRequest", "Rejection", "boolean", "parse"]
 
 _MAY_BE_ASTRAL = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
+_MAY_BE_LONE = re.compile(rb"\\u[dD][89a-fA-F]")  # a surrogate's escape, half of a pair or not
+_LONE = re.compile("[\ud800-\udfff]")
+_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)  # or a string
+_MOST_INTEGER_CHARS = 22  # RFC 8785 writes what is below 1e21 as an integer, perhaps after a minus
+_NOT_TEXT = "a string holds a lone surrogate, which is not Unicode text"
+_MOST_REASONS = 10_000  # kept at a time, since a body can have a million flaws
+_PRUNED_DEPTH = MAX_DEPTH + 3  # an event in a batch begins at the third level
 _EVENT: TypeAdapter[IncomingEvent] = TypeAdapter(IncomingEvent)
 
 
@@ -47,14 +61,55 @@ class Rejection:
 class RawRequest:
     """The valid events of a request, in canonical spelling, not yet stamped.
 
-    ``plain`` promises what :func:`tocsin.domain.canonical.canonical` asks. ``ignored`` names the
-    fields that have no place in an event; they are not stored.
+    ``plain`` promises what :func:`tocsin.domain.canonical.canonical` asks. ``ignored`` names fields
+    that have no place in an event and are not stored: 100 at most, and 256 characters of each.
+    ``places`` are the events' places in the request, which is a ``batch`` or one event alone.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
     plain: bool = True
+    places: list[int] = field(default_factory=list)
+    batch: bool = False
+
+    def prefix(self, place: int) -> str:
+        """Return how the field names begin of the event at a place in the request."""
+        return f"events[{place}]" if self.batch else ""
+
+    def leave_out(self, unfit: Mapping[int, str]) -> None:
+        """Take events out again: their indexes in :attr:`events`, and why."""
+        for at, reason in unfit.items():
+            place = self.places[at]
+            detail = Detail(field=self.prefix(place) or "body", message=reason)
+            self.rejected.append(Rejection(place, [detail]))
+        self.rejected.sort(key=lambda rejection: rejection.index)
+        self.events = [event for at, event in enumerate(self.events) if at not in unfit]
+        self.places = [place for at, place in enumerate(self.places) if at not in unfit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flaw:
+    """Stands where a value stood that I-JSON has no place for."""
+
+    reason: str
+
+
+_ONE_OF_MANY = _Flaw("one of very many numbers or objects here that are not I-JSON (RFC 7493)")
+
+
+def boolean(name: str, text: str | None) -> bool:
+    """Read a parameter that is yes or no; absent or empty is no.
+
+    Raises:
+        Malformed: it is neither.
+    """
+    match (text or "false").lower():
+        case "true" | "1":
+            return True
+        case "false" | "0":
+            return False
+    raise Malformed(f"{name}: send true or false")
 
 
 def parse(body: bytes, *, partial: bool = False) -> RawRequest:
@@ -70,11 +125,15 @@ def parse(body: bytes, *, partial: bool = False) -> RawRequest:
         TooLarge: more events or deeper nesting than the limits allow.
     """
     request = RawRequest()
-    value = _load(body, request)
+    value, flawed = _load(body, request)
+    if isinstance(value, _Flaw):
+        raise Malformed(value.reason)
     if not isinstance(value, dict):
         raise Malformed('send one event as a JSON object, or several as {"events": [...]}')
-    batch = "events" in value and "type" not in value
-    events = value["events"] if batch else [value]
+    request.batch = "events" in value and "type" not in value
+    events = value["events"] if request.batch else [value]
+    if flawed and request.batch:
+        _check_values({name: each for name, each in value.items() if name != "events"})
     if not isinstance(events, list):
         raise Invalid([{"field": "events", "message": "Expected array"}])
     if not events:
@@ -84,74 +143,179 @@ def parse(body: bytes, *, partial: bool = False) -> RawRequest:
             f"{len(events):,} events in one request and the limit is {MAX_EVENTS_PER_BATCH:,}: "
             "send them in several requests"
         )
+    astral = _MAY_BE_ASTRAL.search(body) is not None
     forbidden: list[Detail] = []
     for index, event in enumerate(events):
-        prefix = f"events[{index}]" if batch else ""
-        details = _read(event, prefix, request, forbidden)
+        prefix = request.prefix(index)
+        try:
+            if flawed:
+                _check_values(event, prefix)
+            details = _read(event, prefix, request, forbidden)
+        except (Malformed, TooLarge) as error:
+            if not partial:
+                raise
+            details = error.details or [{"field": prefix or "body", "message": str(error)}]
         if details:
-            request.rejected.append(Rejection(index, details))
+            request.rejected.append(Rejection(index, details[:MAX_DETAILS_PER_EVENT]))
+        else:
+            request.places.append(index)
+            if astral and request.plain and has_astral_key(request.events[-1]):
+                request.plain = False
     if not partial and request.rejected:
         details = [detail for rejection in request.rejected for detail in rejection.details]
         if forbidden:
             raise Forbidden("types that only Tocsin itself may use", forbidden)
-        raise Invalid(details[:100])
+        raise Invalid(details[:MAX_DETAILS_PER_REFUSAL])
     return request
 
 
-def _load(body: bytes, request: RawRequest) -> Any:
-    """Parse JSON strictly, and note what the canonical writer needs to know about it."""
+def _load(body: bytes, request: RawRequest) -> tuple[Any, bool]:
+    """Parse JSON, and note what the canonical writer needs to know about it.
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    Returns:
+        The value, and whether it may hold a _Flaw or a lone surrogate.
+    """
+    flaws = 0
+
+    def flaw(reason: str) -> _Flaw:
+        nonlocal flaws
+        flaws += 1
+        return _Flaw(reason) if flaws < _MOST_REASONS else _ONE_OF_MANY
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
         value = dict(items)
         if len(value) != len(items):
-            keys = [key for key, _ in items]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise Malformed(f"the key {twice!r} stands twice in one object")
+            seen = set[str]()
+            for key, _ in items:
+                if key in seen:
+                    return flaw(f"the key {key[:MAX_NAME_CHARS]!r} stands twice in one object")
+                seen.add(key)
         return value
 
-    def integer(digits: str) -> int:
+    def integer(digits: str) -> int | float | _Flaw:
         if len(digits) < 16:
             return int(digits)
-        if len(digits) > 17 or not -MAX_SAFE_INTEGER <= (number := int(digits)) <= MAX_SAFE_INTEGER:
-            raise Malformed(
-                f"the integer {digits[:24]} is beyond ±(2^53-1), where JSON numbers lose digits: "
-                "send it as a string"
-            )
-        return number
+        if len(digits) <= _MOST_INTEGER_CHARS:
+            number = int(digits)
+            if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
+                return number
+            if number == _as_written(double := float(digits)):
+                request.plain = False
+                return double
+        return flaw(_loses_digits(digits))
 
-    def real(digits: str) -> int | float:
+    def real(digits: str) -> int | float | _Flaw:
         number = float(digits)
         if is_plain_float(number):
             return number
-        if number.is_integer() and -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
-            return int(number)
         if number in (float("inf"), float("-inf")):
-            raise Malformed(f"the number {digits[:24]} is beyond what a double can hold")
+            return flaw(f"the number {digits[:24]} is beyond what a double can hold")
+        if number.is_integer():
+            if number == 0 and digits.lower().partition("e")[0].strip("-0."):
+                return flaw(f"the number {digits[:24]} is too close to zero for a double")
+            if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
+                return int(number)
+            if Decimal(digits) != Decimal(repr(number)):
+                return flaw(_loses_digits(digits))
         request.plain = False
         return number
 
-    def constant(name: str) -> None:
-        raise Malformed(f"{name} is not JSON")
+    def constant(name: str) -> _Flaw:
+        return flaw(f"{name} is not JSON")
 
-    try:
-        text = body.decode()
-        value = json.loads(
+    def loads(text: str) -> Any:
+        return json.loads(
             text,
             object_pairs_hook=pairs,
             parse_int=integer,
             parse_float=real,
             parse_constant=constant,
         )
+
+    try:
+        text = body.decode()
+        value = loads(text)
     except UnicodeDecodeError as error:
         raise Malformed("the body is not UTF-8") from error
     except json.JSONDecodeError as error:
         raise Malformed(f"the body is not JSON: {error}") from error
     except RecursionError as error:
-        raise TooLarge(_too_deep()) from error
-    escaped = not body.isascii() or b"\\u" in body
-    if escaped and _MAY_BE_ASTRAL.search(body) and has_astral_key(value):
-        request.plain = False
-    return value
+        try:
+            value = loads(_pruned(text))
+        except (json.JSONDecodeError, RecursionError):
+            raise TooLarge(_too_deep()) from error
+    return value, flaws > 0 or _MAY_BE_LONE.search(body) is not None
+
+
+def _as_written(number: float) -> int:
+    """Return the integer that RFC 8785 writes for an integral double below 1e21."""
+    return int(Decimal(repr(number)))
+
+
+def _loses_digits(digits: str) -> str:
+    return (
+        f"the integer {digits[:24]} is beyond ±(2^53-1), where JSON numbers lose digits: "
+        "send it as a string"
+    )
+
+
+def _pruned(text: str) -> str:
+    """Return JSON without what is nested so deep that its event is refused anyway.
+
+    Only so the parser gets through a text that is nested beyond its own limit. The work is linear.
+    """
+    kept: list[str] = []
+    depth = start = 0
+    for token in _BRACKET.finditer(text):
+        match token[0]:
+            case "[" | "{":
+                depth += 1
+                if depth == _PRUNED_DEPTH:
+                    kept.append(text[start : token.end()])
+            case "]" | "}":
+                if depth == _PRUNED_DEPTH:
+                    start = token.start()
+                depth -= 1
+            case '"':  # a string without an end
+                break
+    if depth < _PRUNED_DEPTH:
+        kept.append(text[start:])
+    return "".join(kept)
+
+
+def _check_values(value: Any, prefix: str = "") -> None:
+    """Make sure that a value holds no _Flaw and no lone surrogate.
+
+    Raises:
+        Malformed: it does; the message says where.
+        TooLarge: it is nested deeper than an event may be.
+    """
+    found = _flaw_in(value, MAX_DEPTH)
+    if found is not None:
+        path, reason = found
+        path = f"{prefix}{path}".removeprefix(".")[:MAX_NAME_CHARS]
+        error = Malformed(f"{path}: {reason}" if path else reason)
+        error.details = [{"field": path or "body", "message": reason}]
+        raise error
+
+
+def _flaw_in(value: Any, levels: int) -> tuple[str, str] | None:
+    """Return where in a value something is wrong, and what."""
+    if isinstance(value, _Flaw):
+        return "", value.reason
+    if isinstance(value, str):
+        return ("", _NOT_TEXT) if not value.isascii() and _LONE.search(value) else None
+    if isinstance(value, dict | list) and levels == 0:
+        raise TooLarge(_too_deep())
+    if isinstance(value, list):
+        for at, item in enumerate(value):
+            if found := _flaw_in(item, levels - 1):
+                return f"[{at}]{found[0]}", found[1]
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if found := _flaw_in(name, 0) or _flaw_in(item, levels - 1):
+                return f".{name[:MAX_NAME_CHARS]}{found[0]}", found[1]
+    return None
 
 
 def _read(
@@ -164,11 +328,12 @@ def _read(
     kind = fields.get("type")
     if isinstance(kind, str) and RESERVED_TYPES.fullmatch(kind):
         detail = Detail(
-            field=_path(prefix, "type"), message=f"{kind} events are made by Tocsin alone"
+            field=_path(prefix, "type"),
+            message=f"{kind[:MAX_TYPE_CHARS]} events are made by Tocsin alone",
         )
         forbidden.append(detail)
         return [detail]
-    if kind in TOOL_TYPES:
+    if isinstance(kind, str) and kind in TOOL_TYPES:
         fields.setdefault("tool_name", None)
     try:
         valid = cast("dict[str, Any]", _EVENT.validate_python(fields))
@@ -202,7 +367,8 @@ def _spelled(
     for name, value in event.items():
         canonical = SNAKE.get(name)
         if canonical not in IncomingEvent.__annotations__:
-            request.ignored.add(name)
+            if len(request.ignored) < MAX_IGNORED_NAMES:
+                request.ignored.add(name[:MAX_NAME_CHARS])
         elif canonical in fields:
             message = f"Given twice: {sent_as[canonical]} and {name} are the same field"
             details.append({"field": _path(prefix, name), "message": message})
@@ -211,7 +377,15 @@ def _spelled(
             sent_as[canonical] = name
     decision = fields.get("decision")
     if isinstance(decision, dict):
-        fields["decision"] = {SNAKE.get(name, name): value for name, value in decision.items()}
+        spelled: dict[str, Any] = {}
+        for spelling, value in decision.items():
+            own = DECISION_SNAKE.get(spelling, spelling)
+            if own in spelled:
+                path = _path(prefix, f"decision.{spelling}")
+                message = f"Given twice: {own} and {CAMEL[own]} are the same field"
+                details.append({"field": path, "message": message})
+            spelled[own] = value
+        fields["decision"] = spelled
     return fields, sent_as, details
 
 

@@ -205,8 +205,8 @@ class TestJson:
             (b'{"type":"custom","toolName":"t","metadata":{"a":1,"a":1}}', "stands twice"),
             (b'{"type":"custom","toolName":"t","metadata":{"a":NaN}}', "not JSON"),
             (b'{"type":"custom","toolName":"t","metadata":{"a":1e400}}', "double"),
-            (b'{"type":"custom","toolName":"t","metadata":{"a":9007199254740992}}', "string"),
-            (b'{"type":"custom","toolName":"t","metadata":{"a":-9007199254740992}}', "string"),
+            (b'{"type":"custom","toolName":"t","metadata":{"a":9007199254740993}}', "string"),
+            (b'{"type":"custom","toolName":"t","metadata":{"a":-9007199254740993}}', "string"),
         ],
     )
     def test_malformed(self, body: bytes, reason: str) -> None:
