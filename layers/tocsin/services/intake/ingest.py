@@ -6,19 +6,15 @@ from typing import Any
 import orjson
 
 from tocsin.domain.keys import Scope
-from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.ports import Clock, Journal, Orgs, Quota, Receipts
 from tocsin.services.access.access import Access
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.body import inflated
 from tocsin.services.intake.once import Once, check_key, fingerprint_of
-from tocsin.services.intake.stamp import Draft, new_id
+from tocsin.services.intake.stamp import CERTAINLY_FIT_BYTES, Draft, new_id
 from tocsin.wire.intake import raw
 
 __all__ = ["Ingest", "IngestRequest"]
-
-# No event in so short a body is too large: JSON grows less than six times as canonical JSON.
-_CERTAINLY_FIT_BYTES = MAX_EVENT_BYTES // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ class Ingest:
             check_key(request.idempotency_key)
         body = inflated(request.body, request.content_type, request.content_encoding)
         parsed = raw.parse(body, partial=request.partial)
-        if request.partial and len(body) > _CERTAINLY_FIT_BYTES:
+        if request.partial and len(body) >= CERTAINLY_FIT_BYTES:
             parsed.leave_out(Draft(parsed.events, key, parsed.plain).unfit())
         answer = _answer(parsed)  # before anything is stored, as everything that can fail
         if not parsed.events:

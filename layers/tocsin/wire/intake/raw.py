@@ -42,6 +42,7 @@ _MAY_BE_ASTRAL = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
 _MAY_BE_LONE = re.compile(rb"\\u[dD][89a-fA-F]")  # a surrogate's escape, half of a pair or not
 _LONE = re.compile("[\ud800-\udfff]")
 _BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)  # or a string
+_CERTAIN_DIGITS = 15  # a double holds any number of so many
 _MOST_INTEGER_CHARS = 22  # RFC 8785 writes what is below 1e21 as an integer, perhaps after a minus
 _NOT_TEXT = "a string holds a lone surrogate, which is not Unicode text"
 _MOST_REASONS = 10_000  # kept at a time, since a body can have a million flaws
@@ -215,7 +216,7 @@ def _load(body: bytes, request: RawRequest) -> tuple[Any, bool]:
                 return flaw(f"the number {digits[:24]} is too close to zero for a double")
             if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
                 return int(number)
-            if Decimal(digits) != Decimal(repr(number)):
+            if len(digits) > _CERTAIN_DIGITS and Decimal(digits) != Decimal(repr(number)):
                 return flaw(_loses_digits(digits))
         request.plain = False
         return number
@@ -294,6 +295,7 @@ def _check_values(value: Any, prefix: str = "") -> None:
     if found is not None:
         path, reason = found
         path = f"{prefix}{path}".removeprefix(".")[:MAX_NAME_CHARS]
+        path = path.encode(errors="backslashreplace").decode()  # it may hold a lone surrogate
         error = Malformed(f"{path}: {reason}" if path else reason)
         error.details = [{"field": path or "body", "message": reason}]
         raise error
@@ -378,7 +380,7 @@ def _spelled(
     decision = fields.get("decision")
     if isinstance(decision, dict):
         spelled: dict[str, Any] = {}
-        for spelling, value in decision.items():
+        for spelling, value in cast("dict[str, Any]", decision).items():
             own = DECISION_SNAKE.get(spelling, spelling)
             if own in spelled:
                 path = _path(prefix, f"decision.{spelling}")

@@ -4,9 +4,12 @@ import gzip
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fakes.ingestion import EVENT, World
 from fakes.stores import FakeJournal
+from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import (
     Busy,
@@ -15,11 +18,13 @@ from tocsin.domain.errors import (
     Malformed,
     OutcomeUnknown,
     QuotaExhausted,
+    Refused,
     TooLarge,
     Unauthenticated,
     UnsupportedMedia,
 )
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.limits import MAX_GZIP_MEMBERS
 from tocsin.domain.org import Org
 
 
@@ -82,6 +87,72 @@ def test_fields_without_a_place_are_named(world: World) -> None:
     assert world.post(EVENT | {"colour": "red"})["meta"]["ignoredFields"] == ["colour"]
 
 
+def test_partial_leaves_out_an_event_that_is_too_large(world: World) -> None:
+    large = EVENT | {"metadata": {"a": "x" * 256 * 1024}}
+    answer = world.post({"events": [{}, large, EVENT, large]}, partial=True)
+    assert answer["data"]["ingested"] == len(world.stored) == world.used == 1
+    assert [error["index"] for error in answer["data"]["errors"]] == [0, 1, 3]
+    (detail,) = answer["data"]["errors"][1]["details"]
+    assert detail["field"] == "events[1]" and "262,144" in detail["message"]
+    assert world.post(large, partial=True)["data"]["errors"][0]["index"] == 0
+
+
+def test_a_name_with_a_percent_sign_is_named_as_it_is(world: World) -> None:
+    events = [EVENT | {"%d": 0}, EVENT | {"data": {"50%": float("nan")}}]
+    answer = world.post({"events": events}, partial=True)
+    assert answer["meta"] == {"remainingQuota": 99, "ignoredFields": ["%d"]}
+    assert answer["data"]["errors"][0]["details"][0]["field"] == "events[1].data.50%"
+
+
+class Reading(FakeJournal):
+    """Reads back what it is given, as the fan-out does."""
+
+    def put(self, batch: Batch, packed: bytes) -> None:
+        assert batches.unpack(packed, batch.count) == batch.entries
+        batches.check(batch)
+        super().put(batch, packed)
+
+
+numbers = st.sampled_from(["1", "1e20", "1e21", "0.1", "9e15", "-1e-7"])
+values = numbers | st.sampled_from(['"\\u0000"', '"\u00e9"', '"x"', "[]", "null", '"\\ud800"'])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    value=values,
+    length=st.sampled_from([0, 1, 30, 12_000, 14_000]),
+    count=st.sampled_from([1, 2, 10, 1_000]),
+    partial=st.booleans(),
+)
+def test_what_is_accepted_can_be_read_back(
+    value: str, length: int, count: int, partial: bool
+) -> None:
+    world = World(journal=Reading(), limit=10**6)
+    count = min(count, 500_000 // (30 + (len(value) + 1) * length))
+    data = ",".join([value] * length)
+    body = f'{{"events":[{",".join([f'{{"type":"a.b","data":[{data}]}}'] * count)}]}}'
+    try:
+        answer = world.post(body.encode(), partial=partial)
+    except Refused:
+        assert world.stored == [] and world.used == 0
+    else:
+        assert answer["data"]["ingested"] == len(world.stored) == world.used
+
+
+def test_a_batch_that_canonical_json_makes_too_large_is_refused(world: World) -> None:
+    event = {"type": "a.b", "data": [1e20] * 11_000}
+    body = json.dumps({"events": [event] * 75}).replace(" ", "").replace("1e+20", "1e20")
+    with pytest.raises(TooLarge, match="1e20 has 21 digits"):
+        world.post(body.encode())
+    assert (world.stored, world.used) == ([], 0)
+
+
+def test_an_org_that_is_gone_is_refused_for_good(world: World) -> None:
+    world.orgs.orgs.clear()
+    with pytest.raises(Forbidden, match="there is no org acme"):
+        world.post(EVENT)
+
+
 class TestRefusals:
     @pytest.mark.parametrize("header", [None, "", "Basic x", "Bearer ", "Bearer tocsin_acme_a_b"])
     def test_401(self, world: World, header: str | None) -> None:
@@ -130,6 +201,43 @@ class TestGzip:
     def test_a_body_that_is_not_gzip_is_refused(self, world: World, body: bytes) -> None:
         with pytest.raises(Malformed, match="gzip"):
             world.post(body, content_encoding="gzip")
+
+    def test_all_members_are_read(self, world: World) -> None:
+        events = [gzip.compress(json.dumps(EVENT).encode() + b",") for _ in range(3)]
+        body = b"".join([gzip.compress(b'{"events":['), *events, gzip.compress(b"{}]}")])
+        answer = world.post(body, content_encoding="gzip", partial=True)
+        assert answer["data"]["ingested"] == 3 and answer["data"]["errors"][0]["index"] == 3
+
+    @pytest.mark.parametrize("tail", [b"x", b"\0", b"{}", gzip.compress(b" ")[:-1]])
+    def test_what_follows_the_last_member_is_refused(self, world: World, tail: bytes) -> None:
+        with pytest.raises(Malformed, match="gzip"):
+            world.post(gzip.compress(json.dumps(EVENT).encode()) + tail, content_encoding="gzip")
+        assert world.stored == []
+
+    def test_members_beyond_a_number_are_refused(self, world: World) -> None:
+        body = gzip.compress(json.dumps(EVENT).encode())
+        empty = gzip.compress(b"")
+        world.post(empty * (MAX_GZIP_MEMBERS - 1) + body, content_encoding="gzip")
+        with pytest.raises(Malformed, match="1,000 members"):
+            world.post(empty * MAX_GZIP_MEMBERS + body, content_encoding="gzip")
+
+    def test_a_bomb_in_members_is_refused_at_the_limit(self, world: World) -> None:
+        with pytest.raises(TooLarge, match="inflated"):
+            world.post(gzip.compress(b" " * 2**20) * 100, content_encoding="gzip")
+
+    @pytest.mark.parametrize("encoding", [None, "identity", "gzip"])
+    def test_is_a_content_type_of_its_own(self, world: World, encoding: str | None) -> None:
+        body = gzip.compress(json.dumps(EVENT).encode())
+        world.post(body, content_type="application/gzip", content_encoding=encoding)
+        assert len(world.stored) == 1
+        with pytest.raises(Malformed, match="gzip"):
+            world.post(EVENT, content_type="application/gzip", content_encoding=encoding)
+
+    @pytest.mark.parametrize("encoding", [None, "gzip"])
+    def test_bytes_that_became_text_on_their_way(self, world: World, encoding: str | None) -> None:
+        mangled = gzip.compress(json.dumps(EVENT).encode()).decode(errors="replace").encode()
+        with pytest.raises(Malformed, match="Content-Type: application/gzip"):
+            world.post(mangled, content_encoding=encoding)
 
     def test_other_encodings_are_refused(self, world: World) -> None:
         with pytest.raises(UnsupportedMedia, match="br"):

@@ -29,6 +29,8 @@ from tocsin.domain.keys import Scope, mint
 from tocsin.domain.limits import SETTLED_MS
 from tocsin.domain.org import Org
 from tocsin.domain.receipt import Receipt
+from tocsin.services.intake.stamp import _SAMPLE_ID, Draft
+from tocsin.wire.intake.raw import parse
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
@@ -208,6 +210,54 @@ def test_hours_later_the_events_come_as_of_then(failing: World, journal: Failing
         ((_, batch_id),) = journal.batches
         assert batch_time_ms(batch_id) == 1_774_000_000_000 + SETTLED_MS + 30_000
     assert failing.used == 1
+
+
+def test_a_repetition_counts_in_the_month_that_it_is_stored_in() -> None:
+    world = World(journal=Failing(), limit=10)
+    world.clock.ms = 1_775_001_300_000  # 2026-03-31T23:55Z
+    events = {"events": [EVENT] * 10}
+    world.journal.error = Busy("throttled")  # type: ignore[attr-defined]
+    with pytest.raises(Busy):
+        world.post(events, idempotency_key="k")
+    world.clock.ms += SETTLED_MS
+    assert world.post(events, idempotency_key="k")["meta"] == {"remainingQuota": 0}
+    assert world.stored[0]["received_at"].startswith("2026-04")
+    with pytest.raises(QuotaExhausted):
+        world.post(EVENT)
+    assert world.post(events, idempotency_key="k")["meta"] == {"remainingQuota": 0}
+    assert world.quota.taken["acme", "2026-04"] == len(world.stored) == 10
+
+
+def test_a_repetition_that_finds_the_new_month_full_is_refused() -> None:
+    world = World(journal=Failing(), limit=10)
+    world.clock.ms = 1_775_001_300_000
+    world.journal.error = Busy("throttled")  # type: ignore[attr-defined]
+    with pytest.raises(Busy):
+        world.post(EVENT, idempotency_key="k")
+    world.clock.ms += SETTLED_MS
+    world.post({"events": [OTHER] * 10})
+    with pytest.raises(QuotaExhausted):
+        world.post(EVENT, idempotency_key="k")
+    assert world.quota.taken["acme", "2026-04"] == len(world.stored) == 10
+
+
+def test_the_answer_near_the_limit_does_not_depend_on_the_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, events = World(limit=10**6), {"events": [EVENT] * 50}
+    draft = Draft(parse(json.dumps(events).encode()).events, world.key, True)
+    _, packed = draft.accepted(_SAMPLE_ID)
+    sample = len(packed)
+    for limit, taken in ((sample, 20), (sample - 1, 0)):
+        monkeypatch.setattr(batches, "MAX_PACKED_BYTES", limit)
+        answers = 0
+        for _ in range(20):
+            try:
+                world.post(events)
+            except TooLarge:
+                continue
+            answers += 1
+        assert answers == taken
 
 
 def test_late_twins_agree_on_the_new_batch(failing: World, journal: Failing) -> None:

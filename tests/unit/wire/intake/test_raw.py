@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.domain.errors import Forbidden, Invalid, Malformed, TooLarge
-from tocsin.wire.intake.raw import parse
+from tocsin.domain import canonical
+from tocsin.domain.errors import Forbidden, Invalid, Malformed, Refused, TooLarge
+from tocsin.domain.limits import (
+    MAX_DETAILS_PER_EVENT,
+    MAX_DETAILS_PER_REFUSAL,
+    MAX_IGNORED_NAMES,
+    MAX_LABELS,
+    MAX_NAME_CHARS,
+)
+from tocsin.wire.event import IncomingEvent
+from tocsin.wire.intake.raw import boolean, parse
+from tocsin.wire.problems import problem
 
 IGRIS_EVENT = {
     "type": "tool_call",
@@ -195,6 +205,164 @@ def test_partial_takes_the_valid_and_reports_the_rest_by_index() -> None:
     assert [rejection.index for rejection in parsed.rejected] == [0, 2]
 
 
+GOOD = json.dumps(IGRIS_EVENT)
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "message"),
+    [
+        ('{"type":"a.b","metadata":{"start_ns":1774000000123456789}}', "metadata.start_ns", "2^53"),
+        ('{"type":"a.b","data":[0,{"x":NaN}]}', "data[1].x", "not JSON"),
+        ('{"type":"a.b","data":1e400}', "data", "double"),
+        ('{"type":"a.b","data":1e-400}', "data", "close to zero"),
+        ('{"type":"a.b","data":"\\ud800"}', "data", "lone surrogate"),
+        ('{"type":"a.b","\\udfff":1}', "\\udfff", "lone surrogate"),
+        ('{"type":"a.b","data":{"a":1,"a":1}}', "data", "stands twice"),
+        ('{"type":"a.b","type":"a.c"}', "", "stands twice"),
+        ('{"type":"a.b","data":' + "[" * 63 + "]" * 63 + "}", "", ""),
+        ('{"type":"a.b","data":' + "[" * 64 + "]" * 64 + "}", "", "64 levels"),
+        (
+            '{"type":"a.b","data":' + '[{"a":' * 100_000 + "0" + "}]" * 100_000 + "}",
+            "",
+            "64 levels",
+        ),
+        ('{"type":{}}', "type", "string"),
+        ('{"type":["tool_call"]}', "type", "string"),
+        ('{"type":"tocsin.\\ud800"}', "type", "lone surrogate"),
+        ("[]", "", "Expected object"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_an_event_is_refused_for_itself_alone(event: str, field: str, message: str) -> None:
+    body = f'{{"events":[{GOOD},{event},{GOOD}]}}'.encode()
+    parsed = parse(body, partial=True)
+    if not message:
+        assert len(parsed.events) == 3
+        return
+    assert len(parsed.events) == 2 and parsed.places == [0, 2]
+    ((index, details),) = [(each.index, each.details) for each in parsed.rejected]
+    path = f"events[1].{field}".removesuffix(".")
+    assert index == 1 and details[0]["field"] == path and message in details[0]["message"]
+    with pytest.raises(Refused) as caught:
+        parse(body)
+    assert message in str(caught.value) or message in caught.value.details[0]["message"]
+
+
+def test_what_is_wrong_beside_the_events_refuses_them_all() -> None:
+    with pytest.raises(Malformed, match="NaN"):
+        parse(f'{{"events":[{GOOD}],"pad":[NaN]}}'.encode(), partial=True)
+    with pytest.raises(Malformed, match="stands twice"):
+        parse(f'{{"events":[{GOOD}],"events":[{GOOD}]}}'.encode(), partial=True)
+
+
+def test_a_decision_keeps_what_is_not_ours() -> None:
+    decision = {"action": "deny", "id": "d1", "toolName": "t", "matchedPolicies": ["p"]}
+    assert one({"type": "audit", "decision": decision})["decision"] == {
+        "action": "deny",
+        "id": "d1",
+        "toolName": "t",
+        "matched_policies": ["p"],
+    }
+    twice = {"matched_policies": ["a"], "matchedPolicies": ["b"]}
+    assert refused({"type": "audit", "decision": twice})[0][0] == "decision.matchedPolicies"
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE", "1"])
+def test_yes_is_yes_however_it_is_spelled(text: str) -> None:
+    assert boolean("partial", text)
+
+
+def test_no_is_no_and_the_rest_is_refused() -> None:
+    assert not any(boolean("partial", text) for text in (None, "", "False", "0"))
+    with pytest.raises(Malformed, match="partial: send true or false"):
+        boolean("partial", "yes")
+
+
+class TestBounds:
+    """What a request costs, and what its refusal says, is bounded however many faults it has."""
+
+    def test_a_list_of_a_million_wrong_items_is_one_fault(self) -> None:
+        body = b'{"type":"audit","pii_types":[' + b"1," * 1_000_000 + b"1]}"
+        with pytest.raises(Invalid) as caught:
+            parse(body)
+        assert len(caught.value.details) == 1
+
+    @pytest.mark.parametrize("field", ["pii_types", "matched_policies", "suggestions"])
+    def test_lists_are_bounded(self, field: str) -> None:
+        def event(count: int) -> dict[str, Any]:
+            labels = {field: ["x"] * count}
+            return {"type": "audit"} | (labels if field == "pii_types" else {"decision": labels})
+
+        assert one(event(MAX_LABELS))
+        ((where, message),) = refused(event(MAX_LABELS + 1))
+        assert field in where and str(MAX_LABELS) in message
+
+    def test_a_large_object_with_a_key_that_stands_twice(self) -> None:
+        pairs = ",".join(f'"{number}":0' for number in range(300_000))
+        with pytest.raises(Malformed, match="'299999' stands twice"):
+            parse(f'{{"type":"audit","data":{{{pairs},"299999":0}}}}'.encode())
+
+    def test_ignored_fields_are_named_up_to_a_number_and_a_length(self) -> None:
+        event = {"type": "audit", **{f"{number:06}{'x' * 300}": 0 for number in range(5_000)}}
+        ignored = parse(json.dumps(event).encode()).ignored
+        assert len(ignored) == MAX_IGNORED_NAMES
+        assert {len(name) for name in ignored} == {MAX_NAME_CHARS}
+
+    def test_faults_are_told_up_to_a_number(self) -> None:
+        wrong: dict[str, Any] = {
+            name: [] for name in ("toolName", *(f"{n}_id" for n in ("agent", "user", "run")))
+        }
+        wrong |= {name: [] for name in ("model", "provider", "status", "direction", "action")}
+        wrong |= {"type": "custom", "latency_ms": "", "cost_usd": "x", "threshold": [], "data": 1}
+        (only, *_) = parse(json.dumps({"events": [wrong] * 20}).encode(), partial=True).rejected
+        assert len(only.details) == MAX_DETAILS_PER_EVENT
+        assert len(refused({"events": [wrong] * 20})) == MAX_DETAILS_PER_REFUSAL
+
+    @pytest.mark.parametrize("item", ["1e999", "NaN", '"\\ud800"', '{"a":0,"a":0}'])
+    def test_a_body_full_of_flaws(self, item: str) -> None:
+        flaws = ",".join([item] * 200_000)
+        body = f'{{"events":[{{"type":"audit","data":[{flaws}]}},{{"type":"audit"}}]}}'.encode()
+        parsed = parse(body, partial=True)
+        assert [each.index for each in parsed.rejected] == [0] and len(parsed.events) == 1
+        assert len(json.dumps(parsed.rejected[0].details)) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [("1e16", b"10000000000000000"), ("-1e20", b"-100000000000000000000"), ("1e21", b"1e+21")],
+)
+def test_a_large_number_is_accepted_again_as_it_comes_back(sent: str, stored: bytes) -> None:
+    for text in (sent, stored.decode()):
+        parsed = parse(f'{{"type":"a.b","data":{text}}}'.encode())
+        entry = canonical.canonical(parsed.events[0], plain=parsed.plain)
+        assert entry == b'{"data":' + stored + b',"type":"a.b"}'
+
+
+@pytest.mark.parametrize("sent", ["9007199254740993.0", "12345678901234567890.0", "1" + "0" * 400])
+def test_an_integer_that_would_be_rounded_is_refused_however_it_is_written(sent: str) -> None:
+    with pytest.raises(Malformed, match="send it as a string"):
+        parse(f'{{"type":"a.b","data":{sent}}}'.encode())
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.integers(-(10**22), 10**22).map(str)
+    | st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+)
+def test_any_number_that_is_accepted_is_accepted_again_as_it_comes_back(sent: str) -> None:
+    def stored(text: str) -> bytes:
+        parsed = parse(f'{{"type":"a.b","data":{text}}}'.encode())
+        return canonical.canonical(parsed.events[0], plain=parsed.plain)
+
+    try:
+        first = stored(sent)
+    except Malformed:
+        return
+    text = first.removeprefix(b'{"data":').removesuffix(b',"type":"a.b"}').decode()
+    assert float(text) == float(sent)
+    assert stored(text) == first
+
+
 class TestJson:
     @pytest.mark.parametrize(
         ("body", "reason"),
@@ -254,8 +422,6 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.text(), json_values))
 def test_metadata_is_the_same_json_value(metadata: dict[str, Any]) -> None:
-    from tocsin.domain import canonical
-
     body = json.dumps({"type": "acme.x", "metadata": metadata}).encode()
     parsed = parse(body)
     stored = canonical.canonical(parsed.events[0], plain=parsed.plain)
@@ -264,3 +430,51 @@ def test_metadata_is_the_same_json_value(metadata: dict[str, Any]) -> None:
     assert json.loads(stored, parse_int=float)["metadata"] == json.loads(
         json.dumps(metadata), parse_int=float
     )
+
+
+NUMBERS = ["0", "-0", "1e16", "1e20", "1e400", "1e-400", "9007199254740993", "NaN", "-Infinity"]
+STRINGS = ['""', '"x"', '"\\ud800"', '"\\ud83d\\ude00"', '"\U0001f600"', '"\\u0000"', '"%d"']
+NAMES = [
+    *map(json.dumps, IncomingEvent.__annotations__),
+    '"toolName"',
+    '"events"',
+    '"id"',
+    *STRINGS,
+]
+TYPES = ['"tool_call"', '"a.b"', '"tocsin.\\udfff"', '"anomaly"', "{}", "[]", "1", "null"]
+json_texts = st.recursive(
+    st.sampled_from([*NUMBERS, *STRINGS, *TYPES, "true", "null"]),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(st.tuples(st.sampled_from(NAMES), inner), max_size=4).map(
+            lambda pairs: f"{{{','.join(f'{name}:{value}' for name, value in pairs)}}}"
+        )
+    ),
+    max_leaves=8,
+)
+event_texts = st.builds(
+    lambda kind, fields: f'{{"type":{kind}{"".join(f",{n}:{v}" for n, v in fields)}}}',
+    st.sampled_from(TYPES),
+    st.lists(st.tuples(st.sampled_from(NAMES), json_texts), max_size=4),
+)
+
+
+@given(
+    json_texts
+    | event_texts
+    | st.lists(event_texts).map(lambda es: f'{{"events":[{",".join(es)}]}}'),
+    st.booleans(),
+)
+def test_a_body_is_taken_or_refused_in_words(text: str, partial: bool) -> None:
+    try:
+        parsed = parse(text.encode(), partial=partial)
+    except Refused as error:
+        answer = problem(error)
+        assert answer.status < 500 and json.loads(answer.content)["error"]
+        return
+    for event in parsed.events:
+        stored = canonical.canonical(event, plain=parsed.plain)
+        assert stored == canonical.canonical(event)
+        (again,) = parse(stored).events
+        assert canonical.canonical(again) == stored
+    assert len(parsed.places) == len(parsed.events)
