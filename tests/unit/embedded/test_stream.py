@@ -93,6 +93,8 @@ async def test_it_may_be_left_unawaited() -> None:
         ({"type": "nonsense"}, Invalid, "type"),
         ({"type": "audit", "agent": "a1"}, Invalid, "agent"),
         ({"type": "audit", "agentId": 7}, Invalid, "agentId"),
+        ({"type": "audit", "data": {"x": [0, float("nan")]}}, Invalid, "data.x[1]"),
+        ({"type": "audit", "costUsd": float("inf")}, Invalid, "costUsd"),
         ({"type": "anomaly"}, Forbidden, "type"),
     ],
 )
