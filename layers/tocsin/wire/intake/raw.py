@@ -64,29 +64,30 @@ class RawRequest:
 
     ``plain`` promises what :func:`tocsin.domain.canonical.canonical` asks. ``ignored`` names fields
     that have no place in an event and are not stored: 100 at most, and 256 characters of each.
-    ``places`` are the events' places in the request, which is a ``batch`` or one event alone.
+    The request is a ``batch``, or one event alone.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
     plain: bool = True
-    places: list[int] = field(default_factory=list)
     batch: bool = False
 
-    def prefix(self, place: int) -> str:
-        """Return how the field names begin of the event at a place in the request."""
-        return f"events[{place}]" if self.batch else ""
+    @property
+    def places(self) -> list[int]:
+        """Where in the request the events stand, of which some may be left out."""
+        out = {rejection.index for rejection in self.rejected}
+        return [place for place in range(len(self.events) + len(out)) if place not in out]
 
     def leave_out(self, unfit: Mapping[int, str]) -> None:
         """Take events out again: their indexes in :attr:`events`, and why."""
+        places = self.places
         for at, reason in unfit.items():
-            place = self.places[at]
-            detail = Detail(field=self.prefix(place) or "body", message=reason)
+            place = places[at]
+            detail = Detail(field=f"events[{place}]" if self.batch else "body", message=reason)
             self.rejected.append(Rejection(place, [detail]))
         self.rejected.sort(key=lambda rejection: rejection.index)
         self.events = [event for at, event in enumerate(self.events) if at not in unfit]
-        self.places = [place for at, place in enumerate(self.places) if at not in unfit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +145,11 @@ def parse(body: bytes, *, partial: bool = False) -> RawRequest:
             f"{len(events):,} events in one request and the limit is {MAX_EVENTS_PER_BATCH:,}: "
             "send them in several requests"
         )
-    astral = _MAY_BE_ASTRAL.search(body) is not None
+    escaped = not body.isascii() or b"\\u" in body
+    astral = escaped and _MAY_BE_ASTRAL.search(body) is not None
     forbidden: list[Detail] = []
     for index, event in enumerate(events):
-        prefix = request.prefix(index)
+        prefix = f"events[{index}]" if request.batch else ""
         try:
             if flawed:
                 _check_values(event, prefix)
@@ -158,10 +160,8 @@ def parse(body: bytes, *, partial: bool = False) -> RawRequest:
             details = error.details or [{"field": prefix or "body", "message": str(error)}]
         if details:
             request.rejected.append(Rejection(index, details[:MAX_DETAILS_PER_EVENT]))
-        else:
-            request.places.append(index)
-            if astral and request.plain and has_astral_key(request.events[-1]):
-                request.plain = False
+        elif astral and has_astral_key(request.events[-1]):
+            request.plain = False
     if not partial and request.rejected:
         details = [detail for rejection in request.rejected for detail in rejection.details]
         if forbidden:
@@ -245,7 +245,7 @@ def _load(body: bytes, request: RawRequest) -> tuple[Any, bool]:
             value = loads(_pruned(text))
         except (json.JSONDecodeError, RecursionError):
             raise TooLarge(_too_deep()) from error
-    return value, flaws > 0 or _MAY_BE_LONE.search(body) is not None
+    return value, flaws > 0 or (b"\\u" in body and _MAY_BE_LONE.search(body) is not None)
 
 
 def _as_written(number: float) -> int:
