@@ -4,6 +4,8 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import pytest
@@ -42,8 +44,8 @@ class Mortal(Subject, Protocol):
 
 
 class RealSubject:
-    def __init__(self) -> None:
-        self._valkey = Valkey()
+    def __init__(self, unix_socket: Path | None = None) -> None:
+        self._valkey = Valkey(unix_socket)
         self._valkey_broker = ValkeyBroker(self._valkey.url)
         self.broker: Broker = self._valkey_broker
         self.feed: LiveFeed = ValkeyFeed(self._valkey.url)
@@ -58,6 +60,18 @@ class RealSubject:
         await self.feed.aclose()
         self._valkey_broker.close()
         self._valkey.kill()
+
+
+class UnixSubject(RealSubject):
+    """As `tocsin up` has it; the path is one that a URL has to quote."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(dir="/tmp")
+        super().__init__(Path(self._folder.name) / "100%a?b#c.sock")
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        self._folder.cleanup()
 
 
 class FakeSubject:
@@ -88,10 +102,11 @@ class LocalSubject:
         pass
 
 
-@pytest.fixture(params=["valkey", "fake", "local"])
+@pytest.fixture(params=["valkey", "unix", "fake", "local"])
 async def on(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     subjects: dict[str, Callable[[], Subject]] = {
         "valkey": RealSubject,
+        "unix": UnixSubject,
         "fake": FakeSubject,
         "local": LocalSubject,
     }
@@ -101,7 +116,7 @@ async def on(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     await subject.aclose()
 
 
-can_be_killed = pytest.mark.parametrize("on", ["valkey", "fake"], indirect=True)
+can_be_killed = pytest.mark.parametrize("on", ["valkey", "unix", "fake"], indirect=True)
 
 
 Messages = AsyncGenerator[bytes | None]

@@ -60,6 +60,14 @@ def test_healthz_names_every_part(product: Product) -> None:
     assert parts == dict.fromkeys(PARTS, "ready")
 
 
+def test_the_stream_service_hears_valkey(product: Product) -> None:
+    layout = product.layout
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(layout.socket("stream")))) as client:
+        health = client.get(layout.url("stream") + "/healthz").json()
+
+    assert health == {"status": "ok", "ledger": "ok", "broker": "ok"}
+
+
 @pytest.mark.parametrize("part", sorted(PARTS - {"dynamodb"}))
 def test_a_killed_part_is_named_and_started_again(product: Product, part: str) -> None:
     before = product.parts()[part].pid

@@ -3,7 +3,9 @@
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 from valkey import Valkey as Client
@@ -15,7 +17,9 @@ from tocsin.local.addresses import reserve
 class Valkey:
     """Runs from the start; whoever makes it stops it."""
 
-    def __init__(self) -> None:
+    def __init__(self, unix_socket: Path | None = None) -> None:
+        """Listen on a port, and perhaps on a unix socket, which :attr:`url` then names."""
+        self._unix_socket = unix_socket
         held = reserve(0)  # nobody else may get the port while the server is killed
         weakref.finalize(self, held.close)
         self._port: int = held.getsockname()[1]
@@ -27,6 +31,8 @@ class Valkey:
 
     @property
     def url(self) -> str:
+        if self._unix_socket is not None:
+            return f"unix://{quote(str(self._unix_socket))}"
         return f"valkey://127.0.0.1:{self._port}"
 
     def kill(self) -> None:
@@ -35,7 +41,7 @@ class Valkey:
 
     def revive(self) -> None:
         """Start it again."""
-        self._server = ValkeyServer(port=self._port)
+        self._server = ValkeyServer(port=self._port, unix_socket_path=self._unix_socket)
         self._server.start()
 
     @contextmanager
