@@ -38,12 +38,14 @@ class Ingest:
     partial: bool
     body: bytes
     authorization: str | None
-    encoding: str | None = None
+    media_type: str | None = None
     port: int = 0  # the client's
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        body = gzip.decompress(self.body) if self.encoding == "gzip" else self.body
+        body = self.body
+        if self.media_type == "application/gzip":
+            body = gzip.decompress(body)
         return list(json.loads(body)["events"])
 
 
@@ -204,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             parse_qs(url.query).get("partial") == ["true"],
             self.rfile.read(int(self.headers["Content-Length"])),
             self.headers["Authorization"],
-            self.headers["Content-Encoding"],
+            self.headers["Content-Type"],
             self.client_address[1],
         )
         answer = tocsin.ingest(request) if tocsin.running else None

@@ -12,7 +12,14 @@
 
 from tocsin.client._async import AsyncClient
 from tocsin.client._backoff import Backoff
-from tocsin.client._errors import ApiError, Gap, Rejected, StreamError
+from tocsin.client._errors import (
+    ApiError,
+    BadEnvironment,
+    Gap,
+    GivenUp,
+    Rejected,
+    StreamError,
+)
 from tocsin.client._events import Event
 from tocsin.client._result import Rejection, SendResult
 from tocsin.client._sync import Client
@@ -21,9 +28,11 @@ __all__ = [
     "ApiError",
     "AsyncClient",
     "Backoff",
+    "BadEnvironment",
     "Client",
     "Event",
     "Gap",
+    "GivenUp",
     "Rejected",
     "Rejection",
     "SendResult",

@@ -3,25 +3,29 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
+from functools import partial as bind
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import httpx
-import orjson
 from tenacity import AsyncRetrying
 
 from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event, read_list
-from tocsin.client._outbox import Outbox, OutgoingBatch
+from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
 from tocsin.client._requests import (
     Since,
     Types,
     filter_query,
-    http_options,
     ingest_request,
+    open_async_http,
+    open_http,
     replay_request,
+    send_request,
+    send_request_async,
     stream_request,
 )
 from tocsin.client._result import SendResult
@@ -46,9 +50,26 @@ class AsyncClient:
         """Connect to ``url`` when it is first needed."""
         self._backoff = backoff or Backoff()
         self._compress = compress
-        self._http = httpx.AsyncClient(**http_options(url, api_key), transport=transport)
-        self._emitter = Emitter(self._attempt, self._backoff, on_loss)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = bind(open_async_http, url, api_key, transport)
+        self._unused: httpx.AsyncClient | None = self._open()
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
+        self._by_loop = WeakKeyDictionary()
+        self._closed = False
+        self._open_emitting = bind(open_http, url, api_key, _in_a_loop_of_its_own(transport))
+        self._emitting: httpx.Client | None = None
+        self._emitter = Emitter(self._attempt, self._backoff, on_loss, self._after_fork)
+
+    @property
+    def _http(self) -> httpx.AsyncClient:
+        """The connections of the running loop: those of another are of no use in it."""
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        loop = asyncio.get_running_loop()
+        http = self._by_loop.get(loop)
+        if http is None:
+            http, self._unused = self._unused or self._open(), None
+            self._by_loop[loop] = http
+        return http
 
     async def send(
         self,
@@ -58,11 +79,12 @@ class AsyncClient:
         partial: bool = False,
     ) -> SendResult:
         """Send events, in as many requests as the limits ask for; see :meth:`Client.send`."""
-        outbox = Outbox(map(orjson.dumps, events), idempotency_key)
+        outbox = Outbox(map(sendable, events), idempotency_key, partial=partial)
         total = SendResult()
         for batch in outbox:
             total += outbox.settle(batch, await self._post(batch, partial)) or SendResult()
-        return total
+            total += outbox.left_out()
+        return total + outbox.left_out()
 
     async def _post(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
         retrying = AsyncRetrying(**self._backoff.retrying())
@@ -70,17 +92,21 @@ class AsyncClient:
 
     async def _post_once(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
         request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
-        return raise_if_transient(await self._http.send(request))
+        return raise_if_transient(await send_request_async(self._http, request))
 
     def emit(self, event: Mapping[str, Any]) -> None:
-        """Send an event some time soon; see :meth:`Client.emit`. Call it from a coroutine."""
-        self._loop = self._loop or asyncio.get_running_loop()
+        """Send an event some time soon; see :meth:`Client.emit`. No loop is needed for it."""
         self._emitter.emit(event)
 
     @property
     def dropped(self) -> int:
         """See :attr:`Client.dropped`."""
         return self._emitter.dropped
+
+    @property
+    def ignored_fields(self) -> frozenset[str]:
+        """See :attr:`Client.ignored_fields`."""
+        return self._emitter.ignored_fields
 
     @property
     def refused(self) -> int:
@@ -92,15 +118,15 @@ class AsyncClient:
         return await asyncio.to_thread(self._emitter.flush, timeout_seconds)
 
     def _attempt(self, batch: OutgoingBatch) -> httpx.Response:
-        """Send for the emitter's thread, in the event loop, which owns the connections."""
-        if self._loop is None:
-            raise RuntimeError("nothing was emitted")
-        sending = self._post_once(batch, partial=True)
-        try:
-            return asyncio.run_coroutine_threadsafe(sending, self._loop).result()
-        except RuntimeError:  # the loop is closed
-            sending.close()
-            raise
+        """Send from the emitter's thread, by connections of its own: it outlives every loop."""
+        http = self._emitting = self._emitting or self._open_emitting()
+        request = ingest_request(http, batch, partial=True, compress=self._compress)
+        return raise_if_transient(send_request(http, request))
+
+    def _after_fork(self) -> None:
+        """Leave the connections to the parent, whose they are too."""
+        self._emitting = None
+        self._by_loop = WeakKeyDictionary()
 
     async def replay(
         self,
@@ -119,7 +145,7 @@ class AsyncClient:
 
         async def attempt() -> httpx.Response:
             request = replay_request(self._http, since, limit, wanted)
-            return raise_if_transient(await self._http.send(request))
+            return raise_if_transient(await send_request_async(self._http, request))
 
         return read_list(await AsyncRetrying(**self._backoff.retrying())(attempt))
 
@@ -138,18 +164,18 @@ class AsyncClient:
         cursor = Cursor(after)
         wanted = filter_query(types, agent_id, session_id, server_id, action)
         begun = False
-        while True:
-            async with aclosing(await self._connect(cursor, wanted, on_drop, begun)) as response:
-                begun = True
-                try:
+        while response := await self._connect(cursor, wanted, on_drop, begun):
+            begun = True
+            try:
+                async with aclosing(response):
                     async for chunk in response.aiter_bytes():
                         for event in cursor.read(chunk):
                             yield event
-                    cursor.drop = httpx.RemoteProtocolError("the server ended the stream")
-                except StreamError:
-                    raise
-                except httpx.TransportError as error:
-                    cursor.drop = error
+                cursor.drop = httpx.RemoteProtocolError("the server ended the stream")
+            except StreamError:
+                raise
+            except httpx.TransportError as error:
+                cursor.drop = error
 
     async def _connect(
         self,
@@ -157,11 +183,14 @@ class AsyncClient:
         wanted: Mapping[str, str],
         on_drop: Callable[[BaseException], None] | None,
         forever: bool,
-    ) -> httpx.Response:
+    ) -> httpx.Response | None:
+        """Return an open stream; None if there is none any more: by the server, or by aclose."""
+
         async def attempt() -> httpx.Response:
             cursor.raise_drop()
-            response = await self._http.send(
-                stream_request(self._http, cursor, wanted), stream=True
+            http = self._http
+            response = await send_request_async(
+                http, stream_request(http, cursor, wanted), stream=True
             )
             if not cursor.accepts(response):
                 async with aclosing(response):
@@ -169,13 +198,31 @@ class AsyncClient:
                 cursor.refuse(response)
             return response
 
-        backoff = self._backoff.widened(cursor.retry_seconds)
-        return await AsyncRetrying(**backoff.retrying(on_drop, forever=forever))(attempt)
+        retrying = self._backoff.widened(cursor.retry_seconds).retrying(on_drop, forever=forever)
+        stop = retrying["stop"] | (lambda state: self._closed)
+        try:
+            response: httpx.Response = await AsyncRetrying(**retrying | {"stop": stop})(attempt)
+        except (httpx.HTTPError, RuntimeError):
+            if self._closed and forever:
+                return None
+            raise
+        if cursor.is_over(response):
+            await response.aclose()
+            return None
+        return response
 
     async def aclose(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Send what was emitted, within ``timeout_seconds``, and close the connections."""
+        """Send what was emitted, within ``timeout_seconds``, and close the connections.
+
+        Streams that other tasks read end then, as if there were no more events.
+        """
         await asyncio.to_thread(self._emitter.close, timeout_seconds)
-        await self._http.aclose()
+        self._closed = True
+        http = self._by_loop.pop(asyncio.get_running_loop(), None) or self._unused
+        if http is not None:
+            await http.aclose()
+        if self._emitting is not None:
+            self._emitting.close()
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""
@@ -189,3 +236,33 @@ class AsyncClient:
     ) -> None:
         """Close it."""
         await self.aclose()
+
+
+def _in_a_loop_of_its_own(transport: httpx.AsyncBaseTransport | None) -> "_Blocking | None":
+    return None if transport is None else _Blocking(transport)
+
+
+class _Blocking(httpx.BaseTransport):
+    """An asyncio transport for the emitter's thread."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self._runner: asyncio.Runner | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._runner = self._runner or asyncio.Runner()
+        return self._runner.run(self._handle(request))
+
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
+        response = await self._transport.handle_async_request(request)
+        async with aclosing(response):
+            content = [chunk async for chunk in response.aiter_raw()]
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=httpx.ByteStream(b"".join(content)),
+        )
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()

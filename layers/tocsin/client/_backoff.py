@@ -10,9 +10,10 @@ from tenacity.wait import wait_random_exponential
 
 from tocsin.client._errors import ApiError, StreamError
 
-__all__ = ["Backoff", "is_transient", "raise_if_transient"]
+__all__ = ["Backoff", "is_busy", "is_failure", "is_transient", "raise_if_transient"]
 
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BROKEN_STATUS: Final = frozenset({500, 502, 504})
 _MAX_ASKED_SECONDS: Final = 300.0  # an exhausted quota asks for weeks; but it may be raised before
 _HOPELESS: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, StreamError)
 
@@ -45,8 +46,17 @@ class Backoff:
         on_retry: Callable[[BaseException], None] | None = None,
         *,
         forever: bool = False,
+        patient: bool = False,
     ) -> dict[str, Any]:
-        """Return the arguments for :class:`tenacity.Retrying` or its asyncio sister."""
+        """Return the arguments for :class:`tenacity.Retrying` or its asyncio sister.
+
+        With ``patient``, a busy server (503) is waited for whatever it asks.
+        """
+
+        def is_worth_waiting_for(error: BaseException) -> bool:
+            return is_transient(error) and (
+                _asked_seconds(error) <= self.max_seconds or (patient and is_busy(error))
+            )
 
         def tell(state: RetryCallState) -> None:
             error = _error(state)
@@ -54,15 +64,12 @@ class Backoff:
                 on_retry(error)
 
         return {
-            "retry": retry_if_exception(self._is_worth_waiting_for),
+            "retry": retry_if_exception(is_worth_waiting_for),
             "stop": stop_never if forever else stop_after_attempt(self.attempts),
             "wait": self._wait_seconds,
             "before_sleep": tell,
             "reraise": True,
         }
-
-    def _is_worth_waiting_for(self, error: BaseException) -> bool:
-        return is_transient(error) and _asked_seconds(error) <= self.max_seconds
 
     def _wait_seconds(self, state: RetryCallState) -> float:
         wait = wait_random_exponential(self.first_seconds, self.max_seconds)
@@ -75,6 +82,16 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, ApiError):
         return error.status in _TRANSIENT_STATUS
     return isinstance(error, httpx.TransportError) and not isinstance(error, _HOPELESS)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether Tocsin says that it can't take this now, which is no fault of the request."""
+    return isinstance(error, ApiError) and error.status == httpx.codes.SERVICE_UNAVAILABLE
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether a server took the request and broke, which may be the fault of what is in it."""
+    return isinstance(error, ApiError) and error.status in _BROKEN_STATUS
 
 
 def raise_if_transient(response: httpx.Response) -> httpx.Response:

@@ -11,12 +11,15 @@
         └── …              httpx's own: no connection, a timeout, a broken answer
 
     TocsinError
-    └── Rejected           of emitted events, for ``on_loss``: never raised
+    ├── Rejected           of emitted events, for ``on_loss``: never raised
+    │   └── GivenUp        an event with which Tocsin broke each time
+    └── BadEnvironment     a variable of the environment that can't be used; a ValueError too
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 import orjson
@@ -24,7 +27,7 @@ import orjson
 from tocsin.client._result import Rejection
 from tocsin.domain.errors import Detail, TocsinError
 
-__all__ = ["ApiError", "Gap", "Rejected", "StreamError"]
+__all__ = ["ApiError", "BadEnvironment", "Gap", "GivenUp", "Rejected", "StreamError"]
 
 
 class ApiError(httpx.HTTPStatusError, TocsinError):
@@ -72,11 +75,27 @@ class Gap(StreamError):
 
 
 class Rejected(TocsinError):
-    """Tocsin took the other events of a request but not these; ``rejections`` says why."""
+    """Tocsin took the other events of a request but not these.
 
-    def __init__(self, rejections: Sequence[Rejection]) -> None:
+    Attributes:
+        rejections: Why; ``index`` counts from the first event of the request.
+        events: The events, as they were sent, in the same order.
+    """
+
+    def __init__(
+        self, rejections: Sequence[Rejection], events: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         super().__init__(f"{len(rejections)} events are invalid")
         self.rejections = rejections
+        self.events = events
+
+
+class GivenUp(Rejected):
+    """Tocsin broke each time it was sent this event (``__cause__``), and took others meanwhile."""
+
+
+class BadEnvironment(TocsinError, ValueError):
+    """A variable of the environment says something that can't be used; the message names it."""
 
 
 def _reason(response: httpx.Response) -> tuple[str, str | None, Sequence[Detail]]:
@@ -84,11 +103,15 @@ def _reason(response: httpx.Response) -> tuple[str, str | None, Sequence[Detail]
         body = orjson.loads(response.content)
     except orjson.JSONDecodeError:
         body = None
+    if response.is_redirect and "location" in response.headers:
+        place = response.headers["location"]
+        return f"it has moved to {place}: give that URL, the key is not sent elsewhere", None, ()
     if not isinstance(body, dict):
         return response.reason_phrase or "no reason given", None, ()
+    found = body.get("details")
     details = [
         Detail(field=str(item.get("field", "")), message=str(item.get("message", "")))
-        for item in body.get("details") or ()
+        for item in (found if isinstance(found, list) else ())
         if isinstance(item, dict)
     ]
     code = body.get("code")

@@ -71,13 +71,20 @@ class Cursor:
         self.drop: httpx.TransportError | None = None
         self._decoder = Decoder(last_event_id="" if after is None else str(after))
 
-    def headers(self) -> dict[str, str]:
-        """Return the headers of the next connection, which goes on after the last event."""
+    def headers(self) -> httpx.Headers:
+        """Return the headers of the next connection, which goes on after the last event.
+
+        The HTML standard has them all (section 9.2, server-sent events): an id is sent in UTF-8.
+        """
         self._decoder = Decoder(last_event_id=self._decoder.last_event_id)
-        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        headers = {
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",
+            "Cache-Control": "no-cache",
+        }
         if self._decoder.last_event_id:
             headers["Last-Event-ID"] = self._decoder.last_event_id
-        return headers
+        return httpx.Headers(headers, encoding="utf-8")
 
     @property
     def retry_seconds(self) -> float:
@@ -91,9 +98,15 @@ class Cursor:
             raise drop
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Whether the answer is a stream."""
-        kind = response.headers.get("content-type", "")
-        return response.is_success and kind.partition(";")[0].strip() == "text/event-stream"
+        """Whether the answer is a stream, or the end of one (:meth:`is_over`)."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.is_over(response) or (
+            response.status_code == httpx.codes.OK and kind == "text/event-stream"
+        )
+
+    def is_over(self, response: httpx.Response) -> bool:
+        """Whether the server says that nothing comes any more, and not to connect again."""
+        return response.status_code == httpx.codes.NO_CONTENT
 
     def refuse(self, response: httpx.Response) -> NoReturn:
         """Raise what an answer that is not a stream means; its body has been read.
@@ -105,7 +118,10 @@ class Cursor:
         if not response.is_success:
             raise ApiError(response)
         kind = response.headers.get("content-type", "no content type")
-        raise StreamError(f"{response.url} sent {kind}, not a stream: is it Tocsin's URL?")
+        raise StreamError(
+            f"{response.url} sent {response.status_code} and {kind}, not a stream: "
+            "is it Tocsin's URL?"
+        )
 
     def read(self, chunk: bytes) -> Iterator[Event]:
         """Yield the events that ``chunk`` completes.

@@ -3,9 +3,11 @@
 No I/O: a client takes a batch, sends it, and settles it with the answer.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
@@ -13,21 +15,49 @@ import orjson
 
 from tocsin.client._errors import ApiError
 from tocsin.client._result import Rejection, SendResult
-from tocsin.domain.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH
+from tocsin.domain.errors import Detail, Invalid
+from tocsin.domain.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH, MAX_IDEMPOTENCY_KEY_CHARS
+from tocsin.wire.intake.encoding import encoded
 
-__all__ = ["INGEST_PATH", "Outbox", "OutgoingBatch"]
+__all__ = ["INGEST_PATH", "Outbox", "OutgoingBatch", "Unsendable", "sendable"]
 
 INGEST_PATH: Final = "/api/v1/ingest/raw"
 _HEAD, _TAIL = b'{"events":[', b"]}"
+_KEY: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """What stands in the place of an event that can't be written as JSON, and why."""
+
+    details: Sequence[Detail]
+    error: Exception
+
+
+def sendable(event: Mapping[str, Any]) -> bytes | Unsendable:
+    """Return the event's JSON text, or why it has none."""
+    try:
+        return encoded(event)
+    except Invalid as error:
+        return Unsendable(error.details, error)
+    except TypeError as error:
+        return Unsendable([Detail(field="", message=str(error))], error)
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingBatch:
-    """The serialised events of one request, and the key that makes it safe to repeat."""
+    """The serialised events of one request, and the key that makes it safe to repeat.
+
+    ``indexes`` are the events' places in what the caller gave; empty: they are the first ones.
+    """
 
     events: Sequence[bytes]
     key: str
-    first_index: int = 0
+    indexes: Sequence[int] = ()
+
+    def index_of(self, place: int) -> int:
+        """Return the caller's index of the event at ``place`` of this request."""
+        return self.indexes[place] if self.indexes else place
 
     def body(self) -> bytes:
         """Return the request's body: the same bytes every time."""
@@ -46,68 +76,141 @@ class OutgoingBatch:
             answer = orjson.loads(response.content)
             data, meta = answer["data"], answer.get("meta") or {}
             rejections = tuple(
-                Rejection(self.first_index + int(item["index"]), item["details"])
+                Rejection(self.index_of(int(item["index"])), item["details"])
                 for item in data.get("errors") or ()
             )
             quota = meta.get("remainingQuota")
-            return SendResult(int(data["ingested"]), int(data["rejected"]), rejections, quota)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            ignored = tuple(map(str, meta.get("ignoredFields") or ()))
+            return SendResult(
+                int(data["ingested"]), int(data["rejected"]), rejections, quota, ignored
+            )
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise httpx.RemoteProtocolError(
                 f"{response.url} answered, but not as Tocsin does: is it Tocsin's URL?",
                 request=response.request,
             ) from error
 
+    def halves(self, key: str) -> tuple["OutgoingBatch", "OutgoingBatch"]:
+        """Return both parts of a batch of two or more events, with keys derived from ``key``.
+
+        The first part has a power of two of events, so that it is the same part when the events
+        after it become more or fewer.
+        """
+        middle = 1 << ((len(self.events) - 1).bit_length() - 1)
+        indexes = self.indexes or range(len(self.events))
+        return (
+            OutgoingBatch(self.events[:middle], self.key, indexes[:middle]),
+            OutgoingBatch(self.events[middle:], _derived(key, indexes[middle]), indexes[middle:]),
+        )
+
 
 class Outbox:
     """Iterate over it for batches; hand every answer to :meth:`settle` before the next one.
 
-    The same events with the same ``key`` give the same batches with the same keys, so that all
-    can be sent again, within the 24 hours that Tocsin remembers a key, without duplicates.
+    A request's key follows from the caller's key and the place of its first event: the request at
+    the start has the caller's own, whatever its size. So nothing is stored twice when the same
+    events are sent again and are cut elsewhere: Tocsin answers 409 to another body under a known
+    key, and the request is halved until its first part is the one that is stored.
     """
 
-    def __init__(self, events: Iterable[bytes], key: str | None) -> None:
-        """Take serialised events lazily: only as many as the next batch holds."""
+    def __init__(
+        self,
+        events: Iterable[bytes | Unsendable],
+        key: str | None,
+        *,
+        partial: bool = False,
+    ) -> None:
+        """Take serialised events lazily: only as many as the next batch holds.
+
+        Raises:
+            ValueError: ``key`` can't be an idempotency key.
+        """
+        if key is not None and (
+            len(key) > MAX_IDEMPOTENCY_KEY_CHARS or _KEY.fullmatch(key) is None
+        ):
+            raise ValueError(
+                f"an idempotency key is 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters"
+            )
         self._events = enumerate(events)
+        self._random = key is None
         self._key = key or uuid4().hex
-        self._halves: list[OutgoingBatch] = []
+        self._partial = partial
+        self._parts: list[OutgoingBatch] = []
+        self._left_out: list[Rejection] = []
 
     def __iter__(self) -> Iterator[OutgoingBatch]:
-        """Yield batches until the events are used up."""
-        for number, batch in enumerate(self._cut(), start=1):
-            key = self._key if number == 1 else f"{self._key}-{number}"
-            yield OutgoingBatch(batch.events, key, batch.first_index)
-            while self._halves:
-                yield self._halves.pop()
+        """Yield batches until the events are used up.
+
+        Raises:
+            Invalid, TypeError: An event has no JSON form, and this is not ``partial``.
+        """
+        for events, indexes in self._cut():
+            key = _derived(self._key, indexes[0]) if indexes[0] else self._key
+            yield OutgoingBatch(events, key, indexes)
+            while self._parts:
+                yield self._parts.pop()
 
     def settle(self, batch: OutgoingBatch, response: httpx.Response) -> SendResult | None:
-        """Return what was taken, or None if the batch was too large and comes again in halves.
+        """Return what was taken, or None if the batch's events come again, cut otherwise.
 
-        Only Tocsin knows what fits: its limit is on the compressed size.
+        That is so if it is too large, which only Tocsin knows, since its limit is on the compressed
+        size; and if its key stands for another request. With a caller's key, this may be what an
+        earlier sending was cut into: the batch is halved. Otherwise it is the request of which this
+        is the first part, and that Tocsin took although it never said so: it is sent again.
 
         Raises:
             ApiError: The batch was refused; nothing of it is stored.
         """
-        middle = len(batch.events) // 2
-        if response.status_code != httpx.codes.REQUEST_ENTITY_TOO_LARGE or not middle:
+        several = len(batch.events) > 1
+        if response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE and several:
+            self.split(batch)
+        elif response.status_code != httpx.codes.CONFLICT:
             return batch.result(response)
-        first, second = batch.events[:middle], batch.events[middle:]
-        self._halves += (
-            OutgoingBatch(second, f"{batch.key}b", batch.first_index + middle),
-            OutgoingBatch(first, f"{batch.key}a", batch.first_index),
-        )
+        elif several and not self._random:
+            self.split(batch)
+        elif self._parts and self._random:
+            rest = self._parts.pop()
+            self._parts.append(
+                OutgoingBatch(
+                    [*batch.events, *rest.events], batch.key, [*batch.indexes, *rest.indexes]
+                )
+            )
+        else:
+            return batch.result(response)
         return None
 
-    def _cut(self) -> Iterator[OutgoingBatch]:
+    def split(self, batch: OutgoingBatch) -> None:
+        """Have the events of ``batch``, two or more, come again in two parts."""
+        self._parts += reversed(batch.halves(self._key))
+
+    def left_out(self) -> SendResult:
+        """Return, once, which events had no JSON form so far."""
+        rejections, self._left_out = tuple(self._left_out), []
+        return SendResult(rejected=len(rejections), rejections=rejections)
+
+    def _cut(self) -> Iterator[tuple[Sequence[bytes], Sequence[int]]]:
         events: list[bytes] = []
-        size_bytes = first_index = 0
+        indexes: list[int] = []
+        size_bytes = 0
         for index, event in self._events:
+            if isinstance(event, Unsendable):
+                if not self._partial:
+                    raise event.error
+                self._left_out.append(Rejection(index, event.details))
+                continue
             full = len(events) == MAX_EVENTS_PER_BATCH or size_bytes + len(event) > MAX_BODY_BYTES
             if events and full:
-                yield OutgoingBatch(events, "", first_index)
-                events, size_bytes, first_index = [], 0, index
+                yield events, indexes
+                events, indexes, size_bytes = [], [], 0
             size_bytes += len(event) + 1
             if not events:
                 size_bytes = len(_HEAD + _TAIL) + len(event) + 1
             events.append(event)
+            indexes.append(index)
         if events:
-            yield OutgoingBatch(events, "", first_index)
+            yield events, indexes
+
+
+def _derived(key: str, index: int) -> str:
+    """Return a key that nobody uses for anything else."""
+    return "tocsin-" + sha256(f"{index} {key}".encode()).hexdigest()

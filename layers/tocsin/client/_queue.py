@@ -24,7 +24,7 @@ class Queue:
         self._waiting_bytes = 0
         self._taken = 0  # but not settled
         self._flushing = 0
-        self._closed = False
+        self._closed = self._cleared = False
         self._changed = Condition()
 
     def put(self, data: bytes) -> bool:
@@ -42,17 +42,20 @@ class Queue:
                 self._changed.notify_all()
             return True
 
-    def take(self) -> Sequence[bytes]:
+    def take(self, unsettled: int = 0) -> Sequence[bytes]:
         """Wait for the next batch, and return it; this settles the one before. Empty: it is over.
+
+        With ``unsettled``, so many events of earlier batches are not settled yet, and empty means
+        that nothing waits at present.
 
         A batch is ready when it has :data:`FLUSH_EVENTS`, when its first event waited for
         :data:`FLUSH_SECONDS`, or when somebody flushes.
         """
         with self._changed:
-            self._taken = 0
+            self._taken = unsettled
             self._changed.notify_all()
             while not self._waiting:
-                if self._closed:
+                if self._closed or unsettled:
                     return ()
                 self._changed.wait()
             deadline = self._waiting[0][0] + FLUSH_SECONDS
@@ -62,8 +65,14 @@ class Queue:
             count = min(len(self._waiting), MAX_EVENTS_PER_BATCH)
             events = [self._waiting.popleft()[1] for _ in range(count)]
             self._waiting_bytes -= sum(map(len, events))
-            self._taken = count
+            self._taken = unsettled + count
             return events
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until there is something to take; return whether there is. Ends when cleared."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._cleared, timeout_seconds)
+            return bool(self._waiting)
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
         """Have batches taken at once, and wait until all are settled; return whether they are."""
@@ -86,6 +95,7 @@ class Queue:
         with self._changed:
             count = len(self._waiting)
             self._waiting.clear()
+            self._cleared = True
             self._waiting_bytes = 0
             self._changed.notify_all()
             return count

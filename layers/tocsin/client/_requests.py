@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 
 from tocsin import __version__
+from tocsin.client._environment import is_this_machine, opened
 from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
 from tocsin.domain.limits import HEARTBEAT_SECONDS
@@ -16,9 +17,12 @@ __all__ = [
     "Since",
     "Types",
     "filter_query",
-    "http_options",
     "ingest_request",
+    "open_async_http",
+    "open_http",
     "replay_request",
+    "send_request",
+    "send_request_async",
     "stream_request",
 ]
 
@@ -30,13 +34,41 @@ type Types = Iterable[str] | str
 
 _COMPRESS_LEVEL: Final = 1  # higher ones cost several times more and save only a tenth
 
+_MAX_REDIRECTS: Final = 5
+_MOVED: Final = frozenset({301, 302, 307, 308})
+
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=3 * HEARTBEAT_SECONDS)
 """Three of the server's heartbeats: a connection that is silent for longer is dead."""
 
 
-def http_options(url: str, api_key: str) -> dict[str, Any]:
-    """Return the arguments for an httpx client."""
+def open_http(url: str, api_key: str, transport: httpx.BaseTransport | None) -> httpx.Client:
+    """Return an httpx client for Tocsin at ``url``.
+
+    Raises:
+        BadEnvironment: A variable of the environment can't be used.
+    """
+    options = _options(url, api_key)
+    if transport is None and is_this_machine(url):
+        return opened(lambda: httpx.Client(**options, transport=httpx.HTTPTransport()))
+    return opened(lambda: httpx.Client(**options, transport=transport))
+
+
+def open_async_http(
+    url: str, api_key: str, transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient:
+    """Return the same for asyncio.
+
+    Raises:
+        BadEnvironment: A variable of the environment can't be used.
+    """
+    options = _options(url, api_key)
+    if transport is None and is_this_machine(url):
+        return opened(lambda: httpx.AsyncClient(**options, transport=httpx.AsyncHTTPTransport()))
+    return opened(lambda: httpx.AsyncClient(**options, transport=transport))
+
+
+def _options(url: str, api_key: str) -> dict[str, Any]:
     return {
         "base_url": url,
         "headers": {"Authorization": f"Bearer {api_key}", "User-Agent": f"tocsin/{__version__}"},
@@ -51,7 +83,8 @@ def ingest_request(
     headers = {"Content-Type": "application/json", "Idempotency-Key": batch.key}
     body = batch.body()
     if compress:
-        headers["Content-Encoding"] = "gzip"
+        # Its own type, not an encoding of JSON: gateways hand JSON on as text, which ruins gzip.
+        headers["Content-Type"] = "application/gzip"
         body = gzip.compress(body, _COMPRESS_LEVEL, mtime=0)
     return http.build_request(
         "POST",
@@ -60,6 +93,68 @@ def ingest_request(
         headers=headers,
         content=body,
     )
+
+
+def _redirected(
+    http: httpx.Client | httpx.AsyncClient, response: httpx.Response
+) -> httpx.Request | None:
+    """Return the same request for the place that an answer names; None if it is to be taken as is.
+
+    Only within the origin: the key is for nobody else.
+    """
+    request, location = response.request, response.headers.get("location")
+    if response.status_code not in _MOVED or location is None:
+        return None
+    try:
+        url = request.url.join(location)
+    except httpx.InvalidURL:
+        return None
+    if (url.scheme, url.host, _port(url)) != (
+        request.url.scheme,
+        request.url.host,
+        _port(request.url),
+    ):
+        return None
+    url = url.copy_with(username=None, password=None, fragment=None)
+    return http.build_request(
+        request.method,
+        url,
+        headers=request.headers,
+        content=request.read() if request.method == "POST" else None,
+        extensions=request.extensions,
+    )
+
+
+def send_request(
+    http: httpx.Client, request: httpx.Request, *, stream: bool = False
+) -> httpx.Response:
+    """Send a request, to where it has moved if need be, and return the answer."""
+    for _ in range(_MAX_REDIRECTS):
+        response = http.send(request, stream=stream)
+        again = _redirected(http, response)
+        if again is None:
+            return response
+        response.close()
+        request = again
+    return http.send(request, stream=stream)
+
+
+async def send_request_async(
+    http: httpx.AsyncClient, request: httpx.Request, *, stream: bool = False
+) -> httpx.Response:
+    """Do the same for asyncio."""
+    for _ in range(_MAX_REDIRECTS):
+        response = await http.send(request, stream=stream)
+        again = _redirected(http, response)
+        if again is None:
+            return response
+        await response.aclose()
+        request = again
+    return await http.send(request, stream=stream)
+
+
+def _port(url: httpx.URL) -> int | None:
+    return url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def filter_query(

@@ -25,12 +25,14 @@ class SendResult:
         rejected: Events that were left out; only with ``partial``.
         rejections: Why, as far as Tocsin told; ``index`` counts from the first event sent.
         remaining_quota: Events that the org may still send this month.
+        ignored_fields: Names that have no place in an event, sorted: they are not stored.
     """
 
     ingested: int = 0
     rejected: int = 0
     rejections: Sequence[Rejection] = ()
     remaining_quota: int | None = None
+    ignored_fields: Sequence[str] = ()
 
     def __add__(self, later: "SendResult") -> "SendResult":
         """Return the sum of both, with the quota of the later one."""
@@ -40,4 +42,5 @@ class SendResult:
             self.rejected + later.rejected,
             (*self.rejections, *later.rejections),
             quota,
+            tuple(sorted({*self.ignored_fields, *later.ignored_fields})),
         )

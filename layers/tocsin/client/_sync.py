@@ -1,27 +1,29 @@
 """The client for threads and scripts."""
 
+import socket
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial as bind
+from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import orjson
-from tenacity import Retrying
+from tenacity import Retrying, sleep_using_event, stop_when_event_set
 
 from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event, read_list
-from tocsin.client._outbox import Outbox, OutgoingBatch
+from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
 from tocsin.client._requests import (
     Since,
     Types,
     filter_query,
-    http_options,
     ingest_request,
+    open_http,
     replay_request,
+    send_request,
     stream_request,
 )
 from tocsin.client._result import SendResult
@@ -53,12 +55,16 @@ class Client:
             on_loss: Called with how many emitted events are lost, and why; not for those
                 that found the queue full.
             transport: Used instead of httpx's own.
+
+        Raises:
+            BadEnvironment: A variable, such as ``NO_PROXY``, can't be used.
         """
         self._backoff = backoff or Backoff()
         self._compress = compress
-        options = http_options(url, api_key)
-        self._open = bind(httpx.Client, **options, transport=transport)
+        self._open = bind(open_http, url, api_key, transport)
         self._http = self._open()
+        self._closed = Flag()
+        self._streams: set[httpx.Response] = set()
         self._emitter = Emitter(self._attempt, self._backoff, on_loss, self._after_fork)
 
     def send(
@@ -74,13 +80,17 @@ class Client:
         is lost or Tocsin is busy, so nothing is stored twice.
 
         Args:
-            events: In Igris' spelling (``toolName``) or snake_case, in the order to be stored.
+            events: In Igris' spelling (``toolName``) or snake_case, in the order to be stored. A
+                ``datetime`` without a time zone is UTC.
             idempotency_key: If the same events are sent again with the same key, within
-                24 hours, only what is missing is stored. Without it, every call stores.
+                24 hours, only what is missing is stored. Without it, every call stores. What was
+                refused may be mended meanwhile; what was stored may not change.
             partial: Leave invalid events out, instead of refusing the request they are in.
 
         Raises:
             ApiError: A request was refused; those before it are stored.
+            Invalid, TypeError: An event can't be written as JSON, for example because of NaN.
+            ValueError: ``idempotency_key`` can't be one.
             httpx.TransportError: Tocsin can't be reached.
         """
         results = self.send_batches(events, idempotency_key=idempotency_key, partial=partial)
@@ -94,11 +104,14 @@ class Client:
         partial: bool = False,
     ) -> Iterator[SendResult]:
         """Do what :meth:`send` does, and yield what was taken after each request."""
-        outbox = Outbox(map(orjson.dumps, events), idempotency_key)
+        outbox = Outbox(map(sendable, events), idempotency_key, partial=partial)
         for batch in outbox:
             result = outbox.settle(batch, self.post(batch, partial=partial))
             if result is not None:
-                yield result
+                yield result + outbox.left_out()
+        left_out = outbox.left_out()
+        if left_out.rejected:
+            yield left_out
 
     def post(self, batch: OutgoingBatch, *, partial: bool = False) -> httpx.Response:
         """Send one request and return Tocsin's answer, good or bad.
@@ -111,15 +124,17 @@ class Client:
 
     def _post_once(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
         request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
-        return raise_if_transient(self._http.send(request))
+        return raise_if_transient(send_request(self._http, request))
 
     def emit(self, event: Mapping[str, Any]) -> None:
         """Send an event some time soon: with 99 others, or after 100 ms. Never waits or raises.
 
         Emitted events are sent in their order by a thread of this client, and each request is
         repeated until it is stored or refused. Up to 10,000 events (64 MB) wait meanwhile; more are
-        dropped, the newest first. Valid events are stored even if others in their request are not.
-        What is still waiting when the program ends is sent within 5 seconds, or lost.
+        dropped, the newest first. Valid events are stored even if others in their request are not;
+        an event with which Tocsin breaks each time, while it takes others, is given up.
+        What is still waiting when the program ends is sent within 5 seconds, or lost. A signal that
+        ends the process at once, as SIGTERM does unless it is handled, is no end in this sense.
         """
         self._emitter.emit(event)
 
@@ -129,8 +144,13 @@ class Client:
         return self._emitter.dropped
 
     @property
+    def ignored_fields(self) -> frozenset[str]:
+        """Fields of emitted events that no event has, 100 names at most: they are not stored."""
+        return self._emitter.ignored_fields
+
+    @property
     def refused(self) -> int:
-        """How many emitted events Tocsin refused."""
+        """How many emitted events Tocsin refused, or could not be brought to take."""
         return self._emitter.refused
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
@@ -168,7 +188,7 @@ class Client:
 
         def attempt() -> httpx.Response:
             request = replay_request(self._http, since, limit, wanted)
-            return raise_if_transient(self._http.send(request))
+            return raise_if_transient(send_request(self._http, request))
 
         return read_list(Retrying(**self._backoff.retrying())(attempt))
 
@@ -202,20 +222,28 @@ class Client:
             Gap: What comes after ``after`` is not kept any more.
             httpx.TransportError: The first connection can't be made.
         """
+        if self._closed.is_set():
+            raise RuntimeError("this client is closed")
         cursor = Cursor(after)
         wanted = filter_query(types, agent_id, session_id, server_id, action)
         begun = False
-        while True:
-            with closing(self._connect(cursor, wanted, on_drop, forever=begun)) as response:
-                begun = True
-                try:
+        while response := self._connect(cursor, wanted, on_drop, forever=begun):
+            begun = True
+            self._streams.add(response)
+            try:
+                with closing(response):
                     for chunk in response.iter_bytes():
                         yield from cursor.read(chunk)
-                    cursor.drop = httpx.RemoteProtocolError("the server ended the stream")
-                except StreamError:
+                cursor.drop = httpx.RemoteProtocolError("the server ended the stream")
+            except StreamError:
+                raise
+            except httpx.TransportError as error:
+                cursor.drop = error
+            except (httpx.StreamError, OSError, ValueError):  # a connection that is closed already
+                if not self._closed.is_set():
                     raise
-                except httpx.TransportError as error:
-                    cursor.drop = error
+            finally:
+                self._streams.discard(response)
 
     def _connect(
         self,
@@ -224,22 +252,43 @@ class Client:
         on_drop: Callable[[BaseException], None] | None,
         *,
         forever: bool,
-    ) -> httpx.Response:
+    ) -> httpx.Response | None:
+        """Return an open stream; None if there is none any more: by the server, or by close."""
+
         def attempt() -> httpx.Response:
             cursor.raise_drop()
-            response = self._http.send(stream_request(self._http, cursor, wanted), stream=True)
+            response = send_request(
+                self._http, stream_request(self._http, cursor, wanted), stream=True
+            )
             if not cursor.accepts(response):
                 with closing(response):
                     response.read()
                 cursor.refuse(response)
             return response
 
-        backoff = self._backoff.widened(cursor.retry_seconds)
-        return Retrying(**backoff.retrying(on_drop, forever=forever))(attempt)
+        retrying = self._backoff.widened(cursor.retry_seconds).retrying(on_drop, forever=forever)
+        stop = retrying["stop"] | stop_when_event_set(self._closed)
+        sleep = sleep_using_event(self._closed)
+        try:
+            response = Retrying(**retrying | {"stop": stop, "sleep": sleep})(attempt)
+        except (httpx.HTTPError, RuntimeError):
+            if self._closed.is_set():
+                return None
+            raise
+        if cursor.is_over(response):
+            response.close()
+            return None
+        return response
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Send what was emitted, within ``timeout_seconds``, and close the connections."""
+        """Send what was emitted, within ``timeout_seconds``, and close the connections.
+
+        Streams that other threads read end then, as if there were no more events.
+        """
         self._emitter.close(timeout_seconds)
+        self._closed.set()
+        for response in list(self._streams):
+            _wake(response)
         self._http.close()
 
     def _attempt(self, batch: OutgoingBatch) -> httpx.Response:
@@ -248,6 +297,7 @@ class Client:
     def _after_fork(self) -> None:
         """Leave the connections to the parent, whose they are too."""
         self._http = self._open()
+        self._streams = set()
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -261,3 +311,12 @@ class Client:
     ) -> None:
         """Close it."""
         self.close()
+
+
+def _wake(response: httpx.Response) -> None:
+    """End the wait of a thread that reads ``response``: closing its socket would not."""
+    network = response.extensions.get("network_stream")
+    connection = network.get_extra_info("socket") if network is not None else None
+    if isinstance(connection, socket.socket):
+        with suppress(OSError):
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS or not

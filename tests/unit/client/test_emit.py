@@ -317,7 +317,7 @@ def test_both_clients_compress_when_they_are_told_to(make: Any, tocsin: FakeTocs
     assert client.flush(10)
     assert tocsin.tools == tools(500)
     first, second = tocsin.ingests[:2]
-    assert (first.encoding, first.body) == ("gzip", second.body)
+    assert (first.media_type, first.body) == ("application/gzip", second.body)
     assert len(first.body) * 4 < len(json.dumps({"events": first.events}))
 
 
