@@ -62,6 +62,8 @@ class FakeTocsin:
         self.ledger: list[dict[str, Any]] = []
         self.first_kept = 1
         self.max_request_bytes = 4 * 1024 * 1024
+        self.breaks_on: Callable[[dict[str, Any]], bool] = lambda event: False  # answers 502
+        self.chokes_on: Callable[[dict[str, Any]], bool] = lambda event: False  # refuses all of it
         self.stops = 0
         self.changed = Condition()
         self._answers: dict[str, tuple[bytes, Answer]] = {}
@@ -159,6 +161,10 @@ class FakeTocsin:
         if len(request.body) > self.max_request_bytes:
             return Answer(413, body={"error": "send less at once"})
         events = request.events
+        if any(map(self.breaks_on, events)):
+            return Answer(502, body={"message": "Internal server error"})
+        if any(map(self.chokes_on, events)):
+            return Answer(400, body={"error": "the body is not JSON"})
         if not 1 <= len(events) <= 1_000:
             return Answer(413, body={"error": f"{len(events)} events"})
         errors = [
@@ -174,7 +180,11 @@ class FakeTocsin:
         data: dict[str, Any] = {"ingested": len(good), "rejected": len(errors)}
         if errors:
             data["errors"] = errors
-        return Answer(200, body={"data": data, "meta": {"remainingQuota": 1_000}})
+        meta: dict[str, Any] = {"remainingQuota": 1_000}
+        ignored = {name for event in events for name in event if name.startswith("unknown")}
+        if ignored:
+            meta["ignoredFields"] = sorted(ignored)
+        return Answer(200, body={"data": data, "meta": meta})
 
 
 class _Server(ThreadingHTTPServer):

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial as bind
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -222,7 +222,7 @@ class AsyncClient:
         if http is not None:
             await http.aclose()
         if self._emitting is not None:
-            self._emitting.close()
+            await asyncio.to_thread(self._emitting.close)
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""
@@ -255,12 +255,11 @@ class _Blocking(httpx.BaseTransport):
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
         response = await self._transport.handle_async_request(request)
-        async with aclosing(response):
-            content = [chunk async for chunk in response.aiter_raw()]
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        content = b"".join([chunk async for chunk in stream])
+        await stream.aclose()
         return httpx.Response(
-            response.status_code,
-            headers=response.headers,
-            stream=httpx.ByteStream(b"".join(content)),
+            response.status_code, headers=response.headers, stream=httpx.ByteStream(content)
         )
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from tocsin.client._outbox import Outbox, OutgoingBatch, Unsendable, sendable
 from tocsin.client._queue import Queue
 from tocsin.client._result import Rejection
 from tocsin.domain.errors import Detail
+from tocsin.domain.limits import RECEIPT_SECONDS
 
 __all__ = ["CLOSE_SECONDS", "Emitter", "OnLoss"]
 
@@ -36,6 +37,7 @@ _GRACE_SECONDS: Final = 0.5  # for the thread to notice that it must end
 _ABOUT_THE_BODY: Final = frozenset({400, 413, 422})
 _MAX_SUSPECTS: Final = 100  # beyond them, nothing new is sent: it is an outage
 _MAX_SPLITS_IN_VAIN: Final = 32  # a server that refuses everything is not asked about each event
+_SECONDS_A_KEY_IS_SAFE: Final = RECEIPT_SECONDS / 24
 _MAX_IGNORED_NAMES: Final = 100
 
 type OnLoss = Callable[[int, BaseException], None]
@@ -85,6 +87,7 @@ class Emitter:
         self._queue = Queue()
         self._suspects: deque[_Suspect] = deque()
         self._successes = self._in_vain = 0
+        self._taken: tuple[OutgoingBatch, float] | None = None
         self.ignored_fields: frozenset[str] = frozenset()
         self._given_up = Event()
         self._lock = Lock()  # for the counters and the thread's start
@@ -173,14 +176,32 @@ class Emitter:
                     self._lost(1, lost)
         if not (idle and self._suspects):
             return
-        if room and self._queue.wait(self._backoff.max_seconds):
+        if room and self._queue.wait(0):
             return  # whatever is new shows whether Tocsin takes anything
+        if self._takes_what_it_took():
+            return
+        if room and self._queue.wait(self._backoff.max_seconds):
+            return
         if not room:
             self._given_up.wait(self._backoff.max_seconds)
         suspect = self._suspects.popleft()
         error = self._deliver(None, suspect.batch, 1)
         if error is not None:
             self._suspects.append(_Suspect(suspect.batch, self._successes, error))
+
+    def _takes_what_it_took(self) -> bool:
+        """Whether Tocsin answers the last request that it took; under its key nothing is stored."""
+        if self._taken is None:
+            return False
+        batch, taken_at = self._taken
+        if monotonic() - taken_at > _SECONDS_A_KEY_IS_SAFE:
+            return False
+        try:
+            batch.result(self._attempt(batch))
+        except Exception:  # the same as any failure: it shows nothing
+            return False
+        self._successes += 1
+        return True
 
     def _deliver(
         self, outbox: Outbox | None, batch: OutgoingBatch, breaks: int
@@ -210,6 +231,7 @@ class Emitter:
             return None
         self._successes += 1
         self._in_vain = 0
+        self._taken = batch, monotonic()
         self._note_ignored(result.ignored_fields)
         if result.rejected:
             events = [

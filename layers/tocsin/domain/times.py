@@ -28,8 +28,11 @@ def moment_of(text: str) -> datetime:
     """Return the moment that an ISO 8601 text names; without an offset it is UTC.
 
     Raises:
-        ValueError: the text names none.
+        ValueError: the text names none. Digits alone, other than the eight of a date, name none:
+            Python would find the year 1712 in the milliseconds ``1712051231230``.
     """
+    if text.isdigit() and len(text) != 8:
+        raise ValueError("digits alone")
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -1,17 +1,15 @@
 """The library's event: as the application emits it, and as subscribers see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
 from typing import Any
-
-import orjson
 
 from tocsin.domain.errors import Detail, Invalid
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire import kavach
 from tocsin.wire.intake import raw
+from tocsin.wire.intake.encoding import encoded
 
 __all__ = ["Emission", "StreamEvent", "read", "shown"]
 
@@ -50,36 +48,17 @@ def read(event: Mapping[str, Any]) -> Emission:
     """Check an event that the application emits, in camelCase or snake_case.
 
     Raises:
-        Invalid: a field is missing, not known, or of another kind, or a number is NaN or infinite;
-            ``details`` says which.
+        Invalid: a field is missing, not known, NaN, or of another kind; ``details`` says which.
         Forbidden: it has a type that only Tocsin may use.
         TooLarge: it is nested too deep.
         TypeError: it holds a value that JSON has no form for.
     """
-    body = orjson.dumps({"type": None, **event})
-    if b"null" in body:  # as orjson writes what JSON has no number for
-        _check_finite(event, "")
+    body = encoded({"type": None, **event})
     request = raw.parse(body)
     if request.ignored:
         message = "Unknown field: put what is your own under data or metadata"
         raise Invalid([Detail(field=name, message=message) for name in sorted(request.ignored)])
     return Emission(request.events[0], request.plain, len(body))
-
-
-def _check_finite(value: Any, path: str) -> None:
-    if isinstance(value, float) and not isfinite(value):
-        raise Invalid(
-            [Detail(field=path, message=f"{value} is not JSON: leave it out, or send text")]
-        )
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            _check_finite(item, f"{path}.{name}".removeprefix("."))
-    elif isinstance(value, list | tuple):
-        for at, item in enumerate(value):
-            _check_finite(item, f"{path}[{at}]")
-    elif is_dataclass(value):
-        for each in fields(value):
-            _check_finite(getattr(value, each.name), f"{path}.{each.name}")
 
 
 def shown(sealed: SealedEvent, types: frozenset[str] | None) -> list[StreamEvent]:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, Fault, fake_tocsin
 from support.waiting import HANG_SECONDS
-from tocsin.client import ApiError, AsyncClient, Backoff, Client, Rejected, _queue
+from tocsin.client import ApiError, AsyncClient, Backoff, Client, Rejected, _backoff, _queue
+from tocsin.domain.errors import Invalid
 
 SOON = Backoff(first_seconds=0.01, max_seconds=0.05)
 
@@ -51,6 +53,10 @@ class Blocking:
     @property
     def refused(self) -> int:
         return int(self.client.refused)
+
+    @property
+    def ignored_fields(self) -> frozenset[str]:
+        return frozenset(self.client.ignored_fields)
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
         return bool(self._run(self.client.flush(timeout_seconds)))
@@ -229,6 +235,133 @@ def test_too_large_a_request_is_halved(make: Any, tocsin: FakeTocsin) -> None:
     assert client.refused == 1
 
 
+def is_bad(event: dict[str, Any]) -> bool:
+    return bool(event["toolName"].startswith("bad"))
+
+
+def bad(number: int = 0) -> dict[str, Any]:
+    return {"type": "custom", "toolName": f"bad{number}"}
+
+
+@pytest.mark.parametrize("reason", ["breaks_on", "chokes_on"])
+@pytest.mark.parametrize("place", [0, 3, 49])
+def test_an_event_that_takes_its_whole_request_along_is_given_up_alone(
+    make: Any, tocsin: FakeTocsin, reason: str, place: int
+) -> None:
+    setattr(tocsin, reason, is_bad)
+    told: list[tuple[int, BaseException]] = []
+    client = make(on_loss=lambda count, error: told.append((count, error)))
+    client.emit(*calls(place), bad(), *calls(49 - place, place))
+    assert client.flush(30)
+    assert tocsin.tools == tools(49)
+    ((count, error),) = told
+    assert (count, client.refused, client.dropped) == (1, 1, 0)
+    assert isinstance(error, Rejected)
+    assert error.events == [bad()]
+    assert isinstance(error.__cause__, ApiError)
+
+
+def test_several_that_break_it_are_each_named(make: Any, tocsin: FakeTocsin) -> None:
+    tocsin.breaks_on = is_bad
+    lost: list[str] = []
+    client = make(on_loss=lambda count, error: lost.extend(e["toolName"] for e in error.events))
+    client.emit(*calls(5), bad(1), bad(2), *calls(5, 5), bad(3))
+    assert client.flush(30)
+    assert tocsin.tools == tools(10)
+    assert sorted(lost) == ["bad1", "bad2", "bad3"]
+
+
+def test_one_that_breaks_it_alone_holds_nobody_up(make: Any, tocsin: FakeTocsin) -> None:
+    tocsin.breaks_on = is_bad
+    client = make()
+    client.emit(bad())
+    assert not client.flush(0.5)
+    client.emit(*calls(2))
+    assert client.flush(30)
+    assert tocsin.tools == tools(2)
+    assert client.refused == 1
+
+
+def test_an_outage_that_looks_like_a_bad_event_loses_nothing(make: Any, tocsin: FakeTocsin) -> None:
+    tocsin.breaks_on = lambda event: True
+    client = make()
+    client.emit(*calls(20))
+    assert not client.flush(2)
+    client.emit(*calls(20, 20))
+    assert not client.flush(0.5)
+    tocsin.breaks_on = lambda event: False
+    assert client.flush(30)
+    assert sorted(tocsin.tools) == sorted(tools(40))
+    assert (client.dropped, client.refused) == (0, 0)
+
+
+def test_closing_ends_however_much_breaks(make: Any, tocsin: FakeTocsin) -> None:
+    tocsin.breaks_on = lambda event: True
+    client = make()
+    client.emit(*calls(20))
+    assert not client.flush(0.5)
+    client.close(0.2)
+    assert (client.dropped, client.refused) == (20, 0)
+
+
+def test_a_request_that_was_taken_without_an_answer_is_not_stored_again_in_parts(
+    make: Any, tocsin: FakeTocsin
+) -> None:
+    tocsin.faults += ["lose the answer", *[Answer(502)] * 6]  # it is stored, and split all the same
+    client = make()
+    client.emit(*calls(10))
+    assert client.flush(30)
+    assert tocsin.tools == tools(10)
+    assert (client.dropped, client.refused) == (0, 0)
+
+
+def test_a_server_that_refuses_everything_is_not_asked_about_each_event(
+    make: Any, tocsin: FakeTocsin
+) -> None:
+    tocsin.chokes_on = lambda event: True
+    client = make()
+    client.emit(*calls(1_000))
+    assert client.flush(30)
+    assert client.refused == 1_000
+    assert len(tocsin.ingests) < 200
+
+
+def test_a_busy_server_is_waited_for_however_long_it_asks(
+    make: Any, tocsin: FakeTocsin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_backoff, "_MAX_ASKED_SECONDS", 0.1)
+    tocsin.faults += [Answer(503, {"Retry-After": "3600"}, {"code": "BUSY"})] * 2
+    client = make()
+    client.emit(*calls(2))
+    assert client.flush(10)
+    assert tocsin.tools == tools(2)
+    assert client.refused == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**70, "\ud800"])
+def test_what_json_cannot_say_is_dropped_and_told_never_altered(
+    make: Any, tocsin: FakeTocsin, value: Any
+) -> None:
+    told: list[BaseException] = []
+    client = make(on_loss=lambda count, error: told.append(error))
+    client.emit(*calls(1), {"type": "custom", "metadata": {"a": [None, value]}}, *calls(1, 1))
+    assert client.flush(10)
+    assert tocsin.tools == tools(2)
+    assert client.dropped == 1
+    assert isinstance(told[0], Invalid | TypeError)
+
+
+def test_ignored_fields_are_told_once(
+    make: Any, tocsin: FakeTocsin, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make()
+    for _ in range(2):
+        client.emit(*(call | {"unknown_field": 1} for call in calls(2)))
+        assert client.flush(10)
+    assert client.ignored_fields == {"unknown_field"}
+    assert caplog.text.count("'unknown_field'") == 1
+
+
 def test_an_exhausted_quota_is_not_waited_for(make: Any, tocsin: FakeTocsin) -> None:
     tocsin.faults += [Answer(429, {"Retry-After": "86400"})]
     client = make()
@@ -296,7 +429,7 @@ def test_many_threads_emit_into_one_queue(tocsin: FakeTocsin) -> None:
     assert sorted(tocsin.tools) == sorted(tools(4_000))
 
 
-def test_a_loop_that_ends_first_loses_the_rest_and_nothing_hangs(tocsin: FakeTocsin) -> None:
+def test_a_loop_that_ends_first_loses_nothing(tocsin: FakeTocsin) -> None:
     tocsin.stop()
 
     async def run() -> AsyncClient:
@@ -306,8 +439,57 @@ def test_a_loop_that_ends_first_loses_the_rest_and_nothing_hangs(tocsin: FakeToc
         return client
 
     client = asyncio.run(run())
-    client._emitter.close(10)
+    tocsin.start()
+    client._emitter.close(30)
+    assert client.dropped == 0
+    assert tocsin.tools == tools(10)
+
+
+def test_an_outage_after_the_loops_end_hangs_nobody(tocsin: FakeTocsin) -> None:
+    tocsin.stop()
+
+    async def run() -> AsyncClient:
+        client = AsyncClient(tocsin.url, API_KEY, backoff=SOON)
+        for call in calls(10):
+            client.emit(call)
+        return client
+
+    client = asyncio.run(run())
+    client._emitter.close(0.2)
     assert client.dropped == 10
+
+
+def test_an_async_client_serves_one_loop_after_another(tocsin: FakeTocsin) -> None:
+    client = AsyncClient(tocsin.url, API_KEY, backoff=SOON)
+
+    async def use(number: int) -> None:
+        client.emit(calls(1, 2 * number)[0])
+        assert await client.flush(10)
+        assert (await client.send(calls(1, 2 * number + 1))).ingested == 1
+
+    for number in range(3):
+        asyncio.run(use(number))
+    assert tocsin.tools == tools(6)
+    asyncio.run(client.aclose())
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(client.send(calls(1)))
+
+
+def test_an_async_transport_of_the_callers_serves_emit_too(tocsin: FakeTocsin) -> None:
+    seen: list[bytes] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(await request.aread())
+        return httpx.Response(200, json={"data": {"ingested": 1, "rejected": 0}})
+
+    async def use() -> None:
+        transport = httpx.MockTransport(answer)
+        async with AsyncClient("http://tocsin", API_KEY, transport=transport) as client:
+            client.emit(calls(1)[0])
+            assert await client.flush(10)
+
+    asyncio.run(use())
+    assert len(seen) == 1
 
 
 def test_both_clients_compress_when_they_are_told_to(make: Any, tocsin: FakeTocsin) -> None:
@@ -344,6 +526,33 @@ def test_what_waits_when_a_program_ends_is_sent(tocsin: FakeTocsin) -> None:
         "for n in range(50): client.emit({'type': 'custom', 'toolName': f't{n}'})\n",
     )
     assert tocsin.tools == tools(50)
+
+
+def test_what_waits_when_asyncio_run_ends_is_sent(tocsin: FakeTocsin) -> None:
+    run(
+        tocsin,
+        "import asyncio, sys\n"
+        "from tocsin.client import AsyncClient\n"
+        "async def main():\n"
+        "    client = AsyncClient(sys.argv[1].replace('127.0.0.1', 'localhost'), sys.argv[2])\n"
+        "    for n in range(5): client.emit({'type': 'custom', 'toolName': f't{n}'})\n"
+        "asyncio.run(main())\n",
+    )
+    assert tocsin.tools == tools(5)
+
+
+def test_a_program_that_turns_sigterm_into_its_end_sends_what_waits(tocsin: FakeTocsin) -> None:
+    run(
+        tocsin,
+        "import os, signal, sys\n"
+        "from tocsin.client import Client\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        "client = Client(*sys.argv[1:])\n"
+        "for n in range(5): client.emit({'type': 'custom', 'toolName': f't{n}'})\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "signal.pause()\n",
+    )
+    assert tocsin.tools == tools(5)
 
 
 def test_a_forked_child_sends_its_own_events_alone(tocsin: FakeTocsin) -> None:

@@ -3,14 +3,18 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from support.fake_tocsin import API_KEY, Answer, FakeTocsin, Fault, fake_tocsin
+from support.fake_tocsin import API_KEY, Answer, FakeTocsin, Fault, Ingest, fake_tocsin
 from tocsin.client import ApiError, AsyncClient, Backoff, Client, Rejection, SendResult
-from tocsin.domain.errors import TocsinError
+from tocsin.domain.errors import Invalid, Malformed, TocsinError
+from tocsin.services.intake.once import check_key
 
 NO_WAIT = Backoff(first_seconds=0, max_seconds=0)
 
@@ -193,3 +197,158 @@ def test_events_are_sent_as_they_are(send: Any, tocsin: FakeTocsin) -> None:
     event = {"type": "custom", "toolName": "ü", "metadata": {"deep": [1, None, {"a": 0.1}]}}
     send([event])
     assert json.loads(tocsin.ingests[0].body) == {"events": [event]}
+
+
+# Nothing twice, under nobody else's key
+
+
+def test_derived_keys_are_not_the_callers_next_ones(send: Any, tocsin: FakeTocsin) -> None:
+    send(calls(1_500), idempotency_key="backfill")
+    assert send(calls(3), idempotency_key="backfill-2").ingested == 3
+    assert len(tocsin.ledger) == 1_503
+    assert send(calls(1_500), idempotency_key="k" * 255).ingested == 1_500
+    assert max(len(request.key or "") for request in tocsin.ingests) <= 255
+
+
+@pytest.mark.parametrize("repaired", ["x" * 10, "x" * 400])
+@pytest.mark.parametrize("place", [0, 5, 9])
+def test_a_request_that_was_cut_and_is_sent_again_repaired_stores_no_part_twice(
+    send: Any, tocsin: FakeTocsin, place: int, repaired: str
+) -> None:
+    tocsin.max_request_bytes = 500
+    events = calls(10)
+    events[place]["metadata"] = {"text": "x" * 600}
+    with pytest.raises(ApiError, match="413"):
+        send(events, idempotency_key="import")
+    stored = list(tocsin.tools)
+    events[place]["metadata"] = {"text": repaired}
+    tocsin.max_request_bytes = 4_000  # the whole would fit now
+    send(events, idempotency_key="import")
+    assert tocsin.tools == [f"t{number}" for number in range(10)]
+    assert stored == tocsin.tools[: len(stored)]
+
+
+def test_another_request_under_a_used_key_stores_nothing(send: Any, tocsin: FakeTocsin) -> None:
+    send(calls(1_000), idempotency_key="k")
+    other = [event | {"agentId": "a"} for event in calls(1_200)]
+    with pytest.raises(ApiError, match="409"):
+        send(other, idempotency_key="k")
+    assert len(tocsin.ledger) == 1_000
+
+
+@given(
+    count=st.integers(1, 40),
+    first_limit=st.integers(120, 1_000),
+    second_limit=st.integers(120, 1_000),
+    broken=st.integers(0, 39),
+    later=st.integers(0, 3),
+)
+@settings(deadline=None)
+def test_whatever_is_cut_and_sent_again_is_stored_once_or_refused(
+    count: int, first_limit: int, second_limit: int, broken: int, later: int
+) -> None:
+    tocsin = FakeTocsin()
+    transport = httpx.MockTransport(lambda request: answer(tocsin, request))
+    client = Client("http://tocsin", API_KEY, transport=transport, backoff=NO_WAIT)
+    tocsin.chokes_on = lambda event: event["toolName"] == f"t{broken}"
+    for limit, events in ((first_limit, calls(count)), (second_limit, calls(count + later))):
+        tocsin.max_request_bytes = limit
+        with suppress(ApiError):
+            client.send(events, idempotency_key="k")
+        tocsin.chokes_on = lambda event: False
+    assert tocsin.tools == [f"t{number}" for number in range(len(tocsin.tools))]
+    client.close(0)
+    tocsin.close()
+
+
+def answer(tocsin: FakeTocsin, request: httpx.Request) -> httpx.Response:
+    headers = request.headers
+    got = tocsin.ingest(
+        Ingest(headers["Idempotency-Key"], False, request.read(), headers["Authorization"])
+    )
+    assert got is not None
+    return httpx.Response(got.status, headers=got.headers, json=got.body)
+
+
+@pytest.mark.parametrize("key", ["", " k", "ü", "k" * 256, "a\nb"])
+def test_what_can_be_no_key_is_said(send: Any, tocsin: FakeTocsin, key: str) -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        send(calls(1), idempotency_key=key)
+    with pytest.raises(Malformed):
+        check_key(key)
+
+
+# Nothing altered
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 2**70, "\ud800", object()])
+def test_what_json_cannot_say_is_never_altered(send: Any, tocsin: FakeTocsin, value: Any) -> None:
+    events = [*calls(2), {"type": "custom", "metadata": {"a": [None, {"b": value}]}}, *calls(1)]
+    with pytest.raises((Invalid, TypeError)):
+        send(events)
+    assert tocsin.ledger == []
+    result = send(events, partial=True)
+    assert (result.ingested, result.rejected) == (3, 1)
+    assert [rejection.index for rejection in result.rejections] == [2]
+
+
+def test_a_number_that_is_none_is_named(send: Any) -> None:
+    with pytest.raises(Invalid) as raised:
+        send([{"type": "custom", "metadata": {"rows": [1.0, float("nan")]}}])
+    assert raised.value.details[0]["field"] == "metadata.rows[1]"
+
+
+def test_indexes_count_what_was_left_out_before(send: Any, tocsin: FakeTocsin) -> None:
+    events: list[dict[str, Any]] = [{"cost": float("nan")}, *calls(1_001), {"toolName": "no type"}]
+    result = send(events, partial=True)
+    assert sorted(rejection.index for rejection in result.rejections) == [0, 1_002]
+    assert result.ingested == 1_001
+
+
+def test_ignored_fields_are_told(send: Any, tocsin: FakeTocsin) -> None:
+    events = [event | {"unknown1": 1} for event in calls(1_000)] + [calls(1)[0] | {"unknown2": 1}]
+    assert send(events).ignored_fields == ("unknown1", "unknown2")
+
+
+# Places that moved
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_move_within_the_origin_is_followed(send: Any, tocsin: FakeTocsin, status: int) -> None:
+    tocsin.faults += [Answer(status, {"Location": "/elsewhere"})]
+    assert send(calls(2)).ingested == 2
+    first, second = tocsin.ingests
+    assert (first.body, first.key, first.authorization) == (
+        second.body,
+        second.key,
+        f"Bearer {API_KEY}",
+    )
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:1/", "https://{host}/", "//127.0.0.2/", None])
+def test_the_key_goes_nowhere_else(send: Any, tocsin: FakeTocsin, place: str | None) -> None:
+    headers = {} if place is None else {"Location": place.format(host=tocsin.url[7:])}
+    tocsin.faults += [Answer(307, headers)]
+    with pytest.raises(ApiError, match="307"):
+        send(calls(1))
+    assert len(tocsin.ingests) == 1
+
+
+def test_a_name_in_a_move_replaces_no_key(send: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(307, {"Location": f"http://me:secret@{tocsin.url[7:]}/x"})]
+    assert send(calls(1)).ingested == 1
+    assert tocsin.ingests[1].authorization == f"Bearer {API_KEY}"
+
+
+def test_a_circle_of_moves_ends(send: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(307, {"Location": "/"})] * 20
+    with pytest.raises(ApiError, match="307"):
+        send(calls(1))
+    assert len(tocsin.ingests) == 6
+
+
+@pytest.mark.parametrize("details", [5, {"a": 1}, "text", [None, 3]])
+def test_a_strange_refusal_is_a_refusal(send: Any, tocsin: FakeTocsin, details: Any) -> None:
+    tocsin.faults += [Answer(400, body={"error": "no", "details": details})]
+    with pytest.raises(ApiError, match="400"):
+        send(calls(1))

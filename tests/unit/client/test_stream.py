@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing, closing
 from itertools import islice
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -240,3 +243,132 @@ def test_messages_of_other_kinds_are_passed_over(read: Any, tocsin: FakeTocsin) 
     chunks = (b"data: {}\n\nevent: news\ndata: {}\n\n", b"event: agent_event\ndata: " + event)
     with Client("http://tocsin", API_KEY, transport=body(*chunks, b"\n\n")) as client:
         assert next(client.stream()).seq == 1
+
+
+# As the HTML standard wants it of a reader
+
+
+def test_caches_are_passed_by_and_media_types_have_no_case() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        headers = {"Content-Type": "Text/Event-Stream;charset=UTF-8"}
+        return httpx.Response(200, headers=headers, content=event(1))
+
+    with Client("http://tocsin", API_KEY, transport=httpx.MockTransport(answer)) as client:
+        assert next(client.stream()).seq == 1
+    assert seen[0].headers["Cache-Control"] == "no-cache"
+
+
+def event(seq: int, last_id: str = "") -> bytes:
+    fields = f'{{"seq":{seq},"id":"e","type":"custom","timestamp":"t","session_id":"s"}}'
+    return f"id: {last_id or seq}\nevent: agent_event\ndata: {fields}\n\n".encode()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_stream_that_moved_within_the_origin_is_found(
+    read: Any, tocsin: FakeTocsin, status: int
+) -> None:
+    fill(tocsin, 1)
+    tocsin.faults += [Answer(status, {"Location": f"{tocsin.url}/api/v2/stream?agent_id=a"})]
+    tocsin.store({"type": "custom", "toolName": "t", "agentId": "a"})
+    assert [event.seq for event in read(1)] == [2]
+
+
+def test_a_stream_is_not_looked_for_elsewhere(read: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(307, {"Location": "http://127.0.0.1:1/"})]
+    with pytest.raises(ApiError, match=r"307 .*moved to http://127.0.0.1:1/"):
+        read(1)
+
+
+def test_no_content_ends_a_stream_for_good(read: Any, tocsin: FakeTocsin) -> None:
+    fill(tocsin, 1)
+    tocsin.cuts += [1]
+
+    def on_drop(error: BaseException) -> None:
+        tocsin.faults += [Answer(204)]
+
+    assert [event.seq for event in read(5, on_drop=on_drop)] == [1]
+    assert len(tocsin.streams) == 2
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 206])
+def test_another_success_is_no_stream(status: int) -> None:
+    headers = {"Content-Type": "text/event-stream"}
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(status, headers=headers, content=event(1))
+    )
+    with (
+        Client("http://tocsin", API_KEY, transport=transport) as client,
+        pytest.raises(StreamError, match=str(status)),
+    ):
+        next(client.stream())
+
+
+def test_an_id_in_any_script_is_sent_back_in_utf_8() -> None:
+    seen: list[bytes | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(dict(request.headers.raw).get(b"Last-Event-ID"))
+        headers = {"Content-Type": "text/event-stream"}
+        return httpx.Response(200, headers=headers, content=event(len(seen), "ü-日"))
+
+    transport = httpx.MockTransport(answer)
+    with Client("http://tocsin", API_KEY, transport=transport, backoff=NO_WAIT) as client:
+        assert [event.seq for event in islice(client.stream(), 2)] == [1, 2]
+    assert seen == [None, "ü-日".encode()]
+
+
+# Closing
+
+
+@pytest.mark.parametrize("state", ["open", "waiting to connect again"])
+def test_closing_ends_the_stream_that_another_thread_reads(tocsin: FakeTocsin, state: str) -> None:
+    fill(tocsin, 1)
+    client = Client(tocsin.url, API_KEY, backoff=Backoff(first_seconds=60, max_seconds=600))
+    found: SimpleQueue[int | BaseException | None] = SimpleQueue()
+    dropped = Flag()
+
+    def read_all() -> None:
+        try:
+            for event in client.stream(0, on_drop=lambda error: dropped.set()):
+                found.put(event.seq)
+        except BaseException as error:
+            found.put(error)
+        found.put(None)
+
+    reader = Thread(target=read_all)
+    reader.start()
+    assert found.get(timeout=10) == 1
+    if state != "open":
+        tocsin.stop()
+        assert dropped.wait(10)
+    client.close()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert found.get(timeout=1) is None
+    with pytest.raises(RuntimeError, match="closed"):
+        next(client.stream())
+
+
+def test_closing_ends_the_stream_that_another_task_reads(tocsin: FakeTocsin) -> None:
+    fill(tocsin, 1)
+
+    async def run() -> list[int]:
+        client = AsyncClient(tocsin.url, API_KEY, backoff=NO_WAIT)
+        found: list[int] = []
+        first = asyncio.Event()
+
+        async def read_all() -> None:
+            async for event in client.stream(0):
+                found.append(event.seq)
+                first.set()
+
+        reader = asyncio.create_task(read_all())
+        await asyncio.wait_for(first.wait(), 10)
+        await client.aclose()
+        await asyncio.wait_for(reader, 5)
+        return found
+
+    assert asyncio.run(run()) == [1]

@@ -45,3 +45,10 @@ def test_a_part_of_a_millisecond_counts_as_a_whole_one() -> None:
 def test_what_is_no_time_is_refused() -> None:
     with pytest.raises(ValueError):
         moment_of("yesterday")
+
+
+@pytest.mark.parametrize("digits", ["1712051231230", "17120512312", "1712051231", "1"])
+def test_digits_are_no_time(digits: str) -> None:
+    with pytest.raises(ValueError, match="digits"):
+        moment_of(digits)
+    assert moment_of("20260101") == datetime(2026, 1, 1, tzinfo=UTC)

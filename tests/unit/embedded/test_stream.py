@@ -95,6 +95,8 @@ async def test_it_may_be_left_unawaited() -> None:
         ({"type": "audit", "agentId": 7}, Invalid, "agentId"),
         ({"type": "audit", "data": {"x": [0, float("nan")]}}, Invalid, "data.x[1]"),
         ({"type": "audit", "costUsd": float("inf")}, Invalid, "costUsd"),
+        ({"type": "audit", "data": {"rate": [float("nan")]}}, Invalid, "data.rate[0]"),
+        ({"type": "audit", "data": float("-inf")}, Invalid, "data"),
         ({"type": "anomaly"}, Forbidden, "type"),
     ],
 )
