@@ -2,12 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Final
 
-import orjson
-
 from tocsin.cli._failure import Failure
+from tocsin.cli._json import dumps, loads
+from tocsin.cli._times import check_time
+from tocsin.client._outbox import Unsendable
+from tocsin.domain.errors import Detail
+from tocsin.domain.limits import MAX_BODY_BYTES
 
 __all__ = ["FIELDS", "read_csv"]
 
@@ -28,49 +31,85 @@ _JSON: Final = frozenset(
 FIELDS: Final = _TEXT | _JSON
 
 
-def read_csv(source: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
-    """Yield an event for each row of a CSV file in UTF-8 with a header.
+def read_csv(source: BinaryIO, name: str) -> Iterator[bytes | Unsendable]:
+    """Yield an event, as JSON text, for each row of a CSV file in UTF-8 with a header.
 
     Columns are named like fields, in snake_case or camelCase; all others go to ``metadata``.
-    Empty cells are left out.
+    Empty cells are left out. A row that can't be sent as it is comes as :class:`Unsendable`.
 
     Raises:
         Failure: The file can't be read as CSV; the message says where, with ``name``.
     """
-    rows = csv.DictReader(io.TextIOWrapper(source, "utf-8-sig", newline=""))
+    csv.field_size_limit(MAX_BODY_BYTES)  # what is too large for an event is Tocsin's to say
+    text = io.TextIOWrapper(source, "utf-8-sig", errors="surrogateescape", newline="")
+    rows = csv.DictReader(text, strict=True)
     try:
-        if rows.fieldnames is not None and "type" not in rows.fieldnames:
-            raise Failure(f"{name}: the header has no column `type`: {', '.join(rows.fieldnames)}")
+        _check_header(rows.fieldnames, name)
         for row in rows:
             where = f"{name}, line {rows.line_num}"
-            if None in row:
-                raise Failure(f"{where}: more values than the header has columns")
-            yield _event(row, where)
-    except (UnicodeDecodeError, csv.Error) as error:
+            try:
+                event = dumps(_event(row))
+            except ValueError as error:
+                details = [Detail(field=where, message=str(error))]
+                yield Unsendable(details, Failure(f"{where}{_comma(error)}{error}"))
+            else:
+                yield event
+    except csv.Error as error:
         raise Failure(f"{name}, line {rows.line_num}: not CSV in UTF-8 ({error})") from error
+    finally:
+        text.detach()  # or it would close the file
 
 
-def _event(row: dict[str, str | None], where: str) -> dict[str, Any]:
-    """Return a row's event; columns that are not fields go to ``metadata``."""
+def _comma(error: ValueError) -> str:
+    return ", " if str(error).startswith("column") else ": "
+
+
+def _check_header(names: Sequence[str] | None, name: str) -> None:
+    if names is None:
+        return
+    if "type" not in names:
+        raise Failure(f"{name}: the header has no column `type`: {', '.join(names)}")
+    seen: dict[str, str] = {}
+    for column in names:
+        field = _snake(column)
+        if field not in FIELDS:
+            field = column.removeprefix("metadata.")
+        if field in seen:
+            raise Failure(f"{name}: the columns `{seen[field]}` and `{column}` are the same field")
+        seen[field] = column
+
+
+def _event(row: dict[str, str | None]) -> dict[str, Any]:
+    """Return a row's event; columns that are not fields go to ``metadata``.
+
+    Raises:
+        ValueError: A value is not what its column holds.
+    """
+    if None in row:
+        raise ValueError("more values than the header has columns")
     event: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for column, text in row.items():
         if not text:
             continue
+        if not text.isascii() and any("\udc80" <= c <= "\udcff" for c in text):
+            raise ValueError(f"column {column}: not CSV in UTF-8")
         field = _snake(column)
-        if field in _TEXT:
-            event[field] = text
-        elif field in _JSON:
-            try:
-                event[field] = orjson.loads(text)
-            except orjson.JSONDecodeError as error:
-                raise Failure(f"{where}, column {column}: not JSON ({error})") from error
+        try:
+            if field == "timestamp":
+                check_time(text)
+            value = loads(text) if field in _JSON else text
+        except ValueError as error:
+            wrong = str(error) if field == "timestamp" else f"not JSON ({error})"
+            raise ValueError(f"column {column}: {wrong}") from error
+        if field in FIELDS:
+            event[field] = value
         else:
-            extra[column.removeprefix("metadata.")] = text
+            extra[column.removeprefix("metadata.")] = value
     if extra:
         metadata = event.setdefault("metadata", {})
         if not isinstance(metadata, dict):
-            raise Failure(f"{where}, column metadata: not a JSON object")
+            raise ValueError("column metadata: not a JSON object")
         event["metadata"] = extra | metadata
     return event
 

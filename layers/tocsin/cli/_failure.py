@@ -33,12 +33,14 @@ def expected_failures(url: str) -> Iterator[None]:
     """Turn what a client raises into a :class:`Failure`."""
     import httpx
 
-    from tocsin.client import ApiError, StreamError
+    from tocsin.client import ApiError, BadEnvironment, StreamError
 
     try:
         yield
     except ApiError as error:
         raise Failure(f"{error.error}{_details(error)}{_advice(error)}") from error
+    except BadEnvironment as error:
+        raise Failure(str(error), USAGE) from error
     except StreamError as error:
         raise Failure(str(error)) from error
     except httpx.TransportError as error:

@@ -1,16 +1,17 @@
 """``tocsin send``: events from arguments, files and pipes."""
 
+import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, TextIO
 
-import orjson
 import typer
 
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connection
-from tocsin.cli._failure import REFUSED, USAGE, Failure, complain, expected_failures
-from tocsin.cli._sources import Format
+from tocsin.cli._failure import REFUSED, USAGE, Failure, expected_failures
+from tocsin.cli._format import Format
+from tocsin.cli._json import dumps, loads
+from tocsin.cli._times import check_time
 
 __all__ = ["send"]
 
@@ -68,10 +69,12 @@ def send(
         tail -F agent.jsonl | tocsin send -
 
     In CSV, columns are named like the fields (`tool_name` or `toolName`); others go to `metadata`.
+    Times in CSV and `--timestamp` need a time zone; JSON is sent as it is, and a time without one is
+    UTC there.
     A pipe is sent as it comes. Everything that can be repeated is: nothing is stored twice.
 
     Exit codes: 0 all is stored; 1 refused, or something was left out by `--partial`; 2 wrong usage
-    or settings; 4 Tocsin is out of reach; 130 interrupted.
+    or settings; 4 Tocsin is out of reach; 130 interrupted, 143 ended by SIGTERM.
     """
     given = {
         "type": type,
@@ -81,33 +84,35 @@ def send(
         "agent_id": agent,
         "server_id": server,
         "user_id": user,
-        "timestamp": timestamp,
+        "timestamp": _time(timestamp),
         "metadata": _json_object(metadata),
     }
     event = {name: value for name, value in given.items() if value is not None}
     if event and file:
         raise Failure("give a file, or the options of one event, but not both", USAGE)
-    if not event and not file and sys.stdin.isatty():
+    if not event and not file and _standard_input().isatty():
         raise Failure("nothing to send: give --tool and others, a file, or `-`", USAGE)
     place = connection(url, api_key)
 
-    from tocsin.cli._upload import upload  # imports httpx, which --help does without
+    from tocsin.cli._upload import Told, send_events, upload  # httpx, which --help does without
     from tocsin.client import Client
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # tells what is done
     with expected_failures(place.url), Client(place.url, place.api_key) as client:
         if event:
-            told = client.send(
-                [{"type": "tool_call"} | event], idempotency_key=idempotency_key, partial=partial
-            )
+            told = Told()
+            events = [dumps({"type": "tool_call"} | event)]
+            list(send_events(client, events, told, key=idempotency_key, partial=partial))
         else:
             name = "standard input" if file in (None, "-") else file
-            with _opened(file) as source:
-                told = upload(
-                    client, source, form, name, idempotency_key=idempotency_key, partial=partial
-                )
-    for rejection in told.rejections[:20]:
-        reasons = "; ".join(f"{item['field']}: {item['message']}" for item in rejection.details)
-        complain(f"event {rejection.index + 1}: {reasons}")
+            told = upload(
+                client,
+                _opened(file),
+                form,
+                name,
+                idempotency_key=idempotency_key,
+                partial=partial,
+            )
     left = "" if told.remaining_quota is None else f", {told.remaining_quota:,} left this month"
     rejected = f", {told.rejected:,} left out" if told.rejected else ""
     typer.echo(f"{told.ingested:,} ingested{rejected}{left}")
@@ -115,21 +120,41 @@ def send(
         raise typer.Exit(REFUSED)
 
 
-def _opened(file: str | None) -> AbstractContextManager[BinaryIO]:
+def _opened(file: str | None) -> BinaryIO:
+    """Return what is to be read; it is left open, since another thread may wait for more of it.
+
+    Standard input has a buffer of its own here: Python's is locked while that thread waits, and a
+    process can't end with it locked.
+    """
     if file in (None, "-"):
-        return nullcontext(sys.stdin.buffer)
+        return open(_standard_input().fileno(), "rb", closefd=False)
     try:
         return Path(file).open("rb")
     except OSError as error:
         raise Failure(f"can't read {file}: {error.strerror}", USAGE) from error
 
 
+def _standard_input() -> TextIO:
+    if sys.stdin is None:
+        raise Failure("standard input is closed: give --tool and others, or a file", USAGE)
+    return sys.stdin
+
+
+def _time(text: str | None) -> str | None:
+    try:
+        if text is not None:
+            check_time(text)
+    except ValueError as error:
+        raise Failure(f"--timestamp: {error}", USAGE) from error
+    return text
+
+
 def _json_object(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        value = loads(text)
+    except ValueError as error:
         raise Failure(f"--metadata: not JSON ({error})", USAGE) from error
     if not isinstance(value, dict):
         raise Failure("--metadata: not a JSON object", USAGE)

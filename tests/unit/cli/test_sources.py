@@ -1,6 +1,7 @@
 """Events out of files."""
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tocsin.cli._csv import FIELDS
 from tocsin.cli._failure import Failure
 from tocsin.cli._sources import Format, read_events
+from tocsin.client._outbox import Unsendable
 from tocsin.domain.limits import MAX_BODY_BYTES
 from tocsin.wire.event import IncomingEvent
 
@@ -17,7 +19,14 @@ A, B = b'{"type":"tool_call","toolName":"a"}', b'{"type":"custom","tool_name":"b
 
 
 def read(content: bytes, name: str = "-", form: Format = Format.AUTO) -> list[dict[str, Any]]:
-    return list(read_events(io.BytesIO(content), form, name))
+    return [event_of(item) for item in read_events(io.BytesIO(content), form, name)]
+
+
+def event_of(item: bytes | Unsendable) -> dict[str, Any]:
+    if isinstance(item, Unsendable):
+        raise item.error
+    event: dict[str, Any] = json.loads(item)
+    return event
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_csv_columns_are_fields_and_the_rest_is_metadata() -> None:
 def test_lines_are_read_as_they_are_needed() -> None:
     source = io.BytesIO(A + b"\n" + B + b"\nnonsense")
     events = read_events(source, Format.JSONL, "-")
-    assert next(events) == ONE
+    assert event_of(next(events)) == ONE
     assert source.tell() == len(A) + 1
 
 
