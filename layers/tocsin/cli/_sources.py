@@ -77,7 +77,8 @@ def _guess(source: BinaryIO, name: str) -> Iterator[bytes | Unsendable]:
                 break
         line = source.readline(MAX_BODY_BYTES + 1)
         if not line:
-            state = _Begin.DOCUMENT if _is_document(held) else _Begin.LINES
+            whole = _begin_of(b"".join(held)) is _Begin.DOCUMENT or _is_document(held)
+            state = _Begin.DOCUMENT if whole else _Begin.LINES
             break
         held.append(line)
         size_bytes += len(line)
@@ -114,7 +115,7 @@ def _begin_of(content: bytes) -> _Begin:
 
 
 def _is_document(held: Sequence[bytes]) -> bool:
-    """Whether a file that ended early is the beginning of a document, not of JSON lines."""
+    """Whether what is no JSON was meant as one document: no line of it says anything by itself."""
     return len(held) > 1 and not any(_begin_of(line.strip()) is _Begin.DOCUMENT for line in held)
 
 

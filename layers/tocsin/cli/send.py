@@ -69,8 +69,8 @@ def send(
         tail -F agent.jsonl | tocsin send -
 
     In CSV, columns are named like the fields (`tool_name` or `toolName`); others go to `metadata`.
-    Times in CSV and `--timestamp` need a time zone; JSON is sent as it is, and a time without one is
-    UTC there.
+    Times in CSV and `--timestamp` need a time zone; JSON is sent as it is, where a time without
+    one is UTC.
     A pipe is sent as it comes. Everything that can be repeated is: nothing is stored twice.
 
     Exit codes: 0 all is stored; 1 refused, or something was left out by `--partial`; 2 wrong usage

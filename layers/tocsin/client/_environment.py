@@ -63,13 +63,21 @@ def _wrong() -> Iterator[str]:
                 httpx.HTTPTransport(proxy=value if "://" in value else f"http://{value}")
             elif name.upper() == "NO_PROXY":
                 for host in map(str.strip, value.split(",")):
-                    httpx.URL(host if "://" in host else f"all://{host}")
-            elif not Path(value).exists() and name != "SSLKEYLOGFILE":
+                    _check_exception(host)
+            elif not (Path(value).parent if name == "SSLKEYLOGFILE" else Path(value)).exists():
                 yield name
         except (httpx.InvalidURL, ValueError, ImportError):
             yield name
         except OSError:
             continue  # certificates, which are looked at by themselves
+
+
+def _check_exception(host: str) -> None:
+    """Do what httpx does with a host that no proxy is asked for."""
+    try:
+        ip_address(host)
+    except ValueError:
+        httpx.URL(host if "://" in host else f"all://*{host}")
 
 
 def _without_password(text: str) -> str:

@@ -298,6 +298,196 @@ def test_wrong_usage_of_send(env: dict[str, str], args: list[str], words: str) -
     assert words in done.stderr
 
 
+def test_each_refused_event_is_named_by_its_own_index(
+    env: dict[str, str], tocsin: FakeTocsin
+) -> None:
+    events = [CALL] * 2_500
+    for index in (5, 1_500, 2_499):
+        events[index] = {"toolName": "no type"}
+    done = run("send", "--partial", env=env, stdin=lines(*events))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"tocsin: event {index + 1}: events[{index}].type: Required" for index in (5, 1_500, 2_499)
+    ]
+
+
+def test_a_refusal_names_the_users_own_index(
+    env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_text(lines(*[CALL] * 1_200, {"toolName": "no type"}))
+    done = run("send", str(tmp_path / "a.jsonl"), env=env)
+    assert done.returncode == 1
+    assert "\n  events[1200].type: Required" in done.stderr
+
+
+def test_lines_that_are_no_json_are_left_out_like_other_refusals(
+    env: dict[str, str], tocsin: FakeTocsin
+) -> None:
+    text = '{"type":"tool\n' + lines(CALL) + "3\nnonsense\n" + lines(CALL)
+    done = run("send", "--partial", env=env, stdin=text)
+    assert (done.returncode, done.stdout) == (1, "2 ingested, 3 left out, 1,000 left this month\n")
+    first, second, third = done.stderr.splitlines()
+    assert "event 1: standard input, line 1: not JSON" in first
+    assert "event 3: standard input, line 3: an event is a JSON object" in second
+    assert "event 4: standard input, line 4: not JSON" in third
+
+
+class Pipe:
+    """A running `tocsin send -` whose input stays open."""
+
+    def __init__(self, env: dict[str, str], *args: str) -> None:
+        pipe = subprocess.PIPE
+        self.process = start("send", *args, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    def write(self, text: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def error(self) -> str:
+        assert self.process.stderr
+        return bytes(self.process.stderr.readline()).decode()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the process, with its input still open."""
+        code = self.process.wait(30)
+        assert self.process.stderr
+        err = bytes(self.process.stderr.read()).decode()
+        self.process.communicate()
+        return code, err
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        (lines({"toolName": "nope"}), API_KEY, "events[0].type: Required"),
+        ("nonsense\n", API_KEY, "line 1: not JSON"),
+        (lines(CALL), "wrong", "--api-key or TOCSIN_API_KEY"),
+    ],
+)
+def test_a_failure_in_an_open_pipe_is_one_message(
+    env: dict[str, str], text: str, key: str, words: str
+) -> None:
+    pipe = Pipe(env | {"TOCSIN_API_KEY": key}, "-")
+    pipe.write(text)
+    code, err = pipe.end()
+    assert (code, err.count("tocsin: ")) == (1, 1)
+    assert words in err
+    assert "Fatal" not in err
+
+
+def test_a_fifo_that_fails_does_not_hang(env: dict[str, str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    sender = start("send", str(tmp_path / "fifo"), env=env, stderr=subprocess.PIPE)
+    with (tmp_path / "fifo").open("wb", buffering=0) as fifo:
+        fifo.write(lines({"toolName": "nope"}).encode())
+        assert sender.wait(30) == 1
+    sender.communicate()
+
+
+def test_a_torn_first_line_silences_no_pipe(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    pipe = Pipe(env, "-", "--partial")
+    pipe.write('{"type":"tool\n')
+    assert "line 1: not JSON" in pipe.error()
+    pipe.write(lines(CALL))
+    tocsin.wait_until(lambda: len(tocsin.ledger) == 1)
+    pipe.process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_pipe_that_is_ended_tells_what_it_knows(
+    env: dict[str, str], tocsin: FakeTocsin, number: int, code: int
+) -> None:
+    pipe = Pipe(env, "-", "--partial")
+    pipe.write(lines(CALL, {"toolName": "no type"}))
+    assert pipe.error() == "tocsin: event 2: events[1].type: Required\n"
+    pipe.process.send_signal(number)
+    ended, err = pipe.end()
+    assert ended == code
+    assert "the first 2 events of standard input are done, 1 of them left out" in err
+
+
+def test_an_unknown_outcome_tells_the_key_to_go_on_with(
+    env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_text(lines(CALL))
+    tocsin.faults += ["lose the answer", *[Answer(503, {"Retry-After": "86400"})] * 2]
+    done = run("send", str(tmp_path / "a.jsonl"), env=env)
+    assert done.returncode == 1
+    key = done.stderr.split("--idempotency-key ")[1].split()[0]
+    tocsin.faults.clear()
+    again = run("send", str(tmp_path / "a.jsonl"), "--idempotency-key", key, env=env)
+    assert again.returncode == 0
+    assert len(tocsin.ledger) == 1
+
+
+def test_ignored_fields_are_told(env: dict[str, str]) -> None:
+    events = [CALL | {"unknown_a": 1}, CALL | {"unknown_b": 1, "unknown_a": 1}]
+    done = run("send", env=env, stdin=lines(*events))
+    assert done.returncode == 0
+    told = "tocsin: ignored, for events have no such fields: unknown_a, unknown_b\n"
+    assert done.stderr == told
+
+
+LONG = "123456789012345678901234567890"
+
+
+def test_a_long_integer_keeps_its_digits(
+    env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path
+) -> None:
+    run("send", "--tool", "a", "--metadata", f'{{"n": {LONG}}}', env=env)
+    run("send", env=env, stdin=f'{{"type": "custom", "toolName": "b", "metadata": [{LONG}]}}')
+    (tmp_path / "a.csv").write_text(f"type,tool,total_tokens\ncustom,c,{LONG}\n")
+    run("send", str(tmp_path / "a.csv"), env=env)
+    assert len(tocsin.ingests) == 3
+    assert all(LONG.encode() in request.body for request in tocsin.ingests)
+
+
+@pytest.mark.parametrize("args", [["-"], []])
+def test_a_closed_standard_input_is_said(env: dict[str, str], args: list[str]) -> None:
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *TOCSIN]
+    done = run("send", *args, env=env, program=shell)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tocsin: standard input is closed")
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "HTTPS_PROXY"])
+def test_a_variable_that_cannot_be_used_is_one_line(env: dict[str, str], name: str) -> None:
+    wrong = env | {name: "[::1]" if name == "NO_PROXY" else "ftp://a"}
+    assert run("send", "--tool", "a", env=wrong).returncode == 0  # on this machine
+    done = run("send", "--tool", "a", "--url", "http://tocsin.example", env=wrong)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"{name}=" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--timestamp", "1712051231230"], "--timestamp: 1712051231230 is no time"),
+        (["--timestamp", "2026-03-19T10:00:00"], "has no time zone"),
+        (["--idempotency-key", "ü"], "printable ASCII"),
+        (["--metadata", '{"a": NaN}'], "--metadata: not JSON (NaN is not JSON)"),
+        (["--metadata", '{"a": 1, "a": 2}'], "stands twice"),
+    ],
+)
+def test_what_could_mean_something_else_is_not_sent(
+    env: dict[str, str], tocsin: FakeTocsin, args: list[str], words: str
+) -> None:
+    done = run("send", "--tool", "a", *args, env=env)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert tocsin.ingests == []
+
+
+def test_a_terminal_without_utf_8_is_served(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    ascii_alone = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    for args in (["--help"], ["--tool", "a"], ["--partial"]):
+        done = run("send", *args, env=env | ascii_alone, stdin="\u00fc\n")
+        assert done.returncode == (1 if args == ["--partial"] else 0)
+    assert tocsin.tools == ["a"]
+
+
 def test_a_terminal_sees_progress(env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text(lines(*[CALL] * 2_500))

@@ -5,6 +5,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tocsin.cli._csv import FIELDS
 from tocsin.cli._failure import Failure
@@ -75,6 +77,16 @@ def test_an_event_may_have_a_field_events() -> None:
         (b"type,latency_ms\na,fast\n", "a.csv", "line 2, column latency_ms: not JSON"),
         (b"type,metadata,x\na,1,2\n", "a.csv", "line 2, column metadata: not a JSON object"),
         (b"type\n\xff\n", "a.csv", "not CSV in UTF-8"),
+        (b"type,timestamp\na,2026-03-19 10:00\n", "a.csv", "line 2, column timestamp: 2026-03-19"),
+        (b"type,timestamp\na,1712051231230\n", "a.csv", "1712051231230 is no time"),
+        (b"type,tool_name,toolName\na,b,c\n", "a.csv", "the same field"),
+        (b"type,rows,metadata.rows\na,1,2\n", "a.csv", "the same field"),
+        (b'type,tool_name\na,"b\n', "a.csv", "not CSV"),
+        (b"type,latency_ms\na,NaN\n", "a.csv", "NaN is not JSON"),
+        (b'{"type":"a","n":1e999}', "-", "beyond what a double can hold"),
+        (b'{"type":"a","type":"b"}', "-", "stands twice"),
+        (b'{"type":"a"', "-", "line 1: not JSON"),
+        (b"[" * 100_000, "-", "not JSON"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(content: bytes, name: str, words: str) -> None:
@@ -111,3 +123,61 @@ def test_lines_are_read_as_they_are_needed() -> None:
 
 def test_every_field_of_an_event_can_be_a_column() -> None:
     assert set(IncomingEvent.__annotations__) | {"id"} == FIELDS
+
+
+@pytest.mark.parametrize("size", [150_000, 1_000_000])
+def test_a_large_cell_is_read(size: int) -> None:
+    content = f"type,metadata.text\ncustom,{'x' * size}\n".encode()
+    assert read(content, "a.csv") == [{"type": "custom", "metadata": {"text": "x" * size}}]
+
+
+def kinds(content: bytes, name: str = "-") -> str:
+    """Return E for each event and x for each refusal."""
+    found = read_events(io.BytesIO(content), Format.AUTO, name)
+    return "".join("x" if isinstance(item, Unsendable) else "E" for item in found)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"type":"tool\n' + A + b"\n" + B + b"\n", "xEE"),
+        (b'{"type":\n' + A + b"\n" + B + b"\n", "xEE"),
+        (b'{"type":\n' + A + b"\n", "xE"),
+        (b"[" + A + b",\n" + A + b"\n" + B + b"\n", "xEE"),
+        (b"{\n" + A + b"\n" + A + b"\n" + A, "xEEE"),
+        (b"nonsense\n" + A, "xE"),
+        (A + b"\n" + b"x" * (MAX_BODY_BYTES * 2 + 7) + b"\n" + B, "ExE"),
+        (b"{" + b"x" * (MAX_BODY_BYTES * 2 + 7) + b"\n" + B, "xE"),
+        (b"[\n" + A + b",\n3\n]\n" + B, "ExE"),
+        (b'{"events": [\n' + A + b"\n]}\n" + B + b"\nnonsense", "EEx"),
+        (b"[\n" + b",\n".join([A] * 100) + b"\n]\n" + B, "E" * 101),
+    ],
+    ids=range(11),
+)
+def test_one_bad_line_costs_itself_alone(content: bytes, expected: str) -> None:
+    assert kinds(content) == expected
+
+
+def test_one_bad_row_costs_itself_alone() -> None:
+    rows = b"type,latency_ms\na,1\na,fast\na,1,2\n\xff,1\na,2\n"
+    assert kinds(rows, "a.csv") == "ExxxE"
+
+
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.text(max_size=5), _VALUES, max_size=3), st.sampled_from([None, 1]))
+def test_an_event_is_sent_as_it_was_written(value: dict[str, Any], indent: int | None) -> None:
+    event = {"type": "custom"} | value
+    assert read(json.dumps(event, indent=indent).encode()) == [event]

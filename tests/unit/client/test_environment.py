@@ -42,6 +42,7 @@ def test_a_variable_that_cannot_be_used_is_named(
     with pytest.raises(BadEnvironment) as raised:
         kind(FAR, API_KEY)
     assert f"{name}={value!r}" in str(raised.value)
+    assert str(raised.value).count("=") == 1
     assert "\n" not in str(raised.value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, Fault, Ingest, fake_tocsin
@@ -243,7 +243,7 @@ def test_another_request_under_a_used_key_stores_nothing(send: Any, tocsin: Fake
     broken=st.integers(0, 39),
     later=st.integers(0, 3),
 )
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 def test_whatever_is_cut_and_sent_again_is_stored_once_or_refused(
     count: int, first_limit: int, second_limit: int, broken: int, later: int
 ) -> None:
