@@ -6,7 +6,6 @@ from contextlib import aclosing
 from functools import partial as bind
 from types import TracebackType
 from typing import Any, Self, cast
-from weakref import WeakKeyDictionary
 
 import httpx
 from tenacity import AsyncRetrying
@@ -52,8 +51,7 @@ class AsyncClient:
         self._compress = compress
         self._open = bind(open_async_http, url, api_key, transport)
         self._unused: httpx.AsyncClient | None = self._open()
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
-        self._by_loop = WeakKeyDictionary()
+        self._by_loop: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
         self._closed = False
         self._open_emitting = bind(open_http, url, api_key, _in_a_loop_of_its_own(transport))
         self._emitting: httpx.Client | None = None
@@ -68,7 +66,8 @@ class AsyncClient:
         http = self._by_loop.get(loop)
         if http is None:
             http, self._unused = self._unused or self._open(), None
-            self._by_loop[loop] = http
+            living = {each: mine for each, mine in self._by_loop.items() if not each.is_closed()}
+            self._by_loop = living | {loop: http}
         return http
 
     async def send(
@@ -126,7 +125,7 @@ class AsyncClient:
     def _after_fork(self) -> None:
         """Leave the connections to the parent, whose they are too."""
         self._emitting = None
-        self._by_loop = WeakKeyDictionary()
+        self._by_loop = {}
 
     async def replay(
         self,
@@ -218,7 +217,8 @@ class AsyncClient:
         """
         await asyncio.to_thread(self._emitter.close, timeout_seconds)
         self._closed = True
-        http = self._by_loop.pop(asyncio.get_running_loop(), None) or self._unused
+        http = self._by_loop.get(asyncio.get_running_loop(), self._unused)
+        self._by_loop = {}  # those of other loops end with them
         if http is not None:
             await http.aclose()
         if self._emitting is not None:

@@ -462,7 +462,7 @@ def test_an_outage_after_the_loops_end_hangs_nobody(tocsin: FakeTocsin) -> None:
     asyncio.run(client.aclose(0))
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_async_client_serves_one_loop_after_another(tocsin: FakeTocsin) -> None:
     client = AsyncClient(tocsin.url, API_KEY, backoff=SOON)
 
