@@ -28,7 +28,7 @@ _create_context, _read_before = ssl.create_default_context, dict[str, ssl.SSLCon
 
 
 def _context(*purpose: ssl.Purpose, cafile: str | None = None, **others: Any) -> ssl.SSLContext:
-    if purpose or others or cafile is None:
+    if purpose or others or cafile is None or "SSLKEYLOGFILE" in os.environ:
         return _create_context(*purpose, cafile=cafile, **others)
     if cafile not in _read_before:
         _read_before[cafile] = _create_context(cafile=cafile)
