@@ -165,7 +165,7 @@ def test_the_local_key_is_sent_to_the_local_url_alone(tocsin: FakeTocsin, tmp_pa
 @pytest.mark.parametrize("command", [["send", "--tool", "a"], ["tail"], ["mcp", "--", "true"]])
 def test_without_a_place_it_says_what_to_do(tmp_path: Path, command: list[str]) -> None:
     done = run(*command, env=environment(tmp_path))
-    assert done.returncode == 2
+    assert done.returncode == (0 if command[0] == "mcp" else 2)  # the server works all the same
     assert "run `make up` here" in done.stderr
     assert "TOCSIN_API_KEY" in done.stderr
 

@@ -28,7 +28,8 @@ class Folder:
     @classmethod
     def create(cls, target: Path, name: str) -> Self:
         """Make ``target/name``; nobody else sees it before it is locked."""
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.mkdir(mode=0o700, exist_ok=True)
         hidden = target / f".{name}"
         hidden.mkdir(mode=0o700)
         lock = _try_lock(hidden)
