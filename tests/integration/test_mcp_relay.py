@@ -444,6 +444,29 @@ def test_an_answered_call_survives_a_kill(start: Start, tocsin: FakeTocsin) -> N
     assert tocsin.tools == [f"t{number}" for number in range(8)]
 
 
+def test_a_call_without_an_answer_survives_a_kill(start: Start, tocsin: FakeTocsin) -> None:
+    relay = start()
+    relay.call(1, "answered")
+    relay.write(json.dumps(call(2, "pending", None)).encode() + b"\n")
+    relay.call(3, "after")
+    relay.kill()
+    start().end()
+    assert sorted(tocsin.tools) == ["after", "answered", "pending"]
+    (pending,) = (event for event in tocsin.ledger if event["tool_name"] == "pending")
+    assert pending["metadata"] == {"outcome": "no_response"}
+
+
+def test_a_cancelled_call_is_recorded_while_the_relay_runs(
+    start: Start, tocsin: FakeTocsin
+) -> None:
+    relay = start()
+    relay.write(json.dumps(call(2, "cancelled", None)).encode() + b"\n")
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}
+    relay.write(json.dumps(cancelled).encode() + b"\n")
+    tocsin.wait_until(lambda: tocsin.tools == ["cancelled"])
+    assert tocsin.ledger[0]["metadata"] == {"outcome": "no_response", "cancelled": True}
+
+
 def test_a_living_relays_spool_is_left_alone(start: Start, tocsin: FakeTocsin) -> None:
     tocsin.stop()
     living = start()
