@@ -1,6 +1,7 @@
 """Working on the tables directly: those of `tocsin up`, or an account's, with AWS credentials."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -61,11 +62,14 @@ def _reason(error: Exception) -> str:
 
 def _variable_of(message: str) -> str | None:
     """Return which of AWS' variables has the value that ``message`` complains of."""
-    for name in sorted(os.environ):
-        if name.startswith("AWS_") and "SECRET" not in name and "TOKEN" not in name:
-            value = os.environ[name]
-            if value and value in message:
-                return f"{name} can't be used: {escaped(message)}"
+    values = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("AWS_") and not re.search("SECRET|TOKEN|ACCESS_KEY", name)
+    }
+    for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
+        if value and value in message:
+            return f"{name} can't be used: {escaped(message)}"
     return None
 
 

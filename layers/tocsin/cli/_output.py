@@ -27,6 +27,7 @@ __all__ = [
     "guard",
     "json_escaped",
     "note",
+    "require_output",
     "say",
     "show_table",
 ]
@@ -120,14 +121,19 @@ def _guarded(stream: TextIO | None) -> Any:
     return _Guarded(stream.detach(), encoding, "backslashreplace", "\n", *options)
 
 
+def require_output() -> None:
+    """Raise an :class:`OutputError` if this process was started without a standard output."""
+    if sys.stdout is None:
+        raise OutputError(errno.EBADF, "it is closed")
+
+
 def say(line: str) -> None:
     """Print a line on standard output, at once.
 
     Raises:
         OutputError: It can't be printed.
     """
-    if sys.stdout is None:
-        raise OutputError(errno.EBADF, "it is closed")
+    require_output()
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -171,8 +177,7 @@ def show_table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    if sys.stdout is None:
-        raise OutputError(errno.EBADF, "it is closed")
+    require_output()
     table = Table(*names, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(escaped(cell)) for cell in row))

@@ -8,7 +8,7 @@ import typer
 
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connection
 from tocsin.cli._failure import USAGE, Failure, expected_failures
-from tocsin.cli._output import complain, console, escaped, finish, json_escaped, say
+from tocsin.cli._output import complain, console, escaped, finish, json_escaped, require_output, say
 
 if TYPE_CHECKING:
     from tocsin.client import Event
@@ -66,6 +66,7 @@ def tail(
     Exit codes: 130 interrupted; 0 the output's reader is gone; 1 refused; 2 wrong usage or
     settings; 4 Tocsin is out of reach from the start.
     """
+    require_output()
     place = connection(url, api_key)
 
     from tocsin.client import Client

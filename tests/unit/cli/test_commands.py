@@ -4,11 +4,9 @@ import json
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -287,20 +285,12 @@ def test_a_proxy_that_is_in_the_way_is_named(tmp_path: Path) -> None:
     assert "through the proxy in HTTP_PROXY" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("AWS_ENDPOINT_URL", "nonsense"), ("AWS_MAX_ATTEMPTS", "many")]
-)
-def test_a_broken_variable_of_aws_is_named(tmp_path: Path, name: str, value: str) -> None:
-    tables = dict.fromkeys(TABLES, "t") | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    for endpoint in ENDPOINTS[1:]:
-        del tables[endpoint]
-    done = run(
-        "keys",
-        "list",
-        env=environment(tmp_path, **tables, AWS_RETRY_MODE="standard") | {name: value},
-    )
-    assert done.returncode in (1, 2)
-    assert value in done.stderr
+def test_a_broken_variable_of_aws_is_named(tmp_path: Path) -> None:
+    tables = dict.fromkeys(TABLES, "t") | {"AWS_ENDPOINT_URL": "nonsense"}
+    del tables["AWS_ENDPOINT_URL_DYNAMODB"]
+    done = run("keys", "list", env=environment(tmp_path, **tables))
+    assert done.returncode == 2
+    assert done.stderr.startswith("tocsin: AWS_ENDPOINT_URL can't be used")
 
 
 def test_a_directory_that_is_gone_is_said(tmp_path: Path) -> None:
@@ -798,16 +788,11 @@ def test_json_steers_no_terminal_and_is_the_same_event(
     tail.interrupt()
 
 
-@pytest.mark.parametrize("command", [["send", "--tool", "a"], ["tail"]])
-def test_what_a_server_says_steers_no_terminal(
-    env: dict[str, str], tocsin: FakeTocsin, command: list[str]
-) -> None:
+def test_what_a_server_says_steers_no_terminal(env: dict[str, str], tocsin: FakeTocsin) -> None:
     details = [{"field": HOSTILE, "message": HOSTILE + "\ntocsin: all is well"}]
     tocsin.faults.append(Answer(400, body={"error": HOSTILE, "details": details}))
-    tocsin.stop() if command == ["tail"] else None
-    with socket.create_server(("127.0.0.1", 0)) if command == ["tail"] else nullcontext():
-        done = run(*command, env=env)
-    assert done.returncode in (1, 4)
+    done = run("send", "--tool", "a", env=env)
+    assert done.returncode == 1
     assert not set(done.stderr) & set("\x1b\x07\x9b\r\u202e\u2028")
     assert not any(line.startswith("tocsin: all") for line in done.stderr.splitlines())
 
