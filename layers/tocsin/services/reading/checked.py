@@ -13,6 +13,7 @@ from tocsin.domain.errors import IntegrityError
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import SealedEvent, Segment, verify
 from tocsin.ports import Journal, Ledger
+from tocsin.services.reading.threads import in_time
 
 __all__ = [
     "SEGMENTS_PER_PAGE",
@@ -170,6 +171,7 @@ def _segments(
         elif seq > 1 and ledger.segments(org, seq, 1):
             raise IntegrityError(org, found[0].last_seq + 1 if found else 1, _NO_SEGMENT)
     while True:
+        in_time()
         page = ledger.segments(org, seq, per_page)
         if page and page[0].first_seq > seq:  # it may have been sealed during the read
             page = ledger.segments(org, seq, per_page)
@@ -186,6 +188,7 @@ def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
     """Yield the segments back from the one that holds ``seq``, none missing, none overlapping."""
     first = True
     while seq > 0:
+        in_time()
         page = ledger.segments_before(org, seq, SEGMENTS_PER_PAGE_BACK)
         if not page:
             raise IntegrityError(org, seq, _NO_SEGMENT)
@@ -198,7 +201,12 @@ def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
 
 
 def _check_place(org: str, segment: Segment, first_seq: int, last_seq: int) -> None:
-    """Raise IntegrityError where a segment does not begin and end at these seqs."""
+    """Raise IntegrityError where a segment does not begin and end at these seqs, or holds nothing.
+
+    So whoever goes along the segments comes further with each.
+    """
+    if not segment.count:
+        raise IntegrityError(org, max(segment.first_seq, 1), "a segment is empty")
     if segment.first_seq > first_seq:
         raise IntegrityError(org, first_seq, _NO_SEGMENT)
     if segment.last_seq < last_seq:
@@ -244,6 +252,7 @@ def fetch(
     if not parts:
         return
     org = parts[0].org
+    in_time()
     found = journal.get(org, [part.references[0].batch_id for part in parts])
     missing = {part.references[0].batch_id for part in parts} - found.keys()
     markers = ledger.first_seqs(org, missing) if missing else {}
