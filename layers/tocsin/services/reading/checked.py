@@ -28,6 +28,8 @@ __all__ = [
 SEGMENTS_PER_PAGE = 16
 SEGMENTS_PER_PAGE_BACK = 64  # one query each, where many small ones are looked through
 BATCHES_PER_FETCH = 100
+FIRST_BATCHES = 4  # asked for before it is known how large they are
+FETCH_BYTES = 2 * 1024 * 1024  # of entries asked for at once, but always at least one batch
 
 _NO_SEGMENT = "no segment holds it, and later ones exist"
 
@@ -246,13 +248,29 @@ def fetch(
 ) -> Iterator[tuple[Segment, list[SealedEvent] | None]]:
     """Yield each part with its checked events, or with None when the journal has dropped them.
 
+    They are asked for a few at a time, by the size of those before: a batch in the journal can be a
+    hundred times as large as another.
+
     What is not in the journal is taken as dropped when its batch is older than the retention, by an
     id that the batch's marker knows, too.
     """
-    if not parts:
-        return
+    place, at_once = 0, FIRST_BATCHES
+    while place < len(parts):
+        in_time()
+        group = parts[place : place + at_once]
+        size_bytes = 0
+        for part, sealed in _fetch(ledger, journal, group, retention):
+            size_bytes += sum(len(event.entry) for event in sealed or ())
+            yield part, sealed
+        place += len(group)
+        fit = FETCH_BYTES * len(group) // max(size_bytes, 1)
+        at_once = max(1, min(fit, 4 * at_once))
+
+
+def _fetch(
+    ledger: Ledger, journal: Journal, parts: Sequence[Segment], retention: Retention
+) -> Iterator[tuple[Segment, list[SealedEvent] | None]]:
     org = parts[0].org
-    in_time()
     found = journal.get(org, [part.references[0].batch_id for part in parts])
     missing = {part.references[0].batch_id for part in parts} - found.keys()
     markers = ledger.first_seqs(org, missing) if missing else {}
