@@ -44,22 +44,23 @@ def event(name: str, seq: int, data: Any) -> bytes:
     return sse.line("event", sse.one_line(name)) + sse.encode(None, json_data(data), seq)
 
 
-def opening(seq: int | None, retry_ms: int) -> bytes:
-    """Return what a stream begins with.
+def opening(cursor: int | str, retry_ms: int) -> bytes:
+    """Return what a stream begins with: the cursor to resume from, before any event.
 
-    ``seq`` is the cursor to resume from, before any event. None: the client has said where to
-    start, and would say so again.
+    A blank line makes an id the client's last event id. By the standard nothing is dispatched then,
+    since there is no data. But many decoders take any field for a message, an empty one, which is
+    no JSON. So the id stands behind a byte order mark: the standard has it skipped, and those
+    decoders see a field that they don't know. They get the id again, with their first message.
     """
-    begin = sse.comment("tocsin") + retry(retry_ms)
-    return begin if seq is None else begin + cursor(seq)
+    id = sse.line("id", str(cursor))
+    return sse.BOM + id + b"\n" + sse.comment("tocsin") + retry(retry_ms) + id
 
 
 def cursor(seq: int) -> bytes:
     """Return the message that only moves the reader's cursor, past what is hidden from it.
 
-    A blank line makes an id the reader's last event id. By the standard a message without data is
-    not dispatched, but many decoders emit an empty one, which is no JSON. So this one has data, and
-    a name for which nobody listens.
+    It has data, since many decoders emit an empty message for one without, which is no JSON, and a
+    name for which nobody listens.
     """
     return event("cursor", seq, {"type": "cursor", "seq": seq})
 

@@ -25,7 +25,7 @@ _MAX_DATA_BYTES: Final = MAX_LINE_BYTES - len(b"data: \n")
 _APPROVALS: Final = b'{"type":"approvals"}'
 
 
-def opening(cursor: int | None, retry_ms: int) -> bytes:
+def opening(cursor: int | str, retry_ms: int) -> bytes:
     """Return Rampart's first message, which also tells the cursor to resume from."""
     return sse.encode(None, b'{"type":"connected"}', cursor, retry_ms)
 

@@ -1,20 +1,29 @@
+from httpx_sse._decoders import SSEDecoder
+
 from support.streams import decode
 from tocsin.wire import frames, sse
 
 CURSOR = sse.Message("cursor", '{"type":"cursor","seq":41}', "41")
 
 
-def test_the_opening_tells_the_cursor_and_nothing_that_is_no_json() -> None:
+def test_the_opening_tells_the_cursor_and_dispatches_nothing() -> None:
     decoder = sse.Decoder()
-    assert list(decoder.feed(frames.opening(41, 2_000))) == [CURSOR]
+    assert list(decoder.feed(frames.opening(41, 2_000))) == []
     assert decoder.last_event_id == "41"
     assert decoder.retry_ms == 2_000
 
 
-def test_an_opening_for_who_has_a_cursor_dispatches_nothing_in_any_decoder() -> None:
-    opening = frames.opening(None, 2_000)
-    assert b"\n\n" not in opening  # for which some emit an empty message
-    assert list(sse.Decoder().feed(opening)) == []
+def test_no_decoder_makes_a_message_of_an_opening() -> None:
+    decoder = SSEDecoder()  # which makes one of any field before a blank line
+    lines = frames.opening(41, 2_000).decode().split("\n")
+    assert [decoder.decode(line) for line in lines[:-1]] == [None] * (len(lines) - 1)
+    decoder.decode("data: {}")
+    message = decoder.decode("")
+    assert message
+    assert (message.id, message.data) == ("41", "{}")
+
+
+CURSOR = sse.Message("cursor", '{"type":"cursor","seq":41}', "41")
 
 
 def test_a_heartbeat_is_a_comment_and_one_line_feed() -> None:
@@ -31,7 +40,7 @@ def test_an_event_is_what_the_encoder_writes_in_other_order() -> None:
 
 def test_a_time_to_come_back_at_dispatches_nothing_and_keeps_the_cursor() -> None:
     decoder = sse.Decoder()
-    assert list(decoder.feed(frames.opening(41, 2_000) + frames.retry(7_654))) == [CURSOR]
+    assert list(decoder.feed(frames.opening(41, 2_000) + frames.retry(7_654))) == []
     assert b"\n\n" not in frames.retry(7_654)
     assert (decoder.last_event_id, decoder.retry_ms) == ("41", 7_654)
 

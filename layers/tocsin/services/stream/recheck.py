@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from tocsin.domain.errors import Busy, Forbidden, Unauthenticated
+from tocsin.domain.passes import Pass
 from tocsin.services.access.presented import Credentials, Kept
 from tocsin.services.reading.threads import Threads
 from tocsin.services.stream.pools import CHECKS
@@ -43,7 +44,6 @@ class Recheck:
             group.discard(subscriber)
             if not group:
                 del self._subscribers[credential]
-                self._unanswered.discard(credential)
 
     async def __call__(self) -> None:
         """Check every credential once, many at the same time: one that hangs holds up no other.
@@ -52,8 +52,12 @@ class Recheck:
         sign-ins there are. For each of those it takes a read to see whether it was closed.
         While the keys can't be read, streams stay open: what they carry can't be read then either.
         """
-        for check in (self._credentials.check_key, self._credentials.check_open):
-            await asyncio.gather(*(self._check(each, check) for each in self._in_turn()))
+        credentials = self._in_turn()
+        self._unanswered.clear()
+        check_key, check_open = self._credentials.check_key, self._credentials.check_open
+        await asyncio.gather(*(self._check(each, check_key) for each in credentials))
+        passes = [each for each in credentials if isinstance(each, Pass)]
+        await asyncio.gather(*(self._check(each, check_open) for each in passes))
 
     def _in_turn(self) -> list[Kept]:
         """Return the credentials; those for which nobody answered the last time come last."""
@@ -68,5 +72,3 @@ class Recheck:
         except Busy as error:
             logger.warning("the key of an open stream can't be checked now: %s", error)
             self._unanswered.add(credential)
-        else:
-            self._unanswered.discard(credential)

@@ -179,12 +179,11 @@ class Watch:
     ) -> bytes:
         """Return what a subscriber's stream begins with.
 
-        It tells the cursor, so that nothing is lost if the stream is cut before its first event,
-        unless the admission is by a cursor of the client's: it has that one.
+        It tells the cursor, so that nothing is lost if the stream is cut before its first event.
         """
         start = admission.start if admission else Resumed(None)
-        told = subscriber.cursor if start.seq is None else None
-        opening = dialect.opening(told, self._retry_ms(subscriber.org))
+        cursor = start.begun or subscriber.cursor
+        opening = dialect.opening(cursor, self._retry_ms(subscriber.org))
         if start.unknown:
             opening += frames.unknown(start.sent_seq, subscriber.cursor)
         return opening
