@@ -72,5 +72,6 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
 def abort(transport: asyncio.Transport) -> None:
     """Break the connection at once, for a client that takes nothing."""
     if (connection := transport.get_extra_info("socket")) is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
+        with suppress(OSError, ValueError):  # it was closed meanwhile
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
     transport.abort()

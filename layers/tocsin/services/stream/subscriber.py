@@ -185,7 +185,9 @@ class Subscriber:
                 self.give_up()
 
     def give_up(self) -> None:
-        """End the stream of a client that takes nothing."""
+        """End the stream of a client that takes nothing, once."""
+        if self._state is State.STALLED:
+            return
         self._state = State.STALLED
         self.end()
         if self.on_stall:
