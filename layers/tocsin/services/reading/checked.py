@@ -4,20 +4,23 @@ A *part* is what one batch brought to a segment. Hashes follow from leaves, so a
 of its own, and a large segment is read and checked in pieces.
 """
 
+import time
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 
 from tocsin.domain import chain, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
-from tocsin.domain.errors import IntegrityError
+from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import SealedEvent, Segment, verify
 from tocsin.ports import Journal, Ledger
-from tocsin.services.reading.threads import in_time
 
 __all__ = [
     "SEGMENTS_PER_PAGE",
+    "ends_at_seconds",
     "fetch",
+    "in_time",
     "parts_after",
     "parts_before",
     "segments_after",
@@ -32,6 +35,20 @@ FIRST_BATCHES = 4  # asked for before it is known how large they are
 FETCH_BYTES = 2 * 1024 * 1024  # of entries asked for at once, but always at least one batch
 
 _NO_SEGMENT = "no segment holds it, and later ones exist"
+
+ends_at_seconds: ContextVar[float | None] = ContextVar("ends_at_seconds", default=None)
+"""When a read has to end, by the monotonic clock; None: it has no end."""
+
+
+def in_time() -> None:
+    """Do nothing while the read that this is part of has time left: every loop over a store asks.
+
+    Raises:
+        Busy: it has taken too long.
+    """
+    ends_at = ends_at_seconds.get()
+    if ends_at is not None and time.monotonic() >= ends_at:
+        raise Busy("reading this takes too long just now: ask again, or for less at once")
 
 
 def parts_after(

@@ -6,7 +6,7 @@ from tocsin.domain.errors import IntegrityError
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.times import moment_of, ms_of
 from tocsin.ports import Ledger
-from tocsin.services.reading.threads import in_time
+from tocsin.services.reading.checked import in_time
 
 __all__ = ["first_sealed_at", "seq_before", "time_ms"]
 

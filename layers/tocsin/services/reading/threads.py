@@ -2,34 +2,22 @@
 
 A read that hangs keeps its thread, which nothing can take back. So each kind of read has its own
 threads, an org has some of them at most, whoever waits is told in the end, and every loop over a
-store looks at the time (:func:`in_time`) before it asks again.
+store looks at the time (:func:`tocsin.services.reading.checked.in_time`) before it asks again.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy
+from tocsin.services.reading.checked import ends_at_seconds
 
-__all__ = ["Threads", "in_time"]
+__all__ = ["Threads"]
 
 SECONDS = 10.0  # for a read, waiting for a thread included
-
-_ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
-
-
-def in_time() -> None:
-    """Do nothing while the read that this is part of has time left, or has no end.
-
-    Raises:
-        Busy: it has taken too long.
-    """
-    ends_at = _ends_at.get()
-    if ends_at is not None and time.monotonic() >= ends_at:
-        raise Busy("reading this takes too long just now: ask again, or for less at once")
 
 
 @dataclass(slots=True)
@@ -63,7 +51,7 @@ class Threads:
         ends_at = time.monotonic() + self._seconds
 
         def timed() -> T:
-            _ends_at.set(ends_at)
+            ends_at_seconds.set(ends_at)
             return call(*args, **kwargs)
 
         share = self._shares.setdefault(org, _Share(asyncio.Semaphore(self._per_org)))

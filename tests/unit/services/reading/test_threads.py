@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tocsin.domain.errors import Busy
-from tocsin.services.reading.threads import Threads, in_time
+from tocsin.services.reading.checked import in_time
+from tocsin.services.reading.threads import Threads
 
 pytestmark = pytest.mark.anyio
 
