@@ -45,6 +45,15 @@ _THROTTLES = frozenset(
     }
 )
 _SERVER_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})
+# A table that is not there, or may not be used (any more): nobody's data is at fault.
+_NOT_OURS = frozenset(
+    {
+        "ResourceNotFoundException",
+        "AccessDeniedException",
+        "UnrecognizedClientException",
+        "ExpiredTokenException",
+    }
+)
 _NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError)
 
 
@@ -117,6 +126,8 @@ def calls(*, repeated: bool = True) -> Iterator[None]:
         failed = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
         if throttled or code in _SERVER_ERRORS or failed:
             raise OutcomeUnknown("the store failed: send the same again") from error
+        if code in _NOT_OURS and not _attempts.in_doubt:
+            raise Busy(f"the store refuses ({code}): its table or the rights to it") from error
         raise
     except BotoCoreError as error:
         if isinstance(error, _NEVER_SENT) and not _attempts.in_doubt:
