@@ -3,7 +3,10 @@
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
+
+from botocore.hooks import HierarchicalEmitter
 
 __all__ = ["Snapshot"]
 
@@ -21,6 +24,7 @@ class Snapshot:
     """What a DynamoDB client is to the adapters that read: of its conditions, those they use."""
 
     def __init__(self, tables: Mapping[str, Iterable[Item]], keys: Mapping[str, tuple[str, str]]):
+        self.meta = SimpleNamespace(events=HierarchicalEmitter())  # of a client that sends nothing
         self._keys = keys
         self._items = {
             name: {self.key(name, item): item for item in items} for name, items in tables.items()

@@ -33,10 +33,7 @@ def up(
     Starts DynamoDB, Valkey, the functions, the stream service and a gateway in front of them,
     starts again what dies, stops all of it together, and keeps the state for the next time.
     """
-    try:
-        home = home.absolute()
-    except OSError as error:
-        raise Failure("the working directory is gone: change to another one", USAGE) from error
+    home = home.absolute()
     try:
         status = run(port, home)
     except HomeTaken as taken:

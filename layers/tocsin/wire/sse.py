@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 __all__ = [
-    "BOM",
     "MAX_MESSAGE_BYTES",
     "Decoder",
     "Message",
@@ -28,9 +27,7 @@ MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 It bounds the memory that a server can make its reader use. Tocsin's own messages stay below 1 MB.
 """
 
-BOM: Final = b"\xef\xbb\xbf"
-"""May begin a stream, and is skipped there."""
-
+_BOM: Final = b"\xef\xbb\xbf"
 _END_OF_LINE: Final = re.compile(rb"\r\n|\n|\r")
 _FORGES_A_LINE: Final = re.compile(r"[\r\n\0]")
 _FOREVER_MS: Final = 10**18
@@ -152,11 +149,11 @@ class Decoder:
         """
         if self._start is not None:
             chunk = self._start + chunk
-            if len(chunk) < len(BOM) and BOM.startswith(chunk):
+            if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
                 self._start = chunk
                 return
             self._start = None
-            chunk = chunk.removeprefix(BOM)
+            chunk = chunk.removeprefix(_BOM)
         if not chunk:
             return
         if self._after_cr:

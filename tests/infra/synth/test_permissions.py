@@ -137,6 +137,8 @@ from tocsin.adapters.dynamodb.{module} import {adapter}
 from tocsin.domain.projection import Change, Projected
 
 class Client:
+    meta = MagicMock()
+
     def __getattr__(self, name):
         def call(**request):
             key = request.get("Key") or request["Item"]

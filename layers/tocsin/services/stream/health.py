@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy
-from tocsin.services.reading.threads import Threads
 from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.shared import Shared
 
@@ -30,7 +29,6 @@ class HealthCheck:
         self._parts = parts
         self._asking: Shared[str, Health] = Shared()
         self._last: tuple[float, Health] | None = None
-        self._thread = Threads("health", 1, seconds=ANSWER_SECONDS)
 
     async def __call__(self) -> Health:
         """Return an answer that is at most a second old."""
@@ -42,7 +40,6 @@ class HealthCheck:
     async def aclose(self) -> None:
         """Stop asking."""
         await self._asking.aclose()
-        self._thread.close()
 
     async def _ask(self) -> Health:
         ledger, broker = await asyncio.gather(self._ledger(), self._broker())
@@ -50,8 +47,9 @@ class HealthCheck:
 
     async def _ledger(self) -> bool:
         try:
-            await self._thread.run(ORG, self._parts.ledger.head, ORG)
-        except Busy:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await asyncio.to_thread(self._parts.ledger.head, ORG)
+        except (Busy, TimeoutError):
             return False
         return True
 
