@@ -109,8 +109,15 @@ def _check_markers(ledger: Ledger, segment: Segment) -> None:
 
 def _check_no_more_markers(ledger: Ledger, org: str, last_seq: int, batches: int) -> None:
     """Make sure that no batch is marked as sealed that is not: it would never be sealed."""
-    if sum(1 for _, first_seq in ledger.all_markers(org) if first_seq <= last_seq) == batches:
-        extra = [seq for _, seq in ledger.all_markers(org) if seq > ledger.head(org).seq]
+    within, beyond = 0, list[int]()
+    for _, first_seq in ledger.all_markers(org):
+        if first_seq <= last_seq:
+            within += 1
+        else:
+            beyond.append(first_seq)
+    if within == batches:
+        head_seq = ledger.head(org).seq  # read after them: it may have grown meanwhile
+        extra = [first_seq for first_seq in beyond if first_seq > head_seq]
     else:
         extra = [
             seq
