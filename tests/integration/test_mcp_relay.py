@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -220,6 +221,49 @@ def test_a_signal_to_the_whole_group_reaches_the_server_once(start: Start) -> No
     assert relay.end() == (0, b"", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_who_ends_the_group_ends_the_servers_helpers(start: Start, number: signal.Signals) -> None:
+    relay = start(command=shell("sleep 60 & echo $!; wait"))
+    helper = int(relay.stdout.readline())
+    with os.fdopen(os.pidfd_open(helper)) as ended:
+        os.killpg(relay.process.pid, number)
+        assert select.select([ended], [], [], 30)[0]
+    assert relay.process.wait(30) == -number
+
+
+def test_a_helper_is_within_reach_after_the_relay_has_ended(start: Start) -> None:
+    relay = start(command=shell("sleep 60 2>/dev/null & echo $!"))
+    helper = int(relay.stdout.readline())
+    assert relay.end()[0] == 0
+    with os.fdopen(os.pidfd_open(helper)) as ended:
+        os.killpg(relay.process.pid, signal.SIGTERM)
+        assert select.select([ended], [], [], 30)[0]
+
+
+def test_a_relay_that_is_killed_takes_its_server_along(start: Start) -> None:
+    relay = start(command=shell("echo $$; exec sleep 60"))
+    server = int(relay.stdout.readline())
+    with os.fdopen(os.pidfd_open(server)) as ended:
+        relay.process.kill()
+        assert select.select([ended], [], [], 30)[0]
+
+
+def test_signals_to_the_group_and_to_the_relay_are_told_apart(start: Start) -> None:
+    server = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b'told\\n'))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    relay = start(command=[PYTHON, "-c", server])
+    assert relay.stdout.readline() == b"ready\n"
+    for number in range(10):
+        (os.kill if number % 2 else os.killpg)(relay.process.pid, signal.SIGUSR1)
+        assert relay.stdout.readline() == b"told\n"
+        assert not select.select([relay.stdout], [], [], 0.1)[0]
+    assert relay.end() == (0, b"", "")
+
+
 def test_a_signal_that_ends_the_server_ends_the_relay(start: Start) -> None:
     relay = start(command=shell("echo ready; exec sleep 60"))
     relay.stdout.readline()
@@ -400,6 +444,29 @@ def test_an_answered_call_survives_a_kill(start: Start, tocsin: FakeTocsin) -> N
     assert tocsin.tools == [f"t{number}" for number in range(8)]
 
 
+def test_a_call_without_an_answer_survives_a_kill(start: Start, tocsin: FakeTocsin) -> None:
+    relay = start()
+    relay.call(1, "answered")
+    relay.write(json.dumps(call(2, "pending", None)).encode() + b"\n")
+    relay.call(3, "after")
+    relay.kill()
+    start().end()
+    assert sorted(tocsin.tools) == ["after", "answered", "pending"]
+    (pending,) = (event for event in tocsin.ledger if event["tool_name"] == "pending")
+    assert pending["metadata"] == {"outcome": "no_response"}
+
+
+def test_a_cancelled_call_is_recorded_while_the_relay_runs(
+    start: Start, tocsin: FakeTocsin
+) -> None:
+    relay = start()
+    relay.write(json.dumps(call(2, "cancelled", None)).encode() + b"\n")
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}
+    relay.write(json.dumps(cancelled).encode() + b"\n")
+    tocsin.wait_until(lambda: tocsin.tools == ["cancelled"])
+    assert tocsin.ledger[0]["metadata"] == {"outcome": "no_response", "cancelled": True}
+
+
 def test_a_living_relays_spool_is_left_alone(start: Start, tocsin: FakeTocsin) -> None:
     tocsin.stop()
     living = start()
@@ -503,6 +570,73 @@ def test_a_spool_that_is_taken_away_is_told(
 # Before it starts
 
 
+@pytest.mark.parametrize("home", ["/proc/self", "/dev/null/x"])
+def test_where_nothing_can_be_written_the_server_works_all_the_same(
+    tocsin: FakeTocsin, home: str
+) -> None:
+    relay = Relay(tocsin, Path(home), [PYTHON, "-c", SCRIPTED])
+    assert relay.call(1, "one")["result"]
+    code, _, err = relay.end()
+    assert code == 0
+    assert err.startswith("tocsin mcp: recording nothing: ")
+    assert err.count("\n") == 1
+    assert tocsin.ingests == []
+
+
+def test_a_folder_of_others_is_not_used(tocsin: FakeTocsin, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    relay = Relay(tocsin, home, [PYTHON, "-c", SCRIPTED])
+    assert relay.call(1, "one")["result"]
+    assert "can be written by others" in relay.end()[2]
+    assert list(home.iterdir()) == []
+
+
+def test_the_folder_is_for_its_user_alone(start: Start, tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    with fake_tocsin() as tocsin:
+        relay = Relay(tocsin, home, [PYTHON, "-c", SCRIPTED])
+        relay.call(1, "one")
+        assert home.stat().st_mode & 0o777 == 0o700
+        assert (home / "spool").stat().st_mode & 0o777 == 0o700
+        relay.end()
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [{"NO_PROXY": "[::1"}, {"HTTP_PROXY": "nonsense://x"}, {"SSL_CERT_FILE": "/no/such/file"}],
+)
+def test_a_broken_variable_is_named_and_stops_nothing(
+    tocsin: FakeTocsin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: dict[str, str]
+) -> None:
+    ((name, value),) = variable.items()
+    monkeypatch.setenv(name, value)
+    relay = Relay(tocsin, tmp_path, [PYTHON, "-c", SCRIPTED])
+    assert relay.call(1, "one")["result"]
+    assert relay.call(2, "two")["result"]
+    code, _, err = relay.end()
+    assert code == 0
+    assert (name in err) == (name == "SSL_CERT_FILE")  # on this machine no proxy is asked
+    assert "Traceback" not in err
+    monkeypatch.delenv(name)
+    Relay(tocsin, tmp_path, ["true"]).end()
+    assert tocsin.tools == ["one", "two"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-", "2>/dev/full"])
+def test_closed_streams_stop_nothing(tocsin: FakeTocsin, tmp_path: Path, closed: str) -> None:
+    done = subprocess.run(  # noqa: S603 (our own program)
+        shell(f"exec {PYTHON} -m tocsin.cli mcp -- echo answer {closed}"),
+        env=environment(tocsin, tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"answer\n", b"")
+
+
 def test_without_a_tocsin_to_send_to_it_says_what_to_do(tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     done = subprocess.run(  # noqa: S603 (our own program)
@@ -513,7 +647,8 @@ def test_without_a_tocsin_to_send_to_it_says_what_to_do(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.count("recording nothing") == 1
     assert "run `make up`" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -1,15 +1,17 @@
 """Working on the tables directly: those of `tocsin up`, or an account's, with AWS credentials."""
 
-import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tocsin.cli._connection import home
 from tocsin.cli._failure import REFUSED, UNREACHABLE, USAGE, Failure
+from tocsin.cli._local import TABLES, read_local
+from tocsin.cli._network import broken_variable
+from tocsin.cli._output import OutputError, escaped
 from tocsin.domain.times import utc
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ OrgOption = Annotated[
 @contextmanager
 def administration() -> Iterator["Admin"]:
     """Find the tables, and turn expected failures into a :class:`Failure`."""
-    if "TOCSIN_STATE_TABLE" not in os.environ:
+    if not any(name in os.environ for name in TABLES):
         _use_local_tables()
     from botocore.exceptions import BotoCoreError, ClientError
     from pydantic import ValidationError
@@ -41,24 +43,54 @@ def administration() -> Iterator["Admin"]:
         names = ", ".join(f"TOCSIN_{item['loc'][0]}".upper() for item in error.errors())
         raise Failure(f"set {names} to the names of the deployed tables", USAGE) from error
     except Busy as error:
-        raise Failure(f"DynamoDB does not answer: {error}", UNREACHABLE) from error
+        raise Failure(f"DynamoDB does not answer: {_reason(error)}", UNREACHABLE) from error
     except (BotoCoreError, ClientError) as error:
-        raise Failure(f"AWS refused: {error}", REFUSED) from error
+        raise Failure(f"AWS refused: {_reason(error)}", REFUSED) from error
+    except UnicodeEncodeError as error:
+        raise Failure(f"{error.object!r} is not text that can be stored", USAGE) from error
+    except (ValueError, OSError) as error:
+        # botocore reads a dozen variables, and says of some only that their value is wrong.
+        named = broken_variable() or _variable_of(str(error))
+        if named is None or isinstance(error, OutputError):
+            raise
+        raise Failure(named, USAGE) from error
+
+
+def _reason(error: Exception) -> str:
+    return escaped(str(error) or type(error).__name__)
+
+
+def _variable_of(message: str) -> str | None:
+    """Return which of AWS' variables has the value that ``message`` complains of."""
+    values = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("AWS_") and not re.search("SECRET|TOKEN|ACCESS_KEY", name)
+    }
+    for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
+        if value and value in message:
+            return f"{name} can't be used: {escaped(message)}"
+    return None
 
 
 def _use_local_tables() -> None:
-    path = home() / "local.json"
-    try:
-        env = json.loads(path.read_bytes())["env"]
-    except FileNotFoundError as error:
+    local = read_local()
+    if local is None or not local.env:
         raise Failure(
             "no tables to work on: run `make up` here or point TOCSIN_HOME at its folder; for an "
-            "account set TOCSIN_JOURNAL_TABLE, TOCSIN_LEDGER_TABLE and TOCSIN_STATE_TABLE",
+            f"account set {', '.join(TABLES[:-1])} and {TABLES[-1]}",
             USAGE,
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Failure(f"can't read {path}: {error!r}", USAGE) from error
-    os.environ.update(env)
+        )
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # the user's own account has nothing to do with these tables
+    os.environ.update(
+        local.env,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        NO_PROXY="*",  # they are on this machine
+        no_proxy="*",
+    )
 
 
 def moment(at_ms: int) -> str:

@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from tocsin import __version__
-from tocsin.cli._failure import USAGE, Failure, complain
+from tocsin.cli._failure import REFUSED, USAGE, Failure
+from tocsin.cli._output import OutputError, OutputGone, complain, finish, give_up, guard, say
 
 __all__ = ["app", "main"]
 
@@ -84,7 +85,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tocsin {__version__}")
+        say(f"tocsin {__version__}")
         raise typer.Exit
 
 
@@ -107,10 +108,28 @@ def root(
 
 def main() -> None:
     """Run the command line; an expected failure is told in one line, without a traceback."""
+    guard()
+    try:
+        status = _status()
+        finish()
+    except OutputGone:
+        give_up()
+        status = 0
+    except OutputError as error:
+        give_up()
+        complain(f"can't write to standard output: {error.strerror}")
+        status = REFUSED
+    sys.exit(status)
+
+
+def _status() -> int | str | None:
     try:
         app(prog_name="tocsin")
+    except SystemExit as end:
+        return end.code
     except Failure as failure:
         complain(str(failure))
-        sys.exit(failure.exit_code)
+        return failure.exit_code
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return 0

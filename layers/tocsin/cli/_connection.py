@@ -1,17 +1,15 @@
 """Where Tocsin is, and the key for it."""
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli._local import Local, read_local
 
-__all__ = ["ApiKeyOption", "Connection", "UrlOption", "connection", "home"]
+__all__ = ["ApiKeyOption", "Connection", "UrlOption", "connection"]
 
 UrlOption = Annotated[
     str | None,
@@ -35,22 +33,26 @@ class Connection:
     api_key: str = field(repr=False)
 
 
-def home() -> Path:
-    """Return where Tocsin keeps its files on this machine: ``$TOCSIN_HOME`` or ``./.tocsin``."""
-    return Path(os.environ.get("TOCSIN_HOME") or ".tocsin").absolute()
-
-
 def connection(url: str | None, api_key: str | None) -> Connection:
     """Return what was given, completed by what ``tocsin up`` wrote to ``local.json``.
 
+    A key goes to the URL that it was given with alone: never one from the file to another URL, and
+    never the user's own to a URL from the file.
+
     Raises:
-        Failure: The URL or the key is nowhere to be found.
+        Failure: The URL or the key is nowhere to be found, or they don't belong together.
     """
     if not (url and api_key):
-        local = _local(home() / "local.json")
-        if api_key is None and url and local.get("url") != url.rstrip("/"):
-            local = {}  # never send the local key elsewhere
-        url, api_key = url or local.get("url"), api_key or local.get("api_key")
+        local = read_local() or Local()
+        if url and local.url != url.rstrip("/"):
+            local = Local()
+        if api_key and local.url and api_key != local.api_key:
+            raise Failure(
+                "an API key is given without a URL, and it is not the key of the Tocsin that runs "
+                "here: set TOCSIN_URL too (--url), or leave out TOCSIN_API_KEY (--api-key)",
+                USAGE,
+            )
+        url, api_key = url or local.url, api_key or local.api_key
     if not (url and api_key):
         missing = "an API key" if url else "Tocsin"
         raise Failure(
@@ -71,13 +73,3 @@ def _is_url(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def _local(path: Path) -> dict[str, str]:
-    try:
-        found = json.loads(path.read_bytes())
-        return {name: str(found[name]) for name in ("url", "api_key") if found.get(name)}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise Failure(f"can't read {path}: {error}", USAGE) from error

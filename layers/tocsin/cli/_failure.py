@@ -1,14 +1,23 @@
 """How a command fails: one line on standard error that says what to do, and an exit code."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tocsin.cli._output import OutputError, complain, escaped
+
 if TYPE_CHECKING:
     from tocsin.client import ApiError
 
-__all__ = ["REFUSED", "UNREACHABLE", "USAGE", "Failure", "complain", "expected_failures"]
+__all__ = [
+    "REFUSED",
+    "UNREACHABLE",
+    "USAGE",
+    "Failure",
+    "broken_variables_by_name",
+    "complain",
+    "expected_failures",
+]
 
 REFUSED = 1
 USAGE = 2
@@ -23,9 +32,19 @@ class Failure(Exception):
         self.exit_code = exit_code
 
 
-def complain(message: str) -> None:
-    """Print a line on standard error."""
-    print(f"tocsin: {message}", file=sys.stderr, flush=True)
+@contextmanager
+def broken_variables_by_name() -> Iterator[None]:
+    """Turn what a broken variable makes httpx raise into a :class:`Failure` that names it."""
+    from tocsin.cli._network import broken_variable
+
+    try:
+        yield
+    except (Failure, OutputError):
+        raise
+    except Exception as error:
+        if told := broken_variable():
+            raise Failure(told, USAGE) from error
+        raise
 
 
 @contextmanager
@@ -33,26 +52,36 @@ def expected_failures(url: str) -> Iterator[None]:
     """Turn what a client raises into a :class:`Failure`."""
     import httpx
 
+    from tocsin.cli._network import proxy_variable
     from tocsin.client import ApiError, BadEnvironment, StreamError
 
     try:
-        yield
+        with broken_variables_by_name():
+            yield
     except ApiError as error:
-        raise Failure(f"{error.error}{_details(error)}{_advice(error)}") from error
+        raise Failure(f"{escaped(error.error)}{_details(error)}{_advice(error)}") from error
     except BadEnvironment as error:
-        raise Failure(str(error), USAGE) from error
+        raise Failure(escaped(str(error)), USAGE) from error
     except StreamError as error:
-        raise Failure(str(error)) from error
+        raise Failure(escaped(str(error))) from error
     except httpx.TransportError as error:
+        reason = escaped(str(error) or type(error).__name__)
+        if proxy := proxy_variable(url):
+            raise Failure(
+                f"{url} is out of reach through the proxy in {proxy} ({reason}): is that right, "
+                "or does NO_PROXY lack this host?",
+                UNREACHABLE,
+            ) from error
         raise Failure(
-            f"{url} is out of reach ({error or type(error).__name__}): is `make up` running, "
-            "and is the URL right?",
+            f"{url} is out of reach ({reason}): is `make up` running, and is the URL right?",
             UNREACHABLE,
         ) from error
 
 
 def _details(error: "ApiError") -> str:
-    lines = [f"\n  {item['field']}: {item['message']}" for item in error.details[:20]]
+    lines = [
+        f"\n  {escaped(item['field'])}: {escaped(item['message'])}" for item in error.details[:20]
+    ]
     more = len(error.details) - len(lines)
     return "".join(lines) + (f"\n  … and {more} more" if more else "")
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from rich.text import Text
 
+from tocsin.cli._output import escaped
 from tocsin.client import Event
 
 __all__ = ["line"]
@@ -18,22 +19,13 @@ _TYPES: Final = {
 _ACTIONS: Final = {"allow": "green", "deny": "bold red", "alert": "bold yellow", "log": "dim"}
 _OUTCOMES: Final = {"ok": "green", "tool_error": "yellow", "error": "red", "no_response": "red"}
 
-# Events hold what agents wrote: none of it may control the terminal or begin another line.
-_UNSAFE: Final = dict.fromkeys(
-    (
-        *(*range(0x20), *range(0x7F, 0xA0)),  # control characters
-        *(*range(0x2028, 0x202F), *range(0x2066, 0x206A)),  # line ends, writing directions
-    ),
-    "\N{REPLACEMENT CHARACTER}",
-)
-
 
 def line(event: Event) -> Text:
     """Return ``event`` on one line: seq, time (UTC), type, action, tool, outcome, who."""
     fields, text = event.fields, Text(no_wrap=True)
 
     def add(value: object, style: str = "", width: int = 0) -> None:
-        shown = "" if value is None else str(value).translate(_UNSAFE)
+        shown = "" if value is None else escaped(str(value))  # agents wrote it
         if shown or width:
             text.append(f"{shown:<{width}}  ", style)
 
@@ -46,7 +38,7 @@ def line(event: Event) -> Text:
     add(f"{place}{event.tool_name or fields.get('anomaly_type') or '-'}", "bold", 28)
     outcome = event.metadata.get("outcome")
     add(outcome, _OUTCOMES.get(str(outcome), ""))
-    if fields.get("latency_ms") is not None:
+    if isinstance(fields.get("latency_ms"), int | float):
         add(f"{fields['latency_ms']:g} ms", "dim")
     add(event.agent_id, "magenta")
     add(event.session_id, "dim")

@@ -4,13 +4,12 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, moment
 from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli._output import escaped, note, say, show_table
 from tocsin.domain.errors import Malformed
-from tocsin.domain.keys import Scope, mint
+from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.limits import EVENTS_PER_MONTH, REVOCATION_SECONDS
 from tocsin.domain.org import Org
 from tocsin.wire.filters import types_of
@@ -55,11 +54,9 @@ def create(
         elif known is None:
             admin.orgs.put(Org(org))
         admin.keys.put(key)
-    _notes().print(
-        f"Key [bold]{key.id}[/] of org [bold]{org}[/] ({', '.join(sorted(key.scopes))}). "
-        "It is shown only now:"
-    )
-    typer.echo(token)
+    scopes = ", ".join(sorted(key.scopes))
+    note(f"Key {key.id} of org {org} ({scopes}). It is shown only now:")
+    say(token)
 
 
 @app.command("list")
@@ -67,13 +64,17 @@ def list_(org: OrgOption = LOCAL_ORG) -> None:
     """List an org's keys, revoked ones included."""
     with administration() as admin:
         keys = admin.keys.all(org)
+    if not keys:
+        say(f"org {escaped(org)} has no keys")
+        return
     names = ("key", "name", "scopes", "types", "created", "revoked")
-    table = Table(*names, box=None, pad_edge=False)
-    for key in keys:
-        revoked = moment(key.revoked_at_ms) if key.revoked_at_ms is not None else ""
-        scopes, types = " ".join(sorted(key.scopes)), " ".join(sorted(key.types or ["all"]))
-        table.add_row(key.id, key.name, scopes, types, moment(key.created_at_ms), revoked)
-    Console().print(table if keys else f"org {org} has no keys", highlight=False)
+    show_table(names, map(_row, keys))
+
+
+def _row(key: ApiKey) -> tuple[str, ...]:
+    revoked = moment(key.revoked_at_ms) if key.revoked_at_ms is not None else ""
+    scopes, types = " ".join(sorted(key.scopes)), " ".join(sorted(key.types or ["all"]))
+    return key.id, key.name, scopes, types, moment(key.created_at_ms), revoked
 
 
 @app.command()
@@ -88,14 +89,7 @@ def revoke(
             raise Failure(f"org {org} has no key {key_id}: see `tocsin keys list --org {org}`")
         if key.revoked_at_ms is None:
             admin.keys.put(key.revoked(_now_ms()))
-    _notes().print(
-        f"Key [bold]{key_id}[/] is revoked; "
-        f"it stops everywhere within {REVOCATION_SECONDS} seconds."
-    )
-
-
-def _notes() -> Console:
-    return Console(stderr=True, highlight=False)
+    note(f"Key {key_id} is revoked; it stops everywhere within {REVOCATION_SECONDS} seconds.")
 
 
 def _now_ms() -> int:

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, moment
+from tocsin.cli._output import say, show_table
 
 __all__ = ["set_aside"]
 
@@ -22,7 +21,10 @@ def set_aside(
     with administration() as admin:
         orgs = [each.id for each in admin.orgs.all()] if all_orgs else [org]
         items = [item for each in orgs for item in admin.set_aside.all(each)]
-    table = Table("org", "batch", "since", "reason", box=None, pad_edge=False)
-    for item in items:
-        table.add_row(item.org, item.batch_id, moment(item.at_ms), item.reason)
-    Console().print(table if items else "nothing is set aside", highlight=False)
+    if not items:
+        say("nothing is set aside")
+        return
+    show_table(
+        ("org", "batch", "since", "reason"),
+        ((item.org, item.batch_id, moment(item.at_ms), item.reason) for item in items),
+    )

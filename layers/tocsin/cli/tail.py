@@ -1,7 +1,5 @@
 """``tocsin tail``: watch events as they are sealed."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connection
-from tocsin.cli._failure import USAGE, Failure, complain, expected_failures
+from tocsin.cli._failure import USAGE, Failure, expected_failures
+from tocsin.cli._output import complain, console, escaped, finish, json_escaped, require_output, say
 
 if TYPE_CHECKING:
     from tocsin.client import Event
@@ -67,6 +66,7 @@ def tail(
     Exit codes: 130 interrupted; 0 the output's reader is gone; 1 refused; 2 wrong usage or
     settings; 4 Tocsin is out of reach from the start.
     """
+    require_output()
     place = connection(url, api_key)
 
     from tocsin.client import Client
@@ -77,19 +77,16 @@ def tail(
         if not tool or event.tool_name in tool:
             show(event)
 
-    try:
-        with expected_failures(place.url), Client(place.url, place.api_key) as client:
-            stream = partial(
-                client.stream,
-                types=type or None,
-                agent_id=_one("--agent", agent),
-                session_id=_one("--session", session),
-                server_id=_one("--server", server),
-                action=_one("--action", action),
-            )
-            _watch(stream, after, show_tool)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # otherwise Python complains when it flushes
+    with expected_failures(place.url), Client(place.url, place.api_key) as client:
+        stream = partial(
+            client.stream,
+            types=type or None,
+            agent_id=_one("--agent", agent),
+            session_id=_one("--session", session),
+            server_id=_one("--server", server),
+            action=_one("--action", action),
+        )
+        _watch(stream, after, show_tool)
 
 
 def _one(option: str, values: list[str] | None) -> str | None:
@@ -109,7 +106,8 @@ def _watch(
     def dropped(error: BaseException) -> None:
         nonlocal connected
         if connected:
-            complain(f"not connected ({error or type(error).__name__}): trying again")
+            reason = escaped(str(error) or type(error).__name__)
+            complain(f"not connected ({reason}): trying again")
         connected = False
 
     while True:
@@ -128,23 +126,14 @@ def _printer(as_json: bool) -> Callable[["Event"], None]:
     if as_json:
         import orjson
 
-        def print_json(event: "Event") -> None:
-            sys.stdout.buffer.write(orjson.dumps(event.fields, option=orjson.OPT_APPEND_NEWLINE))
-            sys.stdout.buffer.flush()
-
-        return print_json
-
-    from rich.console import Console
+        return lambda event: say(json_escaped(orjson.dumps(event.fields).decode()))
 
     from tocsin.cli._lines import line
 
-    class PlainConsole(Console):
-        def on_broken_pipe(self) -> None:
-            raise  # what rich is handling; by itself it would exit with 1
-
-    console = PlainConsole(highlight=False, markup=False, emoji=False)
+    terminal = console()
 
     def print_line(event: "Event") -> None:
-        console.print(line(event), soft_wrap=True)
+        terminal.print(line(event), soft_wrap=True)
+        finish()
 
     return print_line

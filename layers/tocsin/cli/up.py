@@ -33,7 +33,10 @@ def up(
     Starts DynamoDB, Valkey, the functions, the stream service and a gateway in front of them,
     starts again what dies, stops all of it together, and keeps the state for the next time.
     """
-    home = home.absolute()
+    try:
+        home = home.absolute()
+    except OSError as error:
+        raise Failure("the working directory is gone: change to another one", USAGE) from error
     try:
         status = run(port, home)
     except HomeTaken as taken:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from tocsin.cli.mcp.calls import MAX_PENDING, Calls, Recording
+from tocsin.cli.mcp.calls import (
+    CANCELLED_SECONDS,
+    MAX_PENDING,
+    Begun,
+    Calls,
+    Ended,
+    Recording,
+    Step,
+)
 
 
 class Peers:
@@ -25,13 +33,20 @@ class Peers:
         return self.client({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 
     def client(self, message: Any) -> list[dict[str, Any]]:
-        return self.calls.from_client(json.dumps(message).encode())
+        return ended(self.calls.from_client(json.dumps(message).encode()))
 
     def server(self, message: Any) -> list[dict[str, Any]]:
-        return self.calls.from_server(json.dumps(message).encode())
+        return ended(self.calls.from_server(json.dumps(message).encode()))
+
+    def finish(self) -> list[dict[str, Any]]:
+        return ended(self.calls.finish())
 
     def answers(self, id: Any, **answer: Any) -> list[dict[str, Any]]:
         return self.server({"jsonrpc": "2.0", "id": id} | (answer or {"result": {}}))
+
+
+def ended(steps: list[Step]) -> list[dict[str, Any]]:
+    return [step.event for step in steps if isinstance(step, Ended)]
 
 
 def outcome(events: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
@@ -59,7 +74,7 @@ def test_an_answered_call_is_one_event() -> None:
         }
     ]
     assert peers.answers(1) == []
-    assert peers.calls.finish() == []
+    assert peers.finish() == []
 
 
 def test_names_come_from_meta_in_the_newer_protocol() -> None:
@@ -115,6 +130,112 @@ def test_ids_are_told_apart_by_type() -> None:
     assert outcome(peers.answers("\ud800"))[0] == "odd"
 
 
+@pytest.mark.parametrize(("asked", "answered"), [(7.0, 7), (7, 7.0), (-0.0, 0), (1e3, 1000)])
+def test_an_id_may_come_back_in_another_spelling(asked: float, answered: float) -> None:
+    peers = Peers()
+    peers.asks(asked, "tools/call", name="t")
+    assert outcome(peers.answers(answered)) == ("t", {"outcome": "ok"})
+
+
+def test_true_is_not_the_id_one() -> None:
+    peers = Peers()
+    peers.asks(1, "tools/call", name="t")
+    assert peers.answers(True) == []
+
+
+def test_a_call_is_known_when_it_begins() -> None:
+    peers = Peers()
+    message = {"id": 1, "method": "tools/call", "params": {"name": "t"}}
+    (begun,) = peers.calls.from_client(json.dumps(message).encode())
+    assert isinstance(begun, Begun)
+    assert begun.event == peers.finish()[0]
+
+
+def test_a_cancelled_call_is_recorded_soon_and_once() -> None:
+    peers = Peers()
+    peers.asks(1, "tools/call", name="a")
+    assert not peers.calls.cancelling
+    peers.client({"method": "notifications/cancelled", "params": {"requestId": 1}})
+    assert peers.calls.cancelling
+    assert peers.calls.overdue() == []
+    peers.seconds += CANCELLED_SECONDS
+    assert outcome(ended(peers.calls.overdue())) == (
+        "a",
+        {"outcome": "no_response", "cancelled": True},
+    )
+    assert not peers.calls.cancelling
+    assert peers.answers(1) == []
+    assert peers.finish() == []
+
+
+TASK = {"taskId": "t1", "status": "working"}
+
+
+@pytest.mark.parametrize("made", [{"task": TASK}, {"resultType": "task"} | TASK])
+@pytest.mark.parametrize(
+    ("end", "metadata"),
+    [
+        ({"status": "failed"}, {"outcome": "tool_error", "task": "failed"}),
+        ({"status": "completed"}, {"outcome": "ok", "task": "completed"}),
+        (
+            {"status": "cancelled"},
+            {"outcome": "no_response", "cancelled": True, "task": "cancelled"},
+        ),
+        (
+            {"status": "failed", "error": {"code": -3}},
+            {"outcome": "error", "errorCode": -3, "task": "failed"},
+        ),
+        (
+            {"status": "completed", "result": {"isError": True}},
+            {"outcome": "tool_error", "task": "completed"},
+        ),
+    ],
+)
+@pytest.mark.parametrize("by", ["tasks/get", "tasks/cancel", "notification"])
+def test_a_task_counts_as_it_ends(
+    made: dict[str, Any], end: dict[str, Any], metadata: dict[str, Any], by: str
+) -> None:
+    peers = Peers()
+    peers.asks(1, "tools/call", name="t", task={"ttl": 1})
+    assert peers.answers(1, result=made) == []
+    assert peers.server({"method": "notifications/tasks/status", "params": TASK}) == []
+    if by == "notification":
+        status = {"taskId": "t1"} | end
+        events = peers.server({"method": "notifications/tasks/status", "params": status})
+    else:
+        peers.asks(2, by, taskId="t1")
+        assert peers.answers(2, error={"code": -1}) == []
+        peers.asks(3, by, taskId="t1")
+        events = peers.answers(3, result={"taskId": "t1"} | end)
+    assert outcome(events) == ("t", metadata)
+    assert peers.finish() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome_"),
+    [
+        ({"result": {}}, "ok"),
+        ({"result": {"isError": True}}, "tool_error"),
+        ({"error": {"code": 1}}, "error"),
+    ],
+)
+def test_a_tasks_result_is_its_end(answer: dict[str, Any], outcome_: str) -> None:
+    peers = Peers()
+    peers.asks(1, "tools/call", name="t", task={})
+    peers.answers(1, result={"task": TASK})
+    peers.asks(2, "tasks/result", taskId="t1")
+    peers.seconds += 1
+    (event,) = peers.answers(2, **answer)
+    assert (event["metadata"]["outcome"], event["latencyMs"]) == (outcome_, 1000)
+
+
+def test_a_task_that_never_ends_is_recorded_at_the_end() -> None:
+    peers = Peers()
+    peers.asks(1, "tools/call", name="t", task={})
+    peers.answers(1, result={"task": TASK})
+    assert outcome(peers.finish()) == ("t", {"outcome": "no_response", "task": "working"})
+
+
 def test_answers_in_another_order_belong_to_their_calls() -> None:
     peers = Peers()
     for id in range(3):
@@ -128,7 +249,7 @@ def test_batches_are_read_in_both_directions() -> None:
     assert peers.client([*requests, {"method": "notifications/initialized"}]) == []
     answers: list[dict[str, Any]] = [{"id": id, "result": {}} for id in (1, 0)]
     assert [event["toolName"] for event in peers.server(answers)] == ["t1", "t0"]
-    assert [event["toolName"] for event in peers.calls.finish()] == ["t2"]
+    assert [event["toolName"] for event in peers.finish()] == ["t2"]
 
 
 def test_a_servers_own_requests_are_no_answers() -> None:
@@ -144,7 +265,7 @@ def test_other_requests_make_no_events() -> None:
     peers.asks(1, "tools/list")
     peers.client({"method": "tools/call", "params": {"name": "a notification"}})
     assert peers.answers(1) == []
-    assert peers.calls.finish() == []
+    assert peers.finish() == []
 
 
 def test_unanswered_calls_are_events_at_the_end() -> None:
@@ -152,7 +273,7 @@ def test_unanswered_calls_are_events_at_the_end() -> None:
     peers.asks(1, "tools/call", name="a")
     peers.asks(2, "tools/call", name="b")
     peers.client({"method": "notifications/cancelled", "params": {"requestId": 1}})
-    first, second = peers.calls.finish()
+    first, second = peers.finish()
     assert first["metadata"] == {"outcome": "no_response", "cancelled": True}
     assert second["metadata"] == {"outcome": "no_response"}
     assert (second["action"], "latencyMs" in second) == ("log", False)
@@ -177,7 +298,7 @@ def test_what_is_held_is_bounded() -> None:
     for id in range(MAX_PENDING):
         peers.asks(id, "tools/call", name=str(id))
     assert outcome(peers.asks(-1, "tools/call", name="last"))[0] == "0"
-    assert len(peers.calls.finish()) == MAX_PENDING
+    assert len(peers.finish()) == MAX_PENDING
 
 
 def test_arguments_and_results_are_kept_when_asked_for() -> None:
@@ -213,4 +334,4 @@ def test_odd_messages_break_nothing(odd: dict[str, Any]) -> None:
     peers = Peers()
     peers.client(odd)
     peers.server({"id": odd.get("id"), "result": [1], "error": 3})
-    assert all(event["toolName"] == "(unnamed)" for event in peers.calls.finish())
+    assert all(event["toolName"] == "(unnamed)" for event in peers.finish())

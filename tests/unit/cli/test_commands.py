@@ -15,6 +15,8 @@ import pytest
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
 from support.waiting import HANG_SECONDS
 from tocsin import __version__
+from tocsin.cli._local import ENDPOINTS, VARIABLES
+from tocsin.local.layout import NAMES, Layout
 
 TOCSIN = [sys.executable, "-m", "tocsin.cli"]
 
@@ -165,7 +167,7 @@ def test_the_local_key_is_sent_to_the_local_url_alone(tocsin: FakeTocsin, tmp_pa
 @pytest.mark.parametrize("command", [["send", "--tool", "a"], ["tail"], ["mcp", "--", "true"]])
 def test_without_a_place_it_says_what_to_do(tmp_path: Path, command: list[str]) -> None:
     done = run(*command, env=environment(tmp_path))
-    assert done.returncode == 2
+    assert done.returncode == (0 if command[0] == "mcp" else 2)  # the server works all the same
     assert "run `make up` here" in done.stderr
     assert "TOCSIN_API_KEY" in done.stderr
 
@@ -184,6 +186,122 @@ def test_a_broken_local_json_is_said(tmp_path: Path) -> None:
     done = run("tail", env=environment(tmp_path))
     assert done.returncode == 2
     assert "local.json" in done.stderr
+
+
+def local_json(home: Path, **content: Any) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "local.json").write_text(json.dumps(content))
+
+
+TABLES = dict.fromkeys(VARIABLES, "local") | dict.fromkeys(ENDPOINTS, "http://127.0.0.1:1")
+
+
+def test_the_users_key_does_not_go_to_a_url_from_a_file(tocsin: FakeTocsin, tmp_path: Path) -> None:
+    local_json(tmp_path, url=tocsin.url, api_key="tocsin_local_other")
+    done = run("send", "--tool", "a", env=environment(tmp_path, TOCSIN_API_KEY=API_KEY))
+    assert done.returncode == 2
+    assert "set TOCSIN_URL too" in done.stderr
+    assert tocsin.ingests == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"env": TABLES | {"AWS_CONFIG_FILE": "x"}}, "'AWS_CONFIG_FILE'"),
+        ({"env": TABLES | {"LD_PRELOAD": "x"}}, "'LD_PRELOAD'"),
+        ({"env": {"AWS_REGION": "x"}}, "env lacks"),
+        ({"env": TABLES | {"AWS_ENDPOINT_URL": "http://example.com"}}, "AWS_ENDPOINT_URL is not"),
+        ({"env": TABLES | {"AWS_REGION": 7}}, "AWS_REGION is not text"),
+        ({"env": TABLES | {"AWS_REGION": "a\x1b[2Jb"}}, "AWS_REGION is not text"),
+        ({"url": "https://example.com", "api_key": "k"}, "url is not an address of this machine"),
+        ({"url": "http://127.0.0.1@example.com"}, "url is not an address of this machine"),
+        ({"what": "x"}, "'what'"),
+        ([], "not a JSON object"),
+    ],
+)
+@pytest.mark.parametrize("command", [["keys", "list"], ["send", "--tool", "a"]])
+def test_local_json_is_believed_no_further_than_up_writes_it(
+    tmp_path: Path, command: list[str], content: Any, words: str
+) -> None:
+    (tmp_path / "local.json").write_text(json.dumps(content))
+    done = run(*command, env=environment(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_variables_in_local_json_are_those_that_up_writes() -> None:
+    layout = Layout(Path("home"), dict.fromkeys(NAMES, 1), Path("sockets"), "key")
+    assert set(layout.tables) == VARIABLES
+
+
+@pytest.mark.parametrize("name", ["", "local.json"])
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_what_others_can_write_is_not_believed(tmp_path: Path, name: str, mode: int) -> None:
+    local_json(tmp_path, url="http://127.0.0.1:1", api_key="k")
+    (tmp_path / name).chmod(mode)
+    done = run("tail", env=environment(tmp_path))
+    assert done.returncode == 2
+    assert "can be written by others" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("name", ["", "local.json"])
+def test_what_belongs_to_another_user_is_not_believed(tmp_path: Path, name: str) -> None:
+    local_json(tmp_path, url="http://127.0.0.1:1", api_key="k")
+    os.chown(tmp_path / name, 12345, 12345)
+    done = run("tail", env=environment(tmp_path))
+    assert done.returncode == 2
+    assert "belongs to another user" in done.stderr
+
+
+def test_a_pipe_in_place_of_local_json_hangs_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "local.json", 0o600)
+    assert run("tail", env=environment(tmp_path)).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NO_PROXY", "[::1"),
+        ("no_proxy", "a,http://[::1"),
+        ("HTTP_PROXY", "nonsense://x"),
+        ("all_proxy", "socks9://x"),
+        ("SSL_CERT_FILE", "/no/such/file"),
+    ],
+)
+def test_a_broken_variable_is_one_line_with_its_name(
+    env: dict[str, str], name: str, value: str
+) -> None:
+    elsewhere = ("--url", "http://tocsin.invalid", "--api-key", "k")  # here no proxy is asked
+    done = run("tail", *elsewhere, env=env | {name: value})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert name in done.stderr.partition("can't be used")[0]
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_proxy_that_is_in_the_way_is_named(tmp_path: Path) -> None:
+    env = environment(tmp_path, HTTP_PROXY="http://127.0.0.1:1", TOCSIN_API_KEY="k")
+    done = run("tail", "--url", "http://127.0.0.2:1", env=env)
+    assert done.returncode == 4
+    assert "through the proxy in HTTP_PROXY" in done.stderr
+
+
+def test_a_broken_variable_of_aws_is_named(tmp_path: Path) -> None:
+    tables = dict.fromkeys(TABLES, "t") | {"AWS_ENDPOINT_URL": "nonsense"}
+    del tables["AWS_ENDPOINT_URL_DYNAMODB"]
+    done = run("keys", "list", env=environment(tmp_path, **tables))
+    assert done.returncode == 2
+    assert done.stderr.startswith("tocsin: AWS_ENDPOINT_URL can't be used")
+
+
+def test_a_directory_that_is_gone_is_said(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    del env["TOCSIN_HOME"]
+    gone = f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; exec "
+    done = run(env=env, program=["sh", "-c", gone + " ".join([*TOCSIN, "tail"])])
+    assert done.returncode == 2
+    assert "the working directory is gone" in done.stderr
 
 
 # send
@@ -458,7 +576,7 @@ def test_a_variable_that_cannot_be_used_is_one_line(env: dict[str, str], name: s
     done = run("send", "--tool", "a", "--url", "http://tocsin.example", env=wrong)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert f"{name}=" in done.stderr
+    assert done.stderr.startswith(f"tocsin: {name} ")
 
 
 @pytest.mark.parametrize(
@@ -656,6 +774,85 @@ def test_a_reader_that_leaves_ends_tail(
     tail.process.stdout.close()
     assert tail.process.stderr.read() == ""
     assert tail.process.wait(HANG_SECONDS) == 0
+
+
+HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b31m\r\u202e\u2028z"
+
+
+def test_json_steers_no_terminal_and_is_the_same_event(
+    start_tail: Callable[..., Tail], tocsin: FakeTocsin
+) -> None:
+    tocsin.store(CALL | {"metadata": {HOSTILE: HOSTILE + "\x7f \U0001f600"}})
+    tail = start_tail("--json", "--after", "0")
+    line = tail.line()
+    assert json.loads(line) == tocsin.ledger[0]
+    assert not set(line) & set("\x1b\x07\x9b\r\u202e\u2028\x7f")
+    tail.interrupt()
+
+
+def test_what_a_server_says_steers_no_terminal(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    details = [{"field": HOSTILE, "message": HOSTILE + "\ntocsin: all is well"}]
+    tocsin.faults.append(Answer(400, body={"error": HOSTILE, "details": details}))
+    done = run("send", "--tool", "a", env=env)
+    assert done.returncode == 1
+    assert not set(done.stderr) & set("\x1b\x07\x9b\r\u202e\u2028")
+    assert not any(line.startswith("tocsin: all") for line in done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+def test_an_output_that_is_not_utf_8_gets_the_same_values(
+    env: dict[str, str], tocsin: FakeTocsin, json_: list[str], encoding: str
+) -> None:
+    tocsin.store(CALL | {"agentId": "h\xe9 \u2026 \U0001f600"})
+    tail = start(
+        "tail",
+        *json_,
+        "--after",
+        "0",
+        env=env | {"PYTHONIOENCODING": encoding},
+        stdout=subprocess.PIPE,
+    )
+    assert tail.stdout
+    line = tail.stdout.readline()
+    tail.send_signal(signal.SIGINT)
+    assert tail.wait(60) == 130
+    tail.stdout.close()
+    if encoding != "utf-16":
+        text = line.decode(encoding)
+        assert json.loads(text) == tocsin.ledger[0] if json_ else "\\u2026" in text
+
+
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_a_terminal_that_is_taken_down_ends_tail(
+    env: dict[str, str], tocsin: FakeTocsin, json_: list[str]
+) -> None:
+    ours, theirs = pty.openpty()
+    pipe = subprocess.PIPE
+    tail = start("tail", *json_, "--after", "0", env=env, stdout=theirs, stderr=pipe)
+    os.close(theirs)
+    tocsin.store(CALL)
+    os.read(ours, 10)
+    os.close(ours)
+    tocsin.store(*[CALL] * 1_000)
+    _, err = tail.communicate(timeout=60)
+    assert (tail.returncode, err) == (0, b"")
+
+
+@pytest.mark.parametrize("json_", ["", "--json"])
+@pytest.mark.parametrize(
+    ("redirection", "words"),
+    [(">/dev/full", "can't write to standard output: No space"), (">&-", "it is closed")],
+)
+def test_an_output_that_cannot_be_written_is_said(
+    env: dict[str, str], tocsin: FakeTocsin, json_: str, redirection: str, words: str
+) -> None:
+    tocsin.store(CALL)
+    command = f"{' '.join(TOCSIN)} tail --after 0 {json_} {redirection}"
+    done = run(env=env, program=["sh", "-c", command])
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_tail_with_a_wrong_key(env: dict[str, str]) -> None:

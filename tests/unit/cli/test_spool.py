@@ -80,6 +80,56 @@ TestCrashes = Crashes.TestCase
 TestCrashes.settings = settings(max_examples=40, stateful_step_count=25)
 
 
+def test_calls_that_had_begun_at_a_kill_are_recorded_once(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 10**9)
+    for number in range(4):
+        spool.begin(number, b"begun %d" % number)
+    spool.append(b"ended 1", 1)
+    spool.append(b"ended 3", 3)
+    die(spool)
+    for _ in range(2):  # however often it dies
+        spool = Spool(tmp_path, 10**9)
+        assert spool.pending == 4
+        die(spool)
+    spool = Spool(tmp_path, 10**9)
+    sent = [take(spool)]
+    spool.remove(sent[0])
+    sent.append(take(spool))
+    spool.remove(sent[1])
+    assert [batch.events for batch in sent] == [
+        (b"ended 1", b"ended 3"),
+        (b"begun 0", b"begun 2"),
+    ]
+    spool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_end_that_was_not_noted_counts_if_its_event_was_kept(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 10**9)
+    spool.begin(1, b"begun")
+    spool._own.append(b"ended\t1\n")  # and killed before it is noted
+    die(spool)
+    spool = Spool(tmp_path, 10**9)
+    assert spool.pending == 1
+    assert take(spool).events == (b"ended",)
+    spool.close()
+
+
+def test_the_file_of_begun_calls_stays_small(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 10**9)
+    spool.begin(0, b"pending")
+    for number in range(1, 400):
+        spool.begin(number, b"x" * 10_000)
+        spool.append(b"{}", number)
+    (begun,) = tmp_path.glob("*/begun")
+    assert begun.stat().st_size < 1_100_000
+    assert begun.stat().st_mode & 0o777 == 0o600
+    die(spool)
+    spool = Spool(tmp_path, 10**9)
+    assert spool.pending == 400
+    spool.close()
+
+
 def test_a_batch_holds_what_a_request_takes(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 10**9)
     for _ in range(2_500):

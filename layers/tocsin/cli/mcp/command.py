@@ -1,8 +1,10 @@
 """``tocsin mcp``: the command."""
 
 import os
+import select
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -10,18 +12,22 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli._connection import ApiKeyOption, UrlOption, connection, home
-from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli._connection import ApiKeyOption, Connection, UrlOption, connection
+from tocsin.cli._failure import Failure
+from tocsin.cli._local import home, own_home
+from tocsin.cli._output import escaped
 from tocsin.cli.mcp.calls import Calls, Recording
 from tocsin.cli.mcp.recorder import Recorder
 from tocsin.cli.mcp.relay import relay
 from tocsin.cli.mcp.sender import Sender
 from tocsin.cli.mcp.signals import Signals, end_like
 from tocsin.cli.mcp.spool import Spool, target_folder
+from tocsin.cli.mcp.witness import Witness
 
 __all__ = ["mcp"]
 
 _PROMPT_SECONDS = 0.0005  # with Python's own 5 ms the sender could hold up a message for that long
+_LINE_CHARS = 1_000  # with four bytes each, what a pipe takes in one piece (PIPE_BUF)
 
 
 def mcp(
@@ -65,22 +71,20 @@ def mcp(
 
         {"command": "tocsin", "args": ["mcp", "--", "uvx", "mcp-server-git"]}
 
-    Arguments and results are not recorded unless asked for.
+    Arguments and results are not recorded unless asked for. If nothing can be recorded, for example
+    because there is no key, the relay says so once and works all the same.
 
-    Exit codes: the server's own; 2 wrong usage or settings, 126 and 127 the server can't be run.
+    Exit codes: the server's own; 2 wrong usage, 126 and 127 the server can't be run.
     """
-    place = connection(url, api_key)
+    witness = Witness()  # before there are threads, and files that it would hold open
+    signals = Signals(witness)
+    signals.take_over()
     try:
-        spool = Spool(
-            target_folder(home() / "spool", place.url, place.api_key),
-            max_bytes=int(spool_max_mb * 1_000_000),
-        )
-    except OSError as error:
-        raise Failure(
-            f"can't keep events in {home() / 'spool'} ({error.strerror}): "
-            "set TOCSIN_HOME to a folder that can be written",
-            USAGE,
-        ) from error
+        place = connection(url, api_key)
+        spool = _spool(place, int(spool_max_mb * 1_000_000))
+    except Exception as error:  # whatever it is: the agent's tools come first
+        _say(f"recording nothing: {_reason(error)}")
+        end_like(relay(command, signals, _ignore, _ignore, lambda: None), witness)
     recording = Recording(
         session=session or f"sess_{token_hex(10)}",
         command=Path(command[0]).name,
@@ -92,24 +96,57 @@ def mcp(
     recorder = Recorder(calls, spool, _say)
     sender = Sender(spool, place.url, place.api_key, _say)
     sys.setswitchinterval(_PROMPT_SECONDS)
-    signals = Signals()
-    signals.take_over()
     try:
         returncode = relay(
             command, signals, recorder.from_client, recorder.from_server, sender.start
         )
-        recorder.finish()
-        patience_seconds = min(flush_seconds, 1) if signals.count else flush_seconds
-        sender.stop(patience_seconds, lambda: signals.interrupted)
-        if spool.dropped:
-            _say(f"{spool.dropped} tool calls were dropped: there was no room in the spool")
-        if spool.pending:
-            _say(f"{spool.pending} tool calls are kept in {spool.path} for the next relay to send")
+        _last_words(recorder, sender, spool, signals, flush_seconds)
     finally:
-        spool.close()
-    end_like(returncode)
+        with suppress(OSError):
+            spool.close()
+    end_like(returncode, witness)
+
+
+def _spool(place: Connection, max_bytes: int) -> Spool:
+    try:
+        root = own_home() / "spool"
+        return Spool(target_folder(root, place.url, place.api_key), max_bytes=max_bytes)
+    except OSError as error:
+        raise Failure(
+            f"can't keep events in {home() / 'spool'} ({error.strerror}): "
+            "set TOCSIN_HOME to a folder that can be written"
+        ) from error
+
+
+def _last_words(
+    recorder: Recorder, sender: Sender, spool: Spool, signals: Signals, flush_seconds: float
+) -> None:
+    """Record what was never answered, send what can be sent, and say what is left."""
+    recorder.finish()
+    patience_seconds = min(flush_seconds, 1) if signals.count else flush_seconds
+    sender.stop(patience_seconds, lambda: signals.interrupted)
+    if spool.dropped:
+        _say(f"{spool.dropped} tool calls were dropped: there was no room in the spool")
+    if spool.pending:
+        _say(f"{spool.pending} tool calls are kept in {spool.path} for the next relay to send")
+
+
+def _ignore(chunk: bytes) -> None:
+    """Observe nothing."""
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, Failure) else repr(error)
 
 
 def _say(line: str) -> None:
-    """Write a line in one piece, at once: the server writes to the same place."""
-    os.write(2, f"tocsin mcp: {line}\n".encode(errors="replace"))
+    """Write a line in one piece, at once, or not at all.
+
+    The server writes to the same place. A client that does not read it must not stop the relay,
+    and a pipe that can be written takes a line of this size without waiting.
+    """
+    content = f"tocsin mcp: {escaped(line)}"[:_LINE_CHARS] + "\n"
+    with suppress(OSError):
+        _, writable, _ = select.select([], [2], [], 0)
+        if writable:
+            os.write(2, content.encode(errors="replace"))

@@ -1,15 +1,16 @@
 """Watches both directions of a relay and puts the tool calls it sees into the spool.
 
-An answer is in the spool before the client has it, so a relay that is killed after a call was
-answered has recorded it. That costs one write to the page cache, some microseconds.
+A call is in the spool before the server has it, and its answer before the client has it. So a relay
+that is killed has recorded every call: as it ended, or as unanswered; in the latter case the next
+relay sends it. That costs two writes to the page cache, some microseconds each.
 """
 
 from collections.abc import Callable, Iterable
-from threading import Lock
+from threading import Lock, Timer
 
 import orjson
 
-from tocsin.cli.mcp.calls import Calls, Event
+from tocsin.cli.mcp.calls import CANCELLED_SECONDS, Begun, Calls, Step
 from tocsin.cli.mcp.lines import Lines
 from tocsin.cli.mcp.spool import Spool
 
@@ -26,12 +27,16 @@ class Recorder:
         self._say = say
         self._told: set[str] = set()
         self._lock = Lock()
+        self._timer: Timer | None = None
         self._to_server = Lines()
         self._to_client = Lines()
 
     def from_client(self, chunk: bytes) -> None:
         """See a chunk on its way to the server; ``b""`` is the end."""
         self._observe(self._to_server, chunk, self._calls.from_client)
+        with self._lock:
+            if self._calls.cancelling and self._timer is None:
+                self._start_timer()
 
     def from_server(self, chunk: bytes) -> None:
         """See a chunk on its way to the client; ``b""`` is the end."""
@@ -41,7 +46,19 @@ class Recorder:
         """Record the calls that were never answered."""
         self._record(self._calls.finish())
 
-    def _observe(self, lines: Lines, chunk: bytes, read: Callable[[bytes], list[Event]]) -> None:
+    def _start_timer(self) -> None:
+        self._timer = Timer(CANCELLED_SECONDS, self._overdue)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _overdue(self) -> None:
+        self._record(self._calls.overdue())
+        with self._lock:
+            self._timer = None
+            if self._calls.cancelling:
+                self._start_timer()
+
+    def _observe(self, lines: Lines, chunk: bytes, read: Callable[[bytes], list[Step]]) -> None:
         try:
             for line in lines.feed(chunk) if chunk else lines.finish():
                 self._record(read(line))
@@ -50,10 +67,14 @@ class Recorder:
         if lines.skipped:
             self._once("a message was too long to be read, its call counts as unanswered")
 
-    def _record(self, events: Iterable[Event]) -> None:
-        for event in events:
+    def _record(self, steps: Iterable[Step]) -> None:
+        for step in steps:
             try:
-                kept = self._spool.append(orjson.dumps(event))
+                content = orjson.dumps(step.event)
+                if isinstance(step, Begun):
+                    self._spool.begin(step.number, content)
+                    continue
+                kept = self._spool.append(content, step.number)
             except OSError as error:
                 self._once(f"tool calls can't be kept in {self._spool.path}: {error.strerror}")
             else:

@@ -27,7 +27,8 @@ def relay(
     """Run ``command`` on this process's standard streams and return its return code.
 
     Its environment is this process's without ``TOCSIN_API_KEY``: a server that is watched should
-    not be able to write its own record.
+    not be able to write its own record. It is in this process's group, as it would be without a
+    relay, so that who ends the group reaches it and all its helpers.
 
     Args:
         command: The server and its arguments.
@@ -44,7 +45,7 @@ def relay(
     from_server_out, server_out = os.pipe()
     try:
         server = subprocess.Popen(  # noqa: S603 (what the user asked to run)
-            command, stdin=server_in, stdout=server_out, process_group=0, env=environment
+            command, stdin=server_in, stdout=server_out, env=environment
         )
     except FileNotFoundError as error:
         raise Failure(f"{command[0]!r} is not a command here", 127) from error
@@ -52,6 +53,7 @@ def relay(
         raise Failure(f"can't run {command[0]!r}: {error.strerror}", 126) from error
     os.close(server_in)
     os.close(server_out)
+    signals.witness.watch(server.pid)
     signals.pass_on_to(server)
     ended, end = os.pipe()
     Pump(_owned(_STDIN, os.O_RDONLY), to_server, from_client).start()
@@ -59,6 +61,7 @@ def relay(
     answers.start()
     on_start()
     server.wait()
+    signals.witness.watch(0)
     os.close(end)
     while answers.is_alive() and not signals.interrupted:
         answers.join(0.05)

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from tocsin.cli._failure import Failure, broken_variables_by_name
 from tocsin.cli.mcp.spool import Spool, SpooledBatch
 
 if TYPE_CHECKING:
@@ -39,13 +40,22 @@ class Sender(Thread):
 
     def run(self) -> None:
         """Send batch after batch."""
-        from tocsin.client import Backoff, Client
-
         try:
-            with Client(self._url, self._api_key, backoff=Backoff(attempts=1)) as client:
-                self._send_all(client)
+            self._run()
+        except Failure as failure:
+            self._say(f"nothing is sent, tool calls are kept in {self._spool.path}: {failure}")
         except OSError as error:  # not httpx's, which are not OSErrors
             self._say(f"can't read {self._spool.path} ({error.strerror}): nothing more is sent")
+        except Exception as error:  # the relay goes on, and the next one tries again
+            self._say(f"nothing more is sent, tool calls are kept in {self._spool.path}: {error!r}")
+
+    def _run(self) -> None:
+        from tocsin.client import Backoff, Client
+
+        with broken_variables_by_name():
+            client = Client(self._url, self._api_key, backoff=Backoff(attempts=1))
+        with client:
+            self._send_all(client)
 
     def _send_all(self, client: "Client") -> None:
         while (batch := self._spool.take()) is not None:

@@ -5,45 +5,40 @@ import resource
 import signal
 import subprocess
 from types import FrameType
-from typing import Final, NoReturn
+from typing import NoReturn
+
+from tocsin.cli.mcp.witness import PASSED_ON, Witness
 
 __all__ = ["Signals", "end_like"]
 
-_PASSED_ON: Final = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
-
 
 class Signals:
-    """Passes the signals that this process gets on to the server.
+    """Passes the signals that are sent to this process on to the server.
 
-    The server has a process group of its own, so that it gets each signal only once, even if a
-    terminal or a client signals the relay's whole group.
+    Those that are sent to the whole process group reach the server without help, and its helpers
+    too; the witness tells which ones these are.
 
     Attributes:
         interrupted: Whether a signal came after the server had ended: time to stop.
         count: How many signals came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, witness: Witness) -> None:
+        self.witness = witness
         self.interrupted = False
         self.count = 0
         self._server: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
+        self._unasked: list[int] = []
 
     def take_over(self) -> None:
         """Catch signals from now on, except those that the caller has this process ignore."""
-        for number in _PASSED_ON:
+        for number in PASSED_ON:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._received)
 
     def pass_on_to(self, server: subprocess.Popen[bytes]) -> None:
-        """Pass signals on to ``server`` from now on, and those that came before."""
+        """Pass signals on to ``server`` from now on, and those that came before it was there."""
         self._server = server
         for number in self._early:
             server.send_signal(number)
@@ -52,17 +47,28 @@ class Signals:
         self.count += 1
         if self._server is None:
             self._early.append(number)
-        elif self._server.returncode is None:
-            self._server.send_signal(number)
-        else:
+            self.witness.saw(number)  # so that it does not think of this one next time
+            return
+        self._unasked.append(number)
+        if len(self._unasked) > 1:
+            return  # came while another one is asked about, below on the stack
+        while self._unasked:
+            self._pass_on(self._server, self._unasked[0])
+            del self._unasked[0]
+
+    def _pass_on(self, server: subprocess.Popen[bytes], number: int) -> None:
+        if server.returncode is not None:
             self.interrupted = True
+        elif not self.witness.saw(number):
+            server.send_signal(number)
 
 
-def end_like(returncode: int) -> NoReturn:
-    """Exit as the server did: with its code, or by the signal that killed it.
+def end_like(returncode: int, witness: Witness) -> NoReturn:
+    """End the witness, and exit as the server did: with its code, or by the signal that killed it.
 
     At once, wherever threads are: a pump may be in a read, the sender in a request.
     """
+    witness.close()
     if returncode < 0:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # one core dump is enough
         if -returncode != signal.SIGKILL:

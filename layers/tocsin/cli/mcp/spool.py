@@ -5,6 +5,9 @@
     $TOCSIN_HOME/spool/<target>/          one folder a URL and org, so that no event goes elsewhere
         <run>/                            one folder a relay
             lock                          held (flock) while that relay lives
+            begun                         the calls that have not ended: a line when one begins,
+                                          and one when it has ended; an event that ends one has
+                                          its number behind it, after a tab
             00000002.open                 grows by one line an event
             00000001.batch                never changes: the body of one request, and its name the
                                           idempotency key
@@ -12,8 +15,8 @@
 
 A batch is cut by renaming a file, and forgotten by removing it once Tocsin has taken it. Whatever
 dies in between, what remains is sent again as the same bytes under the same key, and is stored
-once (Tocsin remembers a key for 24 hours). Nothing is synced to the disk: a killed process loses
-nothing, a power cut may.
+once (Tocsin remembers a key for 24 hours). Calls that had begun then are sent as unanswered.
+Nothing is synced to the disk: a killed process loses nothing, a power cut may.
 """
 
 import time
@@ -73,6 +76,8 @@ class Spool:
         self._size_bytes = sum(path.stat().st_size for path in kept)
         self._open_events = self._open_bytes = 0  # in the file that grows
         self._finished = False
+        self._begun: dict[int, int] = {}  # bytes of the calls that have not ended
+        self._begun_bytes = 0
         self.dropped = 0
         self.pending = sum(path.read_bytes().count(b"\n") for path in self._sealed)
 
@@ -81,33 +86,54 @@ class Spool:
         """Where the events are."""
         return self._target
 
-    def append(self, event: bytes) -> bool:
+    def begin(self, number: int, event: bytes) -> None:
+        """Keep what is recorded of a call if this process dies before its event is appended.
+
+        Calls beyond the bound are not kept so; they count when they end.
+
+        Raises:
+            OSError: The disk refuses it.
+        """
+        with self._changed:
+            self._begun[number] = len(event)
+            self._begun_bytes += len(event)
+            if self._size_bytes + self._begun_bytes <= self._max_bytes:
+                self._own.begin(number, event)
+
+    def append(self, event: bytes, number: int | None = None) -> bool:
         """Keep one event (JSON on one line); return False if it had to be dropped.
+
+        ``number`` is that of the call that has begun and ends with this event.
 
         Raises:
             OSError: The disk refuses it; the event is dropped, too.
         """
-        line = event + b"\n"
+        line = event + (b"\n" if number is None else b"\t%d\n" % number)
         with self._changed:
-            if self._size_bytes + len(line) > self._max_bytes:
-                self.dropped += 1
-                return False
-            if (
-                self._open_events == MAX_EVENTS_PER_BATCH
-                or self._open_bytes + len(line) > _BATCH_BYTES
-            ):
-                self._seal()
             try:
-                self._own.append(line)
-            except OSError:
-                self.dropped += 1
-                raise
-            self._open_events += 1
-            self._open_bytes += len(line)
-            self._size_bytes += len(line)
-            self.pending += 1
-            self._changed.notify()
-            return True
+                return self._append(line)
+            finally:
+                if number is not None:
+                    self._begun_bytes -= self._begun.pop(number, 0)
+                    self._own.end(number)
+
+    def _append(self, line: bytes) -> bool:
+        if self._size_bytes + len(line) > self._max_bytes:
+            self.dropped += 1
+            return False
+        if self._open_events == MAX_EVENTS_PER_BATCH or self._open_bytes + len(line) > _BATCH_BYTES:
+            self._seal()
+        try:
+            self._own.append(line)
+        except OSError:
+            self.dropped += 1
+            raise
+        self._open_events += 1
+        self._open_bytes += len(line)
+        self._size_bytes += len(line)
+        self.pending += 1
+        self._changed.notify()
+        return True
 
     def take(self) -> SpooledBatch | None:
         """Return the oldest batch, waiting for one; it stays until it is removed or refused.
@@ -125,7 +151,8 @@ class Spool:
         if path is None:
             return None
         content = path.read_bytes()
-        *events, _torn = content.split(b"\n")
+        *lines, _torn = content.split(b"\n")
+        events = [line.partition(b"\t")[0] for line in lines]  # JSON has no raw tab in it
         return SpooledBatch(path, f"{path.parent.name}-{path.stem}", tuple(events), len(content))
 
     def remove(self, batch: SpooledBatch) -> None:
@@ -138,6 +165,7 @@ class Spool:
         refused = self._target / "refused" / f"{batch.key}.jsonl"
         refused.parent.mkdir(mode=0o700, exist_ok=True)
         self._leave(batch, 0)
+        batch.path.write_bytes(b"".join(b"%b\n" % event for event in batch.events))
         return batch.path.rename(refused)
 
     def finish(self) -> None:
