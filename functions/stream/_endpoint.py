@@ -18,6 +18,7 @@ def reader(options: HttpOptions) -> Callable[[Scope], Asked]:
     """Return a reader of requests by these options; it empties a request's headers."""
 
     def read(scope: Scope) -> Asked:
+        Unserved.unless_short(scope)
         headers, query = Headers(raw=scope["headers"]), QueryParams(scope["query_string"])
         hide_token(scope, query.multi_items())
         Unserved.unless_read(scope["method"])

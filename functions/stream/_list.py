@@ -13,6 +13,7 @@ from tocsin.asgi.connection import SERVERS_SEND, abort, left, transport_of
 from tocsin.asgi.query import hide_token
 from tocsin.asgi.refusal import Unserved, send_problem
 from tocsin.domain.errors import TocsinError
+from tocsin.domain.limits import MAX_QUERY_BYTES
 from tocsin.services.access.presented import Presented
 from tocsin.web.presented import header_or_cookie
 from tocsin.wire.negotiation import BareRoute, wants_stream
@@ -45,6 +46,8 @@ class StreamOrList:
 
     def _chosen(self, scope: Scope) -> ASGIApp:
         accept = ", ".join(Headers(scope=scope).getlist("accept"))
+        if len(scope["query_string"]) > MAX_QUERY_BYTES:
+            return self._stream  # which refuses it
         query = QueryParams(scope["query_string"])
         return self._stream if wants_stream(accept, query, self._bare) else self._list
 
@@ -103,6 +106,7 @@ class ListEndpoint:
         return True
 
     def _pieces(self, scope: Scope) -> AsyncGenerator[bytes]:
+        Unserved.unless_short(scope)
         query = QueryParams(scope["query_string"])
         hide_token(scope, query.multi_items())
         Unserved.unless_read(scope["method"])

@@ -89,6 +89,9 @@ class StreamSettings(ValkeySettings):
     Where a response must not last or grow for ever, ``stream_max_seconds`` and ``stream_max_bytes``
     end each stream before that, between two messages; its client resumes where it ended.
 
+    An org has ``max_streams_per_org`` at most, half of ``max_streams`` unless it is set, so that
+    nobody takes every seat. A key has ``max_streams_per_key``, or as many as its org.
+
     ``stream_types`` are the event types that streams may show at most, comma-separated. With
     ``token_in_query`` a key is also taken as ``?token=``. ``bare_events_route`` says what a plain
     ``GET /api/v1/events`` is. Without ``heartbeat_seconds`` each dialect keeps to its document. A
@@ -120,6 +123,11 @@ class StreamSettings(ValkeySettings):
     retention_days: int = RETENTION_DAYS
     stream_max_seconds: float | None = Field(default=None, gt=0)
     stream_max_bytes: int | None = Field(default=None, ge=1_048_576)  # any message is smaller
+
+    @property
+    def streams_per_org(self) -> int:
+        """How many streams an org may have in a process."""
+        return self.max_streams_per_org or max(1, self.max_streams // 2)
 
     @field_validator("allowed_origins")
     @classmethod

@@ -47,13 +47,13 @@ class Watcher:
                     connect_sse(client, "GET", self._url, headers=headers) as source,
                 ):
                     source.response.raise_for_status()
+                    self._opened.set()
                     for event in source.iter_sse():
                         if event.data:
                             self.events.append(json.loads(event.data))
                         if self._stop.is_set():
                             return
                         last_id = event.id
-                        self._opened.set()
             except (httpx.HTTPError, httpx.StreamError):
                 self.cuts += 1
                 self._stop.wait(0.1)

@@ -26,16 +26,20 @@ class Received:
 
 
 def decode(data: bytes) -> list[Received]:
-    """Decode in small pieces with Tocsin's decoder; httpx-sse must see the same."""
+    """Decode in small pieces with Tocsin's decoder; httpx-sse must see the same, nothing empty.
+
+    Messages that only move the cursor are left out.
+    """
     decoder, step = sse.Decoder(), 1 + len(data) // 10_000
     pieces = (data[at : at + step] for at in range(0, len(data), step))
     messages = [message for piece in pieces for message in decoder.feed(piece)]
     response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=data)
-    others = [other for other in EventSource(response).iter_sse() if other.data]
+    others = list(EventSource(response).iter_sse())
     assert [(other.event, other.id, other.data) for other in others] == [
         (message.event, message.id, message.data) for message in messages
     ]
-    return [Received(each.event, each.id, json.loads(each.data)) for each in messages]
+    received = [Received(each.event, each.id, json.loads(each.data)) for each in messages]
+    return [each for each in received if each.event != "cursor"]
 
 
 async def taken(subscriber: Subscriber) -> bytes:

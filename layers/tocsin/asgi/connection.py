@@ -7,10 +7,11 @@ import struct
 import sys
 import termios
 from contextlib import suppress
+from typing import Protocol
 
 from tocsin.asgi.types import Receive, Send
 
-__all__ = ["SERVERS_SEND", "abort", "left", "transport_of", "unsent_bytes"]
+__all__ = ["SERVERS_SEND", "Flow", "abort", "flow_of", "left", "transport_of", "unsent_bytes"]
 
 SERVERS_SEND = "tocsin.servers_send"
 """The scope's key for the server's own ``send``, if another one is handed down."""
@@ -35,6 +36,28 @@ def transport_of(send: Send) -> asyncio.Transport | None:
     return transport
 
 
+class Flow(Protocol):
+    """What uvicorn knows of a connection that can't send what it was given."""
+
+    write_paused: bool
+
+    async def drain(self) -> None:
+        """Wait until it can."""
+
+
+def flow_of(send: Send) -> Flow | None:
+    """Return the connection's flow, if the server gives access to it, paused by any byte unsent.
+
+    A server holds 64 KB for each connection before it says that it is slow.
+    """
+    transport = transport_of(send)
+    flow: Flow | None = getattr(getattr(send, "__self__", None), "flow", None)
+    if transport is None or flow is None:
+        return None
+    transport.set_write_buffer_limits(high=0)
+    return flow
+
+
 def unsent_bytes(transport: asyncio.Transport) -> int:
     """Return how much the client has yet to take: here, and in the kernel where that tells."""
     size_bytes: int = transport.get_write_buffer_size()
@@ -49,5 +72,6 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
 def abort(transport: asyncio.Transport) -> None:
     """Break the connection at once, for a client that takes nothing."""
     if (connection := transport.get_extra_info("socket")) is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
+        with suppress(OSError, ValueError):  # it was closed meanwhile
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
     transport.abort()

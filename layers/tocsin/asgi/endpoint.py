@@ -53,7 +53,7 @@ class StreamEndpoint:
                 return
             subscriber = await self._watch.subscribe(admission, render, self._dialect)
             del render  # the subscriber has the shared one
-            opening = self._watch.opening(subscriber, self._dialect)
+            opening = self._watch.opening(subscriber, self._dialect, admission)
             sending = pump(subscriber, opening, receive, scope.get(SERVERS_SEND, send), start=send)
             del opening
             await sending

@@ -9,7 +9,7 @@ task, and a delivery costs no turn of the event loop.
 import asyncio
 from typing import Any
 
-from tocsin.asgi.connection import abort, transport_of, unsent_bytes
+from tocsin.asgi.connection import abort, flow_of, transport_of, unsent_bytes
 from tocsin.asgi.types import Receive, Send
 from tocsin.services.stream.subscriber import Subscriber
 
@@ -65,6 +65,7 @@ class _Sender:
 
     __slots__ = (
         "_failure",
+        "_flow",
         "_gave_up",
         "_loop",
         "_send",
@@ -79,6 +80,7 @@ class _Sender:
             raise RuntimeError("a stream is served in a task")
         self._subscriber = subscriber
         self._send = send
+        self._flow = flow_of(send)
         self._serving = serving
         self._loop = serving.get_loop()
         self._sending: asyncio.Task[None] | None = None
@@ -114,6 +116,11 @@ class _Sender:
         try:
             while data := await self._subscriber.take():
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
+                if self._flow is not None and self._flow.write_paused:
+                    size_bytes = len(data)
+                    del data
+                    with self._subscriber.held(size_bytes):
+                        await self._flow.drain()
             if data is not None:
                 await self._send({"type": "http.response.body"})
         except OSError:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from tocsin.asgi.pump import send_stream
-from tocsin.asgi.types import Send
+from tocsin.asgi.types import Scope, Send
 from tocsin.domain.errors import Crowded, LimitReached, Refused, TocsinError, Unauthenticated
+from tocsin.domain.limits import MAX_QUERY_BYTES
 from tocsin.wire.dialects import Dialect
 from tocsin.wire.problems import Problem, problem
 
@@ -23,6 +24,13 @@ class Unserved(TocsinError):
         """Raise this for a method that is neither GET nor HEAD."""
         if method not in ("GET", "HEAD"):
             raise cls(405, "this route takes GET and HEAD", {"Allow": "GET, HEAD"})
+
+    @classmethod
+    def unless_short(cls, scope: Scope) -> None:
+        """Raise this for a query that is too long to be looked at; no log gets it either."""
+        if len(scope["query_string"]) > MAX_QUERY_BYTES:
+            scope["query_string"] = b""
+            raise cls(414, f"the query is longer than {MAX_QUERY_BYTES:,} bytes: ask for less")
 
 
 async def refuse(error: TocsinError, dialect: Dialect, send: Send) -> None:

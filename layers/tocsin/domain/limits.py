@@ -75,7 +75,16 @@ LISTS_AT_ONCE: Final = 32
 
 LISTS_AT_ONCE_PER_ORG: Final = 16
 MAX_STREAMS: Final = 10_000
-"""In one process, unless set otherwise."""
+"""In one process, unless set otherwise; an org may have half of them, unless set otherwise."""
+
+MAX_QUERY_BYTES: Final = 8 * 1024
+"""Of a request for a stream or a list, as it stands in the URL."""
+
+MAX_TYPES_ASKED: Final = 100
+"""In one ``types``."""
+
+MAX_UNSENT_BYTES: Final = 64 * 1024 * 1024
+"""In one process, of what streams wait to send; half of it may be one org's."""
 
 # The ledger and the channel
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from tocsin.asgi.endpoint import Asked, StreamEndpoint
 from tocsin.asgi.query import hide_token, query_of
+from tocsin.asgi.refusal import Unserved
 from tocsin.asgi.types import Receive, Scope, Send
 from tocsin.embedded._tokens import Tokens
 from tocsin.services.stream.watch import Watch
@@ -43,6 +44,7 @@ class Desk:
             self.serving.discard(task)
 
     def _read(self, scope: Scope) -> Asked:
+        Unserved.unless_short(scope)
         query = query_of(scope)
         hide_token(scope, query)
         given = dict(reversed(query))  # keeps the first of each

@@ -105,6 +105,10 @@ class EventStream:
     def emit(self, event: Mapping[str, Any]) -> Emitted:
         """Store an event and send it to all who watch; from any thread or task, never waiting.
 
+        While another process holds the file, events wait in memory, half a minute at most. What is
+        not on the disk yet is lost if the process is killed, also by SIGTERM outside of
+        :meth:`lifespan`: await what must not be.
+
         ``type`` is needed; ``id``, ``timestamp``, ``data``, ``agentId``, ``userId`` and the other
         fields of Tocsin's events are optional. Events have the order of the calls. ``await`` the
         result to know that the event is on the disk, and at which seq.
@@ -112,7 +116,7 @@ class EventStream:
         Raises:
             Invalid, Forbidden, TooLarge, TypeError: it is not an event; nothing is stored.
             Busy: 10,000 events wait to be stored.
-            RuntimeError: the stream is closed.
+            RuntimeError: the stream is closed, or the process was forked since it was made.
         """
         return self._writer.put(read(event))
 
@@ -205,6 +209,7 @@ class EventStream:
             await self.aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._writer.check_process()
         self._loop = asyncio.get_running_loop()
         await self._desk.serve(scope, receive, send)
 

@@ -35,13 +35,13 @@ class Dialect:
     ``opening`` makes its first bytes from the cursor and the milliseconds to wait before
     reconnecting. ``names`` are the dialect's own types, and ``asked`` makes the dialect for a
     client that asks for some of them; if there are none, ``types`` means event types.
-    ``unauthorized`` is all that a stream without a valid credential says, ``too_many`` the answer
-    to one connection too many; None: an HTTP error.
+    ``unauthorized`` is all that a stream without a valid credential says, and ``too_many`` what
+    one too many is told; None: an HTTP error.
     """
 
     path: str
     encode: Render
-    opening: Callable[[int, int], bytes] = frames.opening
+    opening: Callable[[int | str, int], bytes] = frames.opening
     heartbeat: Heartbeat = Heartbeat()
     names: frozenset[str] | None = None
     asked: Callable[[frozenset[str]], Render] | None = None

@@ -6,15 +6,24 @@ understood is refused, and never means "everything".
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from tocsin.domain import canonical
 from tocsin.domain.errors import Forbidden, Malformed
-from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS
+from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS, MAX_TYPES_ASKED
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire.event import RESERVED_TYPES, is_open_type
 
-__all__ = ["ACTIONS", "Filter", "Filtered", "is_event_type", "parse", "render", "types_of"]
+__all__ = [
+    "ACTIONS",
+    "Facts",
+    "Filter",
+    "Filtered",
+    "is_event_type",
+    "parse",
+    "render",
+    "types_of",
+]
 
 ACTIONS: Final = frozenset({"allow", "deny", "alert", "log"})
 
@@ -25,6 +34,22 @@ type Query = Sequence[tuple[str, str]]
 
 type Render = Callable[[SealedEvent], bytes]
 """A dialect: ``b""`` hides the event. Hashable, since equal ones share bytes."""
+
+
+class Facts(NamedTuple):
+    """What filters can ask of an event; read once for all who ask."""
+
+    type: str | None
+    agent_id: str | None
+    session_id: str | None
+    server_id: str | None
+    action: str | None
+
+    @classmethod
+    def of(cls, event: SealedEvent) -> "Facts":
+        """Read an event."""
+        fields = canonical.parse(event.entry)
+        return cls(*map(fields.get, cls._fields))
 
 
 @dataclass(frozen=True)
@@ -39,42 +64,37 @@ class Filter:
     session_id: str | None = None
     server_id: str | None = None
     action: str | None = None
-    _wanted: tuple[tuple[str, frozenset[str], tuple[bytes, ...]], ...] = field(
-        init=False, repr=False, compare=False
-    )
+    _wanted: tuple[tuple[int, str], ...] = field(init=False, repr=False, compare=False)
+    _members: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Prepare the bytes to look for in an entry."""
-        wanted = {"type": self.types} | {
-            name: frozenset({value})
-            for name in (*_IDS, "action")
-            if (value := getattr(self, name)) is not None
+        """Prepare the facts to compare, and the bytes to look for in an entry."""
+        wanted = {
+            name: value for name in (*_IDS, "action") if (value := getattr(self, name)) is not None
         }
-        prepared = tuple(
-            (name, values, tuple(_member(name, value) for value in sorted(values)))
-            for name, values in wanted.items()
-            if values is not None
-        )
-        object.__setattr__(self, "_wanted", prepared)
+        places = tuple((Facts._fields.index(name), value) for name, value in wanted.items())
+        object.__setattr__(self, "_wanted", places)
+        object.__setattr__(self, "_members", tuple(_member(*each) for each in wanted.items()))
 
     def __bool__(self) -> bool:
         """Whether it can hide anything."""
-        return bool(self._wanted)
+        return self.types is not None or bool(self._wanted)
 
     def matches(self, event: SealedEvent) -> bool:
         """Whether the event is to be seen.
 
         An entry is canonical, so any member appears in it as these very bytes: when a search does
-        not find them, nothing needs parsing.
+        not find them, nothing needs parsing. Types are too many to search for.
         """
-        entry = event.entry
-        for _, _, members in self._wanted:
-            if not any(member in entry for member in members):
-                return False
-        if not self._wanted:
-            return True
-        fields = canonical.parse(entry)
-        return all(fields.get(name) in values for name, values, _ in self._wanted)
+        if not all(member in event.entry for member in self._members):
+            return False
+        return not self or self.lets(Facts.of(event))
+
+    def lets(self, facts: Facts) -> bool:
+        """Whether an event with these facts is to be seen; takes no longer for many types."""
+        if self.types is not None and facts.type not in self.types:
+            return False
+        return all(facts[place] == value for place, value in self._wanted)
 
 
 @dataclass(frozen=True)
@@ -127,20 +147,23 @@ def parse(query: Query, *, typed: bool = True, allowed: frozenset[str] | None = 
 
 
 def types_of(query: Query, names: frozenset[str] | None = None) -> frozenset[str] | None:
-    """Return what ``types`` lists, comma-separated; None when it is not there.
+    """Return what ``types`` lists, comma-separated, perhaps with blanks; None: it is not there.
 
-    ``names`` are the valid ones; None: event types.
+    ``names`` are the dialect's own, of which a client may know more than there are: others beside
+    them are ignored. None: event types.
 
     Raises:
-        Malformed: one of them is unknown.
+        Malformed: there are too many, or one of them is no event type, or none is known.
     """
     lists = [value for name, value in query if name == "types"]
     if not lists:
         return None
-    types = frozenset(type for each in lists for type in each.split(","))
-    unknown = sorted(
-        type for type in types if not (is_event_type(type) if names is None else type in names)
-    )
+    if sum(each.count(",") + 1 for each in lists) > MAX_TYPES_ASKED:
+        raise Malformed(f"types names more than {MAX_TYPES_ASKED}: ask for fewer, or for all")
+    types = frozenset(type.strip(" ") for each in lists for type in each.split(","))
+    if names is not None and (known_names := types & names):
+        return known_names
+    unknown = sorted(type for type in types if not is_event_type(type) or names is not None)
     if unknown:
         known = "an event type, as in tool_call or vendor.name"
         if names is not None:

@@ -6,7 +6,19 @@ import orjson
 
 from tocsin.wire import sse
 
-__all__ = ["HEARTBEAT", "cursor", "event", "failure", "gap", "json_data", "opening", "retry"]
+__all__ = [
+    "HEARTBEAT",
+    "cursor",
+    "event",
+    "failure",
+    "gap",
+    "json_data",
+    "opening",
+    "part_id",
+    "retry",
+    "unknown",
+    "without_first",
+]
 
 HEARTBEAT = sse.comment("keepalive")
 
@@ -32,31 +44,69 @@ def event(name: str, seq: int, data: Any) -> bytes:
     return sse.line("event", sse.one_line(name)) + sse.encode(None, json_data(data), seq)
 
 
-def opening(cursor: int, retry_ms: int) -> bytes:
+def opening(cursor: int | str, retry_ms: int) -> bytes:
     """Return what a stream begins with: the cursor to resume from, before any event.
 
-    Without a ``data`` field nothing is dispatched, but the blank line makes the id the client's
-    last event id.
+    A blank line makes an id the client's last event id. By the standard nothing is dispatched then,
+    since there is no data. But many decoders take any field for a message, an empty one, which is
+    no JSON. So the id stands behind a byte order mark: the standard has it skipped, and those
+    decoders see a field that they don't know. They get the id again, with their first message.
     """
-    return sse.comment("tocsin") + sse.line("retry", str(retry_ms)) + sse.encode(None, None, cursor)
+    id = sse.line("id", str(cursor))
+    return sse.BOM + id + b"\n" + sse.comment("tocsin") + retry(retry_ms) + id
 
 
 def cursor(seq: int) -> bytes:
-    """Return the message that only moves the reader's cursor, past what is hidden from it."""
-    return sse.encode(None, None, seq)
+    """Return the message that only moves the reader's cursor, past what is hidden from it.
+
+    It has data, since many decoders emit an empty message for one without, which is no JSON, and a
+    name for which nobody listens.
+    """
+    return event("cursor", seq, {"type": "cursor", "seq": seq})
 
 
 def retry(retry_ms: int) -> bytes:
-    """Return the message that only says how long to wait before the next connection."""
-    return sse.encode(None, None, retry=retry_ms)
+    """Return the line that says how long to wait before the next connection; it takes no more."""
+    return sse.line("retry", str(retry_ms))
 
 
 def gap(after_seq: int, first_seq: int) -> bytes:
     """Return the message that says that the events between these seqs are not kept any more."""
+    said = "events before first_seq are older than the retention and not available"
+    return _gap(after_seq, first_seq, said)
+
+
+def unknown(after_seq: int | None, head_seq: int) -> bytes:
+    """Return the message that says that a cursor is not of this ledger, which ends at ``head_seq``.
+
+    ``after_seq`` is the seq that was sent, if it was one: it is ahead of the ledger, as after a
+    restore. The stream goes on at the end.
+    """
+    said = "the cursor is not of this ledger, as it is now: the stream goes on from here"
+    return _gap(head_seq if after_seq is None else after_seq, head_seq + 1, said)
+
+
+def part_id(seq: int) -> str:
+    """Return the id of the first of two messages about one event: who resumes there gets the other.
+
+    >>> part_id(7)
+    '7/1'
+    """
+    return f"{seq}/1"
+
+
+def without_first(data: bytes, id: str) -> bytes:
+    """Return a stream's bytes without their first message, if that has this id."""
+    if not data.startswith(sse.line("id", id)):
+        return data
+    return data[data.index(b"\n\n") + 2 :]
+
+
+def _gap(after_seq: int, first_seq: int, message: str) -> bytes:
     said = {
         "type": "gap",
         "code": "GAP",
-        "message": "events before first_seq are older than the retention and not available",
+        "message": message,
         "after": after_seq,
         "first_seq": first_seq,
     }

@@ -50,12 +50,12 @@ class Asked:
 def encode(
     event: SealedEvent, asked: frozenset[str] | None = None, *, own_ids: bool = False
 ) -> bytes:
-    """Return an event as KavachOS sends it; of two messages only the last moves the cursor."""
+    """Return an event as KavachOS sends it; the first of two messages has the id of a part."""
     found = messages(event, asked, own_ids=own_ids)
-    seqs = [None] * (len(found) - 1) + [event.seq]
+    ids = [frames.part_id(event.seq)] * (len(found) - 1) + [str(event.seq)]
     return b"".join(
-        sse.encode(message["type"], frames.json_data(message), seq)
-        for message, seq in zip(found, seqs, strict=False)
+        sse.encode(message["type"], frames.json_data(message), id)
+        for message, id in zip(found, ids, strict=False)
     )
 
 

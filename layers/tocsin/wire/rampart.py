@@ -22,25 +22,26 @@ __all__ = ["MAX_LINE_BYTES", "encode", "opening"]
 
 MAX_LINE_BYTES: Final = 60_000
 _MAX_DATA_BYTES: Final = MAX_LINE_BYTES - len(b"data: \n")
-_APPROVALS: Final = sse.encode(None, b'{"type":"approvals"}')
+_APPROVALS: Final = b'{"type":"approvals"}'
 
 
-def opening(cursor: int, retry_ms: int) -> bytes:
+def opening(cursor: int | str, retry_ms: int) -> bytes:
     """Return Rampart's first message, which also tells the cursor to resume from."""
     return sse.encode(None, b'{"type":"connected"}', cursor, retry_ms)
 
 
 def encode(event: SealedEvent) -> bytes:
-    """Return an event as Rampart sends it; of two messages only the last moves the cursor."""
+    """Return an event as Rampart sends it; the first of two messages has the id of a part."""
     fields = canonical.parse(event.entry)
     match fields["type"].partition("."):
         case "approval", _, "bulk_resolved":
             batch = {"type": "audit_batch", "run_id": fields.get("run_id", "")}
             return sse.encode(None, frames.json_data(batch), event.seq)
         case "approval", _, "resolved":
-            return _APPROVALS + sse.encode(None, _audit(event, fields), event.seq)
+            first = sse.encode(None, _APPROVALS, frames.part_id(event.seq))
+            return first + sse.encode(None, _audit(event, fields), event.seq)
         case "approval", _, _:
-            return sse.encode(None, b'{"type":"approvals"}', event.seq)
+            return sse.encode(None, _APPROVALS, event.seq)
         case _:
             return sse.encode(None, _audit(event, fields), event.seq)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 __all__ = [
+    "BOM",
     "MAX_MESSAGE_BYTES",
     "Decoder",
     "Message",
@@ -27,7 +28,9 @@ MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 It bounds the memory that a server can make its reader use. Tocsin's own messages stay below 1 MB.
 """
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
+"""May begin a stream, and is skipped there."""
+
 _END_OF_LINE: Final = re.compile(rb"\r\n|\n|\r")
 _FORGES_A_LINE: Final = re.compile(r"[\r\n\0]")
 _FOREVER_MS: Final = 10**18
@@ -149,11 +152,11 @@ class Decoder:
         """
         if self._start is not None:
             chunk = self._start + chunk
-            if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
+            if len(chunk) < len(BOM) and BOM.startswith(chunk):
                 self._start = chunk
                 return
             self._start = None
-            chunk = chunk.removeprefix(_BOM)
+            chunk = chunk.removeprefix(BOM)
         if not chunk:
             return
         if self._after_cr:

@@ -181,3 +181,63 @@ async def test_who_cancels_a_stream_sees_it_cancelled() -> None:
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await serving
+
+
+class SlowServer(Server):
+    """A server as uvicorn is: it takes everything, and says when the connection can't send it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.write_paused = False
+        self.drained = asyncio.Event()
+        self.high: int | None = None
+        self.aborted = False
+
+    @property
+    def transport(self) -> Any:
+        return self
+
+    @property
+    def flow(self) -> Any:
+        return self
+
+    async def drain(self) -> None:
+        await self.drained.wait()
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.high = high
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_a_stream_takes_nothing_more_while_its_connection_can_not_send() -> None:
+    server = SlowServer()
+    async with streaming(server) as (stage, subscriber, _):
+        assert server.high == 0  # any byte counts
+        server.write_paused = True
+        stage.seal(1)
+        stage.seal(1)
+        assert subscriber.cursor == 1
+        unsent = stage.log.unsent
+        assert 0 < unsent._size_bytes == unsent._orgs["acme"] < 1_000
+        server.write_paused = False
+        server.drained.set()
+        await _turns(lambda: subscriber.cursor == 2)
+        assert unsent._size_bytes == 0
+
+
+async def test_who_is_given_up_for_others_is_cut_once_and_counts_for_nothing() -> None:
+    server = SlowServer()
+    async with streaming(server) as (stage, subscriber, serving):
+        server.write_paused = True
+        stage.seal(1)
+        subscriber.give_up()
+        subscriber.give_up()
+        assert server.aborted
+        server.left.set()
+        await asyncio.gather(serving, return_exceptions=True)
+        await _turns(lambda: stage.log.unsent._size_bytes == 0)

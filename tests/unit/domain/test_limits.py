@@ -11,6 +11,8 @@ from tocsin.embedded import _writer as writer
 from tocsin.local.environment import MAX_PAYLOAD_BYTES
 from tocsin.services.access import remembered
 from tocsin.services.intake import once
+from tocsin.services.reading import listing
+from tocsin.services.stream import pools
 from tocsin.services.stream.parts import StreamLimits
 from tocsin.settings import IngestSettings, StreamSettings
 from tocsin.wire import sse
@@ -69,6 +71,18 @@ def test_a_list_is_not_longer_than_what_may_be_looked_at() -> None:
 
 def test_one_org_does_not_take_all_lists() -> None:
     assert limits.LISTS_AT_ONCE_PER_ORG < limits.LISTS_AT_ONCE
+
+
+def test_one_org_takes_neither_all_seats_nor_all_threads_nor_all_that_waits_unsent() -> None:
+    settings = StreamSettings(journal_table="j", ledger_table="l", state_table="s")
+    assert settings.streams_per_org == limits.MAX_STREAMS // 2
+    assert min(pools.READS, pools.ADMISSIONS) > pools.READS_PER_ORG
+    assert listing.READS_AT_ONCE_PER_ORG < listing.READS_AT_ONCE
+    assert limits.MAX_UNSENT_BYTES // 2 > 2 * limits.MAX_EVENT_BYTES
+
+
+def test_the_longest_list_of_types_is_refused_by_its_number_or_by_its_bytes() -> None:
+    assert limits.MAX_TYPES_ASKED * 4 < limits.MAX_QUERY_BYTES
 
 
 def test_a_message_on_the_channel_holds_a_large_event_or_many_small_ones() -> None:

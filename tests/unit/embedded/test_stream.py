@@ -296,3 +296,39 @@ def test_what_it_takes_to_import_it() -> None:
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+FORKED = """
+import os, sys
+from tocsin.embedded import EventStream
+stream = EventStream(sys.argv[1], require_auth=False)
+stream.emit({"type": "audit"}).result(10)
+child = os.fork()
+if not child:
+    try:
+        stream.emit({"type": "audit"})
+    except RuntimeError as error:
+        os._exit(0 if "in each process" in str(error) else 2)
+    os._exit(3)
+_, status = os.waitpid(child, 0)
+stream.emit({"type": "audit"}).result(10)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_after_a_fork_emit_says_what_to_do_and_does_not_hang(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path / "log.db")]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0  # noqa: S603 (ours)
+
+
+async def test_an_event_waits_for_a_file_that_another_process_holds(tmp_path: Path) -> None:
+    stream = EventStream(tmp_path / "log.db", require_auth=False)
+    with closing(sqlite3.connect(tmp_path / "log.db", autocommit=True)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        emitted = stream.emit({"type": "audit"})
+        await asyncio.sleep(5.5)  # longer than SQLite itself waits
+        other.execute("ROLLBACK")
+    event = await emitted
+    assert event
+    assert event.seq == 1
+    await stream.aclose()

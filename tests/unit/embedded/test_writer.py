@@ -12,7 +12,7 @@ from threading import Event
 import pytest
 
 from support.waiting import HANG_SECONDS
-from tocsin.domain.errors import Busy, TooLarge
+from tocsin.domain.errors import Busy, OutcomeUnknown, TooLarge
 from tocsin.embedded._events import Emission, StreamEvent
 from tocsin.embedded._writer import MAX_WAITING, Writer
 
@@ -156,4 +156,51 @@ def test_many_threads_at_once_each_keep_their_order() -> None:
         seqs = list(pool.map(emit, range(8)))
     assert all(each == sorted(each) for each in seqs)
     assert sorted(chain.from_iterable(seqs)) == list(range(1, 1_601))
+    writer.close()
+
+
+class Locked(Store):
+    """Busy a number of times, as a file that another process holds."""
+
+    times: int = 2
+
+    def __call__(self, emissions: Sequence[Emission]) -> Sequence[StreamEvent]:
+        if self.times:
+            self.times -= 1
+            raise Busy("another process holds the file", 0)
+        return super().__call__(emissions)
+
+
+def test_what_finds_the_store_busy_is_stored_later_once_and_in_order() -> None:
+    store = Locked()
+    store.open.set()
+    store.times = 3
+    writer = Writer(store)
+    emitted = [writer.put(emission(n)) for n in range(5)]
+    events = [each.result(20) for each in emitted]
+    assert [event.seq for event in events if event] == [1, 2, 3, 4, 5]
+    assert [n for call in store.calls for n in call] == list(range(5))
+    writer.close()
+
+
+def test_a_store_that_stays_busy_is_told_in_the_end() -> None:
+    store = Locked()
+    store.times = 1_000_000
+    writer = Writer(store, patience_seconds=0.5)
+    with pytest.raises(Busy):
+        writer.put(emission(1)).result(20)
+    writer.close()
+
+
+def test_an_unknown_outcome_is_not_stored_again() -> None:
+    calls = []
+
+    def store(emissions: Sequence[Emission]) -> Sequence[StreamEvent]:
+        calls.append(emissions)
+        raise OutcomeUnknown("the answer was lost")
+
+    writer = Writer(store)
+    with pytest.raises(OutcomeUnknown):
+        writer.put(emission(1)).result(20)
+    assert len(calls) == 1
     writer.close()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fakes.tenant import Tenant
 from tocsin.domain.errors import Forbidden, Malformed
+from tocsin.domain.limits import MAX_TYPES_ASKED
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire import filters, govrix, igris, kavach
 from tocsin.wire.filters import Filter, Filtered
@@ -67,7 +68,24 @@ def test_what_is_not_understood_never_means_everything(query: str, says: str) ->
         parsed(query)
 
 
-@pytest.mark.parametrize("types", ["tool_call", "anomaly", "", "audit,vendor.name"])
+def test_names_that_a_dialect_does_not_know_are_ignored_beside_those_it_does() -> None:
+    asked = [("types", "audit, agent.created ,nope"), ("types", "vendor.name")]
+    assert filters.types_of(asked, kavach.TYPES) == frozenset(("audit", "agent.created"))
+
+
+def test_blanks_after_commas_are_no_part_of_a_type() -> None:
+    assert parsed("types=anomaly,%20tool_call") == parsed("types=anomaly,tool_call")
+
+
+def test_types_are_bounded_before_they_are_looked_at() -> None:
+    names = [f"vendor.n{number}" for number in range(MAX_TYPES_ASKED)]
+    assert len(parsed(f"types={','.join(names)}").types or ()) == MAX_TYPES_ASKED
+    for query in (f"types={','.join(names)},a.b", f"types={','.join(names)}&types=a.b"):
+        with pytest.raises(Malformed, match="more than 100"):
+            parsed(query)
+
+
+@pytest.mark.parametrize("types", ["tool_call", "anomaly", "", "nope,vendor.name"])
 def test_a_dialect_with_names_of_its_own_takes_only_those(types: str) -> None:
     with pytest.raises(Malformed, match=r"one of agent\.created, .*cost\.recorded"):
         filters.types_of([("types", types)], kavach.TYPES)

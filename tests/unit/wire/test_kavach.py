@@ -115,7 +115,7 @@ def test_costs_are_told_to_those_who_ask() -> None:
     assert (message.event, message.id) == ("cost.recorded", "1")
     assert message.fields["data"]["costUsd"] == 0.5
     audit, recorded = sent({"audit", "cost.recorded"}, **cost)
-    assert (audit.event, audit.id) == ("audit", "")
+    assert (audit.event, audit.id) == ("audit", "1/1")
     assert (recorded.event, recorded.id) == ("cost.recorded", "1")
     assert audit.fields["id"] == recorded.fields["id"]
 
@@ -171,7 +171,7 @@ def test_no_content_can_forge_a_message(text: str, type: str) -> None:
     for message in messages:
         assert message.event in DOCUMENTED
         assert message.fields["tool_name"] == message.fields["userId"] == text
-    assert [message.id for message in messages] == [""] * (len(messages) - 1) + ["1"]
+    assert [message.id for message in messages] == ["1/1"] * (len(messages) - 1) + ["1"]
     assert len(data.decode().splitlines()) == data.count(b"\n")  # for who splits like Python
 
 

@@ -73,13 +73,13 @@ def test_the_documented_approvals_event(type: str) -> None:
     assert b'"type":"approvals"' in rampart.encode(event)  # as the documents' grep looks for it
 
 
-def test_a_resolution_is_also_an_audit_event_and_only_the_last_moves_the_cursor() -> None:
+def test_a_resolution_is_also_an_audit_event_and_the_first_has_the_id_of_a_part() -> None:
     (event,) = Tenant().add(type="approval.resolved", action="deny")
     data = rampart.encode(event)
     approvals, audit = decode(data)
     assert approvals.fields == {"type": "approvals"}
     assert audit.fields["event"]["decision"]["action"] == "deny"
-    assert (approvals.id, audit.id) == ("", "1")
+    assert (approvals.id, audit.id) == ("1/1", "1")
 
 
 def test_the_documented_audit_batch_event() -> None:

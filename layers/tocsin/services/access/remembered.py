@@ -1,5 +1,6 @@
 """What was read from a store, remembered for half a minute."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,25 +16,39 @@ MAX_ITEMS = 10_000
 class _Read[V]:
     value: V
     at_ms: int
+    at_seconds: float  # of a clock that nobody sets
 
 
 class Remembered[K, V]:
     """Reads by name, at most once in 30 seconds; that something is not there is remembered, too."""
 
-    def __init__(self, read: Callable[[K], V], clock: Clock) -> None:
-        """Read with ``read``; what it raises is passed on and not remembered."""
+    def __init__(
+        self,
+        read: Callable[[K], V],
+        clock: Clock,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read with ``read``; what it raises is passed on and not remembered.
+
+        ``seconds`` only ever grows, while ``clock`` may be set back.
+        """
         self._from_store = read
         self._clock = clock
+        self._seconds = seconds
         self._reads: dict[K, _Read[V]] = {}
 
     def read(self, name: K) -> V:
         """Return what is there, or was there when last read, up to 30 seconds ago."""
-        now_ms = self._clock.now_ms()
+        now_ms, now = self._clock.now_ms(), self._seconds()
         known = self._reads.get(name)
-        if known is None or now_ms - known.at_ms >= REMEMBERED_MS:
+        if (
+            known is None
+            or now_ms - known.at_ms >= REMEMBERED_MS
+            or (now - known.at_seconds) * 1000 >= REMEMBERED_MS
+        ):
             if len(self._reads) >= MAX_ITEMS:
                 self._reads.clear()
-            known = self._reads[name] = _Read(self._from_store(name), now_ms)
+            known = self._reads[name] = _Read(self._from_store(name), now_ms, now)
         return known.value
 
     def forget(self, name: K) -> None:

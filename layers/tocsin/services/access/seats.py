@@ -35,6 +35,10 @@ class Seats:
         """How many seats are taken."""
         return self._taken
 
+    def of_org(self, org: str) -> int:
+        """Return how many of them are an org's."""
+        return self._orgs[org]
+
     def take(self) -> None:
         """Take a seat, before it is known whose it is.
 

@@ -3,4 +3,4 @@
 Others import these modules of it, and no other.
 """
 
-__all__ = ["cursor", "listing", "past", "replay", "selection", "verification"]
+__all__ = ["cursor", "listing", "past", "replay", "selection", "threads", "verification"]

@@ -4,19 +4,23 @@ A *part* is what one batch brought to a segment. Hashes follow from leaves, so a
 of its own, and a large segment is read and checked in pieces.
 """
 
+import time
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 
 from tocsin.domain import chain, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
-from tocsin.domain.errors import IntegrityError
+from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import SealedEvent, Segment, verify
 from tocsin.ports import Journal, Ledger
 
 __all__ = [
     "SEGMENTS_PER_PAGE",
+    "ends_at_seconds",
     "fetch",
+    "in_time",
     "parts_after",
     "parts_before",
     "segments_after",
@@ -27,8 +31,24 @@ __all__ = [
 SEGMENTS_PER_PAGE = 16
 SEGMENTS_PER_PAGE_BACK = 64  # one query each, where many small ones are looked through
 BATCHES_PER_FETCH = 100
+FIRST_BATCHES = 4  # asked for before it is known how large they are
+FETCH_BYTES = 2 * 1024 * 1024  # of entries asked for at once, but always at least one batch
 
 _NO_SEGMENT = "no segment holds it, and later ones exist"
+
+ends_at_seconds: ContextVar[float | None] = ContextVar("ends_at_seconds", default=None)
+"""When a read has to end, by the monotonic clock; None: it has no end."""
+
+
+def in_time() -> None:
+    """Do nothing while the read that this is part of has time left: every loop over a store asks.
+
+    Raises:
+        Busy: it has taken too long.
+    """
+    ends_at = ends_at_seconds.get()
+    if ends_at is not None and time.monotonic() >= ends_at:
+        raise Busy("reading this takes too long just now: ask again, or for less at once")
 
 
 def parts_after(
@@ -170,6 +190,7 @@ def _segments(
         elif seq > 1 and ledger.segments(org, seq, 1):
             raise IntegrityError(org, found[0].last_seq + 1 if found else 1, _NO_SEGMENT)
     while True:
+        in_time()
         page = ledger.segments(org, seq, per_page)
         if page and page[0].first_seq > seq:  # it may have been sealed during the read
             page = ledger.segments(org, seq, per_page)
@@ -186,6 +207,7 @@ def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
     """Yield the segments back from the one that holds ``seq``, none missing, none overlapping."""
     first = True
     while seq > 0:
+        in_time()
         page = ledger.segments_before(org, seq, SEGMENTS_PER_PAGE_BACK)
         if not page:
             raise IntegrityError(org, seq, _NO_SEGMENT)
@@ -198,7 +220,12 @@ def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
 
 
 def _check_place(org: str, segment: Segment, first_seq: int, last_seq: int) -> None:
-    """Raise IntegrityError where a segment does not begin and end at these seqs."""
+    """Raise IntegrityError where a segment does not begin and end at these seqs, or holds nothing.
+
+    So whoever goes along the segments comes further with each.
+    """
+    if not segment.count:
+        raise IntegrityError(org, max(segment.first_seq, 1), "a segment is empty")
     if segment.first_seq > first_seq:
         raise IntegrityError(org, first_seq, _NO_SEGMENT)
     if segment.last_seq < last_seq:
@@ -238,11 +265,28 @@ def fetch(
 ) -> Iterator[tuple[Segment, list[SealedEvent] | None]]:
     """Yield each part with its checked events, or with None when the journal has dropped them.
 
+    They are asked for a few at a time, by the size of those before: a batch in the journal can be a
+    hundred times as large as another.
+
     What is not in the journal is taken as dropped when its batch is older than the retention, by an
     id that the batch's marker knows, too.
     """
-    if not parts:
-        return
+    place, at_once = 0, FIRST_BATCHES
+    while place < len(parts):
+        in_time()
+        group = parts[place : place + at_once]
+        size_bytes = 0
+        for part, sealed in _fetch(ledger, journal, group, retention):
+            size_bytes += sum(len(event.entry) for event in sealed or ())
+            yield part, sealed
+        place += len(group)
+        fit = FETCH_BYTES * len(group) // max(size_bytes, 1)
+        at_once = max(1, min(fit, 4 * at_once))
+
+
+def _fetch(
+    ledger: Ledger, journal: Journal, parts: Sequence[Segment], retention: Retention
+) -> Iterator[tuple[Segment, list[SealedEvent] | None]]:
     org = parts[0].org
     found = journal.get(org, [part.references[0].batch_id for part in parts])
     missing = {part.references[0].batch_id for part in parts} - found.keys()

@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 
 from tocsin.domain import ids
-from tocsin.domain.errors import Malformed
+from tocsin.domain.errors import Malformed, TocsinError
 from tocsin.ports import Ledger
 from tocsin.services.reading.since import seq_before, time_ms
 
-__all__ = ["Start", "resolve"]
+__all__ = ["Resumed", "Start", "resolve", "resume"]
 
 _SEQ = re.compile(r"[0-9]{1,16}", re.ASCII)
+_PART = re.compile(r"([0-9]{1,16})/1", re.ASCII)  # as tocsin.wire.frames.part_id makes it
 _AHEAD_MS = 60_000  # by which a client's clock may be ahead
 
 
@@ -21,6 +22,59 @@ class Start:
     last_event_id: str | None = None
     after: str | None = None
     since: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Where a stream goes on: after ``seq``; None: from now on.
+
+    ``begun`` is the id of the first message about the next event, where its reader has that one
+    already. ``unknown`` says that what was sent is no cursor of this ledger, and that ``seq`` is
+    its end instead; ``sent_seq`` is what was sent then, if it was a seq.
+    """
+
+    seq: int | None
+    begun: str = ""
+    unknown: bool = False
+    sent_seq: int | None = None
+
+
+class _Unknown(TocsinError):
+    """A cursor that may be one of another ledger, or of this one before a restore."""
+
+    def __init__(self, message: str, sent_seq: int | None = None) -> None:
+        super().__init__(message)
+        self.sent_seq = sent_seq
+
+
+def resume(ledger: Ledger, org: str, start: Start, known_head: int, now_ms: int) -> Resumed:
+    """Return where a stream goes on; otherwise like :func:`resolve`.
+
+    An ``EventSource`` that is refused never comes back, and what it sends as ``Last-Event-ID`` is
+    not its page's choice. So there anything goes: a time is taken as ``since``, and what this
+    ledger does not know leads to its end. So does an ``after`` that is ahead of the ledger.
+
+    Raises:
+        Malformed: ``after`` or ``since`` is not a cursor, or ``since`` is ahead of the ledger.
+        Busy: the ledger does not answer.
+    """
+    sent, lenient = start.last_event_id or start.after or "", bool(start.last_event_id)
+    part = _PART.fullmatch(sent)
+    if part:
+        start = Start(after=str(max(int(part[1]) - 1, 0)))
+    elif lenient and not _SEQ.fullmatch(sent) and time_ms(sent) is not None:
+        start = Start(since=sent)
+    try:
+        return Resumed(_seq(ledger, org, start, known_head, now_ms), sent if part else "")
+    except _Unknown as error:
+        if not sent:
+            raise Malformed(str(error)) from error
+        sent_seq = error.sent_seq
+    except Malformed:
+        if not lenient:
+            raise
+        sent_seq = None
+    return Resumed(ledger.head(org).seq, unknown=True, sent_seq=sent_seq)
 
 
 def resolve(ledger: Ledger, org: str, start: Start, known_head: int, now_ms: int) -> int | None:
@@ -34,6 +88,13 @@ def resolve(ledger: Ledger, org: str, start: Start, known_head: int, now_ms: int
         Malformed: it is none of these, or it is ahead of the ledger.
         Busy: the ledger does not answer.
     """
+    try:
+        return _seq(ledger, org, start, known_head, now_ms)
+    except _Unknown as error:
+        raise Malformed(str(error)) from error
+
+
+def _seq(ledger: Ledger, org: str, start: Start, known_head: int, now_ms: int) -> int | None:
     name, text = "Last-Event-ID", start.last_event_id
     if not text:
         if start.after is not None and start.since is not None:
@@ -47,7 +108,7 @@ def resolve(ledger: Ledger, org: str, start: Start, known_head: int, now_ms: int
         batch_id, place = batch
         first_seq = ledger.first_seqs(org, [batch_id]).get(batch_id)
         if first_seq is None:
-            raise Malformed(f"{name}: no sealed event has this id; send the seq of one instead")
+            raise _Unknown(f"{name}: no sealed event has this id; send the seq of one instead")
         seq = first_seq + place
     elif name == "since" and (since_ms := time_ms(text)) is not None:
         if since_ms > now_ms + _AHEAD_MS:
@@ -61,8 +122,9 @@ def resolve(ledger: Ledger, org: str, start: Start, known_head: int, now_ms: int
     else:
         raise Malformed(f"{name} is neither a seq (41) nor an event id (evt_…)")
     if seq > known_head and seq > (head := ledger.head(org).seq):
-        raise Malformed(
+        raise _Unknown(
             f"{name} is {seq}, ahead of the ledger, which ends at {head}: leave it out to start "
-            "from now on, or send 0 to start from the beginning"
+            "from now on, or send 0 to start from the beginning",
+            seq,
         )
     return seq

@@ -1,6 +1,5 @@
 """Lists of what is sealed, for Govrix Scout's query API: pages, sessions, single events."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -13,13 +12,15 @@ from tocsin.services.access.presented import Credentials, Presented
 from tocsin.services.access.seats import Seats
 from tocsin.services.reading import selection
 from tocsin.services.reading.past import Past
+from tocsin.services.reading.threads import Threads
 from tocsin.wire import filters, govrix, page
 from tocsin.wire.filters import Query
 from tocsin.wire.page import Page
 
 __all__ = ["Listing"]
 
-READS_AT_ONCE = 2  # the streams read in threads too
+READS_AT_ONCE, READS_AT_ONCE_PER_ORG = 3, 1  # each holds a few MB
+ADMISSIONS_AT_ONCE = 4
 
 type _LookUp = Callable[[Past, Projections | None, Page, int], Iterator[Sequence[SealedEvent]]]
 type _Steps = Callable[[ApiKey], Iterator[bytes]]
@@ -58,7 +59,8 @@ class Listing:
         self._allowed_types = allowed_types
         self._retention = retention
         self._seats = Seats(LISTS_AT_ONCE, LISTS_AT_ONCE_PER_ORG, None, "lists")
-        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._reads = Threads("lists", READS_AT_ONCE, READS_AT_ONCE_PER_ORG)
+        self._admissions = Threads("list-keys", ADMISSIONS_AT_ONCE)
 
     def newest(self, credential: Presented, query: Query) -> AsyncGenerator[bytes]:
         """Yield an array of the newest events that a query asks for, the newest first."""
@@ -80,8 +82,7 @@ class Listing:
         async with self._admitted(credential) as key:
             running = steps(key)
             while True:
-                async with self._slots:
-                    step = await asyncio.to_thread(next, running, None)
+                step = await self._reads.run(key.org, next, running, None)
                 if step is None:
                     return
                 if step:
@@ -91,7 +92,7 @@ class Listing:
     async def _admitted(self, credential: Presented) -> AsyncIterator[ApiKey]:
         self._seats.take()
         try:
-            key, _ = await asyncio.to_thread(self._credentials.admit, credential)
+            key, _ = await self._admissions.run("", self._credentials.admit, credential)
             self._seats.assign(key)
         except BaseException:
             self._seats.give_back()

@@ -128,10 +128,16 @@ class Past:
         while True:
             mean_bytes = max(size_bytes // events, 1) if events else FIRST_GUESS_BYTES
             group, broken = take(parts, STEP_BYTES // mean_bytes)
-            fetched = []
+            fetched, fetched_bytes = [], 0
             try:
                 for each in fetch(self.ledger, self.journal, group, self.retention):
                     fetched.append(each)
+                    events += len(each[1] or ())
+                    step_bytes = sum(len(event.entry) for event in each[1] or ())
+                    size_bytes, fetched_bytes = size_bytes + step_bytes, fetched_bytes + step_bytes
+                    if fetched_bytes >= STEP_BYTES:
+                        yield fetched
+                        fetched, fetched_bytes = [], 0
             except IntegrityError as error:  # what comes before it is not lost
                 broken = error
             if fetched:
@@ -140,8 +146,6 @@ class Past:
                 raise broken
             if not group:
                 return
-            events += sum(len(sealed) for _, sealed in fetched if sealed)
-            size_bytes += sum(len(event.entry) for _, sealed in fetched for event in sealed or ())
 
 
 def _runs(seqs: Sequence[int]) -> Iterator[range]:

@@ -6,6 +6,7 @@ from tocsin.domain.errors import IntegrityError
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.times import moment_of, ms_of
 from tocsin.ports import Ledger
+from tocsin.services.reading.checked import in_time
 
 __all__ = ["first_sealed_at", "seq_before", "time_ms"]
 
@@ -59,6 +60,7 @@ def first_sealed_at(ledger: Ledger, org: str, at_ms: int, low: int, high: int) -
         Busy: the ledger does not answer.
     """
     while low < high:
+        in_time()
         asked = (low + high) // 2
         found = ledger.segments(org, asked, 1)
         if not found or not found[0].first_seq <= asked <= found[0].last_seq:

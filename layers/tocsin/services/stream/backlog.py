@@ -7,6 +7,8 @@ from collections.abc import Callable
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.reading.replay import Expired
+from tocsin.services.reading.threads import Threads
+from tocsin.services.stream.pools import READS, READS_PER_ORG
 from tocsin.services.stream.ring import Chunk, chunks
 from tocsin.services.stream.shared import Shared
 from tocsin.wire import frames
@@ -19,7 +21,6 @@ logger = logging.getLogger(__name__)
 type ReadAfter = Callable[[str, int, bytes | None], list[SealedEvent]]
 """Read an org's sealed events after a seq; the seq's hash is checked if it is given. Blocks."""
 
-READS_AT_ONCE = 4
 CACHE_BYTES = 16 * 1024 * 1024
 CHUNK_OVERHEAD_BYTES = 512  # of a chunk in the cache, of which most may be hidden
 
@@ -29,9 +30,9 @@ type _Place = tuple[str, Render, int]
 class Backlog:
     """Reads chunks in threads; all who ask for the same one share the read and the bytes."""
 
-    def __init__(self, read_after: ReadAfter) -> None:
+    def __init__(self, read_after: ReadAfter, threads: Threads | None = None) -> None:
         self._read_after = read_after
-        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._threads = threads or Threads("reads", READS, READS_PER_ORG)
         self._reads: Shared[_Place, Chunk] = Shared()
         self._cache: dict[_Place, Chunk] = {}
         self._cache_bytes = 0
@@ -57,8 +58,7 @@ class Backlog:
         org, render, cursor = place
         while True:
             try:
-                async with self._slots:
-                    found = await asyncio.to_thread(self._render, org, render, cursor)
+                found = await self._threads.run(org, self._render, org, render, cursor)
                 break
             except Expired as gap:
                 return Chunk(frames.gap(cursor, gap.first_seq), None, gap.first_seq - 1, None)

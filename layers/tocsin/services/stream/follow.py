@@ -16,6 +16,7 @@ from tocsin.ports import Feed, Ledger
 from tocsin.services.reading.replay import Expired
 from tocsin.services.stream.backlog import ReadAfter
 from tocsin.services.stream.log import LiveLog
+from tocsin.services.stream.pools import Pools
 from tocsin.wire import channel
 
 __all__ = ["Follow"]
@@ -31,6 +32,7 @@ class Follow:
         log: LiveLog,
         ledger: Ledger,
         read_after: ReadAfter,
+        pools: Pools,
         feed: Feed | None,
         poll_seconds: float,
     ) -> None:
@@ -38,6 +40,7 @@ class Follow:
         self.log = log
         self._ledger = ledger
         self._read_after = read_after
+        self._pools = pools
         self._feed = feed
         self._poll_seconds = poll_seconds
         self._loop = asyncio.get_running_loop()
@@ -111,7 +114,7 @@ class Follow:
     async def _catch_up(self) -> None:
         org, log, ring = self.log.org, self.log, self.log.ring
         seen = ring.seq
-        head = await asyncio.to_thread(self._ledger.head, org)
+        head = await self._pools.heads.run(org, self._ledger.head, org)
         if head.seq < seen:
             raise IntegrityError(org, head.seq + 1, "it was published and is not in the ledger")
         if head.seq == ring.seq and head.hash != ring.hash:
@@ -121,9 +124,9 @@ class Follow:
         while ring.seq < head.seq:
             seq, digest = ring.seq, ring.hash
             try:
-                events = await asyncio.to_thread(self._read_after, org, seq, digest)
+                events = await self._pools.reads.run(org, self._read_after, org, seq, digest)
             except Expired:
                 log.restart(head.seq, head.hash)
                 return
-            if not events or not log.append(events):
+            if not events or not log.append(events) or ring.seq == seq:
                 raise IntegrityError(org, seq + 1, "the ledger does not go on from what was sent")

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from tocsin.domain.errors import Busy
+from tocsin.services.reading.threads import Threads
 from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.shared import Shared
 
@@ -29,6 +30,7 @@ class HealthCheck:
         self._parts = parts
         self._asking: Shared[str, Health] = Shared()
         self._last: tuple[float, Health] | None = None
+        self._thread = Threads("health", 1, seconds=ANSWER_SECONDS)
 
     async def __call__(self) -> Health:
         """Return an answer that is at most a second old."""
@@ -40,6 +42,7 @@ class HealthCheck:
     async def aclose(self) -> None:
         """Stop asking."""
         await self._asking.aclose()
+        self._thread.close()
 
     async def _ask(self) -> Health:
         ledger, broker = await asyncio.gather(self._ledger(), self._broker())
@@ -47,9 +50,8 @@ class HealthCheck:
 
     async def _ledger(self) -> bool:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await asyncio.to_thread(self._parts.ledger.head, ORG)
-        except (Busy, TimeoutError):
+            await self._thread.run(ORG, self._parts.ledger.head, ORG)
+        except Busy:
             return False
         return True
 

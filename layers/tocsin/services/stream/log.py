@@ -8,6 +8,7 @@ from typing import Protocol
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.stream.ring import Ring
+from tocsin.services.stream.unsent import Unsent
 
 __all__ = ["LiveLog", "Reader"]
 
@@ -33,10 +34,18 @@ class LiveLog:
     """Wakes its readers when there is more. Used in the event loop's thread only."""
 
     def __init__(
-        self, org: str, ring: Ring, arrived: Callable[[SealedEvent], object] | None = None
+        self,
+        org: str,
+        ring: Ring,
+        arrived: Callable[[SealedEvent], object] | None = None,
+        unsent: Unsent | None = None,
     ) -> None:
-        """``arrived`` is called with the first of the events that came together."""
+        """``arrived`` is called with the first of the events that came together.
+
+        ``unsent`` is what the streams of this log have in common with all others.
+        """
         self.org = org
+        self.unsent = unsent or Unsent()
         self.ring = ring
         self.waiting: set[Reader] = set()
         self.broken = False

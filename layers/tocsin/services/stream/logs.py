@@ -9,8 +9,10 @@ from tocsin.services.stream.follow import Follow
 from tocsin.services.stream.log import LiveLog
 from tocsin.services.stream.meter import Meter
 from tocsin.services.stream.parts import StreamParts
+from tocsin.services.stream.pools import Pools
 from tocsin.services.stream.ring import Ring
 from tocsin.services.stream.shared import Shared
+from tocsin.services.stream.unsent import Unsent
 
 __all__ = ["LiveLogs"]
 
@@ -20,9 +22,11 @@ READ_EVENTS, READ_BYTES = 4_096, 512 * 1024  # what one read of the ledger takes
 class LiveLogs:
     """A live log for each org, and what keeps it at the ledger's head."""
 
-    def __init__(self, parts: StreamParts, meter: Meter) -> None:
-        self.backlog = Backlog(self._read_after)
+    def __init__(self, parts: StreamParts, meter: Meter, pools: Pools) -> None:
+        self.backlog = Backlog(self._read_after, pools.reads)
         self._parts = parts
+        self._pools = pools
+        self._unsent = Unsent()
         self._meter = meter
         self._followed: dict[str, Follow] = {}
         self._opening: Shared[str, None] = Shared()
@@ -69,12 +73,13 @@ class LiveLogs:
     async def _open(self, org: str) -> None:
         parts = self._parts
         self._close(org)
-        head = await asyncio.to_thread(parts.ledger.head, org)
+        head = await self._pools.heads.run(org, parts.ledger.head, org)
         ring = Ring(head.seq, head.hash, parts.limits.ring_events, parts.limits.ring_bytes)
         self._followed[org] = Follow(
-            LiveLog(org, ring, self._meter.arrived),
+            LiveLog(org, ring, self._meter.arrived, self._unsent),
             parts.ledger,
             self._read_after,
+            self._pools,
             parts.feed,
             parts.limits.poll_seconds,
         )

@@ -33,7 +33,7 @@ class StreamLimits:
     stall_seconds: float = 60.0  # after this a client that takes nothing is given up
     look_seconds: float = 5.0  # how often a ledger's head is looked at, with a feed
     poll_seconds: float = 0.5  # and without one
-    recheck_seconds: float = 20.0  # how often the keys of open streams are checked again
+    recheck_seconds: float = 15.0  # how often the keys of open streams are checked again
     grace_seconds: float = 10.0  # how long a log is followed after its last subscriber left
     ring_events: int = 4_096  # per org, and at most ring_bytes of entries
     ring_bytes: int = 8 * 1024 * 1024

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from tocsin.domain.errors import Busy, Forbidden, Unauthenticated
+from tocsin.domain.passes import Pass
 from tocsin.services.access.presented import Credentials, Kept
+from tocsin.services.reading.threads import Threads
+from tocsin.services.stream.pools import CHECKS
 from tocsin.services.stream.subscriber import Subscriber
 from tocsin.wire import frames
 
@@ -17,8 +20,10 @@ logger = logging.getLogger(__name__)
 class Recheck:
     """Subscribers by the credential they came with: one check serves all who share it."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, threads: Threads | None = None) -> None:
         self._credentials = credentials
+        self._threads = threads or Threads("checks", CHECKS)
+        self._unanswered: set[Kept] = set()
         self._subscribers: dict[Kept, set[Subscriber]] = {}
 
     def __len__(self) -> int:
@@ -41,27 +46,29 @@ class Recheck:
                 del self._subscribers[credential]
 
     async def __call__(self) -> None:
-        """Check every credential once.
+        """Check every credential once, many at the same time: one that hangs holds up no other.
 
         Keys come first: they are few and remembered, so a revoked one is found soon, however many
         sign-ins there are. For each of those it takes a read to see whether it was closed.
         While the keys can't be read, streams stay open: what they carry can't be read then either.
         """
-        for check in (self._credentials.check_key, self._credentials.check_open):
-            refused = await asyncio.to_thread(_refused, list(self._subscribers), check)
-            for credential, reason in refused.items():
-                for subscriber in list(self._subscribers.get(credential, ())):
-                    subscriber.end(frames.failure("UNAUTHORIZED", reason))
+        credentials = self._in_turn()
+        self._unanswered.clear()
+        check_key, check_open = self._credentials.check_key, self._credentials.check_open
+        await asyncio.gather(*(self._check(each, check_key) for each in credentials))
+        passes = [each for each in credentials if isinstance(each, Pass)]
+        await asyncio.gather(*(self._check(each, check_open) for each in passes))
 
+    def _in_turn(self) -> list[Kept]:
+        """Return the credentials; those for which nobody answered the last time come last."""
+        return sorted(self._subscribers, key=lambda each: each in self._unanswered)
 
-def _refused(credentials: Sequence[Kept], check: Callable[[Kept], None]) -> dict[Kept, str]:
-    refused = {}
-    for credential in credentials:
+    async def _check(self, credential: Kept, check: Callable[[Kept], None]) -> None:
         try:
-            check(credential)
+            await self._threads.run("", check, credential)
         except (Unauthenticated, Forbidden) as error:
-            refused[credential] = str(error)
+            for subscriber in list(self._subscribers.get(credential, ())):
+                subscriber.end(frames.failure(Unauthenticated.code, str(error)))
         except Busy as error:
-            logger.warning("the keys of open streams can't be checked now: %s", error)
-            break
-    return refused
+            logger.warning("the key of an open stream can't be checked now: %s", error)
+            self._unanswered.add(credential)

@@ -5,15 +5,17 @@ dialect and filter, so a thousand subscribers at the same cursor send one and th
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tocsin.domain.segment import SealedEvent
-from tocsin.wire.filters import Filtered, Render
+from tocsin.wire.filters import Facts, Filtered, Render
 
 __all__ = ["CHUNK_BYTES", "Chunk", "Ring", "chunks"]
 
 CHUNK_BYTES = 64 * 1024  # the most that one write holds, unless one message is larger
+LOOKED_AT = 512  # events that a chunk of the ring goes over at most, or
+LOOKED_AT_BYTES = 512 * 1024  # of entries: reading and rendering them takes the loop's thread
 _SHARED_CHUNKS = 64  # cursors, per dialect and filter, that the next append has not outdated
 
 
@@ -31,19 +33,24 @@ class Chunk(NamedTuple):
 
 
 def chunks(events: Iterable[SealedEvent], render: Render) -> Iterable[Chunk]:
-    """Render events and join them, up to :data:`CHUNK_BYTES` (or one message) at a time."""
+    """Render events and join them, up to :data:`CHUNK_BYTES` (or one message) at a time.
+
+    However many are hidden, a chunk goes over :data:`LOOKED_AT` events at most.
+    """
     messages: list[bytes] = []
-    size_bytes = 0
+    size_bytes = looked_at_bytes = 0
     first: SealedEvent | None = None
     last: SealedEvent | None = None
     for event in events:
         message = render(event)
-        if first and last and size_bytes + len(message) > CHUNK_BYTES:
+        full = len(messages) == LOOKED_AT or looked_at_bytes >= LOOKED_AT_BYTES
+        if first and last and (full or size_bytes + len(message) > CHUNK_BYTES):
             yield _chunk(messages, first, last)
-            messages, size_bytes, first = [], 0, None
+            messages, size_bytes, looked_at_bytes, first = [], 0, 0, None
         first, last = first or event, event
         messages.append(message)
         size_bytes += len(message)
+        looked_at_bytes += len(event.entry)
     if first and last:
         yield _chunk(messages, first, last)
 
@@ -71,6 +78,7 @@ class Ring:
         self.seq = seq
         self.hash = hash
         self._events: list[SealedEvent] = []
+        self._facts: list[Facts | None] = []  # of the events, as far as a filter asked for them
         self._size_bytes = 0
         self._messages.clear()
         self._chunks.clear()
@@ -104,6 +112,7 @@ class Ring:
         if new[0].seq != self.seq + 1 or new[0].prev_hash != self.hash:
             return False
         self._events += new
+        self._facts += [None] * len(new)
         self._size_bytes += sum(len(event.entry) for event in new)
         self.seq, self.hash = new[-1].seq, new[-1].hash
         for messages in self._messages.values():
@@ -130,26 +139,34 @@ class Ring:
 
     def _join(self, render: Render, start: int) -> Chunk:
         dialect = _dialect(render)
-        matches: Callable[[SealedEvent], bool] | None = None
-        if isinstance(render, Filtered):
-            matches = render.filter.matches
+        filter = render.filter if isinstance(render, Filtered) else None
         rendered = self._messages.get(dialect)
         if rendered is None:
             rendered = self._messages[dialect] = [None] * len(self._events)
-        size_bytes = 0
+        size_bytes = looked_at_bytes = 0
         joined: list[bytes] = []
-        for place in range(start, len(rendered)):
-            if matches and not matches(self._events[place]):
-                joined.append(b"")
-                continue
-            message = rendered[place]
-            if message is None:
-                message = rendered[place] = dialect(self._events[place])
+        for place in range(start, min(len(rendered), start + LOOKED_AT)):
+            if filter and not filter.lets(self._facts_at(place)):
+                message = b""
+            else:
+                known = rendered[place]
+                if known is None:
+                    known = rendered[place] = dialect(self._events[place])
+                message = known
             if joined and size_bytes + len(message) > CHUNK_BYTES:
                 break
             joined.append(message)
             size_bytes += len(message)
+            looked_at_bytes += len(self._events[place].entry)
+            if looked_at_bytes >= LOOKED_AT_BYTES:
+                break
         return _chunk(joined, self._events[start], self._events[start + len(joined) - 1])
+
+    def _facts_at(self, place: int) -> Facts:
+        facts = self._facts[place]
+        if facts is None:
+            facts = self._facts[place] = Facts.of(self._events[place])
+        return facts
 
     def _trim(self) -> None:
         drop = max(len(self._events) - self._max_events, 0)
@@ -160,6 +177,7 @@ class Ring:
         if drop:
             self._size_bytes = size_bytes
             del self._events[:drop]
+            del self._facts[:drop]
             for messages in self._messages.values():
                 del messages[:drop]
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -53,6 +54,7 @@ class Subscriber:
     __slots__ = (
         "_backlog",
         "_began_at",
+        "_begun",
         "_hash",
         "_last",
         "_log",
@@ -80,8 +82,12 @@ class Subscriber:
         cursor: int,
         pace: Pace,
         max_bytes: int | None = None,
+        begun: str = "",
     ) -> None:
-        """Start after ``cursor``, and end before ``max_bytes``."""
+        """Start after ``cursor``, and end before ``max_bytes``.
+
+        ``begun`` is the id of the first message about the next event, where the client has it.
+        """
         self.cursor = cursor
         self.on_wake: Callable[[], object] | None = None
         self.on_stall: Callable[[], object] | None = None
@@ -100,7 +106,13 @@ class Subscriber:
         self._max_bytes = max_bytes
         self._reading: asyncio.Timeout | None = None  # given up at the end of the stream
         self._last: bytes | None = None  # what to end with, once the end is decided
+        self._begun = begun
         log.join(self)
+
+    @property
+    def org(self) -> str:
+        """The org whose log it reads."""
+        return self._log.org
 
     @property
     def stalled(self) -> bool:
@@ -123,9 +135,18 @@ class Subscriber:
             self._state = State.READY
         while self._last is None:
             if self.cursor < log.ring.seq:
-                chunk = log.ring.take(self._render, self.cursor) or await self._read()
+                if log.unsent.full(log.org):
+                    await log.unsent.room(log.org)
+                    continue
+                chunk = log.ring.take(self._render, self.cursor)
+                if chunk is None:
+                    chunk = await self._read()
+                    if log.unsent.full(log.org):  # meanwhile: what was read is not kept
+                        continue
                 if chunk and (data := self._advance(chunk)):
                     return self._give(data)
+                if self.cursor < log.ring.seq and self._last is None:
+                    await asyncio.sleep(0)  # much is hidden: others have their turn in between
             elif self._state is State.QUIET:
                 self._state = State.READY
                 data = self._tell() if self._told < self.cursor else self._pace.heartbeat
@@ -136,6 +157,11 @@ class Subscriber:
                 log.waiting.add(self)
                 return None
         last, self._last = self._last, b""
+        if self._told < self.cursor and self._state is not State.STALLED:
+            told = frames.cursor(self.cursor)
+            if self._max_bytes is None or self._sent_bytes + len(told) <= self._max_bytes:
+                self._told = self.cursor
+                return told + last
         return last
 
     def wake(self) -> None:
@@ -156,10 +182,20 @@ class Subscriber:
             if self._takes():
                 self._sent_at = now
             elif idle_seconds >= self._pace.stall_seconds:
-                self._state = State.STALLED
-                self.end()
-                if self.on_stall:
-                    self.on_stall()
+                self.give_up()
+
+    def give_up(self) -> None:
+        """End the stream of a client that takes nothing, once."""
+        if self._state is State.STALLED:
+            return
+        self._state = State.STALLED
+        self.end()
+        if self.on_stall:
+            self.on_stall()
+
+    def held(self, size_bytes: int) -> AbstractContextManager[None]:
+        """Count what was given last, while the connection can't send it."""
+        return self._log.unsent.held(self, self._log.org, size_bytes)
 
     def end_older(self, began_before: float) -> None:
         """End the stream where it is if it began before this (the loop's time)."""
@@ -176,7 +212,7 @@ class Subscriber:
 
     def fail(self, error: IntegrityError) -> None:
         """End the stream, saying which seq can't be served."""
-        self.end(frames.failure("INTEGRITY", str(error), seq=error.seq))
+        self.end(frames.failure(error.code, str(error), seq=error.seq))
 
     def close(self) -> None:
         """Leave the log; nothing is sent any more."""
@@ -205,6 +241,8 @@ class Subscriber:
             self._refuse(IntegrityError(self._log.org, self.cursor + 1, reason))
             return b""
         data, tells = chunk.data, not chunk.hidden
+        if self._begun:
+            data, self._begun = frames.without_first(data, self._begun), ""
         if not data and self._loop.time() - self._sent_at >= TELL_SECONDS:
             data, tells = frames.cursor(chunk.last_seq), True
         if not self._fits(data):

@@ -14,12 +14,13 @@ from tocsin.services.access.presented import (
     Presented,
 )
 from tocsin.services.access.seats import Seats
-from tocsin.services.reading.cursor import Start, resolve
+from tocsin.services.reading.cursor import Resumed, Start, resume
 from tocsin.services.stream.draining import Draining
 from tocsin.services.stream.health import Health, HealthCheck
 from tocsin.services.stream.logs import LiveLogs
 from tocsin.services.stream.meter import Meter
 from tocsin.services.stream.parts import StreamParts
+from tocsin.services.stream.pools import Pools
 from tocsin.services.stream.recheck import Recheck
 from tocsin.services.stream.reporter import Reporter
 from tocsin.services.stream.shared import Shared
@@ -44,8 +45,13 @@ class Admission:
 
     credential: Kept
     key: ApiKey
-    cursor: int | None  # None: from now on
+    start: Resumed
     allowed: frozenset[str] | None = None
+
+    @property
+    def cursor(self) -> int | None:
+        """The seq to go on after; None: from now on."""
+        return self.start.seq
 
     @property
     def org(self) -> str:
@@ -65,14 +71,15 @@ class Watch:
         """Do nothing before the first subscriber comes."""
         self._parts = parts
         self._limits = limits = parts.limits
-        self._recheck = Recheck(parts.credentials)
+        self._pools = Pools()
+        self._recheck = Recheck(parts.credentials, self._pools.checks)
         self._seats = Seats(
             limits.max_streams, limits.max_streams_per_org, limits.max_streams_per_key
         )
         self._paces: dict[Dialect, Pace] = {}
         self._health = HealthCheck(parts)
         self._meter = Meter(parts.clock)
-        self._logs = LiveLogs(parts, self._meter)
+        self._logs = LiveLogs(parts, self._meter, self._pools)
         self._chores: Shared[str, None] = Shared()
         self._reporter: Reporter | None = None
         self._reporting: asyncio.Task[None] | None = None
@@ -116,7 +123,7 @@ class Watch:
 
         Raises:
             Unauthenticated, Forbidden: this credential does not admit anybody.
-            Malformed: the cursor is not one, or it is ahead of the ledger.
+            Malformed: the cursor is not one, or ``since`` is ahead of the ledger.
             Crowded: this process serves as many as it may.
             LimitReached: the org or the key has as many streams as it may.
             Busy: a store does not answer, or this process is about to end.
@@ -126,7 +133,7 @@ class Watch:
             start = Start(last_event_id, after, since)
             key = await identify() if identify else None
             async with self._draining.waiting():
-                admission = await asyncio.to_thread(self._admit, credential, start, key)
+                admission = await self._admit(credential, start, key)
             self._seats.assign(admission.key)
         except BaseException:
             self._seats.give_back()
@@ -157,15 +164,29 @@ class Watch:
             cursor,
             self._pace(dialect),
             self._max_bytes(dialect, cursor),
+            admission.start.begun,
         )
         self._recheck.add(admission.credential, subscriber)
         if self._draining.begun:
-            subscriber.end(frames.retry(self._retry_ms()))
+            subscriber.end(frames.retry(self._retry_ms(subscriber.org)))
         return subscriber
 
-    def opening(self, subscriber: Subscriber, dialect: Dialect = GOVRIX) -> bytes:
-        """Return what a subscriber's stream begins with."""
-        return dialect.opening(subscriber.cursor, self._retry_ms())
+    def opening(
+        self,
+        subscriber: Subscriber,
+        dialect: Dialect = GOVRIX,
+        admission: Admission | None = None,
+    ) -> bytes:
+        """Return what a subscriber's stream begins with.
+
+        It tells the cursor, so that nothing is lost if the stream is cut before its first event.
+        """
+        start = admission.start if admission else Resumed(None)
+        cursor = start.begun or subscriber.cursor
+        opening = dialect.opening(cursor, self._retry_ms(subscriber.org))
+        if start.unknown:
+            opening += frames.unknown(start.sent_seq, subscriber.cursor)
+        return opening
 
     def refused(self, error: TocsinError) -> None:
         """Count a request that is not served."""
@@ -190,7 +211,7 @@ class Watch:
         """
         self._draining.begin()
         for subscriber in self._recheck.all():
-            subscriber.end(frames.retry(self._retry_ms()))
+            subscriber.end(frames.retry(self._retry_ms(subscriber.org)))
 
     async def aclose(self) -> None:
         """End everything."""
@@ -203,16 +224,23 @@ class Watch:
         await self._health.aclose()
         await asyncio.gather(*self._chores.running())
         await self._logs.aclose()
+        self._pools.close()
 
-    def _admit(self, presented: Presented, start: Start, key: ApiKey | None) -> Admission:
-        parts = self._parts
+    async def _admit(self, presented: Presented, start: Start, key: ApiKey | None) -> Admission:
+        parts, pools = self._parts, self._pools
         credential: Kept = presented if isinstance(presented, str) else None
         if key is None:
-            key, credential = self._parts.credentials.admit(presented)
-        known_head = self._logs.known_head(key.org)
-        cursor = resolve(parts.ledger, key.org, start, known_head, parts.clock.now_ms())
+            admit = parts.credentials.admit
+            found = await pools.admissions.run("", admit, presented)
+            key, credential = found
+        org, resumed = key.org, Resumed(None)
+        if start != Start():
+            known_head, now_ms = self._logs.known_head(org), parts.clock.now_ms()
+            resumed = await pools.starts.run(
+                org, resume, parts.ledger, org, start, known_head, now_ms
+            )
         return Admission(
-            credential, key, cursor, filters.within(key.types, self._limits.allowed_types)
+            credential, key, resumed, filters.within(key.types, self._limits.allowed_types)
         )
 
     def _pace(self, dialect: Dialect) -> Pace:
@@ -231,13 +259,14 @@ class Watch:
             return None
         return limits.max_bytes - len(dialect.opening(cursor, limits.retry_ms + limits.spread_ms))
 
-    def _retry_ms(self) -> int:
-        """Return how long one client is to wait, should its stream be cut.
+    def _retry_ms(self, org: str) -> int:
+        """Return how long one client of an org is to wait, should its stream be cut.
 
         A stream says it when it opens, since most cuts come without notice, as when a load
-        balancer loses a task. The more streams there are, the longer some wait.
+        balancer loses a task. The more streams its org has, the longer some wait. How many others
+        have is nobody's business.
         """
-        spread_ms = min(self._limits.spread_ms, APART_MS * self._seats.taken)
+        spread_ms = min(self._limits.spread_ms, APART_MS * self._seats.of_org(org))
         return self._limits.retry_ms + random.randint(0, spread_ms)  # noqa: S311 (no secret)
 
     async def _keep_ticking(self) -> None:

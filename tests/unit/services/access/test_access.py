@@ -6,6 +6,7 @@ from fakes.stores import FakeClock, FakeKeys
 from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.services.access.access import Access
+from tocsin.services.access.remembered import Remembered
 
 
 class CountingKeys(FakeKeys):
@@ -72,3 +73,21 @@ def test_scopes(keys: CountingKeys, access: Access) -> None:
     keys.put(key)
     with pytest.raises(Forbidden, match="scope ingest"):
         access.authorize(f"Bearer {token}", Scope.INGEST)
+
+
+def test_what_is_remembered_is_forgotten_though_the_clock_is_set_back() -> None:
+    clock, ticks, reads = FakeClock(), [0.0], list[str]()
+
+    def read(name: str) -> int:
+        reads.append(name)
+        return len(reads)
+
+    remembered = Remembered(read, clock, lambda: ticks[0])
+    assert remembered.read("a") == 1
+    clock.ms -= 3_600_000
+    ticks[0] += 29
+    assert remembered.read("a") == 1
+    ticks[0] += 1
+    assert remembered.read("a") == 2
+    clock.ms += 3_600_000  # and forwards: at once
+    assert remembered.read("a") == 3

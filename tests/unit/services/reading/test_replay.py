@@ -250,3 +250,31 @@ def test_a_whole_ledger_verifies(shape: list[list[int]]) -> None:
     verified = verification.verify(tenant.ledger, tenant.journal, "acme")
     assert verified.last_seq == len(events)
     assert verified.hash == tenant.ledger.head("acme").hash
+
+
+def test_large_batches_are_asked_for_a_few_at_a_time_and_small_ones_together() -> None:
+    for size, most in ((200_000, 16), (10, 100)):
+        tenant, sealed = filled([[1] * 100], metadata={"text": "x" * size})
+        asked, get = list[int](), tenant.journal.get
+
+        def counted(org: str, ids: Sequence[str], get: Any = get, asked: Any = asked) -> Any:
+            asked.append(len(ids))
+            return get(org, ids)
+
+        tenant.journal.get = counted  # type: ignore[method-assign, assignment]
+        assert read(tenant, max_bytes=100_000_000) == sealed
+        assert max(asked) <= most
+        assert sum(asked) == 100
+        assert len(asked) < (20 if size > 10 else 6)
+
+
+def test_an_empty_segment_is_an_error_and_ends_every_read() -> None:
+    tenant, _ = filled([[1], [1]])
+    whole = tenant.segment(2)
+    tenant.ledger.by_org["acme"][2] = replace(
+        whole, references=(), leaves=(), hash_after=whole.hash_before
+    )
+    with pytest.raises(IntegrityError):
+        verification.verify(tenant.ledger, tenant.journal, "acme")
+    with pytest.raises(IntegrityError):
+        read(tenant, 1)
