@@ -31,7 +31,7 @@ class Crowd:
 
     async def until_at(self, seq: int) -> None:
         """Wait until each has all there is up to a seq."""
-        await self._until(lambda each: each.cursor != "" and int(each.cursor) >= seq)
+        await self._until(lambda each: each.seq >= seq)
 
     async def until_watched(self) -> None:
         """Wait until somebody reads a stream, so that its end is felt."""
