@@ -37,10 +37,12 @@ def _context(*purpose: ssl.Purpose, cafile: str | None = None, **others: Any) ->
 
 pytest.MonkeyPatch().setattr(ssl, "create_default_context", _context)
 
-# In the background of a script SIGINT is ignored, and what tests start would ignore it, too. A
-# handler is not inherited: children begin with the default.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# In the background of a script SIGINT is ignored, under nohup SIGHUP, and what tests start would
+# ignore it, too: the default is what they are to begin with.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        interrupts = number == signal.SIGINT
+        signal.signal(number, signal.default_int_handler if interrupts else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

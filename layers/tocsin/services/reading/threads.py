@@ -32,7 +32,10 @@ class Threads:
     def __init__(
         self, name: str, workers: int, per_org: int | None = None, seconds: float = SECONDS
     ) -> None:
-        """``per_org`` is how many of the ``workers`` one org may keep busy; None: all of them."""
+        """Start none before it has something to do.
+
+        ``per_org`` is how many of the ``workers`` one org may keep busy; None: all of them."""
+        self.workers = workers
         self._pool = ThreadPoolExecutor(workers, f"tocsin-{name}")
         self._free = asyncio.Semaphore(workers)
         self._per_org = per_org or workers

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tocsin.domain.errors import Busy, Forbidden, Unauthenticated
 from tocsin.domain.passes import Pass
@@ -54,14 +54,27 @@ class Recheck:
         """
         credentials = self._in_turn()
         self._unanswered.clear()
-        check_key, check_open = self._credentials.check_key, self._credentials.check_open
-        await asyncio.gather(*(self._check(each, check_key) for each in credentials))
+        await self._check_each(credentials, self._credentials.check_key)
         passes = [each for each in credentials if isinstance(each, Pass)]
-        await asyncio.gather(*(self._check(each, check_open) for each in passes))
+        await self._check_each(passes, self._credentials.check_open)
+        if self._unanswered:
+            logger.warning(
+                "%d keys or sign-ins of open streams can't be checked now", len(self._unanswered)
+            )
 
     def _in_turn(self) -> list[Kept]:
         """Return the credentials; those for which nobody answered the last time come last."""
         return sorted(self._subscribers, key=lambda each: each in self._unanswered)
+
+    async def _check_each(self, credentials: Iterable[Kept], check: Callable[[Kept], None]) -> None:
+        """Check as many at a time as have a thread, so that none waits out its time before it."""
+        left = iter(credentials)
+
+        async def check_some() -> None:
+            for credential in left:
+                await self._check(credential, check)
+
+        await asyncio.gather(*(check_some() for _ in range(self._threads.workers)))
 
     async def _check(self, credential: Kept, check: Callable[[Kept], None]) -> None:
         try:
@@ -69,6 +82,5 @@ class Recheck:
         except (Unauthenticated, Forbidden) as error:
             for subscriber in list(self._subscribers.get(credential, ())):
                 subscriber.end(frames.failure(Unauthenticated.code, str(error)))
-        except Busy as error:
-            logger.warning("the key of an open stream can't be checked now: %s", error)
+        except Busy:
             self._unanswered.add(credential)
