@@ -75,3 +75,16 @@ def test_ten_thousand_who_break_off_leave_nothing_behind(org: RealOrg) -> None:
             assert after["memory_bytes"] - before["memory_bytes"] < WAVES * CLIENTS * BYTES
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_server_gives_a_stream_its_connection(org: RealOrg) -> None:
+    url = "/api/v1/events/stream"
+    with (
+        stream_service(org, "support.inspected_stream:app") as service,
+        httpx.Client(base_url=service.url, headers=org.headers, timeout=HANG_SECONDS) as http,
+        http.stream("GET", url) as one,
+        http.stream("GET", url, headers={"Accept-Encoding": "gzip"}) as another,
+    ):
+        assert one.status_code == another.status_code == 200
+        found = inspect(service)
+        assert (found["subscribers"], found["written"]) == (2, 2)

@@ -1,4 +1,7 @@
-"""The deployed stream service, and ``/inspect``: what its process holds, as JSON."""
+"""The deployed stream service, and ``/inspect``: what its process holds, as JSON.
+
+``written`` is how many streams write to their connections themselves, not by ASGI's messages.
+"""
 
 import asyncio
 import gc
@@ -11,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.stream import app as deployed
+from tocsin.asgi.pump import _Sender
 from tocsin.services.stream.watch import Watch
 
 tracemalloc.start()
@@ -31,6 +35,9 @@ def _inspect(request: Request) -> JSONResponse:
         "admitted": _watch.admitted,
         "subscribers": _watch.subscribers,
         "tasks": len(asyncio.all_tasks()),
+        "written": sum(
+            each._response is not None for each in gc.get_objects() if isinstance(each, _Sender)
+        ),
     }
     if "memory" in request.query_params:
         gc.collect()

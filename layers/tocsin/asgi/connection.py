@@ -7,11 +7,19 @@ import struct
 import sys
 import termios
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from tocsin.asgi.types import Receive, Send
 
-__all__ = ["SERVERS_SEND", "Flow", "abort", "flow_of", "left", "transport_of", "unsent_bytes"]
+__all__ = [
+    "SERVERS_SEND",
+    "Response",
+    "abort",
+    "left",
+    "response_of",
+    "transport_of",
+    "unsent_bytes",
+]
 
 SERVERS_SEND = "tocsin.servers_send"
 """The scope's key for the server's own ``send``, if another one is handed down."""
@@ -45,17 +53,27 @@ class Flow(Protocol):
         """Wait until it can."""
 
 
-def flow_of(send: Send) -> Flow | None:
-    """Return the connection's flow, if the server gives access to it, paused by any byte unsent.
+class Response(Protocol):
+    """What uvicorn knows of a response."""
 
-    A server holds 64 KB for each connection before it says that it is slow.
+    transport: asyncio.Transport
+    flow: Flow
+    chunked_encoding: bool | None
+    disconnected: bool
+
+
+def response_of(send: Send) -> Response | None:
+    """Return the response, if the server gives access to it; any byte unsent pauses its flow.
+
+    A server holds 64 KB for each connection before it says that it is slow. A server that hides any
+    of a response's parts gives no access.
     """
-    transport = transport_of(send)
-    flow: Flow | None = getattr(getattr(send, "__self__", None), "flow", None)
-    if transport is None or flow is None:
+    found: Any = getattr(send, "__self__", None)
+    if not all(hasattr(found, part) for part in Response.__annotations__):
         return None
-    transport.set_write_buffer_limits(high=0)
-    return flow
+    response: Response = found
+    response.transport.set_write_buffer_limits(high=0)
+    return response
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:

@@ -1,19 +1,24 @@
 """One stream over raw ASGI: no framework's objects stay in memory while a client watches.
 
 While nothing happens, a stream is the server's own task, which waits for the client to leave. What
-there is to send is sent where the log wakes the subscriber, by a task that starts at once and
-usually ends there, unless the client or the ledger keeps it waiting. So an idle stream holds one
-task, and a delivery costs no turn of the event loop.
+there is to send is written where the log wakes the subscriber, straight to the connection where the
+server gives access to it: all who are sent the same bytes share them, HTTP's framing included, and
+a delivery costs no task, no message and no turn of the event loop.
+
+Who has to wait, for its client or for the ledger, does so in a task, which sends ASGI's messages.
 """
 
 import asyncio
+from functools import lru_cache
 from typing import Any
 
-from tocsin.asgi.connection import abort, flow_of, transport_of, unsent_bytes
+from tocsin.asgi.connection import abort, response_of, transport_of, unsent_bytes
 from tocsin.asgi.types import Receive, Send
 from tocsin.services.stream.subscriber import Subscriber
 
 __all__ = ["pump", "send_stream"]
+
+_SMALL_BYTES = 4_096  # sent with its framing in one piece, of which copies are kept; else in three
 
 _HEADERS = (
     (b"content-type", b"text/event-stream"),
@@ -65,9 +70,9 @@ class _Sender:
 
     __slots__ = (
         "_failure",
-        "_flow",
         "_gave_up",
         "_loop",
+        "_response",
         "_send",
         "_sending",
         "_serving",
@@ -80,7 +85,7 @@ class _Sender:
             raise RuntimeError("a stream is served in a task")
         self._subscriber = subscriber
         self._send = send
-        self._flow = flow_of(send)
+        self._response = response_of(send)
         self._serving = serving
         self._loop = serving.get_loop()
         self._sending: asyncio.Task[None] | None = None
@@ -92,8 +97,15 @@ class _Sender:
 
     def wake(self) -> None:
         """Send what there is now; usually that is done when this returns."""
-        sending = asyncio.Task(self._send_all(), loop=self._loop, eager_start=True)
-        self._sending = None if sending.done() else sending
+        self._sending = None  # it has ended
+        try:
+            unsent_bytes = self._write()
+        except Exception as error:  # others are woken after this one
+            self._fail(error)
+            return
+        if unsent_bytes is not None:
+            sending = asyncio.Task(self._send_all(unsent_bytes), loop=self._loop, eager_start=True)
+            self._sending = None if sending.done() else sending
 
     def cancelled(self) -> bool:
         """Whether this sender cancelled the serving task.
@@ -112,22 +124,53 @@ class _Sender:
         if self._sending:
             self._sending.cancel()
 
-    async def _send_all(self) -> None:
+    def _write(self) -> int | None:
+        """Write what there is without waiting; None: that is all, until the next time.
+
+        Otherwise a task has to go on, perhaps after it has waited until as many bytes are sent.
+        """
+        response, subscriber = self._response, self._subscriber
+        if (
+            response is None
+            or response.flow.write_paused
+            or response.disconnected
+            or not response.chunked_encoding
+        ):
+            return 0
+        while data := subscriber.take_now():
+            if len(data) <= _SMALL_BYTES:
+                response.transport.write(_chunk(data))
+            else:
+                response.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            if response.flow.write_paused:
+                return len(data)
+        return None if data is None else 0
+
+    async def _send_all(self, unsent_bytes: int) -> None:
         try:
+            if unsent_bytes:
+                await self._sent(unsent_bytes)
             while data := await self._subscriber.take():
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
-                if self._flow is not None and self._flow.write_paused:
-                    size_bytes = len(data)
-                    del data
-                    with self._subscriber.held(size_bytes):
-                        await self._flow.drain()
+                size_bytes = len(data)
+                del data
+                await self._sent(size_bytes)
             if data is not None:
                 await self._send({"type": "http.response.body"})
         except OSError:
             pass  # the client has left: the serving task hears of that
         except Exception as error:
-            self._failure = error
-            self._serving.cancel()
+            self._fail(error)
+
+    async def _sent(self, size_bytes: int) -> None:
+        """Wait until the connection has sent what it was given, and count it meanwhile."""
+        if self._response is not None and self._response.flow.write_paused:
+            with self._subscriber.held(size_bytes):
+                await self._response.flow.drain()
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._serving.cancel()
 
     def _give_up(self) -> None:
         transport = transport_of(self._send)
@@ -140,3 +183,9 @@ class _Sender:
     def _unsent_bytes(self) -> int | None:
         transport = transport_of(self._send)
         return None if transport is None else unsent_bytes(transport)
+
+
+@lru_cache(maxsize=64)
+def _chunk(data: bytes) -> bytes:
+    """Return a chunk of HTTP/1.1's body, the same object for all who are sent the same."""
+    return b"%x\r\n%b\r\n" % (len(data), data)

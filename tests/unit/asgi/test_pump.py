@@ -1,7 +1,7 @@
 """The pump, between a log in memory and a server that a test plays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -188,7 +188,10 @@ class SlowServer(Server):
 
     def __init__(self) -> None:
         super().__init__()
+        self.disconnected = False
+        self.chunked_encoding: bool | None = None
         self.write_paused = False
+        self.stuffed = False  # whether the next write fills it
         self.drained = asyncio.Event()
         self.high: int | None = None
         self.aborted = False
@@ -204,6 +207,22 @@ class SlowServer(Server):
     async def drain(self) -> None:
         await self.drained.wait()
 
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        self.chunked_encoding = True  # as it says when it starts
+        await super().send(message)
+
+    def write(self, data: bytes) -> None:
+        if self.breaks:
+            raise self.breaks
+        size, _, rest = data.partition(b"\r\n")
+        assert len(rest) == int(size, 16) + 2
+        assert rest.endswith(b"\r\n")
+        self.body += rest[:-2]
+        self.write_paused = self.stuffed
+
+    def writelines(self, pieces: Sequence[bytes]) -> None:
+        self.write(b"".join(pieces))
+
     def set_write_buffer_limits(self, high: int) -> None:
         self.high = high
 
@@ -218,13 +237,13 @@ async def test_a_stream_takes_nothing_more_while_its_connection_can_not_send() -
     server = SlowServer()
     async with streaming(server) as (stage, subscriber, _):
         assert server.high == 0  # any byte counts
-        server.write_paused = True
+        server.stuffed = True
         stage.seal(1)
         stage.seal(1)
         assert subscriber.cursor == 1
         unsent = stage.log.unsent
         assert 0 < unsent._size_bytes == unsent._orgs["acme"] < 1_000
-        server.write_paused = False
+        server.stuffed = server.write_paused = False
         server.drained.set()
         await _turns(lambda: subscriber.cursor == 2)
         assert unsent._size_bytes == 0
@@ -233,7 +252,7 @@ async def test_a_stream_takes_nothing_more_while_its_connection_can_not_send() -
 async def test_who_is_given_up_for_others_is_cut_once_and_counts_for_nothing() -> None:
     server = SlowServer()
     async with streaming(server) as (stage, subscriber, serving):
-        server.write_paused = True
+        server.stuffed = True
         stage.seal(1)
         subscriber.give_up()
         subscriber.give_up()
@@ -241,3 +260,74 @@ async def test_who_is_given_up_for_others_is_cut_once_and_counts_for_nothing() -
         server.left.set()
         await asyncio.gather(serving, return_exceptions=True)
         await _turns(lambda: stage.log.unsent._size_bytes == 0)
+
+
+async def test_all_who_are_sent_the_same_are_written_the_same_object() -> None:
+    servers = [Recording(), Recording()]
+    async with streaming(servers[0]) as (stage, _, _):
+        _, other = stage.stream(servers[1])
+        await _turns(lambda: len(stage.log.waiting) == 2)
+        stage.seal(1)
+        (one,), (another,) = (each.written for each in servers)
+        assert one is another
+        servers[1].left.set()
+        await other
+
+
+async def test_what_is_large_is_written_without_a_copy() -> None:
+    server = Recording()
+    async with streaming(server) as (stage, _, _):
+        stage.seal(40)
+        assert len(server.written) == 3
+        assert server.written[1] in server.body
+
+
+async def test_a_connection_that_breaks_ends_its_stream_and_no_other() -> None:
+    broken, fine = SlowServer(), SlowServer()
+    async with streaming(fine) as (stage, _, _):
+        _, serving = stage.stream(broken)
+        await _turns(lambda: len(stage.log.waiting) == 2)
+        broken.breaks = RuntimeError("closed")
+        stage.seal(1)
+        assert b"\nid: 1\n" in fine.body
+        with pytest.raises(RuntimeError, match="closed"):
+            await serving
+
+
+async def test_nothing_is_written_past_what_a_connection_has_yet_to_send() -> None:
+    server = Recording()
+    async with streaming(server) as (stage, subscriber, _):
+        server.stuffed = True
+        for _ in range(3):
+            stage.seal(1)
+        assert len(server.written) == 1
+        server.stuffed = server.write_paused = False
+        server.drained.set()
+        await _turns(lambda: subscriber.cursor == 3)
+        assert server.body.count(b"\ndata: ") == 3
+
+
+async def test_the_end_comes_after_what_was_written() -> None:
+    server = SlowServer()
+    async with streaming(server) as (stage, subscriber, serving):
+        stage.seal(1)
+        subscriber.end(b"bye")
+        await serving
+        assert server.body.endswith(b"bye")
+        assert server.complete
+
+
+class Recording(SlowServer):
+    """Keeps the objects that are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        super().write(data)
+
+    def writelines(self, pieces: Sequence[bytes]) -> None:
+        SlowServer.write(self, b"".join(pieces))
+        self.written += pieces

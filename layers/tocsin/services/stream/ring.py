@@ -122,6 +122,10 @@ class Ring:
         self._trim()
         return True
 
+    def holds(self, cursor: int) -> bool:
+        """Whether it holds all that follows ``cursor``."""
+        return cursor >= self.seq - len(self._events)
+
     def take(self, render: Render, cursor: int) -> Chunk | None:
         """Return what follows ``cursor``, which is below the head; None when it is too old."""
         start = cursor - (self.seq - len(self._events))

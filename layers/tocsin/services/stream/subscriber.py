@@ -130,23 +130,29 @@ class Subscriber:
         What the ring holds is returned without waiting. After None ``on_wake`` is called, once,
         as soon as taking again is worth it.
         """
+        while not (data := self.take_now()):
+            if data is None or self._last is not None:
+                break
+            if data := await self._catch_up():
+                break
+        return data
+
+    def take_now(self) -> bytes | None:
+        """Return like :meth:`take`, but empty also where :meth:`take` would have to wait."""
         log = self._log
         if self._state is State.GIVING:
             self._state = State.READY
         while self._last is None:
             if self.cursor < log.ring.seq:
                 if log.unsent.full(log.org):
-                    await log.unsent.room(log.org)
-                    continue
+                    return b""
                 chunk = log.ring.take(self._render, self.cursor)
                 if chunk is None:
-                    chunk = await self._read()
-                    if log.unsent.full(log.org):  # meanwhile: what was read is not kept
-                        continue
-                if chunk and (data := self._advance(chunk)):
+                    return b""
+                if data := self._advance(chunk):
                     return self._give(data)
                 if self.cursor < log.ring.seq and self._last is None:
-                    await asyncio.sleep(0)  # much is hidden: others have their turn in between
+                    return b""  # much is hidden: others have their turn in between
             elif self._state is State.QUIET:
                 self._state = State.READY
                 data = self._tell() if self._told < self.cursor else self._pace.heartbeat
@@ -219,6 +225,19 @@ class Subscriber:
         self._last = b""
         if self._log.leave(self):
             self._log.ring.leave(self._render)
+
+    async def _catch_up(self) -> bytes:
+        """Wait for what :meth:`take_now` can't; return what was read, if it is to be sent."""
+        log = self._log
+        if log.unsent.full(log.org):
+            await log.unsent.room(log.org)
+        elif log.ring.holds(self.cursor):
+            await asyncio.sleep(0)
+        elif (chunk := await self._read()) and not log.unsent.full(log.org):
+            if data := self._advance(chunk):
+                return self._give(data)
+            await asyncio.sleep(0)
+        return b""
 
     async def _read(self) -> Chunk | None:
         """Return what follows in the ledger, however long that takes; None: the stream ends."""
