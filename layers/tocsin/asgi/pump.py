@@ -18,7 +18,7 @@ from tocsin.services.stream.subscriber import Subscriber
 
 __all__ = ["pump", "send_stream"]
 
-_SMALL_BYTES = 4_096  # sent with its framing in one piece, of which copies are kept; else in three
+_SMALL_BYTES = 4_096
 
 _HEADERS = (
     (b"content-type", b"text/event-stream"),
@@ -138,10 +138,7 @@ class _Sender:
         ):
             return 0
         while data := subscriber.take_now():
-            if len(data) <= _SMALL_BYTES:
-                response.transport.write(_chunk(data))
-            else:
-                response.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            response.transport.write((_small if len(data) <= _SMALL_BYTES else _large)(data))
             if response.flow.write_paused:
                 return len(data)
         return None if data is None else 0
@@ -185,7 +182,12 @@ class _Sender:
         return None if transport is None else unsent_bytes(transport)
 
 
-@lru_cache(maxsize=64)
 def _chunk(data: bytes) -> bytes:
-    """Return a chunk of HTTP/1.1's body, the same object for all who are sent the same."""
+    """Return a chunk of HTTP/1.1's body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+# The same object for all who are sent the same. (Not ``writelines``, which needs no copy: in 3.13
+# asyncio's never pauses the flow.)
+_small = lru_cache(maxsize=64)(_chunk)
+_large = lru_cache(maxsize=2)(_chunk)
