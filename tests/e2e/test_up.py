@@ -77,7 +77,7 @@ def test_a_killed_part_is_named_and_started_again(product: Product, part: str) -
 
     until(lambda: f"ready again: {part}" in product.output[told:], f"{part} is back")
     assert f"{part} was killed by SIGKILL; starting it again" in product.output[told:]
-    assert product.health()[0] == 200
+    product.until_ready()
     assert product.parts()[part].pid != before
 
 
@@ -114,13 +114,14 @@ def test_a_home_serves_one_product_at_a_time(product: Product, tmp_path: Path) -
     assert second.process.wait(HANG_SECONDS) == 2
     assert f"process {product.process.pid}" in second.output
     assert "TOCSIN_HOME" in second.output
-    assert product.health()[0] == 200
+    product.until_ready()
 
 
 def test_two_copies_run_side_by_side(product: Product, own: Product) -> None:
     assert set(own.parts()) == PARTS
     assert own.url != product.url
-    assert own.health()[0] == product.health()[0] == 200
+    own.until_ready()
+    product.until_ready()
     assert _ingests(own, own.api_key) == 200
     assert _ingests(own, product.api_key) == 401
 
@@ -139,7 +140,7 @@ def test_a_stop_by_sigint_leaves_nothing_behind_but_the_key_and_the_events(
     assert own.stop(signal.SIGINT) == 0
 
     assert not [name for name, part in parts.items() if _lives(part)]
-    assert product.health()[0] == 200
+    product.until_ready()
 
     own.start()
     assert own.api_key == key
