@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,14 +16,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def released() -> AsyncIterator[threading.Event]:
-    """Set at the end, for what hangs in a test."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 async def test_an_org_that_hangs_keeps_its_share_of_the_threads_and_no_more(

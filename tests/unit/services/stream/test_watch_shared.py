@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -26,14 +25,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def released() -> AsyncIterator[threading.Event]:
-    """Set at the end, for what hangs in a test."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 async def test_reads_of_an_org_that_hang_hold_up_neither_others_nor_health(
