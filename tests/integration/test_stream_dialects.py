@@ -425,7 +425,7 @@ async def test_a_client_that_accepts_nothing_is_closed(caplog: pytest.LogCapture
 
 
 async def test_a_client_that_takes_little_at_a_time_is_kept() -> None:
-    async with stage(stall_seconds=0.5) as on, connected(on, receive_bytes=32_768) as slow:
+    async with stage(stall_seconds=2) as on, connected(on, receive_bytes=32_768) as slow:
         loop = asyncio.get_running_loop()
 
         async def take(seconds: float) -> None:
@@ -435,7 +435,7 @@ async def test_a_client_that_takes_little_at_a_time_is_kept() -> None:
                 await asyncio.sleep(0.03)
 
         await take(0)
-        taking = asyncio.create_task(take(6))
+        taking = asyncio.create_task(take(7))
         async with watching(on) as reader:
             await seal_more_than_the_kernel_keeps(on, reader)
         await taking  # raises when the connection is reset

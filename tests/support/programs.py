@@ -43,8 +43,8 @@ class Program:
 
     @property
     def output(self) -> str:
-        """Its standard output so far."""
-        return (self.folder / "stdout").read_text()
+        """Its standard output so far, which may end within a character."""
+        return (self.folder / "stdout").read_bytes().decode(errors="replace")
 
     @property
     def lines(self) -> list[str]:
@@ -54,7 +54,7 @@ class Program:
     @property
     def errors(self) -> str:
         """Its standard error so far."""
-        return (self.folder / "stderr").read_text()
+        return (self.folder / "stderr").read_bytes().decode(errors="replace")
 
     def until(self, seen: Callable[[], bool], what: str, seconds: float = 30) -> None:
         """Wait for a state; fail with what it has printed."""
