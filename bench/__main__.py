@@ -20,6 +20,7 @@ BENCHES = {
     "imports": "what each function's handler takes to import, against boto3 alone",
     "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
     "stream": "the stream service with many subscribers, against nchan and a generator per client",
+    "floor": "single events to many subscribers, against bare loops in C and Python, and nchan",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 

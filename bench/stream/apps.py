@@ -20,7 +20,7 @@ from bench.stream.stores import Journal, Keys, Ledger
 from functions.stream.app import build
 from functions.stream.protocol import StreamProtocol
 from tocsin.adapters.clock import SystemClock
-from tocsin.adapters.valkey import ValkeyFeed
+from tocsin.adapters.valkey.feed import ValkeyFeed
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.access.access import Access

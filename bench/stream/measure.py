@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.stream.crowd import Crowd, Heard
 from bench.stream.events import EVENTS_PER_MESSAGE
+from bench.stream.floor import FLOORS
 from bench.stream.servers import Server, running
 
 __all__ = ["Figures", "Load", "measure"]
@@ -73,7 +74,8 @@ def measure(name: str, clients: int, valkey_url: str, load: Load) -> Figures:
         crowd.join([server.live(number) for number in range(first, clients)])
         figures.kb_a_connection = (server.usage.memory_kb() - before_kb) / (clients - first)
         if name != "bare":
-            _bursts(figures, server, crowd, clients, bursts)
+            if name not in FLOORS:
+                _bursts(figures, server, crowd, clients, bursts)
             figures.kb_after_bursts = (server.usage.memory_kb() - before_kb) / (clients - first)
             _singles(figures, server, crowd, clients, singles)
             rate = load.events_per_second(clients, figures)

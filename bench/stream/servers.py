@@ -10,11 +10,12 @@ from typing import Any
 
 from bench.stream.apps import Feeding, serve
 from bench.stream.events import HISTORY, ORG, data, made, sealed
+from bench.stream.floor import FLOORS, floor
 from bench.stream.nchan import NchanPublisher, free_port, nchan
 from bench.stream.process import Usage, more_files
-from tocsin.adapters.valkey import ValkeyBroker
+from tocsin.adapters.valkey.broker import ValkeyBroker
 from tocsin.domain.keys import Scope, mint
-from tocsin.wire import channel
+from tocsin.wire import channel, govrix
 
 __all__ = ["BUFFERED", "SERVERS", "Server", "running"]
 
@@ -74,6 +75,9 @@ def running(name: str, valkey_url: str, bursts: int, singles: int) -> Iterator[S
     if name == "nchan":
         with _nchan(bursts, singles) as server:
             yield server
+    elif name in FLOORS:
+        with _floor(name, bursts, singles) as server:
+            yield server
     else:
         with _uvicorn(name, valkey_url, bursts, singles) as server:
             yield server
@@ -94,6 +98,20 @@ def _nchan(bursts: int, singles: int) -> Iterator[Server]:
 
         replay = _request("/replay")
         yield Server(port, Usage(pid), _request("/live"), replay, replay, publish)
+
+
+@contextlib.contextmanager
+def _floor(name: str, bursts: int, singles: int) -> Iterator[Server]:
+    messages = [b"".join(map(govrix.encode, sealed(*each))) for each in made(bursts, singles)]
+    pieces = iter([b"%x\r\n%b\r\n" % (len(each), each) for each in messages[HISTORY + bursts :]])
+    with floor(name) as (port, pid, write):
+
+        def publish(count: int) -> None:
+            for _ in range(count):
+                write(next(pieces))
+
+        live = _request("/")
+        yield Server(port, Usage(pid), live, live, live, publish)
 
 
 @contextlib.contextmanager

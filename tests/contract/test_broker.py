@@ -13,7 +13,8 @@ import pytest
 from fakes.broker import FakeBroker
 from support.valkey import Valkey
 from support.waiting import HANG_SECONDS
-from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
+from tocsin.adapters.valkey.broker import ValkeyBroker
+from tocsin.adapters.valkey.feed import ValkeyFeed
 from tocsin.domain.errors import Busy
 from tocsin.embedded._feed import LocalFeed
 from tocsin.ports import Broker

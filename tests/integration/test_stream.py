@@ -24,7 +24,8 @@ from support.streams import decode
 from support.valkey import Valkey
 from support.waiting import HANG_SECONDS
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
-from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
+from tocsin.adapters.valkey.broker import ValkeyBroker
+from tocsin.adapters.valkey.feed import ValkeyFeed
 from tocsin.client import AsyncClient, Backoff
 from tocsin.domain.errors import Busy
 from tocsin.domain.segment import SealedEvent

@@ -14,7 +14,8 @@ from fakes.stores import FakeClock
 from support.tls import tls_front
 from support.valkey import Valkey
 from support.waiting import HANG_SECONDS
-from tocsin.adapters.valkey import ValkeyBroker, ValkeyFeed
+from tocsin.adapters.valkey.broker import ValkeyBroker
+from tocsin.adapters.valkey.feed import ValkeyFeed
 from tocsin.bootstrap.stream import wire
 from tocsin.domain.errors import Busy
 

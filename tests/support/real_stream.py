@@ -16,7 +16,7 @@ from support.databases import Database
 from support.valkey import Valkey
 from support.waiting import until
 from tocsin.adapters.clock import SystemClock
-from tocsin.adapters.valkey import ValkeyBroker
+from tocsin.adapters.valkey.broker import ValkeyBroker
 from tocsin.domain.batch import pack
 from tocsin.domain.keys import Scope, mint
 from tocsin.local.addresses import LOOPBACK, reserve

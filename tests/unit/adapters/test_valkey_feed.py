@@ -7,7 +7,7 @@ import pytest
 from valkey.credentials import CredentialProvider
 from valkey.exceptions import AuthenticationError
 
-from tocsin.adapters.valkey import PAUSES, PAUSES_MOST, SPREAD_MS, ValkeyFeed
+from tocsin.adapters.valkey.feed import PAUSES, PAUSES_MOST, SPREAD_MS, ValkeyFeed
 
 pytestmark = pytest.mark.anyio
 NOBODY = "valkey://127.0.0.1:1"

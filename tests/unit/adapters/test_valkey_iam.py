@@ -9,7 +9,7 @@ import pytest
 from valkey.exceptions import AuthenticationError
 
 from fakes.stores import FakeClock
-from tocsin.adapters.valkey import IamCredentials
+from tocsin.adapters.valkey.iam import IamCredentials
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # noqa: S105 (AWS's documented example)
 
