@@ -36,7 +36,7 @@ def _inspect(request: Request) -> JSONResponse:
         "subscribers": _watch.subscribers,
         "tasks": len(asyncio.all_tasks()),
         "written": sum(
-            each._response is not None for each in gc.get_objects() if isinstance(each, _Sender)
+            each._servers is not None for each in gc.get_objects() if isinstance(each, _Sender)
         ),
     }
     if "memory" in request.query_params:

@@ -44,35 +44,19 @@ def transport_of(send: Send) -> asyncio.Transport | None:
     return transport
 
 
-class Flow(Protocol):
-    """What uvicorn knows of a connection that can't send what it was given."""
-
-    write_paused: bool
-
-    async def drain(self) -> None:
-        """Wait until it can."""
-
-
 class Response(Protocol):
     """What uvicorn knows of a response."""
 
     transport: asyncio.Transport
-    flow: Flow
     chunked_encoding: bool | None
-    disconnected: bool
 
 
 def response_of(send: Send) -> Response | None:
-    """Return the response, if the server gives access to it; any byte unsent pauses its flow.
-
-    A server holds 64 KB for each connection before it says that it is slow. A server that hides any
-    of a response's parts gives no access.
-    """
+    """Return the response, if the server gives access to it."""
     found: Any = getattr(send, "__self__", None)
     if not all(hasattr(found, part) for part in Response.__annotations__):
         return None
     response: Response = found
-    response.transport.set_write_buffer_limits(high=0)
     return response
 
 
@@ -80,7 +64,7 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
     """Return how much the client has yet to take: here, and in the kernel where that tells."""
     size_bytes: int = transport.get_write_buffer_size()
     if sys.platform == "linux" and (connection := transport.get_extra_info("socket")) is not None:
-        with suppress(OSError):  # it was closed meanwhile
+        with suppress(OSError, ValueError):  # it was closed meanwhile
             size_bytes += int.from_bytes(
                 fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder
             )

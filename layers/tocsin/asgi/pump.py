@@ -1,9 +1,9 @@
 """One stream over raw ASGI: no framework's objects stay in memory while a client watches.
 
 While nothing happens, a stream is the server's own task, which waits for the client to leave. What
-there is to send is written where the log wakes the subscriber, straight to the connection where the
-server gives access to it: all who are sent the same bytes share them, HTTP's framing included, and
-a delivery costs no task, no message and no turn of the event loop.
+there is to send is written straight to the connection, where the server gives access to it: by the
+audience, to all who are sent the same, or where the log wakes one subscriber. Bytes and HTTP's
+framing are shared, and a delivery costs no task, no message and no turn of the event loop.
 
 Who has to wait, for its client or for the ledger, does so in a task, which sends ASGI's messages.
 """
@@ -65,18 +65,28 @@ def _started() -> dict[str, Any]:
     return {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)}
 
 
-class _Sender:
-    """Sends what there is whenever the subscriber is woken."""
+class _Sender(asyncio.Protocol):
+    """Sends what there is whenever the subscriber is woken.
+
+    Where the server gives access to its connection, this is the connection's protocol meanwhile: it
+    hears at once when something can't be sent, and passes everything on to the server's. So it can
+    be one of an audience (:class:`tocsin.services.stream.audience.Connection`).
+    """
 
     __slots__ = (
         "_failure",
         "_gave_up",
         "_loop",
-        "_response",
+        "_lost",
+        "_paused",
         "_send",
         "_sending",
+        "_servers",
         "_serving",
         "_subscriber",
+        "_transport",
+        "_writable",
+        "write",
     )
 
     def __init__(self, subscriber: Subscriber, send: Send) -> None:
@@ -85,15 +95,60 @@ class _Sender:
             raise RuntimeError("a stream is served in a task")
         self._subscriber = subscriber
         self._send = send
-        self._response = response_of(send)
         self._serving = serving
         self._loop = serving.get_loop()
         self._sending: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._gave_up = False
+        self._transport = transport_of(send)
+        self._servers: Any = None  # its protocol, while this one stands before it
+        self._lost = False
+        self._paused = False  # something that was written is not sent yet
+        self._writable: asyncio.Future[None] | None = None
+        response = response_of(send)
+        if response is not None and response.chunked_encoding:
+            self._stand_before(response.transport)
         subscriber.on_wake = self.wake
         subscriber.on_stall = self._give_up
         subscriber.unsent = self._unsent_bytes
+
+    def pause_writing(self) -> None:
+        """Hear that something that was written can't be sent yet."""
+        self._paused = True
+        self._servers.pause_writing()
+        self._subscriber.paused()
+
+    def resume_writing(self) -> None:
+        """Hear that everything is sent."""
+        self._servers.resume_writing()
+        self._resume()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what the client sends."""
+        self._servers.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass on that the client sends nothing more."""
+        answer: bool | None = self._servers.eof_received()
+        return answer
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass on that the client has left."""
+        self._lost = True
+        self._servers.connection_lost(error)
+        self._resume()
+
+    @staticmethod
+    def framed(data: bytes) -> bytes:
+        """Return a chunk of HTTP/1.1's body: the same object for all who are sent the same."""
+        return (_small if len(data) <= _SMALL_BYTES else _large)(data)
+
+    def stopped(self, unsent_bytes: int, error: Exception | None) -> None:
+        """Wait for the client in a task; fail, if it has not just left."""
+        if error is None:
+            self._go_on(unsent_bytes)
+        elif not self._lost:
+            self._fail(error)
 
     def wake(self) -> None:
         """Send what there is now; usually that is done when this returns."""
@@ -104,8 +159,7 @@ class _Sender:
             self._fail(error)
             return
         if unsent_bytes is not None:
-            sending = asyncio.Task(self._send_all(unsent_bytes), loop=self._loop, eager_start=True)
-            self._sending = None if sending.done() else sending
+            self._go_on(unsent_bytes)
 
     def cancelled(self) -> bool:
         """Whether this sender cancelled the serving task.
@@ -119,29 +173,38 @@ class _Sender:
 
     def close(self) -> None:
         """Send nothing any more."""
-        subscriber = self._subscriber
-        subscriber.on_wake = subscriber.on_stall = subscriber.unsent = None
+        self._subscriber.disconnect()
         if self._sending:
             self._sending.cancel()
+        if self._transport is not None and self._servers is not None and not self._lost:
+            self._transport.set_write_buffer_limits()
+            self._transport.set_protocol(self._servers)
+
+    def _stand_before(self, transport: asyncio.Transport) -> None:
+        self._servers = transport.get_protocol()
+        self.write = transport.write
+        transport.set_protocol(self)
+        transport.set_write_buffer_limits(high=0)  # any byte unsent pauses; the default is 64 KB
+        self._paused = transport.get_write_buffer_size() > 0
+        self._subscriber.connection = self
 
     def _write(self) -> int | None:
         """Write what there is without waiting; None: that is all, until the next time.
 
         Otherwise a task has to go on, perhaps after it has waited until as many bytes are sent.
         """
-        response, subscriber = self._response, self._subscriber
-        if (
-            response is None
-            or response.flow.write_paused
-            or response.disconnected
-            or not response.chunked_encoding
-        ):
+        if self._servers is None or self._paused or self._lost:
             return 0
+        subscriber = self._subscriber
         while data := subscriber.take_now():
-            response.transport.write((_small if len(data) <= _SMALL_BYTES else _large)(data))
-            if response.flow.write_paused:
+            self.write(self.framed(data))
+            if self._paused:
                 return len(data)
         return None if data is None else 0
+
+    def _go_on(self, unsent_bytes: int) -> None:
+        sending = asyncio.Task(self._send_all(unsent_bytes), loop=self._loop, eager_start=True)
+        self._sending = None if sending.done() else sending
 
     async def _send_all(self, unsent_bytes: int) -> None:
         try:
@@ -161,25 +224,30 @@ class _Sender:
 
     async def _sent(self, size_bytes: int) -> None:
         """Wait until the connection has sent what it was given, and count it meanwhile."""
-        if self._response is not None and self._response.flow.write_paused:
+        if self._paused:
             with self._subscriber.held(size_bytes):
-                await self._response.flow.drain()
+                self._writable = self._loop.create_future()
+                await self._writable
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._writable and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
 
     def _fail(self, error: Exception) -> None:
         self._failure = error
         self._serving.cancel()
 
     def _give_up(self) -> None:
-        transport = transport_of(self._send)
-        if transport is not None:
-            abort(transport)
+        if self._transport is not None:
+            abort(self._transport)
         else:  # the response just ends, when the server can send its end
             self._gave_up = True
             self._serving.cancel()
 
     def _unsent_bytes(self) -> int | None:
-        transport = transport_of(self._send)
-        return None if transport is None else unsent_bytes(transport)
+        return None if self._transport is None else unsent_bytes(self._transport)
 
 
 def _chunk(data: bytes) -> bytes:

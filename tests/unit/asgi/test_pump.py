@@ -61,6 +61,11 @@ class Stage:
         serving = asyncio.create_task(pump(subscriber, b"hello", server.receive, server.send))
         return subscriber, serving
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for the log: alone, or as an audience's members."""
+        return len(self.log.waiting) + len(self.log.audience(govrix.encode))
+
     def seal(self, count: int) -> None:
         assert self.log.append(self._tenant.add(count))
 
@@ -79,7 +84,7 @@ async def streaming(server: Server) -> AsyncIterator[tuple[Stage, Subscriber, as
     stage = Stage()
     subscriber, serving = stage.stream(server)
     try:
-        await _turns(lambda: bool(stage.log.waiting))
+        await _turns(lambda: stage.waiting > 0)
         async with asyncio.timeout(HANG_SECONDS):
             yield stage, subscriber, serving
     finally:
@@ -106,7 +111,7 @@ async def test_a_client_that_is_slow_delays_nobody_and_misses_nothing() -> None:
     slow, quick = Server(), Server()
     async with streaming(slow) as (stage, _, _):
         _, other = stage.stream(quick)
-        await _turns(lambda: len(stage.log.waiting) == 2)
+        await _turns(lambda: stage.waiting == 2)
         slow.ready.clear()
         for _ in range(3):
             stage.seal(1)
@@ -188,11 +193,10 @@ class SlowServer(Server):
 
     def __init__(self) -> None:
         super().__init__()
-        self.disconnected = False
         self.chunked_encoding: bool | None = None
-        self.write_paused = False
+        self.protocol: Any = ServersProtocol()
         self.stuffed = False  # whether the next write fills it
-        self.drained = asyncio.Event()
+        self.unsent_bytes = 0
         self.high: int | None = None
         self.aborted = False
 
@@ -200,12 +204,10 @@ class SlowServer(Server):
     def transport(self) -> Any:
         return self
 
-    @property
-    def flow(self) -> Any:
-        return self
-
-    async def drain(self) -> None:
-        await self.drained.wait()
+    def drain(self) -> None:
+        """Let the client take everything."""
+        self.stuffed, self.unsent_bytes = False, 0
+        self.protocol.resume_writing()
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         self.chunked_encoding = True  # as it says when it starts
@@ -218,9 +220,21 @@ class SlowServer(Server):
         assert len(rest) == int(size, 16) + 2
         assert rest.endswith(b"\r\n")
         self.body += rest[:-2]
-        self.write_paused = self.stuffed
+        if self.stuffed:
+            paused, self.unsent_bytes = self.unsent_bytes > 0, self.unsent_bytes + len(data)
+            if not paused:
+                self.protocol.pause_writing()
 
-    def set_write_buffer_limits(self, high: int) -> None:
+    def get_protocol(self) -> Any:
+        return self.protocol
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent_bytes
+
+    def set_write_buffer_limits(self, high: int | None = None) -> None:
         self.high = high
 
     def get_extra_info(self, name: str) -> None:
@@ -228,6 +242,29 @@ class SlowServer(Server):
 
     def abort(self) -> None:
         self.aborted = True
+
+
+class ServersProtocol(asyncio.Protocol):
+    """What a server hears of its connection."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def pause_writing(self) -> None:
+        self.heard.append("pause")
+
+    def resume_writing(self) -> None:
+        self.heard.append("resume")
+
+    def data_received(self, data: bytes) -> None:
+        self.heard.append(f"data {data!r}")
+
+    def eof_received(self) -> bool | None:
+        self.heard.append("end")
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.heard.append(f"lost {error}")
 
 
 async def test_a_stream_takes_nothing_more_while_its_connection_can_not_send() -> None:
@@ -240,8 +277,7 @@ async def test_a_stream_takes_nothing_more_while_its_connection_can_not_send() -
         assert subscriber.cursor == 1
         unsent = stage.log.unsent
         assert 0 < unsent._size_bytes == unsent._orgs["acme"] < 1_000
-        server.stuffed = server.write_paused = False
-        server.drained.set()
+        server.drain()
         await _turns(lambda: subscriber.cursor == 2)
         assert unsent._size_bytes == 0
 
@@ -264,7 +300,7 @@ async def test_all_who_are_sent_the_same_are_written_the_same_object(count: int)
     servers = [Recording(), Recording()]
     async with streaming(servers[0]) as (stage, _, _):
         _, other = stage.stream(servers[1])
-        await _turns(lambda: len(stage.log.waiting) == 2)
+        await _turns(lambda: stage.waiting == 2)
         stage.seal(count)
         (one,), (another,) = (each.written for each in servers)
         assert one is another
@@ -276,7 +312,7 @@ async def test_a_connection_that_breaks_ends_its_stream_and_no_other() -> None:
     broken, fine = SlowServer(), SlowServer()
     async with streaming(fine) as (stage, _, _):
         _, serving = stage.stream(broken)
-        await _turns(lambda: len(stage.log.waiting) == 2)
+        await _turns(lambda: stage.waiting == 2)
         broken.breaks = RuntimeError("closed")
         stage.seal(1)
         assert b"\nid: 1\n" in fine.body
@@ -291,10 +327,41 @@ async def test_nothing_is_written_past_what_a_connection_has_yet_to_send() -> No
         for _ in range(3):
             stage.seal(1)
         assert len(server.written) == 1
-        server.stuffed = server.write_paused = False
-        server.drained.set()
+        server.drain()
         await _turns(lambda: subscriber.cursor == 3)
         assert server.body.count(b"\ndata: ") == 3
+
+
+async def test_the_server_hears_what_its_connection_does_and_has_it_back_in_the_end() -> None:
+    server = SlowServer()
+    servers = server.protocol
+    async with streaming(server) as (stage, subscriber, serving):
+        standing = server.protocol
+        standing.data_received(b"x")
+        assert standing.eof_received()
+        server.stuffed = True
+        stage.seal(1)
+        server.drain()
+        await _turns(lambda: stage.waiting == 1)
+        assert servers.heard == ["data b'x'", "end", "pause", "resume"]
+        subscriber.end()
+        await serving
+        assert server.protocol is servers
+        assert server.high is None
+
+
+@pytest.mark.parametrize("stuffed", [True, False])
+async def test_a_client_that_is_lost_holds_nothing_up_and_is_no_error(stuffed: bool) -> None:
+    server = SlowServer()
+    async with streaming(server) as (stage, _, serving):
+        server.stuffed = stuffed
+        stage.seal(1)
+        server.breaks = ConnectionResetError()  # by the loop, which has told it before
+        server.protocol.connection_lost(None)
+        stage.seal(1)
+        server.left.set()
+        await serving
+        await _turns(lambda: stage.log.unsent._size_bytes == 0)
 
 
 async def test_the_end_comes_after_what_was_written() -> None:

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent
+from tocsin.services.stream.audience import Audience
 from tocsin.services.stream.ring import Ring
 from tocsin.services.stream.unsent import Unsent
+from tocsin.wire.filters import Render
 
 __all__ = ["LiveLog", "Reader"]
 
@@ -53,6 +55,7 @@ class LiveLog:
         self._loop = asyncio.get_running_loop()
         self._left_at = self._loop.time()
         self._readers: set[Reader] = set()
+        self._audiences: dict[Render, Audience] = {}
         self._ahead: dict[int, Sequence[SealedEvent]] = {}
 
     def join(self, reader: Reader) -> None:
@@ -67,6 +70,19 @@ class LiveLog:
         self.waiting.discard(reader)
         self._left_at = self._loop.time()
         return True
+
+    def audience(self, render: Render) -> Audience:
+        """Return those who wait at the head for the same; :meth:`close` it when nobody is left."""
+        audience = self._audiences.get(render)
+        if audience is None:
+            audience = Audience(self.org, self.ring, render, self.unsent)
+            self._audiences[render] = audience
+        return audience
+
+    def close(self, render: Render) -> None:
+        """Forget an audience that has no members."""
+        if (audience := self._audiences.get(render)) is not None and not audience:
+            del self._audiences[render]
 
     def left_before(self, moment: float) -> bool:
         """Whether nobody has read it since ``moment`` (the loop's time)."""
@@ -100,6 +116,8 @@ class LiveLog:
     def restart(self, seq: int, digest: bytes) -> None:
         """Go on behind ``seq``; the readers find what is before it in the ledger."""
         self.ring.restart(seq, digest)
+        for audience in list(self._audiences.values()):
+            audience.scatter()
         self._wake()
 
     def fail(self, error: IntegrityError) -> None:
@@ -110,6 +128,8 @@ class LiveLog:
             reader.fail(error)
 
     def _wake(self) -> None:
+        for audience in list(self._audiences.values()):
+            audience.deliver()
         waiting, self.waiting = self.waiting, set()
         for reader in waiting:
             reader.wake()

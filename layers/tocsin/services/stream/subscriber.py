@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tocsin.domain.errors import IntegrityError
+from tocsin.services.stream.audience import Audience, Connection
 from tocsin.services.stream.backlog import Backlog
 from tocsin.services.stream.log import LiveLog
 from tocsin.services.stream.ring import Chunk
@@ -49,12 +50,16 @@ class Subscriber:
     ``on_wake`` is called when there is more after :meth:`take` found nothing; ``on_stall`` once,
     when the client has long taken nothing of what it was given. ``unsent`` tells how many bytes
     it has yet to take, if known; otherwise only a whole chunk counts as taken.
+
+    With a ``connection`` it joins the audience of those who wait for the same, and needs no waking.
     """
 
     __slots__ = (
+        "_audience",
         "_backlog",
         "_began_at",
         "_begun",
+        "_cursor",
         "_hash",
         "_last",
         "_log",
@@ -68,7 +73,7 @@ class Subscriber:
         "_state",
         "_told",
         "_unsent_bytes",
-        "cursor",
+        "connection",
         "on_stall",
         "on_wake",
         "unsent",
@@ -88,10 +93,12 @@ class Subscriber:
 
         ``begun`` is the id of the first message about the next event, where the client has it.
         """
-        self.cursor = cursor
+        self.connection: Connection | None = None
         self.on_wake: Callable[[], object] | None = None
         self.on_stall: Callable[[], object] | None = None
         self.unsent: Callable[[], int | None] | None = None
+        self._audience: Audience | None = None
+        self._cursor = cursor
         self._hash = log.ring.hash if cursor == log.ring.seq else None
         self._log = log
         self._backlog = backlog
@@ -115,6 +122,11 @@ class Subscriber:
         return self._log.org
 
     @property
+    def cursor(self) -> int:
+        """The seq that it goes on after."""
+        return self._cursor if self._audience is None else self._audience.cursor
+
+    @property
     def stalled(self) -> bool:
         """Whether its client was given up."""
         return self._state is State.STALLED
@@ -122,7 +134,7 @@ class Subscriber:
     @property
     def sent_bytes(self) -> int:
         """What it has given so far, without the opening."""
-        return self._sent_bytes
+        return self._sent_bytes + (0 if self._audience is None else self._audience.sent_bytes)
 
     async def take(self) -> bytes | None:
         """Return what to send next; None while there is nothing; empty at the end of the stream.
@@ -143,30 +155,29 @@ class Subscriber:
         if self._state is State.GIVING:
             self._state = State.READY
         while self._last is None:
-            if self.cursor < log.ring.seq:
+            if self._cursor < log.ring.seq:
                 if log.unsent.full(log.org):
                     return b""
-                chunk = log.ring.take(self._render, self.cursor)
+                chunk = log.ring.take(self._render, self._cursor)
                 if chunk is None:
                     return b""
                 if data := self._advance(chunk):
                     return self._give(data)
-                if self.cursor < log.ring.seq and self._last is None:
+                if self._cursor < log.ring.seq and self._last is None:
                     return b""  # much is hidden: others have their turn in between
             elif self._state is State.QUIET:
                 self._state = State.READY
-                data = self._tell() if self._told < self.cursor else self._pace.heartbeat
+                data = self._tell() if self._told < self._cursor else self._pace.heartbeat
                 if self._fits(data):
                     return self._give(data)
             else:
-                self._state = State.WAITING
-                log.waiting.add(self)
+                self._wait()
                 return None
         last, self._last = self._last, b""
-        if self._told < self.cursor and self._state is not State.STALLED:
-            told = frames.cursor(self.cursor)
+        if self._told < self._cursor and self._state is not State.STALLED:
+            told = frames.cursor(self._cursor)
             if self._max_bytes is None or self._sent_bytes + len(told) <= self._max_bytes:
-                self._told = self.cursor
+                self._told = self._cursor
                 return told + last
         return last
 
@@ -177,10 +188,13 @@ class Subscriber:
 
     def tick(self, now: float) -> None:
         """Send a heartbeat if it is due, and give up a client that takes nothing."""
-        idle_seconds = now - self._sent_at
+        sent_at, told = self._sent_at, self._told
+        if self._audience is not None:
+            sent_at, told = max(sent_at, self._audience.sent_at), max(told, self._audience.told)
+        idle_seconds = now - sent_at
         if self._state is State.WAITING:
             due_seconds = self._pace.heartbeat_seconds
-            if self._told < self.cursor:
+            if told < self.cursor:
                 due_seconds = min(TELL_SECONDS, due_seconds)
             if idle_seconds >= due_seconds:
                 self._wake(State.QUIET)
@@ -220,9 +234,27 @@ class Subscriber:
         """End the stream, saying which seq can't be served."""
         self.end(frames.failure(error.code, str(error), seq=error.seq))
 
+    def paused(self) -> None:
+        """Hear that its connection has yet to send what was written."""
+        if self._audience is not None:
+            self._audience.paused(self)
+
+    def stopped(self, unsent_bytes: int, error: Exception | None = None) -> None:
+        """Go on alone: the connection has yet to send what was written last, or has failed."""
+        if self._audience is not None and self.connection:
+            self._leave_audience()
+            self._state = State.GIVING
+            self.connection.stopped(unsent_bytes, error)
+
+    def disconnect(self) -> None:
+        """Have nothing written or called any more."""
+        self._leave_audience()
+        self.connection = self.on_wake = self.on_stall = self.unsent = None
+
     def close(self) -> None:
         """Leave the log; nothing is sent any more."""
         self._last = b""
+        self._leave_audience()
         if self._log.leave(self):
             self._log.ring.leave(self._render)
 
@@ -231,7 +263,7 @@ class Subscriber:
         log = self._log
         if log.unsent.full(log.org):
             await log.unsent.room(log.org)
-        elif log.ring.holds(self.cursor):
+        elif log.ring.holds(self._cursor):
             await asyncio.sleep(0)
         elif (chunk := await self._read()) and not log.unsent.full(log.org):
             if data := self._advance(chunk):
@@ -244,7 +276,7 @@ class Subscriber:
         try:
             async with asyncio.timeout(None) as self._reading:
                 try:
-                    return await self._backlog.chunk(self._log.org, self._render, self.cursor)
+                    return await self._backlog.chunk(self._log.org, self._render, self._cursor)
                 finally:
                     self._reading = None
         except TimeoutError:
@@ -257,7 +289,7 @@ class Subscriber:
         """Move the cursor over a chunk, which must follow what was sent before it."""
         if self._hash and chunk.prev_hash and self._hash != chunk.prev_hash:
             reason = "it does not follow what was sent"
-            self._refuse(IntegrityError(self._log.org, self.cursor + 1, reason))
+            self._refuse(IntegrityError(self._log.org, self._cursor + 1, reason))
             return b""
         data, tells = chunk.data, not chunk.hidden
         if self._begun:
@@ -266,12 +298,37 @@ class Subscriber:
             data, tells = frames.cursor(chunk.last_seq), True
         if not self._fits(data):
             return b""
-        self.cursor, self._hash = chunk.last_seq, chunk.hash
+        self._cursor, self._hash = chunk.last_seq, chunk.hash
         if tells:
-            self._told = self.cursor
+            self._told = self._cursor
         return data
 
+    def _wait(self) -> None:
+        """Wait for the log: with others, if they are where this one is."""
+        self._state = State.WAITING
+        if self.connection and self._max_bytes is None and not self._begun:
+            audience = self._log.audience(self._render)
+            if audience.cursor == self._cursor and self._hash in (None, audience.hash):
+                self._sent_bytes -= audience.sent_bytes
+                self._audience = audience
+                audience.add(self, self.connection)
+                return
+        self._log.waiting.add(self)
+
+    def _leave_audience(self) -> None:
+        """Take over what was kept for all."""
+        audience, self._audience = self._audience, None
+        if audience is not None:
+            audience.discard(self)
+            self._cursor, self._hash = audience.cursor, audience.hash
+            self._told = max(self._told, audience.told)
+            self._sent_at = max(self._sent_at, audience.sent_at)
+            self._sent_bytes += audience.sent_bytes
+            self._log.close(self._render)
+
     def _wake(self, state: State) -> None:
+        self._leave_audience()
+        self._log.waiting.discard(self)
         self._state = state
         if self.on_wake:
             self.on_wake()
@@ -289,8 +346,8 @@ class Subscriber:
         return unsent_bytes < before
 
     def _tell(self) -> bytes:
-        self._told = self.cursor
-        return frames.cursor(self.cursor)
+        self._told = self._cursor
+        return frames.cursor(self._cursor)
 
     def _fits(self, data: bytes) -> bool:
         """Count what is to be sent; if that would be too much, end the stream instead.
