@@ -7,16 +7,14 @@ import struct
 import sys
 import termios
 from contextlib import suppress
-from typing import Any, Protocol
 
 from tocsin.asgi.types import Receive, Send
 
 __all__ = [
     "SERVERS_SEND",
-    "Response",
     "abort",
+    "is_chunked",
     "left",
-    "response_of",
     "transport_of",
     "unsent_bytes",
 ]
@@ -44,20 +42,9 @@ def transport_of(send: Send) -> asyncio.Transport | None:
     return transport
 
 
-class Response(Protocol):
-    """What uvicorn knows of a response."""
-
-    transport: asyncio.Transport
-    chunked_encoding: bool | None
-
-
-def response_of(send: Send) -> Response | None:
-    """Return the response, if the server gives access to it."""
-    found: Any = getattr(send, "__self__", None)
-    if not all(hasattr(found, part) for part in Response.__annotations__):
-        return None
-    response: Response = found
-    return response
+def is_chunked(send: Send) -> bool:
+    """Whether the response that has begun is sent in chunks of HTTP/1.1, if the server tells."""
+    return bool(getattr(getattr(send, "__self__", None), "chunked_encoding", False))
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:

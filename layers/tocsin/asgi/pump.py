@@ -12,7 +12,7 @@ import asyncio
 from functools import lru_cache
 from typing import Any
 
-from tocsin.asgi.connection import abort, response_of, transport_of, unsent_bytes
+from tocsin.asgi.connection import abort, is_chunked, transport_of, unsent_bytes
 from tocsin.asgi.types import Receive, Send
 from tocsin.services.stream.subscriber import Subscriber
 
@@ -105,9 +105,8 @@ class _Sender(asyncio.Protocol):
         self._lost = False
         self._paused = False  # something that was written is not sent yet
         self._writable: asyncio.Future[None] | None = None
-        response = response_of(send)
-        if response is not None and response.chunked_encoding:
-            self._stand_before(response.transport)
+        if self._transport is not None and is_chunked(send):
+            self._stand_before(self._transport)
         subscriber.on_wake = self.wake
         subscriber.on_stall = self._give_up
         subscriber.unsent = self._unsent_bytes

@@ -17,9 +17,8 @@ def broker(settings: ValkeySettings) -> Broker | None:
     """Return where to publish, or None."""
     if settings.valkey_url is None:
         return None
-    from tocsin.adapters.valkey.broker import (
-        ValkeyBroker,  # 150 ms that only publishers should wait
-    )
+    # 150 ms that only publishers should wait
+    from tocsin.adapters.valkey.broker import ValkeyBroker
 
     return ValkeyBroker(settings.valkey_url, *_sign_in(settings))
 

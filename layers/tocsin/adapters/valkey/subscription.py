@@ -43,7 +43,7 @@ class Subscription(asyncio.Protocol):
         self._reader = Reader()
         self._answers: deque[Any] = deque()
         self._more: asyncio.Future[None] | None = None
-        self._heard = self._silent = self._lost = False
+        self._heard = self._silent = self._lost = self._paused = False
         self._looking: asyncio.TimerHandle | None = None
         self._beginning = asyncio.create_task(self._begin(channel, credentials))
 
@@ -91,7 +91,8 @@ class Subscription(asyncio.Protocol):
         while (answer := self._reader.gets()) is not False:
             self._answers.append(answer)
         self._heard, self._silent = True, False
-        if len(self._answers) > _MOST_ANSWERS and self._transport:
+        if len(self._answers) > _MOST_ANSWERS and self._transport and not self._paused:
+            self._paused = True
             self._transport.pause_reading()
         self._tell()
 
@@ -133,7 +134,8 @@ class Subscription(asyncio.Protocol):
             self._more = self._loop.create_future()
             await self._more
         answer = self._answers.popleft()
-        if not self._answers and self._transport:
+        if self._paused and not self._answers and self._transport and not self._lost:
+            self._paused = False
             self._transport.resume_reading()
         return answer
 
