@@ -5,7 +5,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, cast
 
-from libvalkey import Reader
+from libvalkey import ProtocolError, Reader
 from valkey.asyncio.connection import AbstractConnection
 from valkey.exceptions import ConnectionError as Unreachable
 from valkey.exceptions import ValkeyError
@@ -88,8 +88,13 @@ class Subscription(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what the server sends."""
         self._reader.feed(data)
-        while (answer := self._reader.gets()) is not False:
-            self._answers.append(answer)
+        try:
+            while (answer := self._reader.gets()) is not False:
+                self._answers.append(answer)
+        except ProtocolError:  # nothing that follows can be read
+            self._lost = True
+            if self._transport:
+                self._transport.abort()
         self._heard, self._silent = True, False
         if len(self._answers) > _MOST_ANSWERS and self._transport and not self._paused:
             self._paused = True
