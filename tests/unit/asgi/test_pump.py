@@ -68,6 +68,7 @@ class Stage:
 
     def seal(self, count: int) -> None:
         assert self.log.append(self._tenant.add(count))
+        self.log.wake()
 
 
 async def _turns(done: Callable[[], bool]) -> None:

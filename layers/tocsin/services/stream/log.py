@@ -8,7 +8,7 @@ from typing import Protocol
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.stream.audience import Audience
-from tocsin.services.stream.ring import Ring
+from tocsin.services.stream.ring import CHUNK_BYTES, Ring
 from tocsin.services.stream.unsent import Unsent
 from tocsin.wire.filters import Render
 
@@ -57,6 +57,8 @@ class LiveLog:
         self._readers: set[Reader] = set()
         self._audiences: dict[Render, Audience] = {}
         self._ahead: dict[int, Sequence[SealedEvent]] = {}
+        self._waking: asyncio.Handle | None = None
+        self._fresh_bytes = 0  # of entries that were added since the readers were woken
 
     def join(self, reader: Reader) -> None:
         """Add a reader."""
@@ -94,7 +96,11 @@ class LiveLog:
             reader.tick(now)
 
     def append(self, events: Sequence[SealedEvent]) -> bool:
-        """Add those of the events that are new; False when they do not follow the head."""
+        """Add those of the events that are new; False when they do not follow the head.
+
+        The readers are woken in the loop's next turn, so that what arrives together is sent
+        together, and at once when that is as much as a write takes.
+        """
         head = self.ring.seq
         if not self.ring.append(events):
             return False
@@ -105,8 +111,23 @@ class LiveLog:
                 break
         if self._ahead:
             self._ahead = {seq: run for seq, run in self._ahead.items() if seq > self.ring.seq}
-        self._wake()
+        self._fresh_bytes += sum(len(event.entry) for event in events)
+        if self._fresh_bytes >= CHUNK_BYTES:
+            self.wake()
+        else:
+            self._wake_soon()
         return True
+
+    def wake(self) -> None:
+        """Have the readers take what is there."""
+        if self._waking:
+            self._waking.cancel()
+        self._waking, self._fresh_bytes = None, 0
+        for audience in list(self._audiences.values()):
+            audience.deliver()
+        waiting, self.waiting = self.waiting, set()
+        for reader in waiting:
+            reader.wake()
 
     def keep_ahead(self, events: Sequence[SealedEvent]) -> None:
         """Keep events until those before them have been read."""
@@ -118,7 +139,7 @@ class LiveLog:
         self.ring.restart(seq, digest)
         for audience in list(self._audiences.values()):
             audience.scatter()
-        self._wake()
+        self._wake_soon()
 
     def fail(self, error: IntegrityError) -> None:
         """End all readers."""
@@ -127,9 +148,6 @@ class LiveLog:
         for reader in self._readers:
             reader.fail(error)
 
-    def _wake(self) -> None:
-        for audience in list(self._audiences.values()):
-            audience.deliver()
-        waiting, self.waiting = self.waiting, set()
-        for reader in waiting:
-            reader.wake()
+    def _wake_soon(self) -> None:
+        if not self._waking:
+            self._waking = self._loop.call_soon(self.wake)

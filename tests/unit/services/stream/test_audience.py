@@ -9,7 +9,7 @@ from fakes.tenant import Tenant
 from tocsin.domain.errors import IntegrityError
 from tocsin.services.stream.backlog import Backlog
 from tocsin.services.stream.log import LiveLog
-from tocsin.services.stream.ring import Ring
+from tocsin.services.stream.ring import CHUNK_BYTES, Ring
 from tocsin.services.stream.subscriber import Pace, Subscriber
 from tocsin.services.stream.unsent import Unsent
 from tocsin.wire import filters, govrix
@@ -75,6 +75,7 @@ class Stage:
 
     def seal(self, count: int = 1) -> None:
         assert self.log.append(self.tenant.add(count))
+        self.log.wake()
 
 
 async def test_all_members_are_written_and_nobody_is_woken() -> None:
@@ -87,6 +88,45 @@ async def test_all_members_are_written_and_nobody_is_woken() -> None:
     assert wires[0].written[0] is wires[2].written[0]
     given = sum(len(each) - 2 for each in wires[0].written)
     assert [each.subscriber.sent_bytes for each in wires] == [given] * 3
+
+
+async def test_what_arrives_together_is_written_together_in_the_next_turn() -> None:
+    stage = Stage()
+    wire = stage.wire()
+    for _ in range(3):
+        assert stage.log.append(stage.tenant.add(1))
+    assert not wire.written
+    await asyncio.sleep(0)
+    assert [each.count(b"\nid: ") for each in wire.written] == [3]
+    await asyncio.sleep(0)
+    assert len(wire.written) == 1
+
+
+async def test_as_much_as_a_write_takes_waits_for_nothing() -> None:
+    stage = Stage()
+    wire = stage.wire()
+    entries = CHUNK_BYTES // len(stage.tenant.add(1)[0].entry)
+    stage.log.restart(1, stage.tenant.ledger.head(stage.tenant.org).hash)
+    wire = stage.wire()
+    for _ in range(entries):
+        assert stage.log.append(stage.tenant.add(1))
+    assert not wire.written
+    assert stage.log.append(stage.tenant.add(1))
+    assert wire.written
+    assert wire.subscriber.cursor == 2 + entries
+
+
+async def test_who_comes_between_an_arrival_and_its_delivery_is_written_once() -> None:
+    stage = Stage()
+    first = stage.wire()
+    assert stage.log.append(stage.tenant.add(1))
+    later = stage.wire()
+    await asyncio.sleep(0)
+    assert later.woken == 1
+    assert later.subscriber.take_now() is None
+    assert stage.log.append(stage.tenant.add(1))
+    await asyncio.sleep(0)
+    assert [len(each.written) for each in (first, later)] == [2, 1]
 
 
 async def test_who_comes_later_has_been_sent_only_its_own() -> None:
