@@ -21,6 +21,7 @@ from tocsin.ports import Broker
 from tocsin.services.stream.parts import LiveFeed
 
 pytestmark = pytest.mark.anyio
+PROBE = b"whether it has begun"
 
 
 @pytest.fixture
@@ -125,10 +126,21 @@ Messages = AsyncGenerator[bytes | None]
 
 @asynccontextmanager
 async def subscribed(subject: Subject, org: str = "acme") -> AsyncIterator[Messages]:
-    """Subscribe and wait until it has begun."""
+    """Subscribe and wait until it hears what is published: on a slow machine it begins late."""
     async with aclosing(subject.feed.messages(org)) as messages:  # type: ignore[type-var]
-        assert await anext(messages) is None
-        yield messages  # type: ignore[misc]
+        heard = asyncio.create_task(next_message(messages))  # type: ignore[arg-type]
+        while not heard.done():
+            await publish(subject, PROBE, org)
+            await asyncio.wait([heard], timeout=0.05)
+        assert heard.result() == PROBE
+        async with aclosing(without_probes(messages)) as others:  # type: ignore[arg-type]
+            yield others
+
+
+async def without_probes(messages: Messages) -> Messages:
+    async for message in messages:
+        if message != PROBE:
+            yield message
 
 
 async def publish(subject: Subject, message: bytes, org: str = "acme") -> None:

@@ -21,6 +21,7 @@ from tocsin.domain.errors import Busy
 
 pytestmark = pytest.mark.anyio
 CHANNEL = "tocsin:v1:acme"
+PROBE = -1
 HOUR_MS = 3_600_000
 # All that Tocsin needs: what the access string of the IAM user grants.
 GRANTS = ["on", "resetkeys", "resetchannels", "&tocsin:v1:*", "-@all"]
@@ -89,9 +90,20 @@ class Listener:
         message = await anext(self._messages)
         if message is None:
             self.nones += 1
-        elif int(message) not in self.heard:
+        elif int(message) not in (PROBE, *self.heard):
             self.heard.append(int(message))
         return message
+
+    async def begin(self, valkey: Valkey) -> None:
+        """Wait until it hears what is published: on a slow machine that may take some attempts."""
+        message = None
+        while message is None:
+            hearing = asyncio.ensure_future(self.next())
+            while not hearing.done():
+                await publish(valkey, PROBE)
+                await asyncio.wait([hearing], timeout=0.05)
+            message = hearing.result()
+        self.nones = 1
 
     async def until(self, number: int) -> list[int]:
         while number not in self.heard:
@@ -155,7 +167,7 @@ async def test_a_connection_that_the_server_ends_is_replaced_with_the_password_o
     feed = ValkeyFeed(valkey.url, sign_in, clock)
     async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
-        assert await listener.next() is None
+        await listener.begin(valkey)
         await asyncio.to_thread(broker.publish, "acme", b"1")
         assert await listener.until(1) == [1]
         assert await feed.alive()
@@ -185,7 +197,7 @@ async def test_nothing_is_lost_when_subscriptions_are_replaced_under_load(
 
     async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
-        assert await listener.next() is None
+        await listener.begin(valkey)
         loading = asyncio.create_task(load())
         ids = set(await subscriptions(valkey, 1))
         for change in range(1, 6):
@@ -209,7 +221,7 @@ async def test_what_was_not_yet_heard_when_a_subscription_is_replaced_is_not_los
     feed = ValkeyFeed(valkey.url, sign_in, clock)
     async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
-        assert await listener.next() is None
+        await listener.begin(valkey)
         await publish(valkey, *range(50))
         clock.ms += 11 * HOUR_MS
         for number in range(2):  # in which the next subscription is made
@@ -229,12 +241,12 @@ async def test_a_young_subscription_is_kept(
     feed = ValkeyFeed(valkey.url, sign_in, clock)
     async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
-        assert await listener.next() is None
-        ids = await subscriptions(valkey, 1)
+        await listener.begin(valkey)
+        ids, asked = await subscriptions(valkey, 1), sign_in.asked
         clock.ms += 10 * HOUR_MS
         await publish(valkey, *range(20))
         await listener.until(19)
-        assert sign_in.asked == 1
+        assert sign_in.asked == asked
         assert await subscriptions(valkey, 1) == ids
     await feed.aclose()
 
@@ -246,7 +258,7 @@ async def test_a_subscription_does_not_take_over_a_connection_of_unknown_age(
     async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         assert await feed.alive()
         asked_with = connections(valkey)
-        assert await anext(messages) is None
+        await Listener(messages).begin(valkey)
         assert await subscriptions(valkey, 1) != asked_with
     await feed.aclose()
 
@@ -257,14 +269,14 @@ async def test_a_subscription_that_cannot_be_replaced_goes_on_and_is_replaced_la
     feed = ValkeyFeed(valkey.url, sign_in, clock)
     async with asyncio.timeout(HANG_SECONDS), aclosing(feed.messages("acme")) as messages:
         listener = Listener(messages)
-        assert await listener.next() is None
-        ids = await subscriptions(valkey, 1)
+        await listener.begin(valkey)
+        ids, asked = await subscriptions(valkey, 1), sign_in.asked
         sign_in.change("second", told=False)
         clock.ms += 11 * HOUR_MS
         for number in range(100):
             await publish(valkey, number)
             await listener.until(number)
-        assert sign_in.asked == 2  # once in the minute
+        assert sign_in.asked == asked + 1  # once in the minute
         assert listener.nones == 1
         sign_in.password = "second"  # noqa: S105
         clock.ms += 60_000
@@ -325,7 +337,7 @@ async def test_over_tls_the_server_must_prove_its_name(
         broker = ValkeyBroker(trusted, sign_in, clock)
         async with aclosing(feed.messages("acme")) as messages:
             listener = Listener(messages)
-            assert await listener.next() is None
+            await listener.begin(valkey)
             await asyncio.to_thread(broker.publish, "acme", b"1")
             assert await listener.until(1) == [1]
         assert await feed.alive()
