@@ -10,6 +10,8 @@ from tocsin.asgi.refusal import Unserved
 from tocsin.asgi.types import Scope
 from tocsin.web.options import HttpOptions
 from tocsin.web.presented import presented
+from tocsin.wire.dialects import PARAMETERS
+from tocsin.wire.parameters import known
 
 __all__ = ["reader"]
 
@@ -22,13 +24,14 @@ def reader(options: HttpOptions) -> Callable[[Scope], Asked]:
         headers, query = Headers(raw=scope["headers"]), QueryParams(scope["query_string"])
         hide_token(scope, query.multi_items())
         Unserved.unless_read(scope["method"])
+        known(query.multi_items(), PARAMETERS, ignored={"_"})  # what jQuery keeps caches away with
         credential = presented(
             scope, query, options.allowed_origins, token_in_query=options.token_in_query
         )
         scope["headers"] = []  # a browser's take more than a kilobyte
         return Asked(
             credential=credential,
-            last_event_id=headers.get("last-event-id"),
+            last_event_id=headers.get("last-event-id") or query.get("lastEventId"),
             after=query.get("after"),
             since=query.get("since"),
             query=query.multi_items(),

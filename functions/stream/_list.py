@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,6 +16,7 @@ from tocsin.asgi.refusal import Unserved, send_problem
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.limits import MAX_QUERY_BYTES
 from tocsin.services.access.presented import Presented
+from tocsin.services.reading.listing import Next, Piece
 from tocsin.web.presented import header_or_cookie
 from tocsin.wire.negotiation import BareRoute, wants_stream
 from tocsin.wire.problems import problem
@@ -27,7 +29,7 @@ _ABORT_SECONDS = 1.0
 _HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 _START = {"type": "http.response.start", "status": 200}
 
-type Ask = Callable[[Presented, Sequence[tuple[str, str]], dict[str, Any]], AsyncGenerator[bytes]]
+type Ask = Callable[[Presented, Sequence[tuple[str, str]], dict[str, Any]], AsyncGenerator[Piece]]
 """Takes a credential, a query and the path's parameters; yields the pieces of the answer."""
 
 
@@ -84,11 +86,15 @@ class ListEndpoint:
     async def _serve(self, scope: Scope, send: Send) -> bool:
         """Answer; False when the answer can't be completed, so that it must not look whole."""
         started = False
+        headers = list(_HEADERS)
         try:
             async with aclosing(self._pieces(scope)) as pieces:
                 async for piece in pieces:
+                    if isinstance(piece, Next):
+                        headers.append((b"link", _link(scope, piece)))
+                        continue
                     if not started:  # from here on the request can't be refused
-                        await send(_START | {"headers": list(_HEADERS)})  # middleware may add some
+                        await send(_START | {"headers": headers})  # middleware may add some
                         started = True
                     if scope["method"] == "HEAD":
                         break
@@ -105,10 +111,22 @@ class ListEndpoint:
             await send_problem(refusal, send)
         return True
 
-    def _pieces(self, scope: Scope) -> AsyncGenerator[bytes]:
+    def _pieces(self, scope: Scope) -> AsyncGenerator[Piece]:
         Unserved.unless_short(scope)
         query = QueryParams(scope["query_string"])
         hide_token(scope, query.multi_items())
         Unserved.unless_read(scope["method"])
         credential = header_or_cookie(scope, self._allowed_origins)
         return self._ask(credential, query.multi_items(), scope.get("path_params", {}))
+
+
+def _link(scope: Scope, next: Next) -> bytes:
+    """Return the ``Link`` (RFC 8288) to the page after this one, without a token."""
+    cursor = "after" if next.order == "asc" else "before"
+    replaced = {cursor, "offset", "since"} if cursor == "after" else {cursor, "offset"}
+    query = [
+        each for each in QueryParams(scope["query_string"]).multi_items() if each[0] not in replaced
+    ]
+    path = quote(scope["raw_path"], safe="/%")  # an id may hold a slash, sent as %2F
+    target = f"{path}?{urlencode([*query, (cursor, next.seq)])}"
+    return f'<{target}>; rel="next"'.encode()

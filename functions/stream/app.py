@@ -55,11 +55,18 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
     )
     stall_seconds = parts.limits.stall_seconds
     answer = partial(ListEndpoint, allowed_origins=origins, stall_seconds=stall_seconds)
-    newest = answer(lambda credential, query, _: listing.newest(credential, query))
+    page = answer(lambda credential, query, _: listing.page(credential, query))
+    agent = answer(
+        lambda credential, query, path: listing.page(
+            credential, [*query, ("agent_id", path["agent_id"])]
+        )
+    )
     session = answer(
         lambda credential, query, path: listing.session(credential, path["session_id"], query)
     )
-    event = answer(lambda credential, _, path: listing.event(credential, path["event_id"]))
+    event = answer(
+        lambda credential, query, path: listing.event(credential, path["event_id"], query)
+    )
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
@@ -85,12 +92,13 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
 
     streams: dict[str, ASGIApp] = {dialect.path: stream(dialect) for dialect in DIALECTS}
     igris = streams[IGRIS.path]
-    streams[IGRIS.path] = StreamOrList(igris, newest, http.bare_events_route)
+    streams[IGRIS.path] = StreamOrList(igris, page, http.bare_events_route)
     return _Routes(
         streams,
         [
             Route("/api/v1/events/sessions/{session_id:path}", session),
             Route("/api/v1/events/{event_id}", event),
+            Route("/api/v1/agents/{agent_id:path}/events", agent),
             *passes,
             Route("/healthz", healthz, methods=["GET"]),
             Route("/livez", livez, methods=["GET"]),
@@ -125,7 +133,7 @@ def _cors(origins: frozenset[str]) -> Middleware:
         allow_credentials=True,
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
         allow_headers=["Authorization", "Last-Event-ID"],  # besides those that are always allowed
-        expose_headers=["Retry-After"],
+        expose_headers=["Link", "Retry-After"],
         max_age=3_600,
     )
 

@@ -34,7 +34,7 @@ from unit.services.reading.test_replay import change
 
 pytestmark = pytest.mark.anyio
 AGENT, SESSION = "agt_01hx9z2k3mq4n5p6r7s8t9u0v", "ses_07pa5f8q9tw0u1v2x3y4z5a6b"
-LIST = IGRIS
+LIST, AGENTS = IGRIS, "/api/v1/agents"
 
 
 @pytest.fixture
@@ -202,6 +202,7 @@ async def test_the_filters_and_cursors_of_streams(on: Product) -> None:
         assert seqs(await on.get(f"{LIST}?{query}", headers)) == expected, query
     session = f"{LIST}/sessions/s"
     assert seqs(await on.get(session, headers)) == [5, 6]
+    assert seqs(await on.get(f"{session}?from=2100-01-01", headers)) == []
     assert await on.get(f"{session}?action=deny", headers) == []
 
 
@@ -211,6 +212,11 @@ async def test_the_filters_and_cursors_of_streams(on: Product) -> None:
         *(f"{LIST}?limit={value}" for value in ("0", "1001", "ten", "-1", "1&limit=2")),
         *(f"{LIST}?{query}" for query in ("offset=-1", "before=x", "types=all", "action=no")),
         *(f"{LIST}?{query}" for query in ("after=9", "since=tomorrow", "after=0&since=0")),
+        *(f"{LIST}?{query}" for query in ("from=x", "order=up", "model=", "models=gpt", "_=1")),
+        *(f"{LIST}/evt_1?{query}" for query in ("limit=1", "verify", "=")),
+        f"{LIST}/sessions/s?limit=5",
+        f"{AGENTS}/a/events?agent_id=b",
+        f"{AGENTS}/a/events?sort=up",
         f"{LIST}/sessions/s?session_id=t",
         f"{LIST}/sessions/",
         f"{LIST}/sessions/{'x' * 257}",
@@ -222,6 +228,56 @@ async def test_a_list_that_is_not_understood_is_400(on: Product, path: str) -> N
     assert response.json()["error"]
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("filter", ["", "agent_id=a%2Fb&", "types=tool_call&model=m%26&"])
+async def test_links_lead_through_all_pages(on: Product, order: str, filter: str) -> None:
+    headers = on.key("acme")
+    for place in range(9):
+        on.seal("acme", 3, agent_id="a/b", model="m&", type=["tool_call", "audit"][place % 2])
+    everything = seqs(await on.get(f"{LIST}?{filter}limit=1000&order={order}", headers))
+    for begin in (
+        f"{LIST}?{filter}",
+        f"{AGENTS}/a%2Fb/events?{filter.replace('agent_id', 'type')}",
+    ):
+        if "type=a" in begin:
+            begin = f"{AGENTS}/a%2Fb/events?"
+        url: str | None = f"{begin}limit=4&order={order}"
+        seen: list[int] = []
+        while url:
+            response = await on.client.get(url, headers=headers)
+            seen += seqs(response.json())
+            url = response.links.get("next", {}).get("url")
+        assert seen == everything
+
+
+async def test_offset_counts_from_the_first_page_only(on: Product) -> None:
+    headers = on.key("acme")
+    on.seal("acme", 9)
+    response = await on.client.get(f"{LIST}?offset=2&limit=3&since=1", headers=headers)
+    assert seqs(response.json()) == [7, 6, 5]
+    assert response.headers["link"] == f'<{LIST}?limit=3&since=1&before=5>; rel="next"'
+    response = await on.client.get(LIST + "?offset=2&limit=3&since=1&order=asc", headers=headers)
+    assert seqs(response.json()) == [4, 5, 6]
+    assert response.headers["link"] == f'<{LIST}?limit=3&order=asc&after=6>; rel="next"'
+    response = await on.client.get(f"{LIST}?limit=9", headers=headers)
+    assert "link" not in response.headers
+
+
+async def test_events_by_what_they_say(on: Product) -> None:
+    headers = on.key("acme")
+    on.seal("acme", tool_name="exec", action="deny", timestamp="2026-02-28T23:59:59.999Z")
+    on.seal("acme", tool_name="exec", action="deny", timestamp="2026-02-01T00:00:00.000Z")
+    on.seal("acme", tool_name="exec", action="ask", trace_id="t", user_id="u", provider="p")
+    last_month = "from=2026-02-01T00:00:00Z&to=2026-03-01T00:00:00Z"
+    for query, expected in [
+        (f"action=deny&tool_name=exec&{last_month}", [2, 1]),
+        (f"{last_month}&order=asc&limit=1", [1]),
+        ("to=2026-02-01T00:00:00.000Z", []),
+        ("action=ask&trace_id=t&user_id=u&provider=p&type=tool_call", [3]),
+    ]:
+        assert seqs(await on.get(f"{LIST}?{query}", headers)) == expected, query
+
+
 async def test_ids_with_every_character_are_found(on: Product) -> None:
     headers = on.key("acme")
     name = "a/b c?d=é&e%2F"
@@ -229,9 +285,12 @@ async def test_ids_with_every_character_are_found(on: Product) -> None:
     quoted = "a%2Fb%20c%3Fd%3D%C3%A9%26e%252F"
     assert seqs(await on.get(f"{LIST}/sessions/{quoted}", headers)) == [1]
     assert seqs(await on.get(f"{LIST}?agent_id={quoted}", headers)) == [1]
+    assert seqs(await on.get(f"{AGENTS}/{quoted}/events", headers)) == [1]
 
 
-@pytest.mark.parametrize("path", [LIST, f"{LIST}/evt_1", f"{LIST}/sessions/s"])
+@pytest.mark.parametrize(
+    "path", [LIST, f"{LIST}/evt_1", f"{LIST}/sessions/s", f"{AGENTS}/a/events"]
+)
 async def test_every_route_wants_a_key_and_reads_only(on: Product, path: str) -> None:
     headers = on.key("acme")
     ingest = on.key("acme", scopes=frozenset({Scope.INGEST}))

@@ -132,7 +132,7 @@ async def test_head_is_answered_on_every_route(on: Stage, path: str) -> None:
     [
         ("", "*/*", "text/event-stream"),
         ("?limit=20&agent_id=a", "*/*", "application/json"),
-        ("?limit=20&agent_id=a", "text/event-stream", "text/event-stream"),
+        ("?model=m&agent_id=a", "text/event-stream", "text/event-stream"),
         ("?agent_id=a", "application/json", "application/json"),
         ("?types=anomaly", "*/*", "text/event-stream"),
     ],
@@ -181,13 +181,32 @@ async def test_every_route_filters_live_and_replay(
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize(
-    "query", ["types=nope", "types=", "action=x", "agent_id=", "server_id=a&server_id=b"]
+    "query",
+    [
+        *("types=nope", "types=", "action=x", "agent_id=", "server_id=a&server_id=b"),
+        *("limit=5", "order=asc", "last_event_id=3", "colour=red", "type=a.b&type=a.c"),
+    ],
 )
 async def test_a_stream_that_is_not_understood_is_400(on: Stage, path: str, query: str) -> None:
     headers = KEY | {"Accept": "text/event-stream"}
     response = await on.client.get(f"{path}?{query}", headers=headers)
     assert response.status_code == 400
     assert response.json()["error"]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_what_clients_add_by_themselves_is_taken(on: Stage, path: str) -> None:
+    on.seal(3)
+    query = "after=0&_=1772716800000&lastEventId=2"  # as on every reconnection, after their own
+    (message,) = [
+        each
+        for each in await received(on, f"{path}?{query}", 3, Accept="text/event-stream")
+        if each.fields["type"] != "connected"
+    ]
+    assert seq_of(message) == 3
+    headers = {"Accept": "text/event-stream", "Last_Event_ID": "1"}
+    messages = await received(on, f"{path}?{query}", 3, **headers)
+    assert [seq_of(each) for each in messages if each.fields["type"] != "connected"] == [2, 3]
 
 
 async def test_the_cursor_advances_over_what_is_hidden(on: Stage) -> None:

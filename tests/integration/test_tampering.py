@@ -15,6 +15,7 @@ import pytest
 from fakes.events import batch
 from fakes.stores import FakeClock
 from support.databases import Database
+from support.lists import found
 from support.snapshot import Snapshot
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
@@ -148,15 +149,15 @@ class Tables:
                 cursor = resolve(stores.ledger, "acme", Start(id), 0, self.clock.ms)
                 told.answers[f"after {id}"] = [(cursor or 0) + 1]
             with suppress(TocsinError):
-                found = selection.by_id(Past(*ports, self.retention), id, Filter())
-                told.replayed.append(found)
-                told.answers[f"event {id}"] = [found.seq]
+                event = selection.by_id(Past(*ports, self.retention), id, Filter())
+                told.replayed.append(event)
+                told.answers[f"event {id}"] = [event.seq]
         for session in ("s0", "s1", None):
             try:
                 past = Past(*ports, self.retention)
                 page = Page(filter=Filter(session_id=session))
-                listed = selection.newest(past, stores.projections, page, self.clock.ms)
-                events = [event for step in listed for event in step]
+                looking = selection.page_of(past, stores.projections, page, self.clock.ms)
+                events = [event for step in found(looking).read(past) for event in step]
                 told.replayed += events
                 told.answers[f"list of {session}"] = [event.seq for event in events]
             except TocsinError:

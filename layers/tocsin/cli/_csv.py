@@ -18,7 +18,8 @@ _TEXT: Final = frozenset(
     {
         *("id", "type", "timestamp", "tool_name", "action", "server_id", "agent_id", "session_id"),
         *("user_id", "run_id", "direction", "model", "provider", "status", "compliance_tag"),
-        *("anomaly_type", "source_id"),
+        *("anomaly_type", "source_id", "trace_id", "span_id", "parent_id", "tool_call_id"),
+        "prompt_id",
     }
 )
 _JSON: Final = frozenset(

@@ -16,7 +16,14 @@ _TYPES: Final = {
     "anomaly": "bold red",
     "session_update": "magenta",
 }
-_ACTIONS: Final = {"allow": "green", "deny": "bold red", "alert": "bold yellow", "log": "dim"}
+_ACTIONS: Final = {
+    "allow": "green",
+    "deny": "bold red",
+    "alert": "bold yellow",
+    "log": "dim",
+    "ask": "yellow",
+    "watch": "cyan",
+}
 _OUTCOMES: Final = {"ok": "green", "tool_error": "yellow", "error": "red", "no_response": "red"}
 
 

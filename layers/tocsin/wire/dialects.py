@@ -13,6 +13,7 @@ __all__ = [
     "GOVRIX",
     "IGRIS",
     "KAVACH",
+    "PARAMETERS",
     "RAMPART",
     "SHORTEST_HEARTBEAT_SECONDS",
     "Dialect",
@@ -75,4 +76,7 @@ KAVACH: Final = Dialect(
 )
 
 DIALECTS: Final = (IGRIS, RAMPART, GOVRIX, KAVACH)
+PARAMETERS: Final = filters.PARAMETERS | {"after", "since", "token", "lastEventId"}
+"""What a stream is asked for; some clients that can't send headers send ``lastEventId``."""
+
 SHORTEST_HEARTBEAT_SECONDS: Final = min(dialect.heartbeat.seconds for dialect in DIALECTS)

@@ -5,7 +5,7 @@ spelling (snake_case) and accepts both; messages to a sender use Igris' camelCas
 """
 
 import re
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, get_args
 
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, with_config
 
@@ -13,6 +13,7 @@ from tocsin.domain.limits import MAX_LABELS, MAX_NAME_CHARS, MAX_TYPE_CHARS
 from tocsin.domain.times import iso, moment_of
 
 __all__ = [
+    "ACTIONS",
     "CAMEL",
     "DECISION_SNAKE",
     "FROM_METADATA",
@@ -88,6 +89,10 @@ _Tokens = Annotated[int, Field(ge=0)]
 # One error is told of a list: a list of a million wrong items would be a million errors.
 _Labels = Annotated[list[str], Field(max_length=MAX_LABELS), FailFast()]
 _Object = dict[str, Any]
+_Action = Literal["allow", "deny", "alert", "log", "ask", "watch"]  # Igris', and Rampart's last two
+
+ACTIONS: Final = frozenset(get_args(_Action))
+"""What was done about what happened; ``log`` where nothing says."""
 
 
 @with_config(ConfigDict(strict=True, extra="allow"))
@@ -108,13 +113,18 @@ class IncomingEvent(TypedDict):
     type: Annotated[str, AfterValidator(_type)]
     timestamp: NotRequired[Annotated[str, AfterValidator(_timestamp)]]
     tool_name: NotRequired[_Name]
-    action: NotRequired[Literal["allow", "deny", "alert", "log"]]
+    action: NotRequired[_Action]
     source_id: NotRequired[_Name]
     server_id: NotRequired[_Name]
     agent_id: NotRequired[_Name]
     session_id: NotRequired[_Name]
     user_id: NotRequired[_Name]
     run_id: NotRequired[_Name]
+    trace_id: NotRequired[_Name]
+    span_id: NotRequired[_Name]
+    parent_id: NotRequired[_Name]  # another event's id, or the one its sender gave it
+    tool_call_id: NotRequired[_Name]
+    prompt_id: NotRequired[_Name]
     direction: NotRequired[_Name]
     model: NotRequired[_Name]
     provider: NotRequired[_Name]

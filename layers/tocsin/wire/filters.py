@@ -4,7 +4,7 @@ Filters of the same meaning are equal, so that their subscribers share bytes. Wh
 understood is refused, and never means "everything".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -12,10 +12,11 @@ from tocsin.domain import canonical
 from tocsin.domain.errors import Forbidden, Malformed
 from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS, MAX_TYPES_ASKED
 from tocsin.domain.segment import SealedEvent
-from tocsin.wire.event import RESERVED_TYPES, is_open_type
+from tocsin.wire.event import ACTIONS, RESERVED_TYPES, is_open_type
+from tocsin.wire.parameters import once
 
 __all__ = [
-    "ACTIONS",
+    "PARAMETERS",
     "Facts",
     "Filter",
     "Filtered",
@@ -25,12 +26,8 @@ __all__ = [
     "types_of",
 ]
 
-ACTIONS: Final = frozenset({"allow", "deny", "alert", "log"})
-
-_IDS: Final = ("agent_id", "session_id", "server_id")
-
 type Query = Sequence[tuple[str, str]]
-"""A query's parameters in order, decoded; those that are not filters are ignored."""
+"""A query's parameters in order, decoded."""
 
 type Render = Callable[[SealedEvent], bytes]
 """A dialect: ``b""`` hides the event. Hashable, since equal ones share bytes."""
@@ -44,12 +41,23 @@ class Facts(NamedTuple):
     session_id: str | None
     server_id: str | None
     action: str | None
+    user_id: str | None
+    tool_name: str | None
+    model: str | None
+    provider: str | None
+    compliance_tag: str | None
+    trace_id: str | None
 
     @classmethod
     def of(cls, event: SealedEvent) -> "Facts":
         """Read an event."""
         fields = canonical.parse(event.entry)
         return cls(*map(fields.get, cls._fields))
+
+
+_NAMES: Final = Facts._fields[1:]
+PARAMETERS: Final = frozenset({*Facts._fields, "types"})
+"""The names of filters in a query."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +72,18 @@ class Filter:
     session_id: str | None = None
     server_id: str | None = None
     action: str | None = None
+    user_id: str | None = None
+    tool_name: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    compliance_tag: str | None = None
+    trace_id: str | None = None
     _wanted: tuple[tuple[int, str], ...] = field(init=False, repr=False, compare=False)
     _members: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Prepare the facts to compare, and the bytes to look for in an entry."""
-        wanted = {
-            name: value for name in (*_IDS, "action") if (value := getattr(self, name)) is not None
-        }
+        wanted = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
         places = tuple((Facts._fields.index(name), value) for name, value in wanted.items())
         object.__setattr__(self, "_wanted", places)
         object.__setattr__(self, "_members", tuple(_member(*each) for each in wanted.items()))
@@ -129,20 +141,22 @@ def parse(query: Query, *, typed: bool = True, allowed: frozenset[str] | None = 
     If not ``typed``, ``types`` is ignored: it holds a dialect's own names there.
 
     Raises:
-        Malformed: a filter is empty, given twice, or names what no event can have.
+        Malformed: a filter is empty, given twice, or names what no event can have; or both ``type``
+            and ``types`` are given.
         Forbidden: none of the types asked for is allowed.
     """
-    given: dict[str, str] = {}
-    for name, value in query:
-        if name in (*_IDS, "action"):
-            if name in given:
-                raise Malformed(f"{name} is given twice: ask for one in each stream")
-            if not 1 <= len(value) <= MAX_NAME_CHARS:
-                raise Malformed(f"{name} takes 1 to {MAX_NAME_CHARS} characters, or leave it out")
-            given[name] = value
+    given = once(query, (*_NAMES, "type"))
+    for name, value in given.items():
+        if not 1 <= len(value) <= MAX_NAME_CHARS:
+            raise Malformed(f"{name} takes 1 to {MAX_NAME_CHARS} characters, or leave it out")
     if given.get("action", "log") not in ACTIONS:
         raise Malformed(f"action is one of {', '.join(sorted(ACTIONS))}")
+    type = given.pop("type", None)
     types = types_of(query) if typed else None
+    if type is not None:
+        if types is not None:
+            raise Malformed("type and types both say which types: give one of them")
+        types = _event_types([type], "type")
     return Filter(types=within(types, allowed), **given)
 
 
@@ -161,15 +175,11 @@ def types_of(query: Query, names: frozenset[str] | None = None) -> frozenset[str
     if sum(each.count(",") + 1 for each in lists) > MAX_TYPES_ASKED:
         raise Malformed(f"types names more than {MAX_TYPES_ASKED}: ask for fewer, or for all")
     types = frozenset(type.strip(" ") for each in lists for type in each.split(","))
-    if names is not None and (known_names := types & names):
+    if names is None:
+        return _event_types(types, "types")
+    if known_names := types & names:
         return known_names
-    unknown = sorted(type for type in types if not is_event_type(type) or names is not None)
-    if unknown:
-        known = "an event type, as in tool_call or vendor.name"
-        if names is not None:
-            known = "one of " + ", ".join(sorted(names))
-        raise Malformed(f"types: {unknown[0][:MAX_TYPE_CHARS]!r} is not {known}")
-    return types
+    raise _unknown("types", min(types), "one of " + ", ".join(sorted(names)))
 
 
 def within(types: frozenset[str] | None, allowed: frozenset[str] | None) -> frozenset[str] | None:
@@ -190,6 +200,17 @@ def is_event_type(text: str) -> bool:
     if RESERVED_TYPES.fullmatch(text):
         return text == text.lower()
     return is_open_type(text)
+
+
+def _event_types(types: Iterable[str], name: str) -> frozenset[str]:
+    for type in sorted(types):
+        if not is_event_type(type):
+            raise _unknown(name, type, "an event type, as in tool_call or vendor.name")
+    return frozenset(types)
+
+
+def _unknown(name: str, type: str, known: str) -> Malformed:
+    return Malformed(f"{name}: {type[:MAX_TYPE_CHARS]!r} is not {known}")
 
 
 def _member(name: str, value: str) -> bytes:

@@ -8,13 +8,15 @@ list. For all others, such as a plain ``curl``, a setting decides.
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from tocsin.wire.page import ONLY_LISTS
+
 __all__ = ["LIST_PARAMETERS", "BareRoute", "wants_stream"]
 
 type BareRoute = Literal["stream", "list"]
 
 LIST_PARAMETERS: Final = frozenset(
-    {"limit", "offset", "agent_id", "session_id"}  # Govrix Scout
-    | {"before"}  # Tocsin's own
+    {"agent_id", "session_id"}  # Govrix Scout's, which streams know as well
+    | ONLY_LISTS
 )
 _ANYTHING: Final = frozenset({"text/*", "*/*"})
 

@@ -22,6 +22,10 @@ __all__ = ["MAX_LINE_BYTES", "encode", "opening"]
 
 MAX_LINE_BYTES: Final = 60_000
 _MAX_DATA_BYTES: Final = MAX_LINE_BYTES - len(b"data: \n")
+_MORE: Final = (
+    *("tool_name", "metadata", "run_id", "tool_call_id", "prompt_id"),
+    *("trace_id", "span_id", "parent_id"),
+)
 _APPROVALS: Final = b'{"type":"approvals"}'
 
 
@@ -62,7 +66,7 @@ def _audit(event: SealedEvent, fields: dict[str, Any]) -> bytes:
         "type": fields["type"],
         "seq": event.seq,
     }
-    audit |= {name: fields[name] for name in ("tool_name", "metadata") if name in fields}
+    audit |= {name: fields[name] for name in _MORE if name in fields}
     data = frames.json_data({"type": "audit", "event": audit})
     if len(data) > _MAX_DATA_BYTES:
         data = frames.json_data({"type": "audit", "event": _linked(audit, fields, len(data))})

@@ -1,5 +1,5 @@
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,21 @@ def test_a_query_without_filters_hides_nothing() -> None:
 def test_every_filter_is_taken() -> None:
     query = "types=anomaly,agent.created&agent_id=a&session_id=b&server_id=c&action=deny"
     assert parsed(query) == Filter(frozenset({"anomaly", "agent.created"}), "a", "b", "c", "deny")
+    named: dict[str, Any] = dict.fromkeys(filters.PARAMETERS - {"types", "type", "action"}, "x")
+    all_named = parsed(urlencode(named | {"action": "ask"}))
+    assert all_named == Filter(**named, action="ask")
+    seen = event(**named, action="ask")
+    assert all_named.matches(seen)
+    for name in named:
+        assert not all_named.matches(event(**{**named, name: "y"}, action="ask"))
+
+
+def test_one_type_can_be_asked_for_by_that_name() -> None:
+    assert parsed("type=anomaly") == parsed("types=anomaly")
+    assert parsed("type=anomaly", typed=False) == parsed("types=anomaly")
+    assert parsed("type=anomaly", allowed=frozenset({"anomaly"})) == parsed("types=anomaly")
+    with pytest.raises(Forbidden):
+        parsed("type=anomaly", allowed=frozenset({"audit"}))
 
 
 def test_the_documented_types_are_taken() -> None:
@@ -59,7 +74,12 @@ def test_types_can_be_given_in_several_parameters() -> None:
         ("agent_id=", "1 to 256"),
         ("session_id=" + "x" * 257, "1 to 256"),
         ("agent_id=a&agent_id=b", "twice"),
-        ("action=maybe", "one of alert, allow, deny, log"),
+        ("type=anomaly&types=audit", "type and types"),
+        ("type=anomaly,audit", "type: .* is not an event type"),
+        ("type=", "1 to 256"),
+        ("model=", "1 to 256"),
+        ("trace_id=a&trace_id=a", "twice"),
+        ("action=maybe", "one of alert, allow, ask, deny, log, watch"),
         ("action=", "1 to 256"),
     ],
 )

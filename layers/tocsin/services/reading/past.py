@@ -20,6 +20,7 @@ from tocsin.services.reading.checked import (
     parts_before,
     take,
 )
+from tocsin.services.reading.since import first_sealed_at
 
 __all__ = ["Past"]
 
@@ -43,10 +44,12 @@ class Past:
     retention: Retention = KEEPS_ALL
     looks_at: int | None = MAX_EVENTS_LOOKED_AT
 
-    def back(self, spans: Iterable[range]) -> Iterator[list[SealedEvent]]:
-        """Yield all events of some spans of seqs, which come newest first, step by step.
+    def through(
+        self, spans: Iterable[range], *, forwards: bool = False
+    ) -> Iterator[list[SealedEvent]]:
+        """Yield all events of some spans of seqs, step by step; spans and events newest first.
 
-        It ends where everything is older than the retention.
+        It ends where everything is older than the retention. ``forwards`` turns the order round.
 
         Raises:
             TooFar: there are more of them than may be looked at.
@@ -55,16 +58,31 @@ class Past:
         """
         looked_at = 0
         for span in spans:
-            for group in self._steps(self._parts_back(span)):
+            parts = self._parts_forwards(span) if forwards else self._parts_back(span)
+            for group in self._steps(parts):
                 if self.looks_at is not None and looked_at >= self.looks_at:
-                    raise _too_far(self.looks_at, group[0][0].last_seq + 1)
+                    first = group[0][0]
+                    goes_on = f"after={first.first_seq - 1}&order=asc"
+                    if not forwards:
+                        goes_on = f"before={first.last_seq + 1}"
+                    raise _too_far(self.looks_at, goes_on)
                 looked_at += sum(part.count for part, _ in group)
                 yield [
                     event
                     for _, sealed in group
-                    for event in reversed(sealed or ())
+                    for event in (sealed or ())[:: 1 if forwards else -1]
                     if event.seq in span
                 ]
+
+    def first_kept(self, span: range) -> int:
+        """Return the first seq of a span that is not older than the retention, or its end.
+
+        Raises:
+            IntegrityError: a segment is missing.
+            Busy: the ledger does not answer.
+        """
+        expired_before_ms = self.retention.expired_before_ms
+        return first_sealed_at(self.ledger, self.org, expired_before_ms, span.start, span.stop)
 
     def at(
         self, seqs: Sequence[int], known: Mapping[int, SealedEvent] | None = None
@@ -99,6 +117,12 @@ class Past:
             lambda part: part.last_seq >= span.start and part.sealed_at_ms >= expired_before_ms,
             parts,
         )
+
+    def _parts_forwards(self, span: range) -> Iterator[Segment]:
+        start = self.first_kept(span)
+        if start < span.stop:
+            parts = parts_after(self.ledger, self.org, start - 1, None)
+            yield from takewhile(lambda part: part.first_seq < span.stop, parts)
 
     def _read(self, seqs: Sequence[int]) -> dict[int, SealedEvent]:
         wanted = set(seqs)
@@ -157,9 +181,9 @@ def _runs(seqs: Sequence[int]) -> Iterator[range]:
             start = place + 1
 
 
-def _too_far(looks_at: int, before_seq: int) -> TooFar:
+def _too_far(looks_at: int, goes_on: str) -> TooFar:
     return TooFar(
-        f"a request looks at {looks_at:,} events at most, and what it asks for takes "
-        f"it back beyond seq {before_seq}: give after or since, ask for fewer or for a session, "
-        f"or go on with GET /api/v1/events and before={before_seq}"
+        f"a request looks at {looks_at:,} events at most, and what it asks for is beyond them: "
+        "give after or since, ask for fewer or for a session, or go on with GET /api/v1/events and "
+        f"{goes_on}"
     )

@@ -1,10 +1,10 @@
 """Which events a request is for: a page from the newest on, a session, or one by its id.
 
-Each looks first and then reads, so that what is wrong is known before anything is returned. What it
-yields while it looks is empty.
+Each looks first, and what it found is read then, so that what is wrong is known before anything is
+returned. While it looks it yields ``b""``, so that others have their turn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.errors import NotFound
@@ -17,71 +17,104 @@ from tocsin.services.reading.since import seq_before, time_ms
 from tocsin.wire.filters import Filter
 from tocsin.wire.page import Page
 
-__all__ = ["by_id", "newest", "of_session", "received_since"]
+__all__ = ["Found", "Looking", "by_id", "of_session", "page_of", "received_since"]
 
 KEPT_BYTES = 2 * 1024 * 1024  # of what is found, so that only the rest is read a second time
 _SEQ_BITS = 53
 _SEQ_MASK = (1 << _SEQ_BITS) - 1
 
 
-def newest(
-    past: Past, projections: Projections | None, page: Page, now_ms: int
-) -> Iterator[Sequence[SealedEvent]]:
-    """Yield a page of the events, newest first.
+class Found:
+    """Where the events of a list are, in its order, and those that were kept when they were seen.
+
+    ``more`` says that others may follow the last of them.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.places: list[int] = []  # seqs, or times and seqs while they are sorted
+        self.more = False
+        self._kept: dict[int, SealedEvent] = {}  # of the first KEPT_BYTES
+        self._kept_bytes = 0
+
+    def add(self, event: SealedEvent, place: int) -> None:
+        """Add an event."""
+        self.places.append(place)
+        self._kept_bytes += len(event.entry)
+        if self._kept_bytes <= KEPT_BYTES:
+            self._kept[event.seq] = event
+
+    def read(self, past: Past) -> Iterator[Sequence[SealedEvent]]:
+        """Yield the events, step by step.
+
+        Raises:
+            IntegrityError, Busy: as :meth:`Past.at` does.
+        """
+        return past.at(self.places, self._kept)
+
+
+type Looking = Generator[bytes, None, Found]
+
+
+def page_of(past: Past, projections: Projections | None, page: Page, now_ms: int) -> Looking:
+    """Look for a page of the events, in its order of seqs.
 
     Raises:
         Malformed: ``after`` or ``since`` is no cursor, or ahead of the ledger.
-        TooFar, IntegrityError, Busy: as :meth:`Past.back` does.
+        TooFar, IntegrityError, Busy: as :meth:`Past.through` does.
     """
     span = _span(past, page, now_ms)
-    found = _Found()
-    if not page.filter:
-        last = span.stop - 1 - page.offset
-        found.places += range(last, max(last - page.limit, span.start - 1), -1)
-    else:
+    found, forwards = Found(), page.order == "asc"
+    if page.selective:
         skip = page.offset
-        for events in past.back(_spans(projections, past.org, page.filter, span)):
-            matching = [event for event in events if page.filter.matches(event)]
+        spans = _spans(projections, past.org, page.filter, span)
+        for events in past.through(spans[:: -1 if forwards else 1], forwards=forwards):
+            matching = [event for event in events if _lets(page, event)]
             for event in matching[skip:][: page.limit - len(found.places)]:
                 found.add(event, event.seq)
             skip = max(skip - len(matching), 0)
             if len(found.places) == page.limit:
                 break
-            yield ()
-    yield from past.at(found.places, found.kept)
+            yield b""
+    elif forwards:
+        first = past.first_kept(span) + page.offset
+        found.places += range(first, min(first + page.limit, span.stop))
+    else:
+        last = span.stop - 1 - page.offset
+        found.places += range(last, max(last - page.limit, span.start - 1), -1)
+    if len(found.places) == page.limit:
+        found.more = found.places[-1] != (span[-1] if forwards else span[0])
+    return found
 
 
-def of_session(
-    past: Past, projections: Projections | None, page: Page, now_ms: int
-) -> Iterator[Sequence[SealedEvent]]:
-    """Yield all events of the session that the page's filter names, by timestamp and then by seq.
+def of_session(past: Past, projections: Projections | None, page: Page, now_ms: int) -> Looking:
+    """Look for all events of the session that a page's filter names, by timestamp, then by seq.
 
     Raises:
-        Malformed, TooFar, IntegrityError, Busy: as :func:`newest` does.
+        Malformed, TooFar, IntegrityError, Busy: as :func:`page_of` does.
     """
-    found = _Found()
+    found = Found()
     span = _span(past, page, now_ms)
-    for events in past.back(_spans(projections, past.org, page.filter, span)):
+    for events in past.through(_spans(projections, past.org, page.filter, span)):
         for event in events:
-            if page.filter.matches(event):
-                at_ms = time_ms(canonical.parse(event.entry)["timestamp"]) or 0
-                found.add(event, (at_ms << _SEQ_BITS) + event.seq)
-        yield ()
+            if _lets(page, event):
+                found.add(event, (_at_ms(event) << _SEQ_BITS) + event.seq)
+        yield b""
     found.places.sort()
     found.places = [key & _SEQ_MASK for key in found.places]
-    yield from past.at(found.places, found.kept)
+    return found
 
 
 def received_since(past: Past, since_ms: int) -> Iterator[SealedEvent]:
     """Yield the events received at ``since_ms`` or later, newest first, as far as they are kept.
 
     Raises:
-        TooFar, IntegrityError, Busy: as :meth:`Past.back` does; those before it were yielded.
+        TooFar, IntegrityError, Busy: as :meth:`Past.through` does; those before it were yielded.
     """
     span = range(
         seq_before(past.ledger, past.org, since_ms) + 1, past.ledger.head(past.org).seq + 1
     )
-    for events in past.back([span] if span else []):
+    for events in past.through([span] if span else []):
         yield from (event for event in events if (event.received_at_ms or 0) >= since_ms)
 
 
@@ -104,19 +137,20 @@ def by_id(past: Past, event_id: str, filter: Filter) -> SealedEvent:
     raise NotFound("event not found")
 
 
-class _Found:
-    """Places (seqs, or times and seqs), and the events of the first :data:`KEPT_BYTES`."""
+def _lets(page: Page, event: SealedEvent) -> bool:
+    if not page.filter.matches(event):
+        return False
+    if page.from_ms is None and page.to_ms is None:
+        return True
+    at_ms = _at_ms(event)
+    return (page.from_ms is None or at_ms >= page.from_ms) and (
+        page.to_ms is None or at_ms < page.to_ms
+    )
 
-    def __init__(self) -> None:
-        self.places: list[int] = []
-        self.kept: dict[int, SealedEvent] = {}
-        self._kept_bytes = 0
 
-    def add(self, event: SealedEvent, key: int) -> None:
-        self.places.append(key)
-        self._kept_bytes += len(event.entry)
-        if self._kept_bytes <= KEPT_BYTES:
-            self.kept[event.seq] = event
+def _at_ms(event: SealedEvent) -> int:
+    """Return the Unix time that its sender gave an event, in milliseconds."""
+    return time_ms(canonical.parse(event.entry)["timestamp"]) or 0
 
 
 def _span(past: Past, page: Page, now_ms: int) -> range:

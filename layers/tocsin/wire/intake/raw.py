@@ -27,6 +27,7 @@ from tocsin.domain.limits import (
     MAX_TYPE_CHARS,
 )
 from tocsin.wire.event import (
+    ACTIONS,
     CAMEL,
     DECISION_SNAKE,
     FROM_METADATA,
@@ -347,6 +348,9 @@ def _read(
         ]
     if details:
         return details
+    decided = valid.get("decision", {}).get("action")
+    if "action" not in valid and decided in ACTIONS:
+        valid["action"] = decided
     metadata = valid.get("metadata")
     if metadata:
         for nested, canonical in FROM_METADATA.items():

@@ -1,6 +1,7 @@
 """Which events a list is of: against the whole ledger, filtered and sorted by hand."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from fakes.stores import FakeJournal, FakeLedger, FakeProjections
 from fakes.tenant import Tenant
+from support.lists import found
 from tocsin.domain import canonical, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import IntegrityError, Malformed, NotFound, TooFar
@@ -19,9 +21,10 @@ from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.services.reading import past as reading
 from tocsin.services.reading import selection
 from tocsin.services.reading.past import Past
+from tocsin.services.reading.since import time_ms
 from tocsin.services.sealing.project import Projector
 from tocsin.wire.filters import Filter
-from tocsin.wire.page import Page
+from tocsin.wire.page import Order, Page
 from unit.services.reading.test_replay import HOUR_MS, change, drop
 
 DAY_MS = 24 * HOUR_MS
@@ -86,12 +89,15 @@ class Case:
 
     def newest(self, page: Page, **past: Any) -> list[SealedEvent]:
         now_ms = self.tenant.clock.ms
-        return _joined(selection.newest(self.past(**past), self.projections, page, now_ms))
+        there = self.past(**past)
+        return _joined(found(selection.page_of(there, self.projections, page, now_ms)).read(there))
 
     def session(self, id: str, page: Page | None = None, **past: Any) -> list[SealedEvent]:
         now_ms = self.tenant.clock.ms
         page = page or Page(filter=Filter(session_id=id))
-        return _joined(selection.of_session(self.past(**past), self.projections, page, now_ms))
+        there = self.past(**past)
+        looking = selection.of_session(there, self.projections, page, now_ms)
+        return _joined(found(looking).read(there))
 
     def one(self, id: str, filter: Filter | None = None, **past: Any) -> SealedEvent:
         return selection.by_id(self.past(**past), id, filter or Filter())
@@ -122,6 +128,7 @@ def case() -> Case:
     st.integers(0, 8),
     st.none() | st.integers(0, 20),
     st.integers(0, 8),
+    st.sampled_from(["asc", "desc"]),
 )
 def test_a_page_is_what_the_whole_ledger_says(
     shape: list[list[tuple[int, str]]],
@@ -131,6 +138,7 @@ def test_a_page_is_what_the_whole_ledger_says(
     after: int,
     before: int | None,
     projected: int,
+    order: Order,
 ) -> None:
     case = Case()
     for place, segment in enumerate(shape):
@@ -145,8 +153,44 @@ def test_a_page_is_what_the_whole_ledger_says(
         for event in reversed(case.events)
         if event.seq > after and (before is None or event.seq < before) and filter.matches(event)
     ]
-    page = Page(limit, offset, before, after=str(after), filter=filter)
+    page = Page(limit, offset, before, after=str(after), filter=filter, order=order)
+    if order == "asc":
+        wanted.reverse()
     assert case.newest(page) == wanted[offset : offset + limit]
+    asked = found(selection.page_of(case.past(), case.projections, page, case.tenant.clock.ms))
+    assert asked.more or not wanted[offset + limit :]  # a page that may be the last is never lost
+
+
+def test_a_page_by_timestamp_is_of_what_came_late_too(case: Case) -> None:
+    for minute in (30, 10, 20, 10):
+        case.add(timestamp=f"2026-03-19T10:{minute}:00.000Z", agent_id="a")
+        case.tenant.clock.ms += HOUR_MS
+    at_ms = time_ms("2026-03-19T10:10:00.000Z") or 0
+    assert seqs(case.newest(Page(from_ms=at_ms, to_ms=at_ms + 1))) == [4, 2]
+    assert seqs(case.newest(Page(from_ms=at_ms + 1))) == [3, 1]
+    assert seqs(case.newest(Page(to_ms=at_ms + 1, order="asc", limit=1))) == [2]
+    assert seqs(case.newest(Page(to_ms=at_ms, filter=Filter(agent_id="a")))) == []
+
+
+def test_pages_in_either_order_lead_through_everything(case: Case) -> None:
+    for number in range(40):
+        case.add(3, agent_id="a" if number % 3 else "b")
+    orders: tuple[Order, ...] = ("asc", "desc")
+    for filter in (Filter(), Filter(agent_id="a")):
+        wanted = [event.seq for event in case.events if filter.matches(event)]
+        for order in orders:
+            seen: list[int] = []
+            page = Page(7, filter=filter, order=order)
+            while True:
+                looked = found(selection.page_of(case.past(), None, page, case.tenant.clock.ms))
+                seen += looked.places
+                if not looked.more:
+                    break
+                if order == "asc":
+                    page = replace(page, after=str(seen[-1]))
+                else:
+                    page = replace(page, before=seen[-1])
+            assert seen == (wanted if order == "asc" else wanted[::-1])
 
 
 def test_a_page_without_a_filter_costs_its_own_segments_however_long_the_ledger(
@@ -163,8 +207,8 @@ def test_a_filtered_page_looks_no_further_than_it_must(case: Case) -> None:
     for number in range(500):
         case.add(agent_id="rare" if number % 10 == 0 else "a1")
     case.ledger.given = 0
-    found = case.newest(Page(limit=3, offset=1, filter=Filter(agent_id="rare")))
-    assert seqs(found) == [481, 471, 461]
+    newest = case.newest(Page(limit=3, offset=1, filter=Filter(agent_id="rare")))
+    assert seqs(newest) == [481, 471, 461]
     assert sum(case.journal.reads) <= 200  # the batches of two pages of segments
 
 
@@ -220,9 +264,9 @@ def test_a_session_is_whole_and_in_order_when_it_does_not_fit_in_memory(
     for number in range(200):
         at = f"2026-03-19T10:00:00.{number * 37 % 200:03d}Z"
         case.add(timestamp=at, session_id="s")
-    found = [canonical.parse(event.entry)["timestamp"] for event in case.session("s")]
-    assert len(found) == 200
-    assert found == sorted(found)
+    times = [canonical.parse(event.entry)["timestamp"] for event in case.session("s")]
+    assert len(times) == 200
+    assert times == sorted(times)
     assert (sum(case.journal.reads) > 200) == (kept_bytes < 10**6)  # read again, or kept
     assert len(case.newest(Page(limit=200))) == 200
 
@@ -231,11 +275,12 @@ def test_a_long_answer_comes_in_small_steps(case: Case) -> None:
     for _ in range(60):
         case.add(50, session_id="s", metadata={"text": "x" * 2_000})
     page = Page(limit=1_000)
-    for steps in (
-        selection.newest(case.past(), None, page, 0),
+    for looking in (
+        selection.page_of(case.past(), None, page, 0),
         selection.of_session(case.past(), None, Page(filter=Filter(session_id="s")), 0),
     ):
         case.journal.reads.clear()
+        steps = found(looking).read(case.past())
         sizes = [sum(len(event.entry) for event in step) for step in steps]
         assert sum(sizes) > 2_000_000
         assert max(sizes) < 2 * reading.STEP_BYTES
@@ -265,6 +310,10 @@ def test_there_is_a_limit_to_what_is_looked_at(case: Case, monkeypatch: pytest.M
     assert pages in (2, 3)
     with pytest.raises(TooFar):
         case.session("ses_none")
+    with pytest.raises(TooFar, match=r"after=\d+&order=asc") as forwards:
+        case.newest(Page(order="asc", filter=Filter(agent_id="nobody")))
+    after = int(str(forwards.value).rpartition("after=")[2].partition("&")[0])
+    assert 200 < after < 500
 
 
 def test_what_is_older_than_the_retention_is_left_out(case: Case) -> None:
@@ -275,6 +324,10 @@ def test_what_is_older_than_the_retention_is_left_out(case: Case) -> None:
     expired = case.tenant.clock.ms - DAY_MS
     drop(case.tenant, 1)
     assert seqs(case.newest(Page(), expired_before_ms=expired)) == [6, 5]
+    oldest = Page(limit=1, order="asc")
+    assert seqs(case.newest(oldest, expired_before_ms=expired)) == [5]
+    oldest = replace(oldest, filter=Filter(session_id="s"))
+    assert seqs(case.newest(oldest, expired_before_ms=expired)) == [5]
     assert seqs(case.session("s", expired_before_ms=expired)) == [5, 6]
     page = Page(filter=Filter(action="log", session_id="s"))
     assert seqs(case.newest(page, expired_before_ms=expired)) == [6, 5]

@@ -101,6 +101,11 @@ def test_every_document_s_fields_are_taken() -> None:
             "suggestions": ["ask"],
         },
         "run_id": "run_01J",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "span_id": "00f067aa0ba902b7",
+        "parent_id": "evt_03kz1b4m5os6p7r8t9u0v2x3y",
+        "tool_call_id": "toolu_01A",
+        "prompt_id": "p1",
         "status": "suspended",
         "data": {"agentId": "a"},
         "anomaly_type": "rate_spike",
@@ -253,6 +258,20 @@ def test_what_is_wrong_beside_the_events_refuses_them_all() -> None:
         parse(f'{{"events":[{GOOD}],"pad":[NaN]}}'.encode(), partial=True)
     with pytest.raises(Malformed, match="stands twice"):
         parse(f'{{"events":[{GOOD}],"events":[{GOOD}]}}'.encode(), partial=True)
+
+
+@pytest.mark.parametrize("action", ["allow", "deny", "alert", "log", "ask", "watch"])
+def test_what_was_decided_is_what_was_done_unless_that_is_said(action: str) -> None:
+    decided = one({"type": "audit", "decision": {"action": action}})
+    assert decided == {"type": "audit", "decision": {"action": action}, "action": action}
+    said = one({"type": "audit", "decision": {"action": action}, "action": "allow"})
+    assert said["action"] == "allow"
+    assert one({"type": "audit", "action": action})["action"] == action
+
+
+@pytest.mark.parametrize("action", ["always_allowed", "DENY", "x" * 1_000])
+def test_a_decision_that_is_no_action_stays_where_it_is(action: str) -> None:
+    assert "action" not in one({"type": "audit", "decision": {"action": action}})
 
 
 def test_a_decision_keeps_what_is_not_ours() -> None:

@@ -1,0 +1,38 @@
+"""A query's parameters: each known by its route, and given once where it says one thing."""
+
+from collections.abc import Container, Iterable
+
+from tocsin.domain.errors import Malformed
+from tocsin.domain.limits import MAX_NAME_CHARS
+
+__all__ = ["known", "once"]
+
+type _Query = Iterable[tuple[str, str]]
+
+
+def known(query: _Query, names: Iterable[str], *, ignored: Container[str] = ()) -> None:
+    """Make sure that a route knows every parameter: one that is passed over would mislead.
+
+    Raises:
+        Malformed: it does not know one; the message says which, and what there is.
+    """
+    names = frozenset(names)
+    for name, _ in query:
+        if name not in names and name not in ignored:
+            there_are = "there are " + ", ".join(sorted(names)) if names else "there are none"
+            raise Malformed(f"the parameter {name[:MAX_NAME_CHARS]!r} is not known: {there_are}")
+
+
+def once(query: _Query, names: Container[str]) -> dict[str, str]:
+    """Return those of the parameters that have these names.
+
+    Raises:
+        Malformed: one is given twice.
+    """
+    given: dict[str, str] = {}
+    for name, value in query:
+        if name in names:
+            if name in given:
+                raise Malformed(f"{name} is given twice: give it once")
+            given[name] = value
+    return given
