@@ -55,8 +55,10 @@ class Ledger:
         return self._segments[first : min(first + limit, self._published.value)]
 
     def segments_before(self, org: str, until_seq: int, limit: int) -> Sequence[Segment]:
-        """Nobody asks for a list here."""
-        raise NotImplementedError
+        """Return published segments, newest first."""
+        first = bisect_left(self._segments, until_seq + 1, key=lambda segment: segment.first_seq)
+        first = min(first, self._published.value)
+        return self._segments[max(first - limit, 0) : first][::-1]
 
     def first_sealed(self, org: str, minute: int) -> int | None:
         """Nobody asks for a time here."""
