@@ -1,4 +1,4 @@
-"""Govrix Scout's query API over raw ASGI: JSON that is sent piece by piece as it is found."""
+"""What is read of a log over raw ASGI: JSON that is sent piece by piece as it is found."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from tocsin.asgi.refusal import Unserved, send_problem
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.limits import MAX_QUERY_BYTES
 from tocsin.services.access.presented import Presented
-from tocsin.services.reading.listing import Next, Piece
+from tocsin.services.reading.answers import Attachment, Next, Piece
 from tocsin.web.presented import header_or_cookie
 from tocsin.wire.negotiation import BareRoute, wants_stream
 from tocsin.wire.problems import problem
@@ -26,7 +26,6 @@ __all__ = ["ListEndpoint", "StreamOrList"]
 logger = logging.getLogger(__name__)
 
 _ABORT_SECONDS = 1.0
-_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 _START = {"type": "http.response.start", "status": 200}
 
 type Ask = Callable[[Presented, Sequence[tuple[str, str]], dict[str, Any]], AsyncGenerator[Piece]]
@@ -58,7 +57,12 @@ class ListEndpoint:
     """``GET`` and ``HEAD`` of a route that answers with JSON."""
 
     def __init__(
-        self, ask: Ask, *, stall_seconds: float, allowed_origins: frozenset[str] = frozenset()
+        self,
+        ask: Ask,
+        *,
+        stall_seconds: float,
+        allowed_origins: frozenset[str] = frozenset(),
+        content_type: bytes = b"application/json",
     ) -> None:
         """Answer with ``ask``; a client that takes nothing for ``stall_seconds`` is given up.
 
@@ -67,6 +71,7 @@ class ListEndpoint:
         self._ask = ask
         self._allowed_origins = allowed_origins
         self._stall_seconds = stall_seconds
+        self._headers = ((b"content-type", content_type), (b"cache-control", b"no-store"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request until it is answered or its client is gone."""
@@ -86,12 +91,16 @@ class ListEndpoint:
     async def _serve(self, scope: Scope, send: Send) -> bool:
         """Answer; False when the answer can't be completed, so that it must not look whole."""
         started = False
-        headers = list(_HEADERS)
+        headers = list(self._headers)
         try:
             async with aclosing(self._pieces(scope)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Next):
                         headers.append((b"link", _link(scope, piece)))
+                        continue
+                    if isinstance(piece, Attachment):
+                        named = f'attachment; filename="{piece.name}"'
+                        headers.append((b"content-disposition", named.encode()))
                         continue
                     if not started:  # from here on the request can't be refused
                         await send(_START | {"headers": headers})  # middleware may add some

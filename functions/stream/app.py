@@ -3,7 +3,7 @@
 ``uvicorn functions.stream.app:app`` wires it from the environment; tests call :func:`build`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import starmap
@@ -16,12 +16,15 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.stream._endpoint import reader
-from functions.stream._list import ListEndpoint, StreamOrList
+from functions.stream._list import Ask, ListEndpoint, StreamOrList
 from tocsin.asgi.drain import on_sigterm
 from tocsin.asgi.endpoint import StreamEndpoint
 from tocsin.asgi.refusal import send_problem
 from tocsin.bootstrap.stream import options, wire
 from tocsin.domain.errors import NotFound
+from tocsin.services.access.presented import Presented
+from tocsin.services.reading.answers import Answers, Piece
+from tocsin.services.reading.audit import Audit
 from tocsin.services.reading.listing import Listing
 from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.watch import Watch
@@ -29,6 +32,7 @@ from tocsin.web.cors import Cors
 from tocsin.web.options import HttpOptions
 from tocsin.web.passes import Passes
 from tocsin.wire.dialects import DIALECTS, IGRIS
+from tocsin.wire.filters import Query
 from tocsin.wire.problems import problem
 
 __all__ = ["build"]
@@ -44,7 +48,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
     if credentials.sign_ins and credentials.tickets:
         sign_ins, tickets = credentials.sign_ins, credentials.tickets
         passes = Passes(credentials.access, sign_ins, tickets, origins).routes
-    listing = Listing(
+    answers = Answers(
         ledger=parts.ledger,
         journal=parts.journal,
         credentials=credentials,
@@ -54,8 +58,9 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         retention=parts.retention,
     )
     stall_seconds = parts.limits.stall_seconds
+    listing, audit = Listing(answers), Audit(answers)
     answer = partial(ListEndpoint, allowed_origins=origins, stall_seconds=stall_seconds)
-    page = answer(lambda credential, query, _: listing.page(credential, query))
+    page = answer(_without_path(listing.page))
     agent = answer(
         lambda credential, query, path: listing.page(
             credential, [*query, ("agent_id", path["agent_id"])]
@@ -99,6 +104,19 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
             Route("/api/v1/events/sessions/{session_id:path}", session),
             Route("/api/v1/events/{event_id}", event),
             Route("/api/v1/agents/{agent_id:path}/events", agent),
+            *[
+                Route(f"/v1/audit/{name}", answer(_without_path(ask)))
+                for name, ask in (
+                    ("events", audit.events),
+                    ("dates", audit.dates),
+                    ("stats", audit.stats),
+                    ("verify", audit.verify),
+                )
+            ],
+            Route(
+                "/v1/audit/export",
+                answer(_without_path(audit.export), content_type=b"application/jsonl"),
+            ),
             *passes,
             Route("/healthz", healthz, methods=["GET"]),
             Route("/livez", livez, methods=["GET"]),
@@ -108,6 +126,10 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         default=_not_found,
         lifespan=lifespan,
     )
+
+
+def _without_path(ask: Callable[[Presented, Query], AsyncGenerator[Piece]]) -> Ask:
+    return lambda credential, query, _: ask(credential, query)
 
 
 class _Routes(Router):
@@ -133,7 +155,7 @@ def _cors(origins: frozenset[str]) -> Middleware:
         allow_credentials=True,
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
         allow_headers=["Authorization", "Last-Event-ID"],  # besides those that are always allowed
-        expose_headers=["Link", "Retry-After"],
+        expose_headers=["Content-Disposition", "Link", "Retry-After"],
         max_age=3_600,
     )
 

@@ -15,7 +15,14 @@ from infra.stacks._stack import TocsinStack
 __all__ = ["EdgeStack"]
 
 # The rest is the API's.
-STREAMED = ("/api/v1/events*", "/api/v1/session", "/v1/*", "/api/kavach/*", "/healthz")
+STREAMED = (
+    "/api/v1/events*",
+    "/api/v1/agents/*/events",
+    "/api/v1/session",
+    "/v1/*",
+    "/api/kavach/*",
+    "/healthz",
+)
 
 
 class EdgeStack(TocsinStack):

@@ -18,7 +18,7 @@ from tocsin.domain import canonical
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire import frames, sse
 
-__all__ = ["MAX_LINE_BYTES", "encode", "opening"]
+__all__ = ["MAX_LINE_BYTES", "audit_event", "encode", "opening"]
 
 MAX_LINE_BYTES: Final = 60_000
 _MAX_DATA_BYTES: Final = MAX_LINE_BYTES - len(b"data: \n")
@@ -50,8 +50,22 @@ def encode(event: SealedEvent) -> bytes:
             return sse.encode(None, _audit(event, fields), event.seq)
 
 
+def audit_event(event: SealedEvent) -> dict[str, Any]:
+    """Return an event as Rampart lists it: whole, however large it is."""
+    return {"run_id": ""} | _audited(event, canonical.parse(event.entry))
+
+
 def _audit(event: SealedEvent, fields: dict[str, Any]) -> bytes:
-    """Return an ``audit`` message's data; fields that clients read unchecked are always there."""
+    """Return an ``audit`` message's data."""
+    audit = _audited(event, fields)
+    data = frames.json_data({"type": "audit", "event": audit})
+    if len(data) > _MAX_DATA_BYTES:
+        data = frames.json_data({"type": "audit", "event": _linked(audit, fields, len(data))})
+    return data
+
+
+def _audited(event: SealedEvent, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return an event in Rampart's words; fields that clients read unchecked are always there."""
     decision = {"action": fields["action"], "matched_policies": []} | fields.get("decision", {})
     audit = {
         "id": fields["id"],
@@ -66,11 +80,7 @@ def _audit(event: SealedEvent, fields: dict[str, Any]) -> bytes:
         "type": fields["type"],
         "seq": event.seq,
     }
-    audit |= {name: fields[name] for name in _MORE if name in fields}
-    data = frames.json_data({"type": "audit", "event": audit})
-    if len(data) > _MAX_DATA_BYTES:
-        data = frames.json_data({"type": "audit", "event": _linked(audit, fields, len(data))})
-    return data
+    return audit | {name: fields[name] for name in _MORE if name in fields}
 
 
 def _linked(audit: dict[str, Any], fields: dict[str, Any], size_bytes: int) -> dict[str, Any]:

@@ -3,4 +3,14 @@
 Others import these modules of it, and no other.
 """
 
-__all__ = ["cursor", "listing", "past", "replay", "selection", "threads", "verification"]
+__all__ = [
+    "answers",
+    "audit",
+    "cursor",
+    "listing",
+    "past",
+    "replay",
+    "selection",
+    "threads",
+    "verification",
+]

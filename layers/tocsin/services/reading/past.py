@@ -5,7 +5,7 @@ segment, as a replay does it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from tocsin.domain.errors import IntegrityError, TooFar
@@ -73,6 +73,10 @@ class Past:
                     for event in (sealed or ())[:: 1 if forwards else -1]
                     if event.seq in span
                 ]
+
+    def all(self) -> "Past":
+        """Return the same without a limit to what is looked at."""
+        return replace(self, looks_at=None)
 
     def first_kept(self, span: range) -> int:
         """Return the first seq of a span that is not older than the retention, or its end.

@@ -8,7 +8,7 @@ from tocsin.domain.times import moment_of, ms_of
 from tocsin.ports import Ledger
 from tocsin.services.reading.checked import in_time
 
-__all__ = ["first_sealed_at", "seq_before", "time_ms"]
+__all__ = ["first_sealed_at", "first_sealed_since", "seq_before", "time_ms"]
 
 SKEW_MS: Final = 2_000  # by which the sealer's clock may be behind the receivers'
 SEGMENTS_PER_READ: Final = 64
@@ -71,6 +71,27 @@ def first_sealed_at(ledger: Ledger, org: str, at_ms: int, low: int, high: int) -
         else:
             high = max(low, middle.first_seq)
     return low
+
+
+def first_sealed_since(ledger: Ledger, org: str, minute: int) -> int:
+    """Return the first seq sealed in a minute since 1970 or later, or the one after the head.
+
+    The marks lead to it, and its neighbours must bear them out.
+
+    Raises:
+        IntegrityError: the marks lead past what was sealed since, or before it.
+        Busy: the ledger does not answer.
+    """
+    end = ledger.head(org).seq + 1
+    found = ledger.first_sealed(org, minute) or end
+    if found >= end:
+        found = end
+    elif not (at := ledger.segments(org, found, 1)) or at[0].sealed_at_ms < minute * 60_000:
+        raise IntegrityError(org, found, "a minute's mark leads to what was sealed before it")
+    before = ledger.segments_before(org, found - 1, 1) if found > 1 else ()
+    if before and before[0].sealed_at_ms >= minute * 60_000:
+        raise IntegrityError(org, before[0].first_seq, "a minute's mark leads past it")
+    return found
 
 
 def _backwards(ledger: Ledger, org: str, cursor: int, since_ms: int) -> int:

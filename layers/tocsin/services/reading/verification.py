@@ -15,8 +15,11 @@ from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
 from tocsin.ports import Journal, Ledger, Projections
 from tocsin.services.reading.checked import BATCHES_PER_FETCH, fetch, segments_after, split
+from tocsin.services.reading.past import Past
 
-__all__ = ["Verified", "verify"]
+__all__ = ["VERIFIED_EVENTS", "Verified", "verify", "verify_some"]
+
+VERIFIED_EVENTS = 20_000  # by one request, and the rest of the last segment
 
 _MINUTE_MS = 60_000
 
@@ -65,6 +68,29 @@ def verify(
     if projected:
         projected.check(last_seq)
     return Verified(last_seq, last_hash, expired)
+
+
+def verify_some(past: Past, first_seq: int, last_seq: int) -> Iterator[int]:
+    """Check the segments from the one with ``first_seq`` to the one with ``last_seq``.
+
+    Yields the last seq that was checked, step by step, and ends after :data:`VERIFIED_EVENTS`. Of
+    what is older than the retention the chain is checked alone.
+
+    Raises:
+        IntegrityError: as :func:`verify` does, for segments, markers and events.
+        Busy: a store does not answer.
+    """
+    checked = 0
+    if first_seq > last_seq:
+        return
+    for segment, hashes in segments_after(past.ledger, past.org, first_seq):
+        _check_markers(past.ledger, segment)
+        for group in _groups(list(split(segment, hashes))):
+            for part, _ in fetch(past.ledger, past.journal, group, past.retention):
+                checked += part.count
+            yield min(group[-1].last_seq, last_seq)
+        if segment.last_seq >= last_seq or checked >= VERIFIED_EVENTS:
+            return
 
 
 class _Marks:

@@ -1,0 +1,172 @@
+"""Rampart's audit: what was sealed on a day, in lists, counts and files; and proof of it.
+
+A day is UTC's, and an event is of the day in which it was sealed: so a day that is over never
+changes, whatever comes late.
+"""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Iterator
+from datetime import date, timedelta
+from typing import Any, Final
+
+import orjson
+
+from tocsin.domain import canonical
+from tocsin.domain.errors import IntegrityError, NotFound
+from tocsin.domain.keys import ApiKey
+from tocsin.ports import Ledger
+from tocsin.services.access.presented import Presented
+from tocsin.services.reading import selection
+from tocsin.services.reading.answers import Answers, Attachment, Piece
+from tocsin.services.reading.past import Past
+from tocsin.services.reading.since import first_sealed_since
+from tocsin.services.reading.verification import verify_some
+from tocsin.wire import audit, rampart
+from tocsin.wire.audit import DayPage
+from tocsin.wire.filters import Filter, Query
+from tocsin.wire.page import Page
+from tocsin.wire.parameters import known
+
+__all__ = ["Audit"]
+
+_DAY: Final = timedelta(days=1)
+_COUNTED: Final = {"by_action": "action", "by_tool": "tool_name", "by_agent": "agent_id"} | {
+    "by_session": "session_id"
+}
+
+
+class Audit:
+    """Answers in pieces of JSON; raises as :class:`Answers` does."""
+
+    def __init__(self, answers: Answers) -> None:
+        """Answer with ``answers``."""
+        self._answers = answers
+
+    def events(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield a page of a day's events, the newest first."""
+        return self._answers.answer(credential, lambda key: self._events(key, query))
+
+    def dates(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield the days of which something is kept, the oldest first."""
+        return self._answers.answer(credential, lambda key: self._dates(key, query))
+
+    def stats(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield how many events there were in some days: in all, and by what they say."""
+        return self._answers.answer(credential, lambda key: self._stats(key, query))
+
+    def export(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield a whole day as lines of JSON, the oldest event first, or raise NotFound."""
+        return self._answers.answer(credential, lambda key: self._export(key, query))
+
+    def verify(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield whether what was sealed is what is stored, as far as one request looks."""
+        return self._answers.answer(credential, lambda key: self._verify(key, query))
+
+    def _events(self, key: ApiKey, query: Query) -> Iterator[Piece]:
+        answers, past = self._answers, self._answers.past(key)
+        now_ms, types = answers.clock.now_ms(), answers.types(key)
+        asked = audit.day_page(query, now_ms, types)
+        span = _days(past.ledger, key.org, asked.day, asked.day)
+        total = len(span) if types is None else (yield from _count(past, span, Filter(types)))
+        page = _page(asked, span)
+        found = yield from selection.page_of(past, answers.projections, page, now_ms)
+        more = len(found.places) > asked.limit
+        del found.places[asked.limit :]
+        before = b'{"events":['
+        for events in found.read(past):
+            if events:
+                yield before + b",".join(orjson.dumps(rampart.audit_event(each)) for each in events)
+                before = b","
+        end = {
+            "total_in_file": total,
+            "next_offset": asked.offset + asked.limit if more else 0,
+            "date": asked.day.isoformat(),
+        }
+        yield (before if before != b"," else b"") + b"]," + orjson.dumps(end)[1:]
+
+    def _dates(self, key: ApiKey, query: Query) -> Iterator[Piece]:
+        known(query, ())
+        past = self._answers.past(key)
+        ledger, org, dates = past.ledger, key.org, list[str]()
+        kept = past.first_kept(range(1, ledger.head(org).seq + 1))
+        while segments := ledger.segments(org, kept, 1):
+            day = audit.day_of(segments[0].sealed_at_ms)
+            dates.append(day.isoformat())
+            kept = first_sealed_since(ledger, org, audit.minute_of(day + _DAY))
+            yield b""
+        yield orjson.dumps({"dates": dates, "configured": True})
+
+    def _stats(self, key: ApiKey, query: Query) -> Iterator[Piece]:
+        answers, past = self._answers, self._answers.past(key)
+        days = audit.days_asked(query, answers.clock.now_ms())
+        allowed = Filter(answers.types(key))
+        span, total = _days(past.ledger, key.org, *days), 0
+        counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+        for events in past.through([span] if span else []):
+            for event in events:
+                if allowed.matches(event):
+                    total += 1
+                    fields = canonical.parse(event.entry)
+                    for name, field in _COUNTED.items():
+                        if field in fields:
+                            counts[name][fields[field]] += 1
+            yield b""
+        yield orjson.dumps({"total_events": total, **counts})
+
+    def _export(self, key: ApiKey, query: Query) -> Iterator[Piece]:
+        answers, past = self._answers, self._answers.past(key)
+        day, allowed = audit.day_asked(query), Filter(answers.types(key))
+        span, begun = _days(past.ledger, key.org, day, day), False
+        for events in past.all().through([span] if span else [], forwards=True):
+            lines = [orjson.dumps(rampart.audit_event(e)) for e in events if allowed.matches(e)]
+            if lines and not begun:
+                yield Attachment(f"rampart-audit-{day.isoformat()}.jsonl")
+                begun = True
+            yield b"".join(line + b"\n" for line in lines)
+        if not begun:
+            raise NotFound("nothing of that day is kept")
+
+    def _verify(self, key: ApiKey, query: Query) -> Iterator[Piece]:
+        past = self._answers.past(key)
+        first, last = audit.seqs_asked(query)
+        head = past.ledger.head(key.org).seq
+        last = head if last is None else min(last, head)
+        answer: dict[str, Any] = {"ok": True, "from": first, "to": first - 1}
+        answer |= {"first_bad_seq": None, "reason": None, "next": None}
+        try:
+            for seq in verify_some(past, first, last):
+                answer["to"] = seq
+                yield b""
+            if answer["to"] < last:
+                answer["next"] = answer["to"] + 1
+        except IntegrityError as error:
+            answer |= {"ok": False, "first_bad_seq": error.seq, "reason": error.reason}
+        yield orjson.dumps(answer)
+
+
+def _days(ledger: Ledger, org: str, first: date, last: date) -> range:
+    """Return the seqs sealed from one day to another, both included."""
+    start = first_sealed_since(ledger, org, audit.minute_of(first))
+    if last == date.max:
+        return range(start, ledger.head(org).seq + 1)
+    return range(start, first_sealed_since(ledger, org, audit.minute_of(last + _DAY)))
+
+
+def _count(past: Past, span: range, filter: Filter) -> Generator[bytes, None, int]:
+    """Count the events of a span that a filter lets through, and return their number."""
+    total = 0
+    for events in past.through([span] if span else []):
+        total += sum(map(filter.matches, events))
+        yield b""
+    return total
+
+
+def _page(asked: DayPage, span: range) -> Page:
+    """Return the page of a span that is asked for, and one event more, to know if there is one."""
+    return Page(
+        limit=asked.limit + 1,
+        offset=asked.offset,
+        before=span.stop,
+        after=str(span.start - 1),
+        filter=asked.filter,
+    )

@@ -1,0 +1,213 @@
+"""Rampart's audit routes over HTTP, the stores on MiniStack: days, pages, counts, files, proof."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from integration.test_list import Product, product
+from integration.test_stream import KEY, stage
+from support.databases import Database
+from tocsin.domain.keys import Scope
+from unit.services.reading.test_replay import change
+
+pytestmark = pytest.mark.anyio
+AUDIT = "/v1/audit"
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def on(database: Database) -> AsyncIterator[Product]:
+    async with product(database) as product_:
+        yield product_
+
+
+def seqs(answer: Any) -> list[int]:
+    return [event["seq"] for event in answer["events"]]
+
+
+async def three_days(on: Product) -> None:
+    """Seal 3, 5 and 2 events on three days, with a day between the last two without any."""
+    on.seal("acme", 2, 1, tool_name="exec", action="deny", agent_id="a", session_id="s")
+    on.clock.ms += DAY_MS
+    on.seal("acme", 4, tool_name="read", action="allow", agent_id="b", session_id="t")
+    on.seal(
+        "acme", tool_name="exec", action="ask", agent_id="b", timestamp="2020-01-01T00:00:00.000Z"
+    )
+    on.clock.ms += 2 * DAY_MS
+    on.seal("acme", 2, type="audit", run_id="run_1")
+
+
+async def test_days_are_told_and_each_has_its_own(on: Product) -> None:
+    headers = on.key("acme")
+    assert await on.get(f"{AUDIT}/dates", headers) == {"dates": [], "configured": True}
+    await three_days(on)
+    told = await on.get(f"{AUDIT}/dates", headers)
+    first, second, last = told["dates"]
+    assert told == {"dates": ["2026-03-20", "2026-03-21", "2026-03-23"], "configured": True}
+    for day, expected in [(first, [3, 2, 1]), (second, [8, 7, 6, 5, 4]), (last, [10, 9])]:
+        answer = await on.get(f"{AUDIT}/events?date={day}", headers)
+        assert seqs(answer) == expected
+        rest = {name: answer[name] for name in answer if name != "events"}
+        assert rest == {"total_in_file": len(expected), "next_offset": 0, "date": day}
+    assert seqs(await on.get(f"{AUDIT}/events", headers)) == [10, 9]  # today
+    nothing = await on.get(f"{AUDIT}/events?date=2026-03-22", headers)
+    assert nothing == {"events": [], "total_in_file": 0, "next_offset": 0, "date": "2026-03-22"}
+    for day in ("0001-01-01", "9999-12-31"):
+        assert seqs(await on.get(f"{AUDIT}/events?date={day}", headers)) == []
+
+
+async def test_an_event_is_the_streams_and_names_its_run(on: Product) -> None:
+    headers = on.key("acme")
+    decision = {"action": "deny", "matched_policies": ["p"], "message": "no"}
+    on.seal("acme", tool_name="exec", request={"command": "x" * 70_000}, decision=decision)
+    on.seal("acme", type="audit", run_id="run_1", tool_call_id="t1")
+    last, first = (await on.get(f"{AUDIT}/events", headers))["events"]
+    assert (last["run_id"], last["tool_call_id"], first["run_id"]) == ("run_1", "t1", "")
+    assert len(first["request"]["command"]) == 70_000  # no link, as in a stream
+    assert first["decision"] == decision
+    assert last["prev_hash"] == first["hash"]
+
+
+async def test_pages_of_a_day_by_what_events_say(on: Product) -> None:
+    headers = on.key("acme")
+    await three_days(on)
+    on.project("acme")
+    day = f"{AUDIT}/events?date=2026-03-21"
+    for query, expected, next_offset in [
+        ("limit=2", [8, 7], 2),
+        ("limit=2&offset=2", [6, 5], 4),
+        ("limit=2&offset=4", [4], 0),
+        ("offset=9", [], 0),
+        ("tool=exec", [8], 0),
+        ("action=allow&limit=4", [7, 6, 5, 4], 0),
+        ("agent=b&limit=4", [8, 7, 6, 5], 4),
+        ("agent=b&session=t&limit=3", [7, 6, 5], 3),
+        ("agent=a", [], 0),
+    ]:
+        answer = await on.get(f"{day}&{query}", headers)
+        assert (seqs(answer), answer["next_offset"]) == (expected, next_offset), query
+        assert answer["total_in_file"] == 5
+
+
+async def test_what_there_was_is_counted(on: Product) -> None:
+    headers = on.key("acme")
+    await three_days(on)
+    assert await on.get(f"{AUDIT}/stats?from=2026-03-20&to=2026-03-21", headers) == {
+        "total_events": 8,
+        "by_action": {"deny": 3, "allow": 4, "ask": 1},
+        "by_tool": {"exec": 4, "read": 4},
+        "by_agent": {"a": 3, "b": 5},
+        "by_session": {"s": 3, "t": 4, "ses_k1": 1},
+    }
+    today = await on.get(f"{AUDIT}/stats", headers)
+    assert today["total_events"] == 2
+
+
+async def test_a_day_is_exported_whole(on: Product) -> None:
+    headers = on.key("acme")
+    await three_days(on)
+    response = await on.client.get(f"{AUDIT}/export?date=2026-03-21", headers=headers)
+    assert response.headers["content-type"] == "application/jsonl"
+    assert response.headers["content-disposition"] == (
+        'attachment; filename="rampart-audit-2026-03-21.jsonl"'
+    )
+    assert response.content.endswith(b"}\n")
+    assert [json.loads(line)["seq"] for line in response.iter_lines()] == [4, 5, 6, 7, 8]
+    for day in ("2026-03-22", "1970-01-01", "2100-01-01"):
+        response = await on.client.get(f"{AUDIT}/export?date={day}", headers=headers)
+        assert (response.status_code, "error" in response.json()) == (404, True)
+
+
+async def test_proof_is_asked_for_by_seqs(on: Product) -> None:
+    headers = on.key("acme")
+    holds = {"ok": True, "first_bad_seq": None, "reason": None, "next": None}
+    assert await on.get(f"{AUDIT}/verify", headers) == holds | {"from": 1, "to": 0}
+    await three_days(on)
+    assert await on.get(f"{AUDIT}/verify", headers) == holds | {"from": 1, "to": 10}
+    asked = await on.get(f"{AUDIT}/verify?from=4&to=6", headers)
+    assert asked == holds | {"from": 4, "to": 6}
+    assert await on.get(f"{AUDIT}/verify?from=11", headers) == holds | {"from": 11, "to": 10}
+
+
+async def test_proof_of_a_long_ledger_is_asked_for_step_by_step(
+    on: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.services.reading.verification.VERIFIED_EVENTS", 250)
+    headers = on.key("acme")
+    for _ in range(6):
+        on.seal("acme", 100)
+    asked, steps = 1, []
+    while asked:
+        answer = await on.get(f"{AUDIT}/verify?from={asked}", headers)
+        assert answer["ok"]
+        steps.append((answer["from"], answer["to"]))
+        asked = answer["next"]
+    assert steps == [(1, 300), (301, 600)]
+
+
+async def test_what_was_changed_is_named_and_not_served() -> None:
+    async with stage() as on:
+        tenant, headers = on.tenant, KEY
+        tenant.add(3)
+        tenant.add(2, 3)
+        change(tenant, 5)
+
+        async def get(path: str) -> httpx.Response:
+            return await on.client.get(f"{AUDIT}/{path}", headers=headers)
+
+        answer = (await get("verify")).json()
+        told = [answer[name] for name in ("ok", "first_bad_seq", "to", "next")]
+        assert told == [False, 5, 3, None]
+        assert answer["reason"]
+        assert (await get("verify?to=3")).json()["ok"]
+        day = (await get("dates")).json()["dates"][0]
+        for path in (f"events?date={day}", f"stats?from={day}"):
+            response = await get(path)
+            assert response.status_code == 500
+            assert "seq 5" in response.json()["error"]
+        with pytest.raises(httpx.TransportError):  # broken off, after what is before it
+            await get(f"export?date={day}")
+
+
+@pytest.mark.parametrize("path", ["events", "dates", "stats", "export?date=2026-03-20", "verify"])
+async def test_every_route_wants_a_key_and_reads_only(on: Product, path: str) -> None:
+    headers = on.key("acme")
+    ingest = on.key("acme", scopes=frozenset({Scope.INGEST}))
+    assert (await on.client.get(f"{AUDIT}/{path}")).status_code == 401
+    assert (await on.client.get(f"{AUDIT}/{path}", headers=ingest)).status_code == 403
+    posted = await on.client.post(f"{AUDIT}/{path}", headers=headers)
+    assert (posted.status_code, posted.headers["allow"]) == (405, "GET, HEAD")
+    sign = "&" if "?" in path else "?"
+    refused = await on.client.get(f"{AUDIT}/{path}{sign}page=2", headers=headers)
+    assert refused.status_code == 400
+    assert "'page' is not known" in refused.json()["error"]
+
+
+async def test_a_key_counts_what_it_sees(database: Database) -> None:
+    async with product(database, allowed_types=frozenset({"tool_call", "audit"})) as on:
+        audits = on.key("acme", types=frozenset({"audit", "custom"}))
+        on.seal("acme", 3)
+        on.seal("acme", 2, type="audit")
+        on.seal("acme", 1, type="custom")
+        answer = await on.get(f"{AUDIT}/events", audits)
+        assert (seqs(answer), answer["total_in_file"]) == ([5, 4], 2)
+        assert (await on.get(f"{AUDIT}/stats", audits))["total_events"] == 2
+        export = await on.client.get(f"{AUDIT}/export?date=2026-03-20", headers=audits)
+        assert [json.loads(line)["seq"] for line in export.iter_lines()] == [4, 5]
+
+
+async def test_nothing_of_another_org_is_told(on: Product) -> None:
+    beta = on.key("beta")
+    await three_days(on)
+    assert await on.get(f"{AUDIT}/dates", beta) == {"dates": [], "configured": True}
+    assert seqs(await on.get(f"{AUDIT}/events?date=2026-03-21", beta)) == []
+    assert (await on.get(f"{AUDIT}/stats?from=2026-03-20", beta))["total_events"] == 0
+    assert (await on.get(f"{AUDIT}/verify?to=5", beta))["to"] == 0
