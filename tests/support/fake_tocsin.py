@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from support.waiting import HANG_SECONDS
 from tocsin.wire import sse
+from tocsin.wire.filters import PARAMETERS
 
 API_KEY = "tocsin_acme_0123456789ab_" + "s" * 43
 
@@ -309,9 +310,8 @@ def _bound(port: int) -> socket.socket:
 
 def _shown(event: dict[str, Any], query: dict[str, str]) -> bool:
     types = query.get("types")
-    ids = ("agent_id", "session_id", "server_id", "action")
     return (types is None or event["type"] in types.split(",")) and all(
-        event.get(name) == query[name] for name in ids if name in query
+        event.get(name) == query[name] for name in PARAMETERS - {"types", "type"} if name in query
     )
 
 

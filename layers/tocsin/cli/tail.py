@@ -34,6 +34,11 @@ def tail(
     session: _One = None,
     server: _One = None,
     action: _One = None,
+    user: _One = None,
+    model: _One = None,
+    provider: _One = None,
+    compliance_tag: _One = None,
+    trace: _One = None,
     tool: _Any = None,
     after: Annotated[
         int | None,
@@ -85,6 +90,12 @@ def tail(
             session_id=_one("--session", session),
             server_id=_one("--server", server),
             action=_one("--action", action),
+            user_id=_one("--user", user),
+            model=_one("--model", model),
+            provider=_one("--provider", provider),
+            compliance_tag=_one("--compliance-tag", compliance_tag),
+            trace_id=_one("--trace", trace),
+            tool_name=tool[0] if tool and len(tool) == 1 else None,
         )
         _watch(stream, after, show_tool)
 

@@ -21,6 +21,7 @@ from tocsin.client._errors import (
     StreamError,
 )
 from tocsin.client._events import Event
+from tocsin.client._requests import Filters
 from tocsin.client._result import Rejection, SendResult
 from tocsin.client._sync import Client
 
@@ -31,6 +32,7 @@ __all__ = [
     "BadEnvironment",
     "Client",
     "Event",
+    "Filters",
     "Gap",
     "GivenUp",
     "Rejected",

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial as bind
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, Unpack, cast
 
 import httpx
 from tenacity import AsyncRetrying
@@ -16,6 +16,7 @@ from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event, read_list
 from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
 from tocsin.client._requests import (
+    Filters,
     Since,
     Types,
     filter_query,
@@ -132,15 +133,11 @@ class AsyncClient:
         since: Since | None = None,
         types: Types | None = None,
         limit: int = MAX_LIST_EVENTS,
-        *,
-        agent_id: str | None = None,
-        session_id: str | None = None,
-        server_id: str | None = None,
-        action: str | None = None,
+        **filters: Unpack[Filters],
     ) -> list[Event]:
         """Return what happened, newest first; see :meth:`Client.replay`."""
 
-        wanted = filter_query(types, agent_id, session_id, server_id, action)
+        wanted = filter_query(types, filters)
 
         async def attempt() -> httpx.Response:
             request = replay_request(self._http, since, limit, wanted)
@@ -153,15 +150,12 @@ class AsyncClient:
         after: int | None = None,
         types: Types | None = None,
         *,
-        agent_id: str | None = None,
-        session_id: str | None = None,
-        server_id: str | None = None,
-        action: str | None = None,
         on_drop: Callable[[BaseException], None] | None = None,
+        **filters: Unpack[Filters],
     ) -> AsyncGenerator[Event]:
         """Yield events as they are sealed, until closed; see :meth:`Client.stream`."""
         cursor = Cursor(after)
-        wanted = filter_query(types, agent_id, session_id, server_id, action)
+        wanted = filter_query(types, filters)
         begun = False
         while response := await self._connect(cursor, wanted, on_drop, begun):
             begun = True

@@ -3,7 +3,7 @@
 import gzip
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import httpx
 
@@ -14,6 +14,7 @@ from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
 from tocsin.domain.limits import HEARTBEAT_SECONDS
 
 __all__ = [
+    "Filters",
     "Since",
     "Types",
     "filter_query",
@@ -157,24 +158,33 @@ def _port(url: httpx.URL) -> int | None:
     return url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
-def filter_query(
-    types: Types | None,
-    agent_id: str | None,
-    session_id: str | None,
-    server_id: str | None,
-    action: str | None,
-) -> dict[str, str]:
-    """Return the query that lets through only these events; None: any will do."""
+class Filters(TypedDict, total=False):
+    """What an event must have, each as given; None, or not given: any will do."""
+
+    agent_id: str | None
+    session_id: str | None
+    server_id: str | None
+    user_id: str | None
+    tool_name: str | None
+    action: str | None
+    model: str | None
+    provider: str | None
+    compliance_tag: str | None
+    trace_id: str | None
+
+
+def filter_query(types: Types | None, filters: Filters) -> dict[str, str]:
+    """Return the query that lets through only these events.
+
+    Raises:
+        TypeError: one of the filters is none.
+    """
+    if unknown := filters.keys() - Filters.__annotations__.keys():
+        raise TypeError(f"there is no filter {min(unknown)!r}")
     if types is not None and not isinstance(types, str):
         types = ",".join(types)
-    query = {
-        "types": types,
-        "agent_id": agent_id,
-        "session_id": session_id,
-        "server_id": server_id,
-        "action": action,
-    }
-    return {name: value for name, value in query.items() if value is not None}
+    asked: dict[str, Any] = {"types": types, **filters}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def replay_request(

@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from functools import partial as bind
 from threading import Event as Flag
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import httpx
 from tenacity import Retrying, sleep_using_event, stop_when_event_set
@@ -17,6 +17,7 @@ from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event, read_list
 from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
 from tocsin.client._requests import (
+    Filters,
     Since,
     Types,
     filter_query,
@@ -162,11 +163,7 @@ class Client:
         since: Since | None = None,
         types: Types | None = None,
         limit: int = MAX_LIST_EVENTS,
-        *,
-        agent_id: str | None = None,
-        session_id: str | None = None,
-        server_id: str | None = None,
-        action: str | None = None,
+        **filters: Unpack[Filters],
     ) -> list[Event]:
         """Return what happened, newest first: ``limit`` events, 1,000 at most.
 
@@ -176,15 +173,15 @@ class Client:
             since: Only what was received since this time, or what comes after this event.
             types: Only events of these types.
             limit: How many.
-            agent_id: Only events of this agent; and so for ``session_id`` and ``server_id``.
-            action: Only ``allow``, ``deny``, ``alert`` or ``log``.
+            filters: Only events that have all of these (:class:`Filters`), as in
+                ``agent_id="claude", action="deny"``.
 
         Raises:
             ApiError: Tocsin refused, for example an unknown type.
             httpx.TransportError: Tocsin can't be reached.
         """
 
-        wanted = filter_query(types, agent_id, session_id, server_id, action)
+        wanted = filter_query(types, filters)
 
         def attempt() -> httpx.Response:
             request = replay_request(self._http, since, limit, wanted)
@@ -197,11 +194,8 @@ class Client:
         after: int | None = None,
         types: Types | None = None,
         *,
-        agent_id: str | None = None,
-        session_id: str | None = None,
-        server_id: str | None = None,
-        action: str | None = None,
         on_drop: Callable[[BaseException], None] | None = None,
+        **filters: Unpack[Filters],
     ) -> Generator[Event]:
         """Yield events as they are sealed, in order, without gaps or duplicates, until closed.
 
@@ -211,10 +205,10 @@ class Client:
         Args:
             after: Begin after this seq (0: with the first event); None begins with the next one.
             types: Only events of these types.
-            agent_id: Only events of this agent; and so for ``session_id`` and ``server_id``.
-            action: Only ``allow``, ``deny``, ``alert`` or ``log``.
             on_drop: Called with the reason whenever the connection is lost or can't be made, and
                 another attempt follows.
+            filters: Only events that have all of these (:class:`Filters`), as in
+                ``agent_id="claude", action="deny"``.
 
         Raises:
             ApiError: Tocsin refused, for example a key without the scope ``read``, or an unknown
@@ -225,7 +219,7 @@ class Client:
         if self._closed.is_set():
             raise RuntimeError("this client is closed")
         cursor = Cursor(after)
-        wanted = filter_query(types, agent_id, session_id, server_id, action)
+        wanted = filter_query(types, filters)
         begun = False
         while response := self._connect(cursor, wanted, on_drop, forever=begun):
             begun = True

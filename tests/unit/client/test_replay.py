@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
-from tocsin.client import ApiError, AsyncClient, Backoff, Client, Event
+from tocsin.client import ApiError, AsyncClient, Backoff, Client, Event, Filters
+from tocsin.wire.filters import PARAMETERS
+
+FILTERS = frozenset(Filters.__annotations__)
 
 NO_WAIT = Backoff(first_seconds=0, max_seconds=0)
 
@@ -70,6 +73,8 @@ def test_events_are_those_of_the_stream(replay: Any, tocsin: FakeTocsin) -> None
             {"agent_id": "a", "session_id": "s", "server_id": "v", "action": "deny"},
             {"agent_id": "a", "session_id": "s", "server_id": "v", "action": "deny"},
         ),
+        (dict.fromkeys(FILTERS, "x"), dict.fromkeys(FILTERS, "x")),
+        (dict.fromkeys(FILTERS), {}),
     ],
 )
 def test_what_is_asked_for(
@@ -78,6 +83,18 @@ def test_what_is_asked_for(
     tocsin.faults += [Answer(200, body=[])]
     assert replay(**options) == []
     assert tocsin.lists == [{"limit": "1000"} | query]
+
+
+def test_every_filter_of_streams_and_lists_is_the_clients() -> None:
+    assert {*FILTERS, "types", "type"} == PARAMETERS
+
+
+def test_a_filter_that_there_is_not_is_refused_before_anything_is_asked(
+    replay: Any, tocsin: FakeTocsin
+) -> None:
+    with pytest.raises(TypeError, match="there is no filter 'modle'"):
+        replay(modle="gpt-4o")
+    assert tocsin.lists == []
 
 
 def test_a_busy_server_is_asked_again(replay: Any, tocsin: FakeTocsin) -> None:
