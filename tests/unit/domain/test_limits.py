@@ -11,7 +11,7 @@ from tocsin.embedded import _writer as writer
 from tocsin.local.environment import MAX_PAYLOAD_BYTES
 from tocsin.services.access import remembered
 from tocsin.services.intake import once
-from tocsin.services.reading import listing
+from tocsin.services.reading import answers
 from tocsin.services.stream import pools
 from tocsin.services.stream.parts import StreamLimits
 from tocsin.settings import IngestSettings, StreamSettings
@@ -77,7 +77,7 @@ def test_one_org_takes_neither_all_seats_nor_all_threads_nor_all_that_waits_unse
     settings = StreamSettings(journal_table="j", ledger_table="l", state_table="s")
     assert settings.streams_per_org == limits.MAX_STREAMS // 2
     assert min(pools.READS, pools.ADMISSIONS) > pools.READS_PER_ORG
-    assert listing.READS_AT_ONCE_PER_ORG < listing.READS_AT_ONCE
+    assert answers.READS_AT_ONCE_PER_ORG < answers.READS_AT_ONCE
     assert limits.MAX_UNSENT_BYTES // 2 > 2 * limits.MAX_EVENT_BYTES
 
 
