@@ -11,7 +11,15 @@ from typing import Any, cast
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fakes.stores import FakeClock, FakeJournal, FakeKeys, FakeOrgs, FakeQuota, FakeReceipts
+from fakes.stores import (
+    FakeClock,
+    FakeJournal,
+    FakeKeys,
+    FakeLedger,
+    FakeOrgs,
+    FakeQuota,
+    FakeReceipts,
+)
 from tocsin import ports
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
@@ -67,6 +75,7 @@ class Tenant:
             receipts=FakeReceipts(),
             journal=journal or FakeJournal(),
             clock=clock,
+            ledger=FakeLedger,
         )
 
     def request(self, body: bytes) -> IngestRequest:

@@ -10,9 +10,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tocsin.bootstrap.ingest import wire
-from tocsin.domain.errors import TocsinError
+from tocsin.domain.errors import Malformed, TocsinError
 from tocsin.services.intake.ingest import IngestRequest
 from tocsin.wire.intake.raw import boolean
+from tocsin.wire.parameters import known
 from tocsin.wire.problems import problem
 
 logger = Logger()
@@ -25,6 +26,11 @@ service = cache(wire)
 def ingest_raw() -> Response[str]:
     """Accept one event, or several."""
     event = app.current_event
+    query = event.query_string_parameters
+    known(query.items(), ("partial", "wait"))
+    wait = query.get("wait") or ""
+    if wait not in ("", "sealed"):
+        raise Malformed("wait: send sealed, or leave it out")
     body = (event.body or "").encode(errors="surrogatepass")  # is refused, as not UTF-8
     answer = service()(
         IngestRequest(
@@ -32,8 +38,9 @@ def ingest_raw() -> Response[str]:
             content_type=event.headers.get("content-type"),
             content_encoding=event.headers.get("content-encoding"),
             idempotency_key=event.headers.get("idempotency-key"),
-            partial=boolean("partial", event.query_string_parameters.get("partial")),
+            partial=boolean("partial", query.get("partial")),
             body=b64decode(body) if event.is_base64_encoded else body,
+            wait=bool(wait),
         )
     )
     return Response(200, "application/json", answer.decode())

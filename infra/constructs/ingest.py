@@ -31,6 +31,7 @@ class Ingest(Function):
         tables.allow(
             self,
             journal=["PutItem", "BatchGetItem"],  # the latter for late repetitions
+            ledger=["Query", "BatchGetItem"],  # for those who wait until they are sealed
             state=["GetItem"],
         )
         tables.allow_writing(self, ["receipt#*"], ["PutItem"])

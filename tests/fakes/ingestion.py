@@ -5,7 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fakes.stores import FakeClock, FakeJournal, FakeKeys, FakeOrgs, FakeQuota, FakeReceipts
+from fakes.stores import (
+    FakeClock,
+    FakeJournal,
+    FakeKeys,
+    FakeLedger,
+    FakeOrgs,
+    FakeQuota,
+    FakeReceipts,
+)
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
@@ -25,6 +33,7 @@ class World:
     orgs: FakeOrgs = field(default_factory=FakeOrgs)
     quota: FakeQuota = field(default_factory=FakeQuota)
     clock: FakeClock = field(default_factory=FakeClock)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
     limit: int = 100
 
     def __post_init__(self) -> None:
@@ -42,6 +51,7 @@ class World:
             receipts=gate(self.receipts),
             journal=gate(self.journal),
             clock=self.clock,
+            ledger=lambda: gate(self.ledger),
         )
 
     def request(self, body: object, **changes: Any) -> IngestRequest:

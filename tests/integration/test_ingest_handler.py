@@ -148,6 +148,7 @@ def ingest_on(on: Stores) -> Ingest:
         receipts=on.receipts,
         journal=on.journal,
         clock=clock,
+        ledger=lambda: on.ledger,
     )
 
 

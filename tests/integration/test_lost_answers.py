@@ -70,6 +70,7 @@ def test_what_was_written_is_known_as_ours(
         receipts=DynamoReceipts(client, settings.state_table),
         journal=DynamoJournal(client, settings.journal_table),
         clock=clock,
+        ledger=lambda: on.ledger,
     )
     body = json.dumps(EVENT).encode()
     request = IngestRequest(f"Bearer {token}", "application/json", None, "k", False, body)
@@ -163,6 +164,7 @@ def deployment(database: Database) -> Deployment:
         receipts=DynamoReceipts(client, settings.state_table),
         journal=DynamoJournal(client, settings.journal_table),
         clock=clock,
+        ledger=lambda: on.ledger,
     )
     return Deployment(ingest, on, client, settings, token)
 

@@ -9,6 +9,7 @@ from tocsin.adapters import dynamodb
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
@@ -27,6 +28,7 @@ def main(deadly: Deadly, event: Any) -> None:
         receipts=deadly.wrap(DynamoReceipts(*state)),
         journal=deadly.wrap(DynamoJournal(client, settings.journal_table)),
         clock=clock,
+        ledger=lambda: DynamoLedger(client, settings.ledger_table),
     )
     deployed.service = lambda: ingest  # type: ignore[assignment]
     answer = deployed.handler(event, Context("ingest"))

@@ -1,5 +1,6 @@
 """Wires the ingest function."""
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tocsin.adapters.clock import SystemClock
@@ -9,7 +10,7 @@ from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
-from tocsin.ports import Clock
+from tocsin.ports import Clock, Ledger
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest
 from tocsin.settings import IngestSettings
@@ -36,4 +37,11 @@ def wire(
         receipts=DynamoReceipts(db, state),
         journal=DynamoJournal(db, settings.journal_table, settings.retention_days),
         clock=clock,
+        ledger=cache(lambda: _ledger(db, settings.ledger_table)),
     )
+
+
+def _ledger(db: "DynamoDBClient", table: str) -> Ledger:
+    from tocsin.adapters.dynamodb.ledger import DynamoLedger  # most cold starts do without it
+
+    return DynamoLedger(db, table)

@@ -28,6 +28,9 @@ PACKED_SPREAD_BYTES: Final = 4 * 1024
 
 MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
 
+WAIT_SEALED_SECONDS: Final = 5.0
+"""How long ingestion waits at most for the places of events, where it is asked to."""
+
 MAX_GZIP_MEMBERS: Final = 1_000
 """Of a compressed body."""
 

@@ -16,6 +16,7 @@ CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 ON_TABLES = {
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},
+        "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem"},
         "State: receipt#*": {"PutItem"},
         "State: quota#*": {"UpdateItem"},

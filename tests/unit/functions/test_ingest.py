@@ -113,3 +113,23 @@ def test_partial_is_read_in_any_case(world: World) -> None:
     assert post(world, body, {"partial": "False"})[0] == 400
     status, answer = post(world, body, {"partial": "maybe"})
     assert status == 400 and "partial: send true or false" in answer["error"]
+
+
+def test_a_parameter_that_is_not_known_or_not_understood_is_refused(world: World) -> None:
+    body = json.dumps(EVENT)
+    for query, says in [
+        ({"partail": "true"}, "'partail' is not known: there are partial, wait"),
+        ({"wait": "true"}, "wait: send sealed"),
+        ({"partial": "yes"}, "partial: send true or false"),
+    ]:
+        status, answer = post(world, body, query)
+        assert (status, says in answer["error"]) == (400, True), answer
+    assert not world.stored
+    assert post(world, body, {"partial": "", "wait": ""})[0] == 200
+
+
+def test_who_waits_is_told_where_events_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.services.intake.sealed.WAIT_SEALED_SECONDS", 0.05)
+    status, answer = post(world, json.dumps(EVENT), {"wait": "sealed"})
+    assert (status, answer["data"]["sealed"]) == (200, False)
+    assert answer["data"]["events"] == [{"id": world.stored[0]["id"], "seq": None, "hash": None}]

@@ -1,16 +1,18 @@
 """Accept events: authenticate, validate, stamp, reserve the quota, and journal the batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from tocsin.domain.keys import Scope
-from tocsin.ports import Clock, Journal, Orgs, Quota, Receipts
+from tocsin.ports import Clock, Journal, Ledger, Orgs, Quota, Receipts
 from tocsin.services.access.access import Access
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.body import inflated
-from tocsin.services.intake.once import Once, check_key, fingerprint_of
+from tocsin.services.intake.once import Once, Stored, check_key, fingerprint_of
+from tocsin.services.intake.sealed import places
 from tocsin.services.intake.stamp import CERTAINLY_FIT_BYTES, Draft, new_id
 from tocsin.wire.intake import raw
 
@@ -19,7 +21,10 @@ __all__ = ["Ingest", "IngestRequest"]
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """What the ingest route takes from an HTTP request. ``body`` is as it came, perhaps gzipped."""
+    """What the ingest route takes from an HTTP request. ``body`` is as it came, perhaps gzipped.
+
+    With ``wait`` the answer says where in the ledger the events are, if that is soon known.
+    """
 
     authorization: str | None
     content_type: str | None
@@ -27,6 +32,7 @@ class IngestRequest:
     idempotency_key: str | None
     partial: bool
     body: bytes
+    wait: bool = False
 
 
 class Ingest:
@@ -41,10 +47,13 @@ class Ingest:
         receipts: Receipts,
         journal: Journal,
         clock: Clock,
+        ledger: Callable[[], Ledger],
     ) -> None:
+        """Wire the ports; the ledger is made for the first request that waits."""
         self._access = access
         self._journal = journal
         self._clock = clock
+        self._ledger = ledger
         self._allowance = Allowance(orgs, quota, clock)
         self._once = Once(receipts, journal, self._allowance, clock)
 
@@ -64,22 +73,30 @@ class Ingest:
             parsed.leave_out(Draft(parsed.events, key, parsed.plain).unfit())
         answer = _answer(parsed)  # before anything is stored, as everything that can fail
         if not parsed.events:
-            return answer % self._allowance.left(key.org)
+            return answer % (b"", self._allowance.left(key.org))
         draft = Draft(parsed.events, key, parsed.plain)
         if request.idempotency_key is None:
-            return answer % self._store(draft)
-        fingerprint = fingerprint_of(body, partial=request.partial)
-        return answer % self._once(draft, request.idempotency_key, fingerprint)
+            stored = self._store(draft)
+        else:
+            fingerprint = fingerprint_of(body, partial=request.partial)
+            stored = self._once(draft, request.idempotency_key, fingerprint)
+        told = self._places(draft, stored.batch_id) if request.wait else b""
+        return answer % (told, stored.quota_left)
 
-    def _store(self, draft: Draft) -> int:
+    def _store(self, draft: Draft) -> Stored:
         batch, packed = draft.stamped(new_id(self._clock.now_ms()))
         with self._allowance.reserved(batch) as left:
             self._journal.put(batch, packed)
-        return left
+        return Stored(batch.id, left)
+
+    def _places(self, draft: Draft, batch_id: str) -> bytes:
+        found = places(self._ledger(), draft.key.org, batch_id, draft.entries(batch_id))
+        sealed = found[0].seq is not None
+        return b"," + orjson.dumps({"sealed": sealed, "events": found})[1:-1]
 
 
 def _answer(parsed: raw.RawRequest) -> bytes:
-    """Return the JSON of an answer, with %d where the quota that is left belongs."""
+    """Return the JSON of an answer, with %b for events' places and %d for the quota's rest."""
     data: dict[str, Any] = {"ingested": len(parsed.events), "rejected": len(parsed.rejected)}
     if parsed.rejected:
         data["errors"] = [
@@ -89,4 +106,4 @@ def _answer(parsed: raw.RawRequest) -> bytes:
     ignored = {"ignoredFields": sorted(parsed.ignored)} if parsed.ignored else {}
     head, meta = (orjson.dumps(part).replace(b"%", b"%%") for part in (data, ignored))
     quota = b'{"remainingQuota":%d' + (b"," if ignored else b"") + meta[1:]
-    return b'{"data":' + head + b',"meta":' + quota + b"}"
+    return b'{"data":' + head[:-1] + b'%b},"meta":' + quota + b"}"

@@ -7,7 +7,7 @@ back, and not reserved again.
 """
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from tocsin.domain.errors import Busy, Conflict, Malformed, QuotaExhausted, TooLarge
@@ -18,7 +18,7 @@ from tocsin.ports import Clock, Journal, Receipts
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.stamp import Draft, new_id
 
-__all__ = ["Once", "check_key", "fingerprint_of"]
+__all__ = ["Once", "Stored", "check_key", "fingerprint_of"]
 
 # From this age on nothing is written under an id: a request takes half a minute at most.
 LATE_MS = SETTLED_MS - 60_000
@@ -44,6 +44,14 @@ def fingerprint_of(body: bytes, *, partial: bool) -> bytes:
     return sha256(bytes([partial]) + body).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Under which id a batch is stored, and the quota that was left when it first came."""
+
+    batch_id: str
+    quota_left: int
+
+
 class Once:
     """Stores drafts that come with an idempotency key."""
 
@@ -55,8 +63,8 @@ class Once:
         self._allowance = allowance
         self._clock = clock
 
-    def __call__(self, draft: Draft, key: str, fingerprint: bytes) -> int:
-        """Make sure that a draft is stored; return the quota that was left when it first came.
+    def __call__(self, draft: Draft, key: str, fingerprint: bytes) -> Stored:
+        """Make sure that a draft is stored.
 
         Raises:
             Conflict: the key stands for another request.
@@ -79,13 +87,12 @@ class Once:
         else:
             if receipt.batch_id == batch.id:
                 self._journal.put(batch, packed)
-                return left
+                return Stored(batch.id, left)
             self._allowance.release(batch)
-        self._finish(draft, receipt, fingerprint)
-        return receipt.quota_left
+        return Stored(self._finish(draft, receipt, fingerprint), receipt.quota_left)
 
-    def _finish(self, draft: Draft, receipt: Receipt, fingerprint: bytes) -> None:
-        """Store what an earlier request, or a twin, may have failed to store."""
+    def _finish(self, draft: Draft, receipt: Receipt, fingerprint: bytes) -> str:
+        """Store what an earlier request, or a twin, may have failed to store; return its id."""
         if receipt.fingerprint != fingerprint:
             raise Conflict(
                 f"this Idempotency-Key was used in the last {RECEIPT_SECONDS // 3_600} hours "
@@ -100,7 +107,8 @@ class Once:
             if age_ms < SETTLED_MS:
                 raise Busy("an earlier request with this key may still store it", _WAIT_SECONDS)
             # Nobody stores it under that id any more, and the sweeper has passed that id.
-            self._finish(draft, self._dated_again(draft, receipt, now_ms), fingerprint)
+            return self._finish(draft, self._dated_again(draft, receipt, now_ms), fingerprint)
+        return receipt.batch_id
 
     def _dated_again(self, draft: Draft, receipt: Receipt, now_ms: int) -> Receipt:
         """Replace a receipt by one for a batch of now, counted in its month; return what stands."""

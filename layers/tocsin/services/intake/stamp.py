@@ -46,12 +46,12 @@ class Draft:
         """
         batch, packed = self.accepted(batch_id)
         if batches.is_near_limit(packed):
-            batches.pack(self._entries(_SAMPLE_ID))
+            batches.pack(self.entries(_SAMPLE_ID))
         return batch, packed
 
     def accepted(self, batch_id: str) -> tuple[Batch, bytes]:
         """Return what :meth:`stamped` does, for events that it has taken under some id."""
-        entries = self._entries(batch_id)
+        entries = self.entries(batch_id)
         batch = Batch(self.key.org, batch_id, entries, self.key.id, ids.batch_time_ms(batch_id))
         return batch, batches.pack(entries, spread=True)
 
@@ -62,12 +62,17 @@ class Draft:
             if len(orjson.dumps(event)) < CERTAINLY_FIT_BYTES:
                 continue
             try:
-                Draft([event], self.key, self.plain)._entries(_SAMPLE_ID)
+                Draft([event], self.key, self.plain).entries(_SAMPLE_ID)
             except (TooLarge, Malformed) as error:
                 found[at] = error.details[0]["message"] if error.details else str(error)
         return found
 
-    def _entries(self, batch_id: str) -> tuple[bytes, ...]:
+    def entries(self, batch_id: str) -> tuple[bytes, ...]:
+        """Return the entries of the batch with this id.
+
+        Raises:
+            TooLarge, Malformed: as :meth:`stamped` does for single events.
+        """
         at_ms = ids.batch_time_ms(batch_id)
         return entries_of(self.events, batch_id, self.key, at_ms, plain=self.plain)
 
