@@ -11,6 +11,7 @@ from integration.test_list import Product, product
 from integration.test_stream import KEY, stage
 from support.databases import Database
 from tocsin.domain.keys import Scope
+from tocsin.domain.retention import Retention
 from unit.services.reading.test_replay import change
 
 pytestmark = pytest.mark.anyio
@@ -211,3 +212,28 @@ async def test_nothing_of_another_org_is_told(on: Product) -> None:
     assert seqs(await on.get(f"{AUDIT}/events?date=2026-03-21", beta)) == []
     assert (await on.get(f"{AUDIT}/stats?from=2026-03-20", beta))["total_events"] == 0
     assert (await on.get(f"{AUDIT}/verify?to=5", beta))["to"] == 0
+
+
+async def test_what_is_older_than_the_retention_is_of_no_day() -> None:
+    kept_from_ms = 0
+    async with stage(retention=lambda: Retention(kept_from_ms, 0)) as on:
+        tenant = on.tenant
+        tenant.add(3)
+        tenant.clock.ms += DAY_MS // 4
+        kept_from_ms = tenant.clock.ms
+        tenant.add(2)
+        tenant.clock.ms += DAY_MS
+        tenant.add(1)
+
+        async def get(path: str) -> Any:
+            return (await on.client.get(f"{AUDIT}/{path}", headers=KEY)).json()
+
+        assert (await get("dates"))["dates"] == ["2026-03-20", "2026-03-21"]
+        first = await get("events?date=2026-03-20")
+        assert (seqs(first), first["total_in_file"]) == ([5, 4], 2)
+        assert (await get("stats?from=2026-03-20"))["total_events"] == 3
+        assert (await get("verify"))["to"] == 6  # the rest by its leaves
+        kept_from_ms += DAY_MS
+        assert (await get("dates"))["dates"] == ["2026-03-21"]
+        gone = await get("events?date=2026-03-20")
+        assert (seqs(gone), gone["total_in_file"]) == ([], 0)

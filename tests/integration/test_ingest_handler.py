@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ import pytest
 from functions.ingest import handler as deployed
 from support.context import Context
 from support.databases import Database, Stores
+from support.waiting import until
 from tocsin.adapters.clock import SystemClock
 from tocsin.bootstrap.ingest import wire
 from tocsin.domain import batch as batches
+from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.limits import MAX_PACKED_BYTES
 from tocsin.domain.org import Org
+from tocsin.domain.segment import seal
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
 from tocsin.settings import IngestSettings
@@ -150,6 +155,25 @@ def ingest_on(on: Stores) -> Ingest:
         clock=clock,
         ledger=lambda: on.ledger,
     )
+
+
+def test_who_waits_is_told_the_places_that_the_ledger_gives(stores: Stores, token: str) -> None:
+    ingest = ingest_on(stores)
+    ingest(request(token, None, "before"))
+    asked = replace(request(token, "k"), wait=True)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ingest, asked)
+        until(lambda: len(stored(stores)) == 2, "both are stored")
+        time.sleep(0.2)
+        found = [each.unpack() for each in stores.journal.between("acme", "", "z", 9)]
+        head = stores.ledger.head("acme")
+        segment, events = seal("acme", head, [each for each in found if isinstance(each, Batch)], 1)
+        stores.ledger.commit(segment, head)
+        told = json.loads(waiting.result())["data"]
+    ours = next(event for event in events if b"before" not in event.entry)
+    place = {"id": ours.parse()["id"], "seq": ours.seq, "hash": ours.hash.hex()}
+    assert (told["sealed"], told["events"]) == (True, [place])
+    assert json.loads(ingest(asked))["data"] == told
 
 
 def request(token: str, key: str | None, name: str = "t") -> IngestRequest:

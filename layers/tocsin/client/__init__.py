@@ -6,7 +6,7 @@
 ...     for event in tocsin.stream(after=0):
 ...         print(event.seq, event.tool_name, event.action)
 
-``emit`` is for callers that must not wait, ``replay`` for events of the past.
+``emit`` is for callers that must not wait, ``replay`` for events of the past, ``verify`` for proof.
 :class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
 """
 
@@ -24,6 +24,7 @@ from tocsin.client._events import Event
 from tocsin.client._requests import Filters
 from tocsin.client._result import Rejection, SendResult
 from tocsin.client._sync import Client
+from tocsin.client._verifying import Verified
 
 __all__ = [
     "ApiError",
@@ -39,4 +40,5 @@ __all__ = [
     "Rejection",
     "SendResult",
     "StreamError",
+    "Verified",
 ]

@@ -27,8 +27,10 @@ from tocsin.client._requests import (
     send_request,
     send_request_async,
     stream_request,
+    verify_request,
 )
 from tocsin.client._result import SendResult
+from tocsin.client._verifying import Verified, Verifying
 from tocsin.domain.limits import MAX_LIST_EVENTS
 
 __all__ = ["AsyncClient"]
@@ -144,6 +146,26 @@ class AsyncClient:
             return raise_if_transient(await send_request_async(self._http, request))
 
         return read_list(await AsyncRetrying(**self._backoff.retrying())(attempt))
+
+    async def verify(
+        self,
+        first_seq: int = 1,
+        last_seq: int | None = None,
+        *,
+        on_step: Callable[[Verified], object] | None = None,
+    ) -> Verified:
+        """Have Tocsin check what is stored; see :meth:`Client.verify`."""
+        verifying = Verifying(first_seq, last_seq)
+
+        async def attempt() -> httpx.Response:
+            request = verify_request(self._http, verifying.params())
+            return raise_if_transient(await send_request_async(self._http, request))
+
+        while not verifying.done:
+            found = verifying.take(await AsyncRetrying(**self._backoff.retrying())(attempt))
+            if on_step:
+                on_step(found)
+        return verifying.found
 
     async def stream(
         self,

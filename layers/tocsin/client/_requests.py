@@ -11,6 +11,7 @@ from tocsin import __version__
 from tocsin.client._environment import is_this_machine, opened
 from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
+from tocsin.client._verifying import VERIFY_PATH
 from tocsin.domain.limits import HEARTBEAT_SECONDS
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "send_request",
     "send_request_async",
     "stream_request",
+    "verify_request",
 ]
 
 type Since = datetime | str | int
@@ -199,6 +201,15 @@ def replay_request(
         params["since"] = since.isoformat() if isinstance(since, datetime) else str(since)
     return http.build_request(
         "GET", LIST_PATH, params=params, headers={"Accept": "application/json"}
+    )
+
+
+def verify_request(
+    http: httpx.Client | httpx.AsyncClient, params: Mapping[str, str]
+) -> httpx.Request:
+    """Return the request that has a part of the ledger checked."""
+    return http.build_request(
+        "GET", VERIFY_PATH, params=params, headers={"Accept": "application/json"}
     )
 
 

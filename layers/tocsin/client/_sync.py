@@ -26,8 +26,10 @@ from tocsin.client._requests import (
     replay_request,
     send_request,
     stream_request,
+    verify_request,
 )
 from tocsin.client._result import SendResult
+from tocsin.client._verifying import Verified, Verifying
 from tocsin.domain.limits import MAX_LIST_EVENTS
 
 __all__ = ["Client"]
@@ -188,6 +190,37 @@ class Client:
             return raise_if_transient(send_request(self._http, request))
 
         return read_list(Retrying(**self._backoff.retrying())(attempt))
+
+    def verify(
+        self,
+        first_seq: int = 1,
+        last_seq: int | None = None,
+        *,
+        on_step: Callable[[Verified], object] | None = None,
+    ) -> Verified:
+        """Have Tocsin check that what is stored is what was sealed.
+
+        Args:
+            first_seq: Begin with this event.
+            last_seq: End with this event; None: with the newest.
+            on_step: Called with what is found so far, after each request: some 20,000 events.
+
+        Raises:
+            ValueError: ``last_seq`` is before ``first_seq``.
+            ApiError: Tocsin refused, for example a key without the scope ``read``.
+            httpx.TransportError: Tocsin can't be reached.
+        """
+        verifying = Verifying(first_seq, last_seq)
+
+        def attempt() -> httpx.Response:
+            request = verify_request(self._http, verifying.params())
+            return raise_if_transient(send_request(self._http, request))
+
+        while not verifying.done:
+            found = verifying.take(Retrying(**self._backoff.retrying())(attempt))
+            if on_step:
+                on_step(found)
+        return verifying.found
 
     def stream(
         self,

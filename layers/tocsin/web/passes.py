@@ -18,6 +18,7 @@ from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.access.tickets import Tickets
 from tocsin.web.presented import caller_of, header_or_cookie, session_token
 from tocsin.wire import cookies
+from tocsin.wire.parameters import known
 from tocsin.wire.problems import problem
 
 __all__ = ["Passes"]
@@ -100,6 +101,7 @@ def _said(key: ApiKey, sign_in: Pass | None) -> dict[str, Any]:
 def _answering(endpoint: _Endpoint) -> _Endpoint:
     async def answer(request: Request) -> Response:
         try:
+            known(request.query_params.multi_items(), ())
             return await endpoint(request)
         except TocsinError as error:
             said = problem(error)

@@ -164,7 +164,9 @@ def test_the_local_key_is_sent_to_the_local_url_alone(tocsin: FakeTocsin, tmp_pa
     assert tocsin.ingests == []
 
 
-@pytest.mark.parametrize("command", [["send", "--tool", "a"], ["tail"], ["mcp", "--", "true"]])
+@pytest.mark.parametrize(
+    "command", [["send", "--tool", "a"], ["tail"], ["verify"], ["mcp", "--", "true"]]
+)
 def test_without_a_place_it_says_what_to_do(tmp_path: Path, command: list[str]) -> None:
     done = run(*command, env=environment(tmp_path))
     assert done.returncode == (0 if command[0] == "mcp" else 2)  # the server works all the same
@@ -869,3 +871,39 @@ def test_tail_with_a_wrong_key(env: dict[str, str]) -> None:
     done = run("tail", env=env | {"TOCSIN_API_KEY": "wrong"})
     assert done.returncode == 1
     assert "TOCSIN_API_KEY" in done.stderr
+
+
+# verify
+
+
+def told(**fields: Any) -> Answer:
+    holds = {"ok": True, "from": 1, "first_bad_seq": None, "reason": None, "next": None}
+    return Answer(200, body=holds | fields)
+
+
+def test_verify_tells_how_far_it_is_and_that_it_holds(
+    env: dict[str, str], tocsin: FakeTocsin
+) -> None:
+    tocsin.faults += [told(to=20_001, next=20_002), told(to=25_000)]
+    done = run("verify", env=env)
+    assert (done.returncode, done.stdout) == (0, "25,000 events hold, up to seq 25000\n")
+    assert done.stderr.splitlines() == ["tocsin: 20,001 checked", "tocsin: 25,000 checked"]
+    tocsin.faults += [told(to=0)]
+    done = run("verify", env=env)
+    assert (done.returncode, done.stdout) == (0, "there are no events\n")
+
+
+def test_verify_names_the_first_that_is_not_what_was_sealed(
+    env: dict[str, str], tocsin: FakeTocsin
+) -> None:
+    tocsin.faults += [told(ok=False, to=6, first_bad_seq=7, reason="changed \x1b[2J")]
+    done = run("verify", "--from", "5", "--to", "9", env=env)
+    assert done.returncode == 1
+    assert done.stdout.startswith("seq 7 is not what was sealed: changed ")
+    assert "\x1b" not in done.stdout
+    assert tocsin.lists == [{"from": "5", "to": "9"}]
+
+
+def test_verify_asks_for_nothing_that_can_not_be(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    done = run("verify", "--from", "5", "--to", "4", env=env)
+    assert (done.returncode, tocsin.lists) == (2, [])

@@ -14,7 +14,6 @@ import orjson
 from tocsin.domain import canonical
 from tocsin.domain.errors import IntegrityError, NotFound
 from tocsin.domain.keys import ApiKey
-from tocsin.ports import Ledger
 from tocsin.services.access.presented import Presented
 from tocsin.services.reading import selection
 from tocsin.services.reading.answers import Answers, Attachment, Piece
@@ -66,7 +65,7 @@ class Audit:
         answers, past = self._answers, self._answers.past(key)
         now_ms, types = answers.clock.now_ms(), answers.types(key)
         asked = audit.day_page(query, now_ms, types)
-        span = _days(past.ledger, key.org, asked.day, asked.day)
+        span = _days(past, asked.day, asked.day)
         total = len(span) if types is None else (yield from _count(past, span, Filter(types)))
         page = _page(asked, span)
         found = yield from selection.page_of(past, answers.projections, page, now_ms)
@@ -90,9 +89,13 @@ class Audit:
         ledger, org, dates = past.ledger, key.org, list[str]()
         kept = past.first_kept(range(1, ledger.head(org).seq + 1))
         while segments := ledger.segments(org, kept, 1):
-            day = audit.day_of(segments[0].sealed_at_ms)
+            try:
+                day = audit.day_of(segments[0].sealed_at_ms)
+                following = audit.minute_of(day + _DAY)
+            except OverflowError as error:
+                raise IntegrityError(org, kept, "it was sealed at no time") from error
             dates.append(day.isoformat())
-            kept = first_sealed_since(ledger, org, audit.minute_of(day + _DAY))
+            kept = first_sealed_since(ledger, org, following)
             yield b""
         yield orjson.dumps({"dates": dates, "configured": True})
 
@@ -100,7 +103,7 @@ class Audit:
         answers, past = self._answers, self._answers.past(key)
         days = audit.days_asked(query, answers.clock.now_ms())
         allowed = Filter(answers.types(key))
-        span, total = _days(past.ledger, key.org, *days), 0
+        span, total = _days(past, *days), 0
         counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
         for events in past.through([span] if span else []):
             for event in events:
@@ -116,7 +119,7 @@ class Audit:
     def _export(self, key: ApiKey, query: Query) -> Iterator[Piece]:
         answers, past = self._answers, self._answers.past(key)
         day, allowed = audit.day_asked(query), Filter(answers.types(key))
-        span, begun = _days(past.ledger, key.org, day, day), False
+        span, begun = _days(past, day, day), False
         for events in past.all().through([span] if span else [], forwards=True):
             lines = [orjson.dumps(rampart.audit_event(e)) for e in events if allowed.matches(e)]
             if lines and not begun:
@@ -144,12 +147,13 @@ class Audit:
         yield orjson.dumps(answer)
 
 
-def _days(ledger: Ledger, org: str, first: date, last: date) -> range:
-    """Return the seqs sealed from one day to another, both included."""
-    start = first_sealed_since(ledger, org, audit.minute_of(first))
-    if last == date.max:
-        return range(start, ledger.head(org).seq + 1)
-    return range(start, first_sealed_since(ledger, org, audit.minute_of(last + _DAY)))
+def _days(past: Past, first: date, last: date) -> range:
+    """Return the seqs sealed from one day to another, both included, as far as they are kept."""
+    ledger, org = past.ledger, past.org
+    start, stop = first_sealed_since(ledger, org, audit.minute_of(first)), ledger.head(org).seq + 1
+    if last < date.max:
+        stop = first_sealed_since(ledger, org, audit.minute_of(last + _DAY))
+    return range(past.first_kept(range(start, stop)), stop)
 
 
 def _count(past: Past, span: range, filter: Filter) -> Generator[bytes, None, int]:

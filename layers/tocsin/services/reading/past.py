@@ -86,6 +86,9 @@ class Past:
             Busy: the ledger does not answer.
         """
         expired_before_ms = self.retention.expired_before_ms
+        first = self.ledger.segments(self.org, span.start, 1) if span else ()
+        if first and first[0].sealed_at_ms >= expired_before_ms:  # usually nothing is older
+            return span.start
         return first_sealed_at(self.ledger, self.org, expired_before_ms, span.start, span.stop)
 
     def at(
