@@ -11,7 +11,6 @@ from integration.test_list import Product, product
 from integration.test_stream import KEY, stage
 from support.databases import Database
 from tocsin.domain.keys import Scope
-from tocsin.domain.retention import Retention
 from unit.services.reading.test_replay import change
 
 pytestmark = pytest.mark.anyio
@@ -215,14 +214,12 @@ async def test_nothing_of_another_org_is_told(on: Product) -> None:
 
 
 async def test_what_is_older_than_the_retention_is_of_no_day() -> None:
-    kept_from_ms = 0
-    async with stage(retention=lambda: Retention(kept_from_ms, 0)) as on:
+    async with stage(retention_days=1) as on:
         tenant = on.tenant
         tenant.add(3)
         tenant.clock.ms += DAY_MS // 4
-        kept_from_ms = tenant.clock.ms
         tenant.add(2)
-        tenant.clock.ms += DAY_MS
+        tenant.clock.ms += DAY_MS * 7 // 8
         tenant.add(1)
 
         async def get(path: str) -> Any:
@@ -233,7 +230,7 @@ async def test_what_is_older_than_the_retention_is_of_no_day() -> None:
         assert (seqs(first), first["total_in_file"]) == ([5, 4], 2)
         assert (await get("stats?from=2026-03-20"))["total_events"] == 3
         assert (await get("verify"))["to"] == 6  # the rest by its leaves
-        kept_from_ms += DAY_MS
+        tenant.clock.ms += DAY_MS
         assert (await get("dates"))["dates"] == ["2026-03-21"]
         gone = await get("events?date=2026-03-20")
         assert (seqs(gone), gone["total_in_file"]) == ([], 0)
