@@ -10,7 +10,6 @@ import typer
 
 from tocsin.cli._failure import REFUSED, UNREACHABLE, USAGE, Failure
 from tocsin.cli._local import TABLES, read_local
-from tocsin.cli._network import broken_variable
 from tocsin.cli._output import OutputError, escaped
 from tocsin.domain.times import utc
 
@@ -50,7 +49,7 @@ def administration() -> Iterator["Admin"]:
         raise Failure(f"{error.object!r} is not text that can be stored", USAGE) from error
     except (ValueError, OSError) as error:
         # botocore reads a dozen variables, and says of some only that their value is wrong.
-        named = broken_variable() or _variable_of(str(error))
+        named = _network_variable(error) or _variable_of(str(error))
         if named is None or isinstance(error, OutputError):
             raise
         raise Failure(named, USAGE) from error
@@ -58,6 +57,15 @@ def administration() -> Iterator["Admin"]:
 
 def _reason(error: Exception) -> str:
     return escaped(str(error) or type(error).__name__)
+
+
+def _network_variable(error: Exception) -> str | None:
+    """Return which proxy or certificate is wrong, if one is: botocore reads the same variables."""
+    from tocsin.client._environment import wrong_variables
+
+    for name in sorted(wrong_variables()):
+        return f"{name} can't be used ({escaped(str(error))})"
+    return None
 
 
 def _variable_of(message: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tocsin.cli._output import OutputError, complain, escaped
+from tocsin.cli._output import complain, escaped
 
 if TYPE_CHECKING:
     from tocsin.client import ApiError
@@ -14,7 +14,6 @@ __all__ = [
     "UNREACHABLE",
     "USAGE",
     "Failure",
-    "broken_variables_by_name",
     "complain",
     "expected_failures",
 ]
@@ -33,21 +32,6 @@ class Failure(Exception):
 
 
 @contextmanager
-def broken_variables_by_name() -> Iterator[None]:
-    """Turn what a broken variable makes httpx raise into a :class:`Failure` that names it."""
-    from tocsin.cli._network import broken_variable
-
-    try:
-        yield
-    except (Failure, OutputError):
-        raise
-    except Exception as error:
-        if told := broken_variable():
-            raise Failure(told, USAGE) from error
-        raise
-
-
-@contextmanager
 def expected_failures(url: str) -> Iterator[None]:
     """Turn what a client raises into a :class:`Failure`."""
     import httpx
@@ -56,8 +40,7 @@ def expected_failures(url: str) -> Iterator[None]:
     from tocsin.client import ApiError, BadEnvironment, StreamError
 
     try:
-        with broken_variables_by_name():
-            yield
+        yield
     except ApiError as error:
         raise Failure(f"{escaped(error.error)}{_details(error)}{_advice(error)}") from error
     except BadEnvironment as error:

@@ -13,7 +13,7 @@ import httpx
 
 from tocsin.client._errors import BadEnvironment
 
-__all__ = ["is_this_machine", "opened"]
+__all__ = ["is_this_machine", "opened", "wrong_variables"]
 
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
@@ -39,11 +39,19 @@ def opened[T](make: Callable[[], T]) -> T:
     try:
         return make()
     except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
-        names = sorted(set(_wrong())) or [name for name in _names() if os.environ.get(name)]
+        names = sorted(wrong_variables()) or [name for name in _names() if os.environ.get(name)]
         if not names:
             raise
         shown = ", ".join(f"{name}={_without_password(os.environ[name])!r}" for name in names)
-        raise BadEnvironment(f"the environment's {shown} can't be used ({error})") from error
+        hint = ""
+        if any(name.upper() == "NO_PROXY" and "[" in os.environ[name] for name in names):
+            hint = ": write IPv6 addresses without brackets"
+        raise BadEnvironment(f"{shown} can't be used ({error}){hint}") from error
+
+
+def wrong_variables() -> frozenset[str]:
+    """Return which variables httpx can't use, as far as that can be told by looking at each."""
+    return frozenset(_wrong())
 
 
 def _names() -> Iterator[str]:
@@ -53,7 +61,6 @@ def _names() -> Iterator[str]:
 
 
 def _wrong() -> Iterator[str]:
-    """Yield the variables that httpx can't use, as far as that can be told."""
     for name in _names():
         value = os.environ.get(name)
         if not value:

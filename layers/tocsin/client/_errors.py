@@ -27,7 +27,15 @@ import orjson
 from tocsin.client._result import Rejection
 from tocsin.domain.errors import Detail, TocsinError
 
-__all__ = ["ApiError", "BadEnvironment", "Gap", "GivenUp", "Rejected", "StreamError"]
+__all__ = [
+    "ApiError",
+    "BadEnvironment",
+    "Gap",
+    "GivenUp",
+    "Rejected",
+    "StreamError",
+    "not_tocsins",
+]
 
 
 class ApiError(httpx.HTTPStatusError, TocsinError):
@@ -135,3 +143,11 @@ def _retry_after_seconds(value: str | None) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def not_tocsins(response: httpx.Response, what: str) -> httpx.RemoteProtocolError:
+    """Return the error for an answer that is good and holds no ``what``: it can't be Tocsin's."""
+    return httpx.RemoteProtocolError(
+        f"{response.url.copy_with(query=None)} answered, but with no {what}: is it Tocsin's URL?",
+        request=response.request,
+    )

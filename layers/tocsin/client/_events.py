@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 import httpx
 import orjson
 
-from tocsin.client._errors import ApiError, Gap, StreamError
+from tocsin.client._errors import ApiError, Gap, StreamError, not_tocsins
 from tocsin.wire.sse import Decoder, Message, MessageTooLarge
 
 __all__ = ["LIST_PATH", "STREAM_PATH", "Cursor", "Event", "read_list"]
@@ -154,11 +154,7 @@ def read_list(response: httpx.Response) -> list[Event]:
                 return [Event.from_fields(fields) for fields in found]
         raise TypeError("not an array")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise httpx.RemoteProtocolError(
-            f"{response.url.copy_with(query=None)} answered, but with no list of events: "
-            "is it Tocsin's URL?",
-            request=response.request,
-        ) from error
+        raise not_tocsins(response, "list of events") from error
 
 
 def _event(message: Message) -> Event | None:

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 import orjson
 
-from tocsin.client._errors import ApiError
+from tocsin.client._errors import ApiError, not_tocsins
 
 __all__ = ["VERIFY_PATH", "Verified", "Verifying"]
 
@@ -71,10 +71,6 @@ class Verifying:
             if next is not None and (self._next is None or next <= self._next):
                 raise ValueError("it does not go on")
         except (KeyError, TypeError, ValueError) as error:
-            raise httpx.RemoteProtocolError(
-                f"{response.url.copy_with(query=None)} answered, but with no verification: "
-                "is it Tocsin's URL?",
-                request=response.request,
-            ) from error
+            raise not_tocsins(response, "verification") from error
         self.found, self._next = found, next if found.ok else None
         return found

@@ -9,7 +9,7 @@ from tocsin.domain.errors import Malformed
 from tocsin.domain.times import utc
 from tocsin.wire import filters
 from tocsin.wire.filters import Filter, Query
-from tocsin.wire.parameters import known, once
+from tocsin.wire.parameters import known, number, once
 
 __all__ = [
     "MAX_DAYS",
@@ -29,7 +29,6 @@ _DEFAULT_LIMIT, _MAX_LIMIT = 50, 500
 _FILTERS: Final = {"tool": "tool_name", "action": "action", "agent": "agent_id"} | {
     "session": "session_id"
 }
-_NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -51,14 +50,14 @@ def day_page(query: Query, now_ms: int, allowed: frozenset[str] | None) -> DayPa
     """
     known(query, ("date", "limit", "offset", *_FILTERS))
     given = once(query, {"date", "limit", "offset"})
-    limit = _number(given, "limit", _DEFAULT_LIMIT)
+    limit = number(given, "limit", "how many to return")
     filter = filters.parse(
         [(_FILTERS[name], value) for name, value in query if name in _FILTERS], allowed=allowed
     )
     return DayPage(
         day=_day(given, "date", day_of(now_ms)),
-        limit=min(max(limit, 1), _MAX_LIMIT),
-        offset=_number(given, "offset", 0),
+        limit=_DEFAULT_LIMIT if limit is None else min(max(limit, 1), _MAX_LIMIT),
+        offset=number(given, "offset", "how many to skip, from 0") or 0,
         filter=filter,
     )
 
@@ -100,8 +99,8 @@ def seqs_asked(query: Query) -> tuple[int, int | None]:
     """
     known(query, ("from", "to"))
     given = once(query, {"from", "to"})
-    first = max(_number(given, "from", 1), 1)
-    last = _number(given, "to", first) if "to" in given else None
+    first = max(number(given, "from", "the seq of an event") or 1, 1)
+    last = number(given, "to", "the seq of an event")
     if last is not None and last < first:
         raise Malformed("to is before from: give the first seq and the last")
     return first, last
@@ -128,12 +127,3 @@ def _day(given: dict[str, str], name: str, default: date) -> date:
     except ValueError:
         pass
     raise Malformed(f"{name} is a day, as in 2026-03-03")
-
-
-def _number(given: dict[str, str], name: str, default: int) -> int:
-    text = given.get(name)
-    if text is None:
-        return default
-    if not _NUMBER.fullmatch(text):
-        raise Malformed(f"{name} is a number, from 0")
-    return int(text)

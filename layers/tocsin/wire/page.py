@@ -3,7 +3,6 @@
 A parameter that a list does not have is refused.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
@@ -13,14 +12,13 @@ from tocsin.domain.limits import DEFAULT_LIST_EVENTS, MAX_LIST_EVENTS
 from tocsin.domain.times import moment_of, ms_of
 from tocsin.wire import filters
 from tocsin.wire.filters import Filter, Query
-from tocsin.wire.parameters import known, once
+from tocsin.wire.parameters import known, number, once
 
 __all__ = ["ONLY_LISTS", "PARAMETERS", "Order", "Page", "parse"]
 
 type Order = Literal["asc", "desc"]
 """By seq: the oldest first, or the newest."""
 
-_NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _ORDERS: Final[tuple[Order, ...]] = get_args(Order.__value__)
 _OF_A_PAGE: Final = frozenset({"limit", "offset", "order"})
 _BOUNDS: Final = frozenset({"before", "after", "since", "from", "to"})
@@ -81,13 +79,13 @@ def parse(
     order = given.get("order", "desc")
     if order not in _ORDERS:
         raise Malformed("order is asc, the oldest first, or desc, the newest first")
-    limit = _number(given, "limit", f"a number from 1 to {MAX_LIST_EVENTS:,}")
+    limit = number(given, "limit", f"a number from 1 to {MAX_LIST_EVENTS:,}")
     if limit is not None and not 1 <= limit <= MAX_LIST_EVENTS:
         raise Malformed(f"limit is a number from 1 to {MAX_LIST_EVENTS:,}")
     return Page(
         limit=DEFAULT_LIST_EVENTS if limit is None else limit,
-        offset=_number(given, "offset", "how many to skip, from 0") or 0,
-        before=_number(given, "before", "the seq of an event, as in 41"),
+        offset=number(given, "offset", "how many to skip, from 0") or 0,
+        before=number(given, "before", "the seq of an event, as in 41"),
         after=given.get("after"),
         since=given.get("since"),
         filter=filters.parse(query, allowed=allowed),
@@ -95,15 +93,6 @@ def parse(
         to_ms=to_ms,
         order=order,
     )
-
-
-def _number(given: Mapping[str, str], name: str, what: str) -> int | None:
-    text = given.get(name)
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise Malformed(f"{name} is {what}")
-    return int(text)
 
 
 def _time(given: Mapping[str, str], name: str) -> int | None:

@@ -1,11 +1,15 @@
 """A query's parameters: each known by its route, and given once where it says one thing."""
 
-from collections.abc import Container, Iterable
+import re
+from collections.abc import Container, Iterable, Mapping
+from typing import Final
 
 from tocsin.domain.errors import Malformed
 from tocsin.domain.limits import MAX_NAME_CHARS
 
-__all__ = ["known", "once"]
+__all__ = ["known", "number", "once"]
+
+_NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 type _Query = Iterable[tuple[str, str]]
 
@@ -36,3 +40,17 @@ def once(query: _Query, names: Container[str]) -> dict[str, str]:
                 raise Malformed(f"{name} is given twice: give it once")
             given[name] = value
     return given
+
+
+def number(given: Mapping[str, str], name: str, what: str) -> int | None:
+    """Return a parameter that is a number, from 0; None: it is not given. ``what`` it should be.
+
+    Raises:
+        Malformed: it is none.
+    """
+    text = given.get(name)
+    if text is None:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise Malformed(f"{name} is {what}")
+    return int(text)

@@ -578,7 +578,7 @@ def test_a_variable_that_cannot_be_used_is_one_line(env: dict[str, str], name: s
     done = run("send", "--tool", "a", "--url", "http://tocsin.example", env=wrong)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"tocsin: {name} ")
+    assert done.stderr.startswith(f"tocsin: {name}=")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from tocsin.cli._failure import Failure, broken_variables_by_name
+from tocsin.cli._failure import Failure
+from tocsin.cli._output import escaped
 from tocsin.cli.mcp.spool import Spool, SpooledBatch
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ class Sender(Thread):
             self._say(f"nothing more is sent, tool calls are kept in {self._spool.path}: {error!r}")
 
     def _run(self) -> None:
-        from tocsin.client import Backoff, Client
+        from tocsin.client import Backoff, BadEnvironment, Client
 
-        with broken_variables_by_name():
+        try:
             client = Client(self._url, self._api_key, backoff=Backoff(attempts=1))
+        except BadEnvironment as error:
+            raise Failure(escaped(str(error))) from error
         with client:
             self._send_all(client)
 
