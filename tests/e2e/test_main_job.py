@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import mcp
@@ -169,3 +170,29 @@ def check_hashes(product: Product, events: list[dict[str, Any]]) -> None:
         stored = replay.read(admin.ledger, admin.journal, product.org, 0, limit=last_seq)
     hashes = {event.seq: event.hash.hex() for event in stored}
     assert all(event["hash"] == hashes[event["seq"]] for event in events)
+
+
+def test_events_that_were_waited_for_are_found_by_ids_with_slashes(product: Product) -> None:
+    product.until_ready()
+    name = "a/b c?d=%2F"
+    told: dict[str, Any] = {}
+
+    def sealed() -> bool:  # a slow machine may take longer than one request waits
+        response = httpx.post(
+            f"{product.url}/api/v1/ingest/raw?wait=sealed",
+            headers=product.headers | {"Idempotency-Key": "waited for"},
+            json={"type": "tool_call", "toolName": "t", "sessionId": name, "agentId": name},
+            timeout=HANG_SECONDS,
+        )
+        told.update(response.raise_for_status().json()["data"])
+        return bool(told["sealed"])
+
+    until(sealed, "it is sealed")
+    (place,) = told["events"]
+    quoted = quote(name, safe="")
+    for path in (f"/api/v1/events/sessions/{quoted}", f"/api/v1/agents/{quoted}/events"):
+        (event,) = httpx.get(
+            product.url + path, headers=product.headers, timeout=HANG_SECONDS
+        ).json()
+        found = {"id": event["id"], "seq": event["seq"], "hash": event["lineage_hash"][7:]}
+        assert found == place
