@@ -56,6 +56,18 @@ def test_the_documented_audit_event() -> None:
     }
 
 
+def test_what_links_a_call_to_others_is_carried() -> None:
+    links = {name: f"{name}-1" for name in ("run_id", "tool_call_id", "prompt_id", "trace_id")}
+    links |= {"span_id": "s-1", "parent_id": "evt_1"}
+    linked, alone = Tenant().add(1, action="ask", **links), Tenant().add(1)
+    (message,) = decode(rampart.encode(linked[0]))
+    event = message.fields["event"]
+    assert event.items() >= links.items()
+    assert event["decision"]["action"] == "ask"
+    (message,) = decode(rampart.encode(alone[0]))
+    assert not links.keys() & message.fields["event"].keys()
+
+
 def test_the_documented_suggestions_of_a_denial() -> None:
     decision = {"action": "deny", "suggestions": ["rampart allow 'rm *'"]}
     (event,) = Tenant().add(decision=decision)
