@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -126,6 +128,18 @@ async def call_tools(product: Product, calls: int, between: Any) -> None:
             await asyncio.to_thread(between, number)
 
 
+def send_the_rest(product: Product) -> None:
+    """Run another relay: its client ends one soon, on a slow machine before it has sent all."""
+    relay = ["-m", "tocsin.cli", "mcp", "--flush-seconds", str(HANG_SECONDS / 2), "--", "true"]
+    subprocess.run(  # noqa: S603 (our own program)
+        [sys.executable, *relay],
+        env=os.environ | {"TOCSIN_HOME": str(product.home)},
+        stdin=subprocess.DEVNULL,
+        timeout=HANG_SECONDS,
+        check=True,
+    )
+
+
 def test_every_call_of_an_agent_is_seen_once_and_in_order_across_kills(
     product: Product, watcher: Watcher
 ) -> None:
@@ -139,6 +153,7 @@ def test_every_call_of_an_agent_is_seen_once_and_in_order_across_kills(
             product.until_ready()
 
     asyncio.run(call_tools(product, calls, kill))
+    send_the_rest(product)
     until(lambda: len(watcher.of("ses_agent")) >= calls, "every call is seen")
     product.until_ready()
     send(product, sessionId="ses_end")

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -52,6 +53,7 @@ class Reader:
             PRINTED_URL: product.url,
             ".venv/bin/tocsin": "tocsin",
             "evt_01kd…": self.event_id,
+            "date=2026-03-03": f"date={datetime.now(UTC).date()}",
             "KEY_ID --org acme": f"{minted.split()[1]} --org readme",
         }
 
