@@ -56,12 +56,13 @@ class Crowd:
         self._ask("join", requests)
         self._answer()
 
-    def expect(self, events: int, *, timed: bool = False, burst: bool = False) -> None:
-        """Have each client count so many more events; if ``timed``, note when they come.
+    def expect(self, events: int, *, timed: bool = False) -> None:
+        """Have each client count so many more events; if ``timed``, note when they come."""
+        self._ask("hear", (events, timed))
 
-        Of a ``burst`` most clients drop what they get, and count its bytes.
-        """
-        self._ask("burst" if burst else "expect", (events,) if burst else (events, timed))
+    def expect_burst(self, events: int) -> None:
+        """Have clients count so many more events; most drop what they get, and count its bytes."""
+        self._ask("drop", (events,))
 
     def heard(self) -> Heard:
         """Wait until all clients have what :meth:`expect` asked for.
@@ -101,7 +102,7 @@ def _run(pipe: Connection, port: int, published_at: Any) -> None:
                     clients.join(value[first : first + CONNECTING_AT_ONCE])
                 pipe.send(True)
             else:
-                pipe.send((clients.hear if what == "expect" else clients.drop)(*value))
+                pipe.send((clients.hear if what == "hear" else clients.drop)(*value))
     except EOFError:
         pass
 

@@ -91,7 +91,7 @@ def _bursts(figures: Figures, server: Server, crowd: Crowd, clients: int, bursts
     _publish(server, crowd, 1, EVENTS_PER_MESSAGE)  # to warm up
     events = bursts * EVENTS_PER_MESSAGE
     cpu, began = server.usage.cpu_seconds(), time.perf_counter()
-    crowd.expect(events, burst=True)
+    crowd.expect_burst(events)
     server.publish(bursts)
     heard = crowd.heard()
     seconds = heard.at - began

@@ -87,15 +87,16 @@ class Audit:
         known(query, ())
         past = self._answers.past(key)
         ledger, org, dates = past.ledger, key.org, list[str]()
-        kept = past.first_kept(range(1, ledger.head(org).seq + 1))
-        while segments := ledger.segments(org, kept, 1):
+        end = ledger.head(org).seq + 1
+        kept = past.first_kept(range(1, end))
+        while kept < end and (segments := ledger.segments(org, kept, 1)):
             try:
                 day = audit.day_of(segments[0].sealed_at_ms)
                 following = audit.minute_of(day + _DAY)
             except OverflowError as error:
                 raise IntegrityError(org, kept, "it was sealed at no time") from error
             dates.append(day.isoformat())
-            kept = first_sealed_since(ledger, org, following)
+            kept = first_sealed_since(ledger, org, following, end)
             yield b""
         yield orjson.dumps({"dates": dates, "configured": True})
 
@@ -150,9 +151,10 @@ class Audit:
 def _days(past: Past, first: date, last: date) -> range:
     """Return the seqs sealed from one day to another, both included, as far as they are kept."""
     ledger, org = past.ledger, past.org
-    start, stop = first_sealed_since(ledger, org, audit.minute_of(first)), ledger.head(org).seq + 1
+    end = stop = ledger.head(org).seq + 1
+    start = first_sealed_since(ledger, org, audit.minute_of(first), end)
     if last < date.max:
-        stop = first_sealed_since(ledger, org, audit.minute_of(last + _DAY))
+        stop = first_sealed_since(ledger, org, audit.minute_of(last + _DAY), end)
     return range(past.first_kept(range(start, stop)), stop)
 
 

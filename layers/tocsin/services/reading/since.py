@@ -73,8 +73,8 @@ def first_sealed_at(ledger: Ledger, org: str, at_ms: int, low: int, high: int) -
     return low
 
 
-def first_sealed_since(ledger: Ledger, org: str, minute: int) -> int:
-    """Return the first seq sealed in a minute since 1970 or later, or the one after the head.
+def first_sealed_since(ledger: Ledger, org: str, minute: int, end: int) -> int:
+    """Return the first seq sealed in a minute since 1970 or later; else ``end``, after the head.
 
     The marks lead to it, and its neighbours must bear them out.
 
@@ -82,7 +82,6 @@ def first_sealed_since(ledger: Ledger, org: str, minute: int) -> int:
         IntegrityError: the marks lead past what was sealed since, or before it.
         Busy: the ledger does not answer.
     """
-    end = ledger.head(org).seq + 1
     found = ledger.first_sealed(org, minute) or end
     if found >= end:
         found = end
