@@ -7,6 +7,7 @@ raises :class:`~tocsin.domain.errors.Busy` when the store throttles or does not 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from tocsin.domain.approvals import Approval, Grant, Rule, Step
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
@@ -17,6 +18,7 @@ from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.set_aside import SetAsideItem
 
 __all__ = [
+    "Approvals",
     "Broker",
     "Clock",
     "Feed",
@@ -30,6 +32,7 @@ __all__ = [
     "Quota",
     "Receipts",
     "SetAside",
+    "Timers",
 ]
 
 
@@ -227,6 +230,51 @@ class Projections(Protocol):
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         """Return one item: its counters, first/last seq and timestamp, and ``through_seq``."""
+
+
+class Approvals(Protocol):
+    """The calls that wait for a person, and what was decided. Every read is strongly consistent."""
+
+    def get(self, org: str, ids: Sequence[str]) -> Mapping[str, Approval]:
+        """Return those of the approvals that exist, by id."""
+
+    def pending(self, org: str, limit: int, after: str = "") -> Sequence[str]:
+        """Return the ids of up to ``limit`` pending approvals beyond ``after``, oldest first."""
+
+    def asked(self, org: str, digest: bytes) -> str:
+        """Return the id of the approval that a call was last asked for with; "" for none."""
+
+    def grant(self, org: str, run: bytes) -> Grant | None:
+        """Return a run's grant, which may have expired."""
+
+    def rule(self, org: str, name: str) -> Rule | None:
+        """Return a rule."""
+
+    def rules(self, org: str) -> Sequence[Rule]:
+        """Return every rule, oldest first."""
+
+    def write(self, org: str, step: Step, batch: Batch, packed: bytes) -> bool:
+        """Take a step and put the batch that tells of it into the journal: both, or neither.
+
+        Returns:
+            False: something is not as the step expects it, and nothing was written. It may be this
+            very step that was taken before, by an attempt whose answer was lost.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: the store stopped answering, it may or may not have been written.
+        """
+
+
+class Timers(Protocol):
+    """Wakes whoever lets approvals expire. Best effort: a sweep finds those that were lost."""
+
+    def set(self, org: str, approval_id: str, due_ms: int, now_ms: int) -> None:
+        """Have an approval looked at at ``due_ms``, or before: then it is set again.
+
+        Raises:
+            Busy: the timer may not have been set.
+        """
 
 
 class Metrics(Protocol):

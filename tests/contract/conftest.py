@@ -14,8 +14,9 @@ from tocsin.embedded._ledger import SqliteLedger
 
 
 def fake_stores() -> Stores:
+    journal = stores.FakeJournal()
     return Stores(
-        journal=stores.FakeJournal(),
+        journal=journal,
         receipts=stores.FakeReceipts(),
         ledger=stores.FakeLedger(),
         orgs=stores.FakeOrgs(),
@@ -24,6 +25,7 @@ def fake_stores() -> Stores:
         quota=stores.FakeQuota(),
         set_aside=stores.FakeSetAside(),
         projections=stores.FakeProjections(),
+        approvals=stores.FakeApprovals(journal),
     )
 
 

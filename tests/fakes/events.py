@@ -27,5 +27,5 @@ def batch(
         }
         for n in range(count)
     ]
-    entries = entries_of(events, batch_id, KEY, at_ms, plain=True)
+    entries = entries_of(events, batch_id, KEY.id, at_ms, plain=True)
     return Batch(org, batch_id, entries, KEY.id, at_ms)

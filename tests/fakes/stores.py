@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tocsin.domain.approvals import Approval, Grant, Rule, Step
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.ids import batch_time_ms
@@ -242,3 +243,70 @@ class FakeProjections:
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         return self.items.get((org, kind, id))
+
+
+@dataclass
+class FakeApprovals:
+    """On a journal in memory; a step and its batch come at once."""
+
+    journal: FakeJournal
+    approvals: dict[tuple[str, str], Approval] = field(default_factory=dict)
+    calls: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    grants: dict[tuple[str, bytes], Grant] = field(default_factory=dict)
+    ruled: dict[tuple[str, str], Rule] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, org: str, ids: Sequence[str]) -> Mapping[str, Approval]:
+        return {id: self.approvals[org, id] for id in ids if (org, id) in self.approvals}
+
+    def pending(self, org: str, limit: int, after: str = "") -> Sequence[str]:
+        ids = sorted(id for (o, id), each in self.approvals.items() if o == org and each.pending)
+        return [id for id in ids if id > after][:limit]
+
+    def asked(self, org: str, digest: bytes) -> str:
+        return self.calls.get((org, digest), "")
+
+    def grant(self, org: str, run: bytes) -> Grant | None:
+        return self.grants.get((org, run))
+
+    def rule(self, org: str, name: str) -> Rule | None:
+        return self.ruled.get((org, name))
+
+    def rules(self, org: str) -> Sequence[Rule]:
+        rules = [rule for rule in self.ruled.values() if rule.org == org]
+        return sorted(rules, key=lambda rule: (rule.created_at_ms, rule.name))
+
+    def write(self, org: str, step: Step, batch: Batch, packed: bytes) -> bool:
+        with self.lock:
+            if not self._as_expected(org, step):
+                return False
+            self.journal.put(batch, packed)
+            for approval in step.approvals:
+                self.approvals[org, approval.id] = approval
+            for digest, id, _ in step.asked:
+                self.calls[org, digest] = id
+            if step.grant:
+                self.grants[org, step.grant.run] = step.grant
+            if step.rule:
+                self.ruled[org, step.rule.name] = step.rule
+            if step.removed_rule:
+                del self.ruled[org, step.removed_rule.name]
+            return True
+
+    def _as_expected(self, org: str, step: Step) -> bool:
+        for approval in step.approvals:
+            stands = self.approvals.get((org, approval.id))
+            if (stands.change if stands else None) != step.was.get(approval.id):
+                return False
+        if any(self.asked(org, digest) not in ("", before) for digest, _, before in step.asked):
+            return False
+        gone = step.removed_rule
+        return gone is None or (org, gone.name) in self.ruled
+
+
+class FakeTimers:
+    def __init__(self) -> None:
+        self.due: list[tuple[str, str, int]] = []
+
+    def set(self, org: str, approval_id: str, due_ms: int, now_ms: int) -> None:
+        self.due.append((org, approval_id, due_ms))

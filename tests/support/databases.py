@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from support.ministack import Server
 from tocsin import ports
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
@@ -33,6 +34,7 @@ class Stores(NamedTuple):
     quota: ports.Quota
     set_aside: ports.SetAside
     projections: ports.Projections
+    approvals: ports.Approvals
 
 
 @dataclass
@@ -61,12 +63,13 @@ class Database:
         )
         create(client, settings)
         state = (client, settings.state_table)
+        journal = DynamoJournal(
+            client,
+            settings.journal_table,
+            retention_days=36_500,  # tests set the time, and the emulator expires by its own
+        )
         return Stores(
-            journal=DynamoJournal(
-                client,
-                settings.journal_table,
-                retention_days=36_500,  # tests set the time, and the emulator expires by its own
-            ),
+            journal=journal,
             receipts=DynamoReceipts(*state),
             ledger=DynamoLedger(client, settings.ledger_table),
             orgs=DynamoOrgs(*state),
@@ -75,4 +78,5 @@ class Database:
             quota=DynamoQuota(*state),
             set_aside=DynamoSetAside(*state),
             projections=DynamoProjections(*state),
+            approvals=DynamoApprovals(*state, journal),
         ), settings

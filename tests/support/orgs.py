@@ -46,7 +46,7 @@ class NewOrg:
         """Write events into the journal as Tocsin does those that no client may send."""
         now_ms = SystemClock().now_ms()
         batch_id = new_batch_id(now_ms, os.urandom(10))
-        entries = entries_of(events, batch_id, self._stored, now_ms, plain=True)
+        entries = entries_of(events, batch_id, self._stored.id, now_ms, plain=True)
         with self.product.tables() as tables:
             org, key_id = self._stored.org, self._stored.id
             tables.journal.put(Batch(org, batch_id, entries, key_id, now_ms), pack(entries))

@@ -10,6 +10,8 @@
     │   ├── Forbidden              a valid credential that may not do this
     │   ├── NotFound
     │   ├── Conflict               an idempotency key used again with another body
+    │   ├── Changed                what the request is about is not as its sender saw it
+    │   ├── Over                   it was resolved before, or has expired
     │   ├── TooLarge               beyond a limit; the message says which and what to do
     │   ├── TooFar                 a list that would look at more events than one request may
     │   ├── UnsupportedMedia
@@ -17,6 +19,8 @@
     │   ├── LimitReached           an org or a key has as many of something open as it may
     │   └── Busy                   throttled or out of reach; carries ``retry_after_seconds``
     │       ├── Crowded            this process serves as many streams as it may
+    │       ├── QueueFull          an org has as many pending approvals as it may
+    │       ├── PartlyDone         a request of which a part is done; carries ``more``
     │       └── OutcomeUnknown     a write that may or may not have happened
     ├── HeadMoved                  another sealer committed first: read the head again
     ├── Poison                     a journal item that can never be read: set it aside
@@ -34,6 +38,8 @@ Unauthenticated    UNAUTHORIZED      401
 Forbidden          FORBIDDEN         403
 NotFound           NOT_FOUND         404
 Conflict           CONFLICT          409
+Changed            CHANGED           409
+Over               OVER              410
 TooLarge           TOO_LARGE         413
 TooFar             TOO_FAR           422
 UnsupportedMedia   UNSUPPORTED_MEDIA 415
@@ -41,6 +47,8 @@ QuotaExhausted     QUOTA_EXHAUSTED   429
 LimitReached       LIMIT_REACHED     429
 Busy               BUSY              503
 Crowded            CROWDED           503
+QueueFull          QUEUE_FULL        503
+PartlyDone         PARTLY_DONE       503
 OutcomeUnknown     OUTCOME_UNKNOWN   503
 IntegrityError     INTEGRITY         500
 ================== ================= ======
@@ -48,11 +56,12 @@ IntegrityError     INTEGRITY         500
 :mod:`tocsin.wire.problems` says which answers carry them.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypedDict
 
 __all__ = [
     "Busy",
+    "Changed",
     "Conflict",
     "Crowded",
     "Detail",
@@ -64,7 +73,10 @@ __all__ = [
     "Malformed",
     "NotFound",
     "OutcomeUnknown",
+    "Over",
+    "PartlyDone",
     "Poison",
+    "QueueFull",
     "QuotaExhausted",
     "Refused",
     "TocsinError",
@@ -91,6 +103,7 @@ class Refused(TocsinError):
 
     code: ClassVar[str] = "REFUSED"
     details: Sequence[Detail] = ()
+    more: Mapping[str, Any] = {}  # further fields of the answer
     retry_after_seconds: int | None = None
 
 
@@ -137,6 +150,18 @@ class Conflict(Refused):
     """The idempotency key was used within 24 hours with another body."""
 
     code = "CONFLICT"
+
+
+class Changed(Refused):
+    """What the request is about is not (any more) as its sender saw it: read it again."""
+
+    code = "CHANGED"
+
+
+class Over(Refused):
+    """What the request would change was resolved before, or has expired."""
+
+    code = "OVER"
 
 
 class TooLarge(Refused):
@@ -191,6 +216,22 @@ class Crowded(Busy):
     """This process serves as many streams as it may; try another one, or this one later."""
 
     code = "CROWDED"
+
+
+class QueueFull(Busy):
+    """The org has as many pending approvals as it may."""
+
+    code = "QUEUE_FULL"
+
+
+class PartlyDone(Busy):
+    """A part of a request is done, and stays; ``more`` says what is not."""
+
+    code = "PARTLY_DONE"
+
+    def __init__(self, message: str, more: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.more = more
 
 
 class OutcomeUnknown(Busy):

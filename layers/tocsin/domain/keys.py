@@ -33,7 +33,8 @@ class Scope(StrEnum):
 class ApiKey:
     """What is stored of a key: never the secret, only its SHA-256.
 
-    ``types`` are the event types that its streams may show; None: all.
+    ``types`` are the event types that its streams may show; None: all. ``person`` is who holds it,
+    if it is one person's.
     """
 
     org: str
@@ -44,6 +45,12 @@ class ApiKey:
     created_at_ms: int
     revoked_at_ms: int | None = None
     types: frozenset[str] | None = None
+    person: str = ""
+
+    @property
+    def holder(self) -> str:
+        """What the key proves of who uses it: the person, or else the key itself."""
+        return self.person or f"key:{self.id}"
 
     def matches(self, token: str) -> bool:
         """Whether ``token`` is this key and the key is not revoked (in constant time)."""
@@ -65,8 +72,9 @@ def mint(
     name: str,
     now_ms: int,
     types: frozenset[str] | None = None,
+    person: str = "",
 ) -> tuple[str, ApiKey]:
-    """Make a key. Its streams may show only ``types``; None: all.
+    """Make a key. Its streams may show only ``types``; None: all. ``person`` is who holds it.
 
     Returns:
         The token, to be shown once, and what to store.
@@ -80,7 +88,7 @@ def mint(
     secret = "".join(secrets.choice(_LETTERS) for _ in range(_SECRET_LETTERS))
     token = f"{_PREFIX}_{org}_{key_id}_{secret}"
     digest = sha256(token.encode()).digest()
-    return token, ApiKey(org, key_id, digest, scopes, name, now_ms, types=types)
+    return token, ApiKey(org, key_id, digest, scopes, name, now_ms, types=types, person=person)
 
 
 def key_ids(token: str) -> tuple[str, str] | None:

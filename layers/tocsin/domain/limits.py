@@ -11,6 +11,9 @@ from typing import Final
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """Of a request's JSON, after decompression."""
 
+MAX_SMALL_BODY_BYTES: Final = 256 * 1024
+"""Of the JSON of a request that brings no events."""
+
 MAX_EVENTS_PER_BATCH: Final = 1_000
 """A request is one batch, and one item of the journal."""
 
@@ -97,6 +100,32 @@ MAX_SECONDS_PER_SEGMENT: Final = 60
 
 MAX_CHANNEL_BYTES: Final = 256 * 1024
 """Of the entries in one message; beyond this it carries only their seqs."""
+
+# Approvals
+
+MAX_PENDING_APPROVALS: Final = 1_000
+"""Of an org, give or take the requests that come at the same moment."""
+
+MAX_CALL_BYTES: Final = 64 * 1024
+"""Of a call that waits for an approval, as canonical JSON."""
+
+MAX_MESSAGE_CHARS: Final = 2_000
+"""Of an approval's message, and of its reason."""
+
+MAX_BULK_APPROVALS: Final = 1_000
+"""Resolved by one request."""
+
+APPROVAL_SECONDS: Final = 120
+"""How long an approval waits, unless its request says otherwise."""
+
+SHORTEST_APPROVAL_SECONDS: Final = 10
+LONGEST_APPROVAL_SECONDS: Final = 7 * 24 * 60 * 60
+
+RUN_GRANT_SECONDS: Final = 10 * 60
+"""How long a run's further calls are approved."""
+
+APPROVAL_RETENTION_DAYS: Final = 90
+"""How long a resolved approval can be read; its events stay in the ledger."""
 
 # How much, and how long
 

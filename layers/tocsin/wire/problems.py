@@ -12,6 +12,7 @@ import orjson
 
 from tocsin.domain.errors import (
     Busy,
+    Changed,
     Conflict,
     Forbidden,
     IntegrityError,
@@ -19,6 +20,7 @@ from tocsin.domain.errors import (
     LimitReached,
     Malformed,
     NotFound,
+    Over,
     QuotaExhausted,
     Refused,
     TocsinError,
@@ -37,6 +39,8 @@ STATUS: Mapping[type[TocsinError], int] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    Changed: 409,
+    Over: 410,
     TooLarge: 413,
     TooFar: 422,
     UnsupportedMedia: 415,
@@ -86,6 +90,7 @@ def problem(error: TocsinError) -> Problem:
     if isinstance(error, Refused):
         if error.details:
             body["details"] = list(error.details)
+        body |= error.more
         if error.retry_after_seconds is not None:
             headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, Unauthenticated):

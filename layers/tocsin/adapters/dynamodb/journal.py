@@ -37,25 +37,28 @@ class DynamoJournal(Journal):
 
     @override
     def put(self, batch: Batch, packed: bytes) -> None:
-        item: Any = {
-            "org": {"S": batch.org},
-            "batch": {"S": batch.id},
-            "entries": {"B": packed},
-            "count": {"N": str(batch.count)},
-            "key_id": {"S": batch.key_id},
-            "received_at": {"N": str(batch.received_at_ms)},
-            "expires_at": {"N": str(batch.received_at_ms // 1000 + self._retention_seconds)},
-        }
         try:
             with calls():
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ConditionExpression="attribute_not_exists(org)",
-                )
+                self._client.put_item(**self.put_request(batch, packed))
         except ClientError as error:
             if not condition_failed(error):  # otherwise it is stored: by the SDK's retry, or a twin
                 raise
+
+    def put_request(self, batch: Batch, packed: bytes) -> Any:
+        """Return the API's request that puts a batch, also as a part of a transaction."""
+        return {
+            "TableName": self._table,
+            "Item": {
+                "org": {"S": batch.org},
+                "batch": {"S": batch.id},
+                "entries": {"B": packed},
+                "count": {"N": str(batch.count)},
+                "key_id": {"S": batch.key_id},
+                "received_at": {"N": str(batch.received_at_ms)},
+                "expires_at": {"N": str(batch.received_at_ms // 1000 + self._retention_seconds)},
+            },
+            "ConditionExpression": "attribute_not_exists(org)",
+        }
 
     @override
     def get(self, org: str, batch_ids: Sequence[str]) -> Mapping[str, Batch | UnreadableBatch]:

@@ -30,6 +30,8 @@ class DynamoKeys(StateTable, Keys):
             attributes["revoked_at"] = number(key.revoked_at_ms)
         if key.types is not None:
             attributes["types"] = {"L": [{"S": type} for type in sorted(key.types)]}
+        if key.person:
+            attributes["person"] = {"S": key.person}
         self._put(f"key#{key.org}", key.id, attributes)
 
     @override
@@ -49,4 +51,5 @@ def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
         created_at_ms=int(item["created_at"]["N"]),
         revoked_at_ms=int(revoked_at["N"]) if revoked_at else None,
         types=frozenset(type["S"] for type in types["L"]) if types else None,
+        person=item["person"]["S"] if "person" in item else "",
     )

@@ -16,11 +16,14 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.domain.times import iso_ms
 
-__all__ = ["CERTAINLY_FIT_BYTES", "Draft", "entries_of", "new_id"]
+__all__ = ["CERTAINLY_FIT_BYTES", "OWN", "Draft", "entries_of", "new_id", "own_batch"]
 
 CERTAINLY_FIT_BYTES: Final = MAX_EVENT_BYTES // 8
 """Of JSON: it grows less than six times as canonical JSON (1e20 has 21 digits there)."""
 
+
+OWN: Final = "tocsin"
+"""The ``source`` of the events that Tocsin writes, and the key id of their batches."""
 
 # Random digits, since those pack worse than others; near the limit it decides for all ids.
 _SAMPLE_ID = ids.new_batch_id(1_774_000_000_000, bytes.fromhex("9f2c61d7b84ea53f60c7"))
@@ -74,7 +77,7 @@ class Draft:
             TooLarge, Malformed: as :meth:`stamped` does for single events.
         """
         at_ms = ids.batch_time_ms(batch_id)
-        return entries_of(self.events, batch_id, self.key, at_ms, plain=self.plain)
+        return entries_of(self.events, batch_id, self.key.id, at_ms, plain=self.plain)
 
 
 def new_id(now_ms: int) -> str:
@@ -82,8 +85,28 @@ def new_id(now_ms: int) -> str:
     return ids.new_batch_id(now_ms, os.urandom(10))
 
 
+def own_batch(org: str, events: Sequence[dict[str, Any]], batch_id: str) -> tuple[Batch, bytes]:
+    """Return the batch of events that Tocsin itself writes, and the same packed.
+
+    Their ``source`` is ``tocsin``, which no sender can set. They are in the words of the ledger,
+    and take nothing of the org's quota.
+
+    Raises:
+        TooLarge, Malformed: as :meth:`Draft.stamped` does.
+    """
+    at_ms = ids.batch_time_ms(batch_id)
+    entries = entries_of(events, batch_id, OWN, at_ms, plain=False, source=OWN)
+    return Batch(org, batch_id, entries, OWN, at_ms), batches.pack(entries, spread=True)
+
+
 def entries_of(
-    events: Sequence[dict[str, Any]], batch_id: str, key: ApiKey, now_ms: int, *, plain: bool
+    events: Sequence[dict[str, Any]],
+    batch_id: str,
+    key_id: str,
+    now_ms: int,
+    *,
+    plain: bool,
+    source: str = "client",
 ) -> tuple[bytes, ...]:
     """Stamp events and return their entries: the canonical bytes that are stored and hashed.
 
@@ -95,10 +118,10 @@ def entries_of(
     defaults = {
         "action": "log",
         "compliance_tag": "default",
-        "session_id": f"ses_{key.id}",
+        "session_id": f"ses_{key_id}",
         "timestamp": received_at,
     }
-    stamp = {"id": "", "received_at": received_at, "source": "client"}
+    stamp = {"id": "", "received_at": received_at, "source": source}
     entries: list[bytes] = []
     for event, event_id in zip(events, ids.event_ids(batch_id, len(events)), strict=True):
         stamp["id"] = event_id

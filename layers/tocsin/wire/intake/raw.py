@@ -26,6 +26,7 @@ from tocsin.domain.limits import (
     MAX_SAFE_INTEGER,
     MAX_TYPE_CHARS,
 )
+from tocsin.wire.depth import deeper
 from tocsin.wire.event import (
     ACTIONS,
     CAMEL,
@@ -357,7 +358,7 @@ def _read(
             if nested in metadata and canonical not in valid:
                 _fill(valid, canonical, metadata[nested])
     for value in valid.values():
-        if isinstance(value, dict | list) and _deeper(value, MAX_DEPTH - 1):
+        if isinstance(value, dict | list) and deeper(value, MAX_DEPTH - 1):
             raise TooLarge(_too_deep())
     request.events.append(valid)
     return ()
@@ -422,15 +423,6 @@ def _detail(error: Any, prefix: str, sent_as: dict[str, str]) -> Detail:
 
 def _path(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    """Whether a container nests deeper than ``levels``."""
-    items = value.values() if isinstance(value, dict) else value
-    for item in items:
-        if isinstance(item, dict | list) and (levels == 1 or _deeper(item, levels - 1)):
-            return True
-    return False
 
 
 def _too_deep() -> str:

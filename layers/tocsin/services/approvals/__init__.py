@@ -1,0 +1,6 @@
+"""Approvals: asking a person, deciding, and expiring. Every change is told by an event.
+
+Other packages import only the modules that ``__all__`` names.
+"""
+
+__all__ = ["asking", "deciding", "expiring", "reading", "steps"]

@@ -1,0 +1,47 @@
+"""Bodies of JSON that are small: read strictly, and refused in one shape."""
+
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from tocsin.domain.errors import Detail, Invalid, Malformed, TooLarge
+from tocsin.domain.limits import MAX_DEPTH, MAX_DETAILS_PER_REFUSAL, MAX_SMALL_BODY_BYTES
+from tocsin.wire.depth import deeper
+
+__all__ = ["read"]
+
+
+def read[T](body: bytes, model: TypeAdapter[T]) -> T:
+    """Return a body as its model says; ``{}`` if there is none.
+
+    Raises:
+        TooLarge: beyond :data:`.limits.MAX_SMALL_BODY_BYTES`.
+        Malformed: no JSON object, or nested too deep.
+        Invalid: a field is missing, unknown, or not what it should be.
+    """
+    if len(body) > MAX_SMALL_BODY_BYTES:
+        raise TooLarge(f"the body is {len(body):,} bytes and the limit {MAX_SMALL_BODY_BYTES:,}")
+    try:
+        value: Any = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"the body is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise Malformed("the body is not a JSON object")
+    if deeper(value, MAX_DEPTH):
+        raise Malformed(f"nested deeper than {MAX_DEPTH} levels: send deep values as strings")
+    try:
+        return model.validate_python(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        details = [
+            Detail(field=".".join(map(str, each["loc"])), message=_message(each))
+            for each in found[:MAX_DETAILS_PER_REFUSAL]
+        ]
+        raise Invalid(details) from error
+
+
+def _message(error: Any) -> str:
+    if error["type"] == "missing":
+        return "Required"
+    return str(error["msg"]).removeprefix("Value error, ")
