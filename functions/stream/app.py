@@ -23,6 +23,8 @@ from tocsin.asgi.refusal import send_problem
 from tocsin.bootstrap.stream import options, wire
 from tocsin.domain.errors import NotFound
 from tocsin.services.access.presented import Presented
+from tocsin.services.approvals.reading import Reading
+from tocsin.services.approvals.waiting import Waiting
 from tocsin.services.reading.answers import Answers, Piece
 from tocsin.services.reading.audit import Audit
 from tocsin.services.reading.listing import Listing
@@ -73,6 +75,18 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         lambda credential, query, path: listing.event(credential, path["event_id"], query)
     )
 
+    decisions = []
+    if parts.approvals:
+        waiting = Waiting(
+            parts.approvals,
+            Reading(parts.approvals, parts.clock),
+            lambda presented: credentials.admit(presented, None)[0],
+        )
+        decision = answer(
+            lambda credential, query, path: waiting.decision(credential, path["id"], query)
+        )
+        decisions = [Route("/v1/approvals/{id}/decision", decision)]
+
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
         watch.start()
@@ -117,6 +131,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
                 "/v1/audit/export",
                 answer(_without_path(audit.export), content_type=b"application/jsonl"),
             ),
+            *decisions,
             *passes,
             Route("/healthz", healthz, methods=["GET"]),
             Route("/livez", livez, methods=["GET"]),

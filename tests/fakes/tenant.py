@@ -44,7 +44,7 @@ class FakeAccess:
         self.revoked: set[str] = set()
         self.asked = 0
 
-    def authorize(self, authorization: str | None, scope: Scope, /) -> ApiKey:
+    def authorize(self, authorization: str | None, scope: Scope | None, /) -> ApiKey:
         self.asked += 1
         if not authorization or authorization in self.revoked:
             raise Unauthenticated("no such key")

@@ -104,6 +104,7 @@ async def product(database: Database, **numbers: Any) -> AsyncIterator[Product]:
         journal=stores.journal,
         credentials=Credentials(Access(stores.keys, clock)),
         clock=clock,
+        approvals=stores.approvals,
         projections=stores.projections,
         limits=StreamLimits(**numbers),
     )

@@ -230,7 +230,7 @@ async def test_what_is_allowed_binds_live_and_replay(path: str) -> None:
 class SomeTypes(FakeAccess):
     """A key that may only see anomalies."""
 
-    def authorize(self, authorization: str | None, scope: Scope, /) -> ApiKey:
+    def authorize(self, authorization: str | None, scope: Scope | None, /) -> ApiKey:
         return replace(super().authorize(authorization, scope), types=frozenset({"anomaly"}))
 
 
@@ -353,7 +353,7 @@ class SlowAccess(FakeAccess):
         super().__init__()
         self.together = 0
 
-    def authorize(self, authorization: str | None, scope: Scope, /) -> ApiKey:
+    def authorize(self, authorization: str | None, scope: Scope | None, /) -> ApiKey:
         self.together += 1
         if self.together > 5:
             raise AssertionError("more than the limit are being authenticated")

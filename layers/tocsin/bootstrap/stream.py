@@ -2,6 +2,7 @@
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
@@ -27,9 +28,10 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
     access = Access(DynamoKeys(db, settings.state_table), clock)
     passes = DynamoPasses(db, settings.state_table)
     namespace = settings.metrics_namespace
+    journal = DynamoJournal(db, settings.journal_table)
     return StreamParts(
         ledger=DynamoLedger(db, settings.ledger_table),
-        journal=DynamoJournal(db, settings.journal_table),
+        journal=journal,
         credentials=Credentials(
             access,
             SignIns(passes, access, clock, settings.sign_in_seconds),
@@ -38,6 +40,7 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
         clock=clock,
         feed=valkey.feed(settings),
         projections=DynamoProjections(db, settings.state_table),
+        approvals=DynamoApprovals(db, settings.state_table, journal),
         metrics=EmbeddedMetrics(namespace, "stream") if namespace else None,
         limits=StreamLimits(
             allowed_types=settings.stream_types,

@@ -121,6 +121,14 @@ APPROVAL_SECONDS: Final = 120
 SHORTEST_APPROVAL_SECONDS: Final = 10
 LONGEST_APPROVAL_SECONDS: Final = 7 * 24 * 60 * 60
 
+MAX_DECISION_WAIT_SECONDS: Final = 55
+"""As long does a request wait for a decision at most."""
+
+WAITS_AT_ONCE: Final = 2_000
+"""In one process, for decisions."""
+
+WAITS_AT_ONCE_PER_ORG: Final = 1_000
+
 RUN_GRANT_SECONDS: Final = 10 * 60
 """How long a run's further calls are approved."""
 

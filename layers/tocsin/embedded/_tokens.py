@@ -43,7 +43,7 @@ class Tokens:
             raise Unauthenticated("Invalid token")
         return self._key(subscriber)
 
-    def authorize(self, token: str | None, scope: Scope, /) -> ApiKey:
+    def authorize(self, token: str | None, scope: Scope | None, /) -> ApiKey:
         """Check an open stream's token again; not to be called in the event loop's thread."""
         if self._validate is None:
             return self._key("anyone")

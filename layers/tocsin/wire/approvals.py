@@ -5,17 +5,21 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, with_config
 
-from tocsin.domain.approvals import Approval, Expiry, Rule
+from tocsin.domain.approvals import Approval, Expiry, Rule, Status
+from tocsin.domain.errors import Malformed
 from tocsin.domain.limits import (
     LONGEST_APPROVAL_SECONDS,
     MAX_BULK_APPROVALS,
     MAX_CALL_BYTES,
+    MAX_DECISION_WAIT_SECONDS,
     MAX_MESSAGE_CHARS,
     MAX_NAME_CHARS,
     RUN_GRANT_SECONDS,
     SHORTEST_APPROVAL_SECONDS,
 )
 from tocsin.domain.times import iso_ms
+from tocsin.wire.filters import Query
+from tocsin.wire.parameters import known, number, once
 
 __all__ = [
     "BULK",
@@ -25,13 +29,16 @@ __all__ = [
     "CreateBody",
     "ResolveBody",
     "created",
+    "decision",
     "listed",
     "pending",
     "resolved",
     "rules",
+    "seconds_asked",
     "shown",
 ]
 
+_WAIT = f"the seconds to wait for a decision, {MAX_DECISION_WAIT_SECONDS} at most"
 _STRICT = ConfigDict(strict=True, extra="forbid")
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 _Perhaps = Annotated[str, Field(max_length=MAX_NAME_CHARS)]  # some clients send what they lack
@@ -84,6 +91,33 @@ class BulkBody(TypedDict):
 CREATE: TypeAdapter[CreateBody] = TypeAdapter(CreateBody)
 RESOLVE: TypeAdapter[ResolveBody] = TypeAdapter(ResolveBody)
 BULK: TypeAdapter[BulkBody] = TypeAdapter(BulkBody)
+
+
+def seconds_asked(query: Query) -> int:
+    """Return how long a request for a decision waits for it; 0 if it does not say.
+
+    Raises:
+        Malformed: another parameter, or another value.
+    """
+    known(query, ("wait",))
+    seconds = number(once(query, {"wait"}), "wait", _WAIT) or 0
+    if seconds > MAX_DECISION_WAIT_SECONDS:
+        raise Malformed(f"wait is {_WAIT}")
+    return seconds
+
+
+def decision(approval: Approval) -> dict[str, Any]:
+    """Return how an approval stands; ``approved`` is None until it is decided."""
+    answer: dict[str, Any] = {
+        "id": approval.id,
+        "status": approval.status,
+        "approved": None if approval.pending else approval.status is Status.APPROVED,
+        "expires_at": iso_ms(approval.expires_at_ms),
+    }
+    if approval.resolved_at_ms is not None:
+        answer["resolved_at"] = iso_ms(approval.resolved_at_ms)
+        answer["resolved_by"] = approval.resolved_by
+    return answer
 
 
 def created(approval: Approval) -> dict[str, Any]:
@@ -148,7 +182,7 @@ def resolved(approval: Approval) -> dict[str, Any]:
     return {
         "id": approval.id,
         "status": approval.status,
-        "approved": approval.status == "approved",
+        "approved": approval.status is Status.APPROVED,
         "persisted": approval.persisted,
     }
 

@@ -43,13 +43,13 @@ ON_TABLES = {
     ("default", "stream-fargate", "StreamTaskTaskRole"): {
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
-        "State": {"GetItem"},
+        "State": {"GetItem", "BatchGetItem"},
         "State: pass-session#*, pass-ticket#*": {"PutItem", "DeleteItem"},
     },
     ("small", "stream-lambda", "StreamFunctionRole"): {
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
-        "State": {"GetItem"},
+        "State": {"GetItem", "BatchGetItem"},
         "State: pass-session#*, pass-ticket#*": {"PutItem", "DeleteItem"},
     },
 }

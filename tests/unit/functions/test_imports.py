@@ -40,7 +40,7 @@ MAY_LOAD = {
         frozenset({"project"}),
     ),
     "stream": Own(
-        frozenset({"stream", "reading", "access"}),
+        frozenset({"stream", "reading", "access", "approvals.reading", "approvals.waiting"}),
         frozenset({"stream", "valkey"}),
         frozenset({"starlette", "valkey"}),
     ),

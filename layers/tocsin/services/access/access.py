@@ -16,8 +16,8 @@ class Access:
             lambda ids: keys.get(*ids), clock
         )
 
-    def authorize(self, authorization: str | None, scope: Scope) -> ApiKey:
-        """Return the key of an ``Authorization`` header.
+    def authorize(self, authorization: str | None, scope: Scope | None) -> ApiKey:
+        """Return the key of an ``Authorization`` header; with scope None, whatever it may do.
 
         Raises:
             Unauthenticated: there is none, or it is not (or no longer) valid.
@@ -29,7 +29,7 @@ class Access:
             raise Unauthenticated("send an API key: Authorization: Bearer <key>")
         return self.authorize_token(token.strip(), scope)
 
-    def authorize_token(self, token: str, scope: Scope) -> ApiKey:
+    def authorize_token(self, token: str, scope: Scope | None) -> ApiKey:
         """Return the key of a bare token; raises what :meth:`authorize` raises."""
         claimed = key_ids(token)
         key = self._keys.read(claimed) if claimed else None
@@ -37,7 +37,7 @@ class Access:
             raise Unauthenticated("the API key is not valid: it is unknown, or it was revoked")
         return _carrying(scope, key)
 
-    def authorize_key(self, org: str, key_id: str, scope: Scope) -> ApiKey:
+    def authorize_key(self, org: str, key_id: str, scope: Scope | None) -> ApiKey:
         """Return the key that a pass stands for; raises what :meth:`authorize` raises."""
         key = self._keys.read((org, key_id))
         if key is None or key.revoked_at_ms is not None:
@@ -45,7 +45,7 @@ class Access:
         return _carrying(scope, key)
 
 
-def _carrying(scope: Scope, key: ApiKey) -> ApiKey:
-    if not key.may(scope):
+def _carrying(scope: Scope | None, key: ApiKey) -> ApiKey:
+    if scope is not None and not key.may(scope):
         raise Forbidden(f"the API key does not have the scope {scope}: use a key that has it")
     return key

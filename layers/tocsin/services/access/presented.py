@@ -36,7 +36,7 @@ type Kept = str | Pass | None
 class Authorizer(Protocol):
     """Checks an ``Authorization`` header: :class:`tocsin.services.access.access.Access` does."""
 
-    def authorize(self, authorization: str | None, scope: Scope, /) -> ApiKey:
+    def authorize(self, authorization: str | None, scope: Scope | None, /) -> ApiKey:
         """Return the key, or raise Unauthenticated, Forbidden or Busy; blocks."""
 
 
@@ -51,23 +51,25 @@ class Credentials:
     sign_ins: SignIns | None = None
     tickets: Tickets | None = None
 
-    def admit(self, presented: Presented) -> tuple[ApiKey, Kept]:
+    def admit(self, presented: Presented, scope: Scope | None = Scope.READ) -> tuple[ApiKey, Kept]:
         """Return a credential's key, and what to check later. Uses up a ticket.
+
+        With scope None the key may do anything: who asks looks at what it may.
 
         Raises:
             Unauthenticated, Forbidden: this credential does not admit anybody.
         """
         match presented:
             case Cookie(token) if self.sign_ins:
-                sign_in, key = self.sign_ins.find(token, Scope.READ)
+                sign_in, key = self.sign_ins.find(token, scope)
                 return key, sign_in
             case Ticket(token) if self.tickets:
-                ticket, key = self.tickets.redeem(token, Scope.READ)
+                ticket, key = self.tickets.redeem(token, scope)
                 return key, ticket
             case Cookie() | Ticket():
                 raise Unauthenticated("there are neither sign-ins nor tickets here: send a key")
             case header:
-                return self.access.authorize(header, Scope.READ), header
+                return self.access.authorize(header, scope), header
 
     def check_key(self, kept: Kept) -> None:
         """Raise what :meth:`admit` raises if the credential's key may not read any more."""

@@ -31,7 +31,7 @@ class SignIns:
         self._store.put(sign_in)
         return token, sign_in
 
-    def find(self, token: str, scope: Scope) -> tuple[Pass, ApiKey]:
+    def find(self, token: str, scope: Scope | None) -> tuple[Pass, ApiKey]:
         """Return the sign-in of a token, and its key.
 
         Raises:
@@ -45,7 +45,7 @@ class SignIns:
             raise _over()
         return sign_in, self.check_key(sign_in, scope)
 
-    def check_key(self, sign_in: Pass, scope: Scope) -> ApiKey:
+    def check_key(self, sign_in: Pass, scope: Scope | None) -> ApiKey:
         """Return the sign-in's key, without asking whether it was closed.
 
         Raises what :meth:`find` raises. A revoked key is noticed within 30 seconds.

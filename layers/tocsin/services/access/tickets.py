@@ -26,7 +26,7 @@ class Tickets:
         self._store.put(ticket)
         return token
 
-    def redeem(self, token: str, scope: Scope) -> tuple[Pass, ApiKey]:
+    def redeem(self, token: str, scope: Scope | None) -> tuple[Pass, ApiKey]:
         """Use up a ticket; return it, and its key.
 
         Raises:
@@ -43,6 +43,6 @@ class Tickets:
             )
         return ticket, self.check_key(ticket, scope)
 
-    def check_key(self, ticket: Pass, scope: Scope) -> ApiKey:
+    def check_key(self, ticket: Pass, scope: Scope | None) -> ApiKey:
         """Return the key of a ticket that was used; raises what :meth:`redeem` raises."""
         return self._access.authorize_key(ticket.org, ticket.key_id, scope)

@@ -74,7 +74,7 @@ async def test_a_validation_that_hangs_holds_up_no_other(released: threading.Eve
     async with stage() as on:
 
         class Hanging:
-            def authorize(self, authorization: str | None, scope: Scope, /) -> Any:
+            def authorize(self, authorization: str | None, scope: Scope | None, /) -> Any:
                 if authorization == "Bearer acme/stuck":
                     released.wait(20)
                 raise Unauthenticated("revoked")
@@ -98,7 +98,7 @@ async def test_many_keys_are_checked_a_few_at_a_time_and_each_has_all_its_time()
         both = threading.Barrier(2)
 
         class Slow:
-            def authorize(self, authorization: str | None, scope: Scope, /) -> Any:
+            def authorize(self, authorization: str | None, scope: Scope | None, /) -> Any:
                 both.wait(20)
                 time.sleep(0.02)
                 raise Unauthenticated("revoked")
