@@ -59,6 +59,7 @@ bench: $(VENV)/.ready .venv-ministack/.ready ## print what is measured, as ratio
 
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in -o requirements/functions.txt
+	$(COMPILE) requirements/functions.in requirements/api.in -o requirements/api.txt
 	$(COMPILE) requirements/functions.in requirements/stream.in -o requirements/stream.txt
 	$(COMPILE) pyproject.toml --extra local requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/ministack.in -o requirements/ministack.txt

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import starmap
 from typing import Any
 
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
@@ -30,7 +29,7 @@ from tocsin.services.reading.audit import Audit
 from tocsin.services.reading.listing import Listing
 from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.watch import Watch
-from tocsin.web.cors import Cors
+from tocsin.web.cors import cors
 from tocsin.web.options import HttpOptions
 from tocsin.web.passes import Passes
 from tocsin.wire.dialects import DIALECTS, IGRIS
@@ -136,7 +135,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
             Route("/healthz", healthz, methods=["GET"]),
             Route("/livez", livez, methods=["GET"]),
         ],
-        middleware=[_cors(origins)] if origins else None,
+        middleware=[cors(origins)] if origins else None,
         redirect_slashes=False,
         default=_not_found,
         lifespan=lifespan,
@@ -161,18 +160,6 @@ class _Routes(Router):
             await super().app(scope, receive, send)
         else:
             await stream(scope, receive, send)
-
-
-def _cors(origins: frozenset[str]) -> Middleware:
-    return Middleware(
-        Cors,
-        allow_origins=origins,
-        allow_credentials=True,
-        allow_methods=["GET", "HEAD", "POST", "DELETE"],
-        allow_headers=["Authorization", "Last-Event-ID"],  # besides those that are always allowed
-        expose_headers=["Content-Disposition", "Link", "Retry-After"],
-        max_age=3_600,
-    )
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

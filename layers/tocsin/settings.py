@@ -11,6 +11,7 @@ from tocsin.domain.limits import MAX_STREAMS, RETENTION_DAYS, SIGN_IN_SECONDS
 from tocsin.wire.filters import is_event_type
 
 __all__ = [
+    "ApiSettings",
     "FanoutSettings",
     "IngestSettings",
     "ProjectSettings",
@@ -83,7 +84,37 @@ class FanoutSettings(ValkeySettings):
     retention_days: int = RETENTION_DAYS
 
 
-class StreamSettings(ValkeySettings):
+class _Browsers(_Settings):
+    """What services that browsers call have in common."""
+
+    allowed_origins: frozenset[str] = frozenset()
+    sign_in_seconds: int = Field(default=SIGN_IN_SECONDS, ge=60)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"TOCSIN_ALLOWED_ORIGINS names {origin!r}, which is no origin: write it as "
+                    "browsers do, like https://dashboard.example.com"
+                )
+        return origins
+
+
+class ApiSettings(StoreSettings, _Browsers):
+    """The API function.
+
+    ``expiry_queue_url`` is the SQS queue that says when approvals are due. ``allowed_origins`` (a
+    JSON list) are the web pages of other origins that may call from a browser, also with a
+    sign-in's cookie.
+    """
+
+    expiry_queue_url: str
+    retention_days: int = RETENTION_DAYS
+
+
+class StreamSettings(ValkeySettings, _Browsers):
     """The stream service. Without ``valkey_url`` it looks at the ledger's head instead.
 
     Where a response must not last or grow for ever, ``stream_max_seconds`` and ``stream_max_bytes``
@@ -105,9 +136,6 @@ class StreamSettings(ValkeySettings):
     browser, also with a sign-in's cookie, which lasts ``sign_in_seconds``.
     """
 
-    allowed_origins: frozenset[str] = frozenset()
-    sign_in_seconds: int = Field(default=SIGN_IN_SECONDS, ge=60)
-
     stream_types: Annotated[frozenset[str] | None, NoDecode] = None
     max_streams: int = Field(default=MAX_STREAMS, ge=1)
     max_streams_per_org: int | None = Field(default=None, ge=1)
@@ -128,17 +156,6 @@ class StreamSettings(ValkeySettings):
     def streams_per_org(self) -> int:
         """How many streams an org may have in a process."""
         return self.max_streams_per_org or max(1, self.max_streams // 2)
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _origins(cls, origins: frozenset[str]) -> frozenset[str]:
-        for origin in origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f"TOCSIN_ALLOWED_ORIGINS names {origin!r}, which is no origin: write it as "
-                    "browsers do, like https://dashboard.example.com"
-                )
-        return origins
 
     @field_validator("stream_types", mode="before")
     @classmethod

@@ -1,8 +1,10 @@
 """What Rampart's approval routes take and answer. Times are RFC 3339, as its clients read them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
+import orjson
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, with_config
 
 from tocsin.domain.approvals import Approval, Expiry, Rule, Status
@@ -14,6 +16,7 @@ from tocsin.domain.limits import (
     MAX_DECISION_WAIT_SECONDS,
     MAX_MESSAGE_CHARS,
     MAX_NAME_CHARS,
+    MAX_PENDING_APPROVALS,
     RUN_GRANT_SECONDS,
     SHORTEST_APPROVAL_SECONDS,
 )
@@ -27,18 +30,23 @@ __all__ = [
     "RESOLVE",
     "BulkBody",
     "CreateBody",
+    "Page",
     "ResolveBody",
     "created",
     "decision",
     "listed",
+    "page_asked",
     "pending",
     "resolved",
     "rules",
     "seconds_asked",
     "shown",
+    "size_bytes",
 ]
 
 _WAIT = f"the seconds to wait for a decision, {MAX_DECISION_WAIT_SECONDS} at most"
+_LIMIT = f"how many to return, from 1 to {MAX_PENDING_APPROVALS:,}"
+_FRAME_BYTES = 512  # of an approval in a list, besides what was sent
 _STRICT = ConfigDict(strict=True, extra="forbid")
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 _Perhaps = Annotated[str, Field(max_length=MAX_NAME_CHARS)]  # some clients send what they lack
@@ -93,6 +101,14 @@ RESOLVE: TypeAdapter[ResolveBody] = TypeAdapter(ResolveBody)
 BULK: TypeAdapter[BulkBody] = TypeAdapter(BulkBody)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Up to ``limit`` approvals, from beyond the one with this id."""
+
+    limit: int
+    after: str
+
+
 def seconds_asked(query: Query) -> int:
     """Return how long a request for a decision waits for it; 0 if it does not say.
 
@@ -104,6 +120,29 @@ def seconds_asked(query: Query) -> int:
     if seconds > MAX_DECISION_WAIT_SECONDS:
         raise Malformed(f"wait is {_WAIT}")
     return seconds
+
+
+def page_asked(query: Query) -> Page:
+    """Return which of the pending approvals are asked for: all, unless the query says otherwise.
+
+    Raises:
+        Malformed: a parameter is given twice, or not understood.
+    """
+    given = once(query, {"limit", "after"})
+    limit = number(given, "limit", _LIMIT)
+    if limit is not None and not 1 <= limit <= MAX_PENDING_APPROVALS:
+        raise Malformed(f"limit is {_LIMIT}")
+    after = given.get("after", "")
+    if len(after) > MAX_NAME_CHARS or not after.isascii():
+        raise Malformed("after is the id of an approval")
+    return Page(limit or MAX_PENDING_APPROVALS, after)
+
+
+def size_bytes(approval: Approval) -> int:
+    """Return about how large an approval is in a list."""
+    call = approval.call
+    texts = (call.command, call.tool, call.agent, call.session, call.run_id, approval.message)
+    return _FRAME_BYTES + sum(len(orjson.dumps(text)) for text in texts)
 
 
 def decision(approval: Approval) -> dict[str, Any]:

@@ -1,13 +1,23 @@
 """Reading approvals: one, those that wait, and the rules."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tocsin.domain.approvals import Approval, Rule
 from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.ports import Approvals, Clock
 
-__all__ = ["Reading"]
+__all__ = ["Pending", "Reading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Approvals that wait, the last id that was looked at, and whether there may be more."""
+
+    approvals: Sequence[Approval]
+    last: str
+    more: bool
 
 
 class Reading:
@@ -34,12 +44,16 @@ class Reading:
             )
         return found
 
-    def pending(self, key: ApiKey, limit: int, after: str = "") -> Sequence[Approval]:
+    def pending(self, key: ApiKey, limit: int, after: str = "") -> Pending:
         """Return those that wait, oldest first; not those whose time is over."""
         ids = self._store.pending(key.org, limit, after)
         found, now_ms = self._store.get(key.org, ids), self._clock.now_ms()
         waiting = [found[id] for id in ids if id in found]
-        return [each for each in waiting if each.pending and not each.overdue(now_ms)]
+        return Pending(
+            approvals=[each for each in waiting if each.pending and not each.overdue(now_ms)],
+            last=ids[-1] if ids else after,
+            more=len(ids) == limit,
+        )
 
     def rules(self, key: ApiKey) -> Sequence[Rule]:
         """Return what is always approved, oldest first."""

@@ -28,6 +28,10 @@ def writing(desk: Desk, write: Any) -> None:
     vars(desk.store)["write"] = write
 
 
+def waiting(desk: Desk) -> list[str]:
+    return [each.id for each in desk.reading.pending(desk.maria, 10).approvals]
+
+
 YES, NO = Resolve(approved=True), Resolve(approved=False)
 
 
@@ -266,7 +270,7 @@ class TestResolvingSeveral:
         assert desk.types[3:] == [*["approval.resolved_in_bulk"] * 3, "approval.bulk_resolved"]
         assert desk.told[3]["request"]["bulk"] is True
         assert desk.told[-1]["run_id"] == "r"
-        assert desk.reading.pending(desk.maria, 10) == []
+        assert waiting(desk) == []
 
     def test_more_than_one_transaction_holds(self, desk: Desk) -> None:
         ids = [desk.ask(**RUN).id for _ in range(100)]
@@ -318,7 +322,7 @@ class TestResolvingSeveral:
         ids = [desk.ask(**RUN).id for _ in range(2)]
         with pytest.raises(Changed):
             desk.deciding.resolve_several(desk.maria, bulk(ids[:1], "run"))
-        assert len(desk.reading.pending(desk.maria, 10)) == 2
+        assert len(waiting(desk)) == 2
 
     def test_a_run_of_several_owners_is_not_approved_as_one(self, desk: Desk) -> None:
         ids = [desk.ask(**RUN).id, desk.ask(key(Scope.INGEST), **RUN).id]
@@ -389,7 +393,7 @@ class TestExpiring:
         late = desk.ask()
         assert desk.expiring.sweep("acme") == 3
         assert desk.expiring.sweep("acme") == 0
-        assert [each.id for each in desk.reading.pending(desk.maria, 10)] == [late.id]
+        assert waiting(desk) == [late.id]
 
     def test_a_resolver_and_the_clock_have_one_winner(self, desk: Desk) -> None:
         """The time ends between the resolver's look at it and its write."""
@@ -428,7 +432,7 @@ class TestReading:
     def test_those_whose_time_is_over_do_not_wait(self, desk: Desk) -> None:
         asked = desk.ask()
         desk.clock.ms = asked.expires_at_ms
-        assert desk.reading.pending(desk.maria, 10) == []
+        assert waiting(desk) == []
 
 
 def test_others_that_keep_changing_the_same_are_told_as_busy(desk: Desk) -> None:

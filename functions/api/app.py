@@ -1,0 +1,102 @@
+"""The API function's application: every route of the table behind its guard, one shape of errors.
+
+FastAPI describes and dispatches; what a request holds is read by ``tocsin.wire``, which bounds it.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from functions.api import approvals, operations
+from functions.api.asked import Asked, UseCase, answer
+from tocsin import __version__
+from tocsin.bootstrap.api import ApiParts
+from tocsin.domain.errors import Forbidden, Malformed, NotFound, TocsinError
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.limits import MAX_QUERY_BYTES
+from tocsin.web.cors import cors
+from tocsin.web.presented import header_or_cookie
+from tocsin.wire.parameters import known
+from tocsin.wire.problems import problem
+from tocsin.wire.routes import ROUTES, ApiRoute
+
+__all__ = ["build"]
+
+logger = logging.getLogger(__name__)
+
+
+def build(parts: ApiParts) -> FastAPI:
+    """Return the application over ``parts``."""
+    app = FastAPI(
+        title="Tocsin",
+        version=__version__,
+        openapi_url=None,
+        middleware=[cors(parts.allowed_origins)] if parts.allowed_origins else None,
+        redirect_slashes=False,
+    )
+    use_cases = {**operations.routes(parts), **approvals.routes(parts), **operations.public(parts)}
+    for route in ROUTES:
+        app.add_api_route(
+            route.path,
+            _guarded(route, use_cases[route.use_case], parts),
+            methods=[route.method],
+            name=route.use_case,
+            response_model=None,
+        )
+    app.add_exception_handler(TocsinError, _refused)
+    app.add_exception_handler(HTTPException, _not_served)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+def _guarded(route: ApiRoute, use_case: UseCase, parts: ApiParts) -> Callable[..., Response]:
+    """Return what FastAPI calls, in a thread: the stores block."""
+
+    def endpoint(request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
+        if len(request.scope["query_string"]) > MAX_QUERY_BYTES:
+            raise Malformed(f"the query is longer than {MAX_QUERY_BYTES:,} bytes")
+        query = request.query_params.multi_items()
+        key = None if route.public else _admitted(request, route, parts)
+        known(query, route.query)
+        return use_case(Asked(key, request.path_params, query, body))  # type: ignore[arg-type]
+
+    endpoint.__name__ = route.use_case
+    return endpoint
+
+
+def _admitted(request: Request, route: ApiRoute, parts: ApiParts) -> ApiKey:
+    presented = header_or_cookie(request.scope, parts.allowed_origins)
+    key, _ = parts.credentials.admit(presented, None)
+    if route.scopes is not None and not any(map(key.may, route.scopes)):
+        needed = " or ".join(sorted(route.scopes))
+        raise Forbidden(f"the API key lacks the scope {needed}: use a key that has it")
+    return key
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, TocsinError)  # noqa: S101 (for the type)
+    said = problem(error)
+    return Response(said.content, said.status, said.headers | {"Cache-Control": "no-store"})
+
+
+async def _not_served(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (for the type)
+    if error.status_code == 404:
+        return await _refused(_, NotFound("there is nothing at this path"))
+    body: dict[str, Any] = {"error": str(error.detail), "code": f"HTTP_{error.status_code}"}
+    if error.status_code == 405:
+        body = {"error": "this path does not take this method", "code": "METHOD_NOT_ALLOWED"}
+    return answer(body, error.status_code, error.headers)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    logger.error("a request failed", exc_info=error)
+    body = {"error": "Tocsin failed: send the request again, and report it", "code": "INTERNAL"}
+    return answer(body, 500)

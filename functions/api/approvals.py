@@ -1,0 +1,131 @@
+"""Rampart's approval routes."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from functions.api.asked import Asked, UseCase, answer
+from tocsin.bootstrap.api import ApiParts
+from tocsin.domain.approvals import Approval, Call, Expiry
+from tocsin.domain.errors import Invalid
+from tocsin.domain.limits import APPROVAL_SECONDS, RUN_GRANT_SECONDS
+from tocsin.domain.times import iso_ms
+from tocsin.services.approvals.asking import Ask
+from tocsin.services.approvals.deciding import BulkResolve, Resolve
+from tocsin.wire import approvals as wire
+from tocsin.wire import bodies
+
+__all__ = ["routes"]
+
+_PAGE_BYTES: Final = 2 * 1024 * 1024  # of the approvals in a list; their groups repeat them
+
+
+def routes(parts: ApiParts) -> dict[str, UseCase]:
+    """Return the use cases over ``parts``, by their names in the table of routes."""
+    asking, deciding = parts.asking, parts.deciding
+    expiring, reading = parts.expiring, parts.reading
+
+    def create_approval(asked: Asked) -> Response:
+        body = bodies.read(asked.body, wire.CREATE)
+        call = Call(
+            tool=body["tool"],
+            agent=body["agent"],
+            owner=asked.key.holder,
+            session=body.get("session", ""),
+            run_id=body.get("run_id", ""),
+            tool_call_id=body.get("tool_call_id", ""),
+            command=body.get("command", ""),
+            path=body.get("path", ""),
+            cwd=body.get("cwd", ""),
+            input=body.get("input"),
+        )
+        ask = Ask(
+            call=call,
+            message=body["message"],
+            reason=body.get("reason", ""),
+            ttl_seconds=body.get("ttl", APPROVAL_SECONDS),
+            on_expiry=Expiry(body.get("on_expiry", Expiry.DENY)),
+        )
+        approval = asking(asked.key, ask)
+        return answer(wire.created(approval), 201 if approval.pending else 200)
+
+    def list_approvals(asked: Asked) -> Response:
+        page = wire.page_asked(asked.query)
+        found = reading.pending(asked.key, page.limit, page.after)
+        shown, size_bytes = list[Approval](), 0
+        for each in found.approvals:
+            size_bytes += wire.size_bytes(each)
+            if shown and size_bytes > _PAGE_BYTES:
+                break
+            shown.append(each)
+        more = len(shown) < len(found.approvals) or found.more
+        last = shown[-1].id if shown else found.last
+        link = {"Link": f'</v1/approvals?limit={page.limit}&after={last}>; rel="next"'}
+        return answer(wire.pending(shown), headers=link if more else {})
+
+    def get_approval(asked: Asked) -> Response:
+        approval = reading.one(asked.key, asked.path["id"])
+        if approval.pending and approval.overdue(parts.clock.now_ms()):
+            approval = expiring.look(approval.org, approval.id) or approval
+        return answer(wire.shown(approval))
+
+    def resolve(asked: Asked) -> Response:
+        body = bodies.read(asked.body, wire.RESOLVE)
+        wanted = Resolve(
+            approved=body["approved"],
+            claimed_by=body.get("resolved_by", ""),
+            persist=body.get("persist", False),
+        )
+        return answer(wire.resolved(deciding.resolve(asked.key, asked.path["id"], wanted)))
+
+    def bulk_resolve(asked: Asked) -> Response:
+        body = bodies.read(asked.body, wire.BULK)
+        approve = body["action"] == "approve"
+        if len(set(body["ids"])) < len(body["ids"]):
+            raise Invalid([{"field": "ids", "message": "Send each id once"}])
+        if body["scope"] == "run" and not approve:
+            raise Invalid([{"field": "scope", "message": "A run can't be denied: use pending"}])
+        wanted = BulkResolve(
+            agent=body["agent"],
+            session=body["session"],
+            run_id=body["run_id"],
+            approve=approve,
+            scope=body["scope"],
+            ids=body["ids"],
+            claimed_by=body.get("resolved_by", ""),
+        )
+        done = deciding.resolve_several(asked.key, wanted)
+        ids = [*done.reviewed, *done.race_covered]
+        grant = done.grant and {
+            "grant_ttl_ms": RUN_GRANT_SECONDS * 1_000,
+            "grant_expires_at": iso_ms(done.grant.expires_at_ms),
+        }
+        return answer(
+            {
+                "resolved": len(ids),
+                "ids": ids,
+                "reviewed_ids": done.reviewed,
+                "race_covered_ids": done.race_covered,
+                "scope": done.scope,
+                "future_calls_authorized": done.grant is not None,
+                **(grant or {}),
+            }
+        )
+
+    def list_rules(asked: Asked) -> Response:
+        return answer(wire.rules(reading.rules(asked.key)))
+
+    def remove_rule(asked: Asked) -> Response:
+        name = asked.path["name"]
+        deciding.remove_rule(asked.key, name)
+        return answer({"deleted": name})
+
+    return {
+        "create_approval": create_approval,
+        "list_approvals": list_approvals,
+        "get_approval": get_approval,
+        "resolve": resolve,
+        "bulk_resolve": bulk_resolve,
+        "list_rules": list_rules,
+        "remove_rule": remove_rule,
+    }

@@ -1,0 +1,46 @@
+"""What is not about one capability: usage, and the health of the function itself."""
+
+from starlette.responses import Response
+
+from functions.api.asked import Asked, UseCase, answer
+from tocsin import __version__
+from tocsin.bootstrap.api import ApiParts
+
+__all__ = ["routes"]
+
+_METRICS = (
+    "# HELP tocsin_up Whether the API answers.\n"
+    "# TYPE tocsin_up gauge\n"
+    "tocsin_up 1\n"
+    "# HELP tocsin_build_info The version that runs.\n"
+    "# TYPE tocsin_build_info gauge\n"
+    f'tocsin_build_info{{version="{__version__}"}} 1\n'
+)
+
+
+def routes(parts: ApiParts) -> dict[str, UseCase]:
+    """Return the use cases over ``parts``, by their names in the table of routes."""
+
+    def usage(asked: Asked) -> Response:
+        used = parts.allowance.usage(asked.key.org)
+        return answer(
+            {"month": used.month, "quota": used.quota, "used": used.used, "left": used.left}
+        )
+
+    return {"usage": usage}
+
+
+def public(parts: ApiParts) -> dict[str, UseCase]:
+    """Return what needs no key."""
+
+    def health(_: object) -> Response:
+        return answer({"status": "ok"})
+
+    def ready(_: object) -> Response:
+        parts.orgs.get("-")  # Busy, if the table does not answer
+        return answer({"status": "ready"})
+
+    def metrics(_: object) -> Response:
+        return Response(_METRICS, media_type="text/plain; version=0.0.4")
+
+    return {"health": health, "ready": ready, "metrics": metrics}

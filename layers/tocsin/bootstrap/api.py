@@ -1,0 +1,89 @@
+"""Wires the API function."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tocsin.adapters import sqs
+from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.passes import DynamoPasses
+from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.sqs import SqsTimers
+from tocsin.ports import Approvals, Clock, Orgs, Quota, Timers
+from tocsin.services.access.access import Access
+from tocsin.services.access.presented import Credentials
+from tocsin.services.access.sign_ins import SignIns
+from tocsin.services.approvals.asking import Asking
+from tocsin.services.approvals.deciding import Deciding
+from tocsin.services.approvals.expiring import Expiring
+from tocsin.services.approvals.reading import Reading
+from tocsin.services.approvals.steps import Steps
+from tocsin.services.intake.allowance import Allowance
+from tocsin.settings import ApiSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["ApiParts", "parts", "wire"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiParts:
+    """What the function's routes call."""
+
+    credentials: Credentials
+    clock: Clock
+    orgs: Orgs
+    allowance: Allowance
+    asking: Asking
+    deciding: Deciding
+    expiring: Expiring
+    reading: Reading
+    allowed_origins: frozenset[str] = frozenset()
+
+
+def parts(
+    *,
+    credentials: Credentials,
+    clock: Clock,
+    orgs: Orgs,
+    quota: Quota,
+    approvals: Approvals,
+    timers: Timers,
+    allowed_origins: frozenset[str] = frozenset(),
+) -> ApiParts:
+    """Return the parts over these ports."""
+    steps = Steps(approvals, clock)
+    return ApiParts(
+        credentials=credentials,
+        clock=clock,
+        orgs=orgs,
+        allowance=Allowance(orgs, quota, clock),
+        asking=Asking(steps, timers),
+        deciding=Deciding(steps),
+        expiring=Expiring(steps, timers),
+        reading=Reading(approvals, clock),
+        allowed_origins=allowed_origins,
+    )
+
+
+def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = None) -> ApiParts:
+    """Return the parts on the tables and the queue that the settings name."""
+    settings = settings or ApiSettings()
+    db, state, clock = db or client(), settings.state_table, SystemClock()
+    access = Access(DynamoKeys(db, state), clock)
+    sign_ins = SignIns(DynamoPasses(db, state), access, clock, settings.sign_in_seconds)
+    journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
+    return parts(
+        credentials=Credentials(access, sign_ins),
+        clock=clock,
+        orgs=DynamoOrgs(db, state),
+        quota=DynamoQuota(db, state),
+        approvals=DynamoApprovals(db, state, journal),
+        timers=SqsTimers(sqs.client(), settings.expiry_queue_url),
+        allowed_origins=settings.allowed_origins,
+    )

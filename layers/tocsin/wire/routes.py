@@ -1,0 +1,72 @@
+"""The routes of the API function: who may call each, and which parameters it knows.
+
+The function's guards are made from this table, and so are the tests that try each route with every
+kind of wrong credential.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tocsin.domain.keys import Scope
+
+__all__ = ["ROUTES", "ApiRoute"]
+
+_ANSWERS = frozenset({Scope.READ, Scope.APPROVE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRoute:
+    """One method of one path. A key needs one of ``scopes``; None: any key, and no scope: nobody's.
+
+    ``use_case`` names the function that answers it.
+    """
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    use_case: str
+    scopes: frozenset[Scope] | None
+    query: tuple[str, ...] = ()
+    status: int = 200
+    public: bool = False
+
+
+ROUTES: Final = (
+    ApiRoute(method="GET", path="/health", use_case="health", scopes=frozenset(), public=True),
+    ApiRoute(method="GET", path="/ready", use_case="ready", scopes=frozenset(), public=True),
+    ApiRoute(method="GET", path="/metrics", use_case="metrics", scopes=frozenset(), public=True),
+    ApiRoute(method="GET", path="/api/v1/usage", use_case="usage", scopes=frozenset({Scope.READ})),
+    ApiRoute(
+        method="POST",
+        path="/v1/approvals",
+        use_case="create_approval",
+        scopes=frozenset({Scope.INGEST, Scope.APPROVE}),
+        status=201,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/v1/approvals",
+        use_case="list_approvals",
+        scopes=_ANSWERS,
+        query=("limit", "after"),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/v1/approvals/bulk-resolve",
+        use_case="bulk_resolve",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(method="GET", path="/v1/approvals/{id}", use_case="get_approval", scopes=None),
+    ApiRoute(
+        method="POST",
+        path="/v1/approvals/{id}/resolve",
+        use_case="resolve",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(method="GET", path="/v1/rules/auto-allowed", use_case="list_rules", scopes=_ANSWERS),
+    ApiRoute(
+        method="DELETE",
+        path="/v1/rules/auto-allowed/{name}",
+        use_case="remove_rule",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+)

@@ -1,0 +1,311 @@
+"""The API function as API Gateway calls it, its stores on MiniStack."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from support.api import ORIGIN, Api
+from support.databases import Database
+from tocsin.domain.keys import Scope
+from tocsin.domain.limits import MAX_SMALL_BODY_BYTES
+from tocsin.wire.routes import ROUTES, ApiRoute
+
+ASK = {"tool": "exec", "agent": "claude", "message": "may I?", "command": "rm -rf build"}
+RUN = {"agent": "claude", "session": "s", "run_id": "r"}
+GUARDED = [route for route in ROUTES if not route.public]
+
+
+@pytest.fixture
+def api(database: Database) -> Iterator[Api]:
+    api = Api(database.stores()[0])
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def agent(api: Api) -> str:
+    return api.key(Scope.INGEST)[0]
+
+
+@pytest.fixture
+def maria(api: Api) -> str:
+    return api.key(Scope.APPROVE, person="maria@example.com")[0]
+
+
+def ask(api: Api, token: str, **more: Any) -> str:
+    api.clock.ms += 1  # so that ids are in the order of their making
+    answer = api("POST", "/v1/approvals", ASK | more, token=token)
+    assert answer.status == 201, answer.text
+    return str(answer.body["id"])
+
+
+def path(route: ApiRoute) -> str:
+    return route.path.replace("{id}", "apr_none").replace("{name}", "auto-none")
+
+
+def called(route: ApiRoute) -> str:
+    return f"{route.method} {route.path}"
+
+
+class TestGuards:
+    """Each route of the table with every kind of credential that may not."""
+
+    @pytest.mark.parametrize("route", GUARDED, ids=called)
+    def test_nobody_without_a_key(self, api: Api, route: ApiRoute) -> None:
+        for headers in ({}, {"Authorization": "Basic eA=="}, {"Authorization": "Bearer no-key"}):
+            answer = api(route.method, path(route), headers=headers)
+            assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+            assert "www-authenticate" in answer.headers
+
+    @pytest.mark.parametrize("route", [each for each in GUARDED if each.scopes], ids=called)
+    def test_no_key_without_a_scope_for_it(self, api: Api, route: ApiRoute) -> None:
+        assert route.scopes is not None
+        others = {Scope.INGEST, Scope.READ, Scope.APPROVE} - route.scopes
+        assert others
+        for scope in others:
+            answer = api(route.method, path(route), {}, token=api.key(scope)[0])
+            assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN"), scope
+
+    @pytest.mark.parametrize("route", GUARDED, ids=called)
+    def test_every_key_with_one(self, api: Api, route: ApiRoute) -> None:
+        for scope in {Scope.ADMIN, *(route.scopes or set(Scope))}:
+            answer = api(route.method, path(route), {}, token=api.key(scope)[0])
+            assert answer.status in (200, 400, 404), answer.text
+
+    @pytest.mark.parametrize("route", GUARDED, ids=called)
+    def test_no_revoked_key(self, api: Api, route: ApiRoute) -> None:
+        token, key = api.key(Scope.ADMIN)
+        api.stores.keys.put(replace(key, revoked_at_ms=2))
+        assert api(route.method, path(route), {}, token=token).status == 401
+
+    @pytest.mark.parametrize("route", ROUTES, ids=called)
+    def test_no_parameter_that_it_does_not_know(self, api: Api, route: ApiRoute) -> None:
+        token = api.key(Scope.ADMIN)[0]
+        answer = api(route.method, f"{path(route)}?modle=x", {}, token=token)
+        assert (answer.status, answer.body["code"]) == (400, "MALFORMED")
+        assert "'modle'" in answer.body["error"]
+
+    def test_another_org_finds_nothing(self, api: Api, agent: str) -> None:
+        id = ask(api, agent)
+        token = api.key(Scope.ADMIN, org="beta")[0]
+        assert api("GET", f"/v1/approvals/{id}", token=token).status == 404
+        answer = api("POST", f"/v1/approvals/{id}/resolve", {"approved": True}, token=token)
+        assert answer.status == 404
+        assert api("GET", "/v1/approvals", token=token).body["approvals"] == []
+
+    def test_the_cookie_of_a_page_that_may(self, api: Api) -> None:
+        token, _ = api.sign_ins.open(api.key(Scope.READ)[1])
+        cookie = {"Cookie": f"tocsin_session={token}", "Host": "tocsin.example.com"}
+        assert api("GET", "/api/v1/usage", headers=cookie).status in (200, 401)
+        foreign = cookie | {"Origin": "https://evil.example.com", "Sec-Fetch-Site": "cross-site"}
+        assert api("GET", "/api/v1/usage", headers=foreign).status in (401, 403)
+
+    def test_a_page_of_an_allowed_origin_may_ask_first(self, api: Api) -> None:
+        headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+        answer = api("OPTIONS", "/v1/approvals", headers=headers)
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+class TestErrors:
+    def test_a_path_that_is_not_there(self, api: Api) -> None:
+        for target in ("/", "/v1/nothing", "/v1/approvals/", "/docs", "/openapi.json"):
+            assert api("GET", target).status in (401, 404), target
+
+    def test_a_method_that_is_not_taken(self, api: Api) -> None:
+        answer = api("PATCH", "/v1/approvals")
+        assert (answer.status, answer.body["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+    @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b"null"], ids=repr)
+    def test_a_body_that_is_none(self, api: Api, agent: str, body: bytes) -> None:
+        answer = api("POST", "/v1/approvals", body, token=agent)
+        assert (answer.status, answer.body["code"]) == (400, "MALFORMED")
+
+    def test_a_body_that_is_too_large(self, api: Api, agent: str) -> None:
+        answer = api("POST", "/v1/approvals", b" " * (MAX_SMALL_BODY_BYTES + 1), token=agent)
+        assert (answer.status, answer.body["code"]) == (413, "TOO_LARGE")
+
+    def test_fields_are_named(self, api: Api, agent: str) -> None:
+        answer = api("POST", "/v1/approvals", {"tool": 1, "agent": "a", "x": 1}, token=agent)
+        assert answer.status == 400
+        assert {each["field"] for each in answer.body["details"]} == {"tool", "message", "x"}
+
+    def test_a_long_query_is_refused(self, api: Api, agent: str) -> None:
+        assert api("GET", "/v1/approvals?after=" + "x" * 9_000, token=agent).status == 400
+
+    def test_a_failure_is_no_stack_trace(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("secret")
+
+        monkeypatch.setattr(type(api.stores.orgs), "get", broken)
+        answer = api("GET", "/ready")
+        assert (answer.status, answer.body["code"]) == (500, "INTERNAL")
+        assert "secret" not in answer.text
+
+
+class TestApprovals:
+    def test_the_way_of_an_approval(self, api: Api, agent: str, maria: str) -> None:
+        created = api("POST", "/v1/approvals", ASK | RUN | {"ttl": 60}, token=agent)
+        assert created.status == 201
+        assert created.body.keys() == {"id", "status", "expires_at"}
+        id = created.body["id"]
+        listed = api("GET", "/v1/approvals", token=maria).body
+        assert listed["run_grant_ttl_ms"] == 600_000
+        [one] = listed["approvals"]
+        assert one == {
+            "id": id,
+            "tool": "exec",
+            "command": "rm -rf build",
+            "agent": "claude",
+            "session": "s",
+            "credential_owner": one["credential_owner"],
+            "message": "may I?",
+            "status": "pending",
+            "run_id": "r",
+            "created_at": one["created_at"],
+            "expires_at": created.body["expires_at"],
+        }
+        resolved = api(
+            "POST",
+            f"/v1/approvals/{id}/resolve",
+            {"approved": True, "resolved_by": "bob"},
+            token=maria,
+        )
+        assert resolved.status == 200
+        assert resolved.body == {
+            "id": id,
+            "status": "approved",
+            "approved": True,
+            "persisted": False,
+        }
+        again = api("POST", f"/v1/approvals/{id}/resolve", {"approved": False}, token=maria)
+        assert (again.status, again.body["code"]) == (410, "OVER")
+        shown = api("GET", f"/v1/approvals/{id}", token=agent).body
+        assert (shown["status"], shown["resolved_by"]) == ("approved", "maria@example.com")
+        assert shown["claimed_by"] == "bob"
+        assert api("GET", "/v1/approvals", token=maria).body["approvals"] == []
+
+    def test_who_asked_may_not_answer(self, api: Api) -> None:
+        token = api.key(Scope.INGEST, Scope.APPROVE)[0]
+        id = ask(api, token)
+        answer = api("POST", f"/v1/approvals/{id}/resolve", {"approved": True}, token=token)
+        assert answer.status == 403
+
+    def test_what_is_overdue_is_shown_as_expired(self, api: Api, agent: str, maria: str) -> None:
+        id = ask(api, agent, ttl=10)
+        api.clock.ms += 10_000
+        assert api("GET", "/v1/approvals", token=maria).body["approvals"] == []
+        assert api("GET", f"/v1/approvals/{id}", token=agent).body["status"] == "expired"
+        answer = api("POST", f"/v1/approvals/{id}/resolve", {"approved": True}, token=maria)
+        assert answer.status == 410
+
+    def test_a_run_is_resolved_together(self, api: Api, agent: str, maria: str) -> None:
+        ids = [ask(api, agent, **RUN) for _ in range(3)]
+        [group] = api("GET", "/v1/approvals", token=maria).body["run_groups"]
+        assert (group["count"], [each["id"] for each in group["items"]]) == (3, ids)
+        body = RUN | {"action": "approve", "scope": "run", "ids": ids}
+        answer = api("POST", "/v1/approvals/bulk-resolve", body, token=maria)
+        assert answer.status == 200
+        assert answer.body == {
+            "resolved": 3,
+            "ids": ids,
+            "reviewed_ids": ids,
+            "race_covered_ids": [],
+            "scope": "run",
+            "future_calls_authorized": True,
+            "grant_ttl_ms": 600_000,
+            "grant_expires_at": answer.body["grant_expires_at"],
+        }
+        further = api("POST", "/v1/approvals", ASK | RUN, token=agent)
+        assert further.status == 200
+        assert further.body["status"] == "approved"
+        assert further.body["expires_at"] == answer.body["grant_expires_at"]
+        assert "run-grant" in further.body["message"]
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            ({"agent": None}, 400),
+            ({"session": None}, 400),
+            ({"run_id": None}, 400),
+            ({"action": "maybe"}, 400),
+            ({"scope": "all"}, 400),
+            ({"ids": []}, 400),
+            ({"ids": ["a", "a"]}, 400),
+            ({"ids": ["foreign"]}, 400),
+            ({"action": "deny", "scope": "run"}, 400),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_with_a_bulk_request(
+        self, api: Api, agent: str, maria: str, change: dict[str, Any], status: int
+    ) -> None:
+        ids = [ask(api, agent, **RUN)]
+        body = RUN | {"action": "approve", "scope": "pending", "ids": ids} | change
+        body = {name: value for name, value in body.items() if value is not None}
+        assert api("POST", "/v1/approvals/bulk-resolve", body, token=maria).status == status
+
+    def test_a_changed_queue_is_a_conflict(self, api: Api, agent: str, maria: str) -> None:
+        ids = [ask(api, agent, **RUN) for _ in range(2)]
+        api("POST", f"/v1/approvals/{ids[0]}/resolve", {"approved": False}, token=maria)
+        body = RUN | {"action": "approve", "scope": "pending", "ids": ids}
+        answer = api("POST", "/v1/approvals/bulk-resolve", body, token=maria)
+        assert (answer.status, answer.body["code"]) == (409, "CHANGED")
+
+    def test_rules_are_listed_and_removed(self, api: Api, agent: str, maria: str) -> None:
+        id = ask(api, agent)
+        answer = api(
+            "POST", f"/v1/approvals/{id}/resolve", {"approved": True, "persist": True}, token=maria
+        )
+        assert answer.body["persisted"] is True
+        assert api("POST", "/v1/approvals", ASK, token=agent).status == 200
+        [rule] = api("GET", "/v1/rules/auto-allowed", token=maria).body["rules"]
+        assert rule["command_pattern"] == "rm -rf build"
+        assert (rule["index"], rule["tool"], rule["path_pattern"]) == (0, "exec", "")
+        gone = api("DELETE", f"/v1/rules/auto-allowed/{rule['name']}", token=maria)
+        assert gone.body == {"deleted": rule["name"]}
+        again = api("DELETE", f"/v1/rules/auto-allowed/{rule['name']}", token=maria)
+        assert again.status == 404
+        assert api("POST", "/v1/approvals", ASK, token=agent).status == 201
+
+    def test_pages_of_the_queue(self, api: Api, agent: str, maria: str) -> None:
+        ids = [ask(api, agent) for _ in range(5)]
+        found, target = list[str](), "/v1/approvals?limit=2"
+        while target:
+            answer = api("GET", target, token=maria)
+            found += [each["id"] for each in answer.body["approvals"]]
+            target = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+        assert found == ids
+
+    def test_a_queue_of_large_calls_fits_into_answers(
+        self, api: Api, agent: str, maria: str
+    ) -> None:
+        ids = [ask(api, agent, command="\0" * 10_000, **RUN) for _ in range(60)]
+        found, target, pages = list[str](), "/v1/approvals", 0
+        while target:
+            answer = api("GET", target, token=maria)
+            assert len(json.dumps(answer.text)) < 6 * 1024 * 1024
+            found += [each["id"] for each in answer.body["approvals"]]
+            target = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+            pages += 1
+        assert found == ids
+        assert pages > 1
+
+    def test_usage(self, api: Api) -> None:
+        token, key = api.key(Scope.READ)
+        api.stores.quota.reserve(key.org, "2026-03", 25, 1_000)
+        assert api("GET", "/api/v1/usage", token=token).body == {
+            "month": "2026-03",
+            "quota": 1_000_000,
+            "used": 25,
+            "left": 999_975,
+        }
+
+
+def test_what_needs_no_key(api: Api) -> None:
+    assert api("GET", "/health").body == {"status": "ok"}
+    assert api("GET", "/ready").body == {"status": "ready"}
+    assert "tocsin_up 1\n" in api("GET", "/metrics").text

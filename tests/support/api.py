@@ -1,0 +1,102 @@
+"""The API function's application over stores, called as API Gateway calls it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mangum import Mangum
+
+from fakes.stores import FakeClock, FakeTimers
+from functions.api.app import build
+from support.context import Context
+from support.databases import Stores
+from tocsin.bootstrap.api import parts
+from tocsin.domain.keys import ApiKey, Scope, mint
+from tocsin.domain.org import Org
+from tocsin.local.apigateway import HttpRequest, proxy_event
+from tocsin.services.access.access import Access
+from tocsin.services.access.presented import Credentials
+from tocsin.services.access.sign_ins import SignIns
+
+ORIGIN = "https://dashboard.example.com"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Api:
+    """The function, and keys for it."""
+
+    stores: Stores
+    clock: FakeClock = field(default_factory=FakeClock)
+    timers: FakeTimers = field(default_factory=FakeTimers)
+
+    def __post_init__(self) -> None:
+        access = Access(self.stores.keys, self.clock)
+        self.sign_ins = SignIns(self.stores.passes, access, self.clock, 3_600)
+        self.app = build(
+            parts(
+                credentials=Credentials(access, self.sign_ins),
+                clock=self.clock,
+                orgs=self.stores.orgs,
+                quota=self.stores.quota,
+                approvals=self.stores.approvals,
+                timers=self.timers,
+                allowed_origins=frozenset({ORIGIN}),
+            )
+        )
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        self.handler = Mangum(self.app, lifespan="off")
+
+    def close(self) -> None:
+        asyncio.get_event_loop().close()
+        asyncio.set_event_loop(None)
+
+    def key(self, *scopes: Scope, org: str = "acme", person: str = "") -> tuple[str, ApiKey]:
+        token, key = mint(org, frozenset(scopes), "test", 1, person=person)
+        self.stores.keys.put(key)
+        if self.stores.orgs.get(org) is None:
+            self.stores.orgs.put(Org(org))
+        return token, key
+
+    def __call__(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        path, _, query = target.partition("?")
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        raw = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
+        event = proxy_event(
+            HttpRequest(method, path, query, [*sent.items()], raw, "127.0.0.1", 80),
+            resource="/{proxy+}",
+            proxy=path.removeprefix("/"),
+            request_id="r",
+            now_ms=0,
+        )
+        answer = self.handler(event, Context("api"))  # type: ignore[arg-type]
+        single = {name.lower(): value for name, value in answer["headers"].items()}
+        several = {
+            name.lower(): ", ".join(values)
+            for name, values in answer.get("multiValueHeaders", {}).items()
+        }
+        return Answer(answer["statusCode"], single | several, answer["body"])
