@@ -9,14 +9,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
 from functions.api import approvals, operations
 from functions.api.asked import Asked, UseCase, answer
+from functions.api.front import Front
 from tocsin import __version__
 from tocsin.bootstrap.api import ApiParts
-from tocsin.domain.errors import Forbidden, Malformed, NotFound, TocsinError
+from tocsin.domain.errors import Forbidden, NotFound, TocsinError
 from tocsin.domain.keys import ApiKey
-from tocsin.domain.limits import MAX_QUERY_BYTES
 from tocsin.web.cors import cors
 from tocsin.web.presented import header_or_cookie
 from tocsin.wire.parameters import known
@@ -34,7 +35,10 @@ def build(parts: ApiParts) -> FastAPI:
         title="Tocsin",
         version=__version__,
         openapi_url=None,
-        middleware=[cors(parts.allowed_origins)] if parts.allowed_origins else None,
+        middleware=[
+            *([cors(parts.allowed_origins)] if parts.allowed_origins else []),
+            Middleware(Front),
+        ],
         redirect_slashes=False,
     )
     use_cases = {**operations.routes(parts), **approvals.routes(parts), **operations.public(parts)}
@@ -60,8 +64,6 @@ def _guarded(route: ApiRoute, use_case: UseCase, parts: ApiParts) -> Callable[..
     """Return what FastAPI calls, in a thread: the stores block."""
 
     def endpoint(request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
-        if len(request.scope["query_string"]) > MAX_QUERY_BYTES:
-            raise Malformed(f"the query is longer than {MAX_QUERY_BYTES:,} bytes")
         query = request.query_params.multi_items()
         key = None if route.public else _admitted(request, route, parts)
         known(query, route.query)

@@ -11,18 +11,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
 from functions.api.app import build
-from tocsin.bootstrap.api import wire
+from functions.api.event import ProxyEvent
+from tocsin.bootstrap.api import ApiParts, wire
 
 logger = Logger()
 metrics = Metrics()
-logging.getLogger("mangum").setLevel(logging.WARNING)  # it logs every request
+logging.getLogger("mangum.http").setLevel(logging.ERROR)  # it would log every request
+
+
+def adapter(parts: ApiParts) -> Mangum:
+    """Return what answers API Gateway's events. It runs on this thread's event loop."""
+    return Mangum(build(parts), lifespan="off", custom_handlers=[ProxyEvent])
 
 
 @cache
 def service() -> Mangum:
-    """Return the application over what the settings name."""
-    asyncio.set_event_loop(asyncio.new_event_loop())  # which Mangum takes
-    return Mangum(build(wire()), lifespan="off")
+    """Wire the function, once."""
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    return adapter(wire())
 
 
 @logger.inject_lambda_context

@@ -134,7 +134,11 @@ class TestErrors:
         assert {each["field"] for each in answer.body["details"]} == {"tool", "message", "x"}
 
     def test_a_long_query_is_refused(self, api: Api, agent: str) -> None:
-        assert api("GET", "/v1/approvals?after=" + "x" * 9_000, token=agent).status == 400
+        assert api("GET", "/v1/approvals?after=" + "x" * 9_000, token=agent).status == 414
+
+    def test_head_is_get_without_its_body(self, api: Api) -> None:
+        answer = api("HEAD", "/health")
+        assert (answer.status, answer.text) == (200, "")
 
     def test_a_failure_is_no_stack_trace(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_: object) -> None:

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mangum import Mangum
-
 from fakes.stores import FakeClock, FakeTimers
-from functions.api.app import build
+from functions.api.handler import adapter
 from support.context import Context
 from support.databases import Stores
 from tocsin.bootstrap.api import parts
@@ -45,7 +43,8 @@ class Api:
     def __post_init__(self) -> None:
         access = Access(self.stores.keys, self.clock)
         self.sign_ins = SignIns(self.stores.passes, access, self.clock, 3_600)
-        self.app = build(
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        self.handler = adapter(
             parts(
                 credentials=Credentials(access, self.sign_ins),
                 clock=self.clock,
@@ -56,8 +55,6 @@ class Api:
                 allowed_origins=frozenset({ORIGIN}),
             )
         )
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        self.handler = Mangum(self.app, lifespan="off")
 
     def close(self) -> None:
         asyncio.get_event_loop().close()

@@ -31,6 +31,9 @@ _COMMANDS = {
     "send": _Lazy("tocsin.cli.send", "send", "Send events: one, a file, or standard input."),
     "tail": _Lazy("tocsin.cli.tail", "tail", "Watch events as they are sealed."),
     "verify": _Lazy("tocsin.cli.verify", "verify", "Check that nothing was changed."),
+    "approvals": _Lazy(
+        "tocsin.cli.approvals", "app", "See which calls wait for a person, and answer."
+    ),
     "mcp": _Lazy(
         "tocsin.cli.mcp.command",
         "mcp",
@@ -91,9 +94,9 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="`send`, `tail`, `verify` and `mcp` find Tocsin by `--url` and `--api-key`, by "
-    "`TOCSIN_URL` and `TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which `tocsin up` "
-    "writes.\n\n"
+    epilog="`send`, `tail`, `verify`, `approvals` and `mcp` find Tocsin by `--url` and "
+    "`--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which "
+    "`tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."
 )

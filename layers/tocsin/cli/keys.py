@@ -27,6 +27,10 @@ def create(
         typer.Option(help="What it may do; may be given more than once.", show_default="ingest"),
     ] = None,
     name: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
+    person: Annotated[
+        str,
+        typer.Option(help="Whose it is, if it is one person's: who resolves what it approves."),
+    ] = "",
     types: Annotated[
         str | None,
         typer.Option(
@@ -44,7 +48,8 @@ def create(
     """
     try:
         shown = None if types is None else types_of([("types", types)])
-        token, key = mint(org, frozenset(scope or [Scope.INGEST]), name, _now_ms(), shown)
+        scopes = frozenset(scope or [Scope.INGEST])
+        token, key = mint(org, scopes, name, _now_ms(), shown, person)
     except (ValueError, Malformed) as error:
         raise Failure(str(error), USAGE) from error
     with administration() as admin:
@@ -54,8 +59,8 @@ def create(
         elif known is None:
             admin.orgs.put(Org(org))
         admin.keys.put(key)
-    scopes = ", ".join(sorted(key.scopes))
-    note(f"Key {key.id} of org {org} ({scopes}). It is shown only now:")
+    named = ", ".join(sorted(key.scopes))
+    note(f"Key {key.id} of org {org} ({named}). It is shown only now:")
     say(token)
 
 
@@ -67,14 +72,14 @@ def list_(org: OrgOption = LOCAL_ORG) -> None:
     if not keys:
         say(f"org {escaped(org)} has no keys")
         return
-    names = ("key", "name", "scopes", "types", "created", "revoked")
+    names = ("key", "name", "person", "scopes", "types", "created", "revoked")
     show_table(names, map(_row, keys))
 
 
 def _row(key: ApiKey) -> tuple[str, ...]:
     revoked = moment(key.revoked_at_ms) if key.revoked_at_ms is not None else ""
     scopes, types = " ".join(sorted(key.scopes)), " ".join(sorted(key.types or ["all"]))
-    return key.id, key.name, scopes, types, moment(key.created_at_ms), revoked
+    return key.id, key.name, key.person, scopes, types, moment(key.created_at_ms), revoked
 
 
 @app.command()

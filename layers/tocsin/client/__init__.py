@@ -6,10 +6,12 @@
 ...     for event in tocsin.stream(after=0):
 ...         print(event.seq, event.tool_name, event.action)
 
-``emit`` is for callers that must not wait, ``replay`` for events of the past, ``verify`` for proof.
+``emit`` is for callers that must not wait, ``replay`` for events of the past, ``verify`` for proof;
+``ask`` and ``decision`` let a person decide about a call.
 :class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
 """
 
+from tocsin.client._approvals import Approval, AskOptions
 from tocsin.client._async import AsyncClient
 from tocsin.client._backoff import Backoff
 from tocsin.client._errors import (
@@ -28,6 +30,8 @@ from tocsin.client._verifying import Verified
 
 __all__ = [
     "ApiError",
+    "Approval",
+    "AskOptions",
     "AsyncClient",
     "Backoff",
     "BadEnvironment",

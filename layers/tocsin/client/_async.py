@@ -10,6 +10,16 @@ from typing import Any, Self, Unpack, cast
 import httpx
 from tenacity import AsyncRetrying
 
+from tocsin.client._approvals import (
+    Approval,
+    AskOptions,
+    Deadline,
+    Question,
+    asked,
+    one,
+    page,
+    question,
+)
 from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
@@ -19,6 +29,7 @@ from tocsin.client._requests import (
     Filters,
     Since,
     Types,
+    approval_request,
     filter_query,
     ingest_request,
     open_async_http,
@@ -140,12 +151,8 @@ class AsyncClient:
         """Return what happened, newest first; see :meth:`Client.replay`."""
 
         wanted = filter_query(types, filters)
-
-        async def attempt() -> httpx.Response:
-            request = replay_request(self._http, since, limit, wanted)
-            return raise_if_transient(await send_request_async(self._http, request))
-
-        return read_list(await AsyncRetrying(**self._backoff.retrying())(attempt))
+        answer = self._repeated(lambda http: replay_request(http, since, limit, wanted))
+        return read_list(await answer)
 
     async def verify(
         self,
@@ -157,15 +164,58 @@ class AsyncClient:
         """Have Tocsin check what is stored; see :meth:`Client.verify`."""
         verifying = Verifying(first_seq, last_seq)
 
-        async def attempt() -> httpx.Response:
-            request = verify_request(self._http, verifying.params())
-            return raise_if_transient(await send_request_async(self._http, request))
+        def make(http: httpx.AsyncClient) -> httpx.Request:
+            return verify_request(http, verifying.params())
 
         while not verifying.done:
-            found = verifying.take(await AsyncRetrying(**self._backoff.retrying())(attempt))
+            found = verifying.take(await self._repeated(make))
             if on_step:
                 on_step(found)
         return verifying.found
+
+    async def ask(
+        self, tool: str, agent: str, message: str, **options: Unpack[AskOptions]
+    ) -> Approval:
+        """Ask a person whether a call may be made; see :meth:`Client.ask`."""
+        return one(await self._asked(asked(tool, agent, message, options)))
+
+    async def approvals(self) -> list[Approval]:
+        """Return the calls that wait for a person; see :meth:`Client.approvals`."""
+        found = list[Approval]()
+        next: Question | None = question("GET")
+        while next is not None:
+            some, next = page(await self._asked(next))
+            found += some
+        return found
+
+    async def approval(self, id: str) -> Approval:
+        """Return one approval; see :meth:`Client.approval`."""
+        return one(await self._asked(question("GET", id)))
+
+    async def resolve(self, id: str, *, approved: bool, persist: bool = False) -> Approval:
+        """Answer an approval; see :meth:`Client.resolve`."""
+        body = {"approved": approved, "persist": persist}
+        return one(await self._asked(question("POST", id, "resolve", body)))
+
+    async def decision(self, id: str, timeout_seconds: float | None = None) -> Approval:
+        """Wait until an approval is decided; see :meth:`Client.decision`."""
+        deadline = Deadline(id, timeout_seconds)
+        while True:
+            approval = one(await self._asked(deadline.question()))
+            if deadline.is_over(approval):
+                return approval
+
+    async def _asked(self, question: Question) -> httpx.Response:
+        return await self._repeated(lambda http: approval_request(http, question))
+
+    async def _repeated(self, make: Callable[[httpx.AsyncClient], httpx.Request]) -> httpx.Response:
+        """Make a request and send it, again while a repetition may help; return the answer."""
+
+        async def attempt() -> httpx.Response:
+            return raise_if_transient(await send_request_async(self._http, make(self._http)))
+
+        response: httpx.Response = await AsyncRetrying(**self._backoff.retrying())(attempt)
+        return response
 
     async def stream(
         self,

@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict
 import httpx
 
 from tocsin import __version__
+from tocsin.client._approvals import Question
 from tocsin.client._environment import is_this_machine, opened
 from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
@@ -18,6 +19,7 @@ __all__ = [
     "Filters",
     "Since",
     "Types",
+    "approval_request",
     "filter_query",
     "ingest_request",
     "open_async_http",
@@ -210,6 +212,21 @@ def verify_request(
     """Return the request that has a part of the ledger checked."""
     return http.build_request(
         "GET", VERIFY_PATH, params=params, headers={"Accept": "application/json"}
+    )
+
+
+def approval_request(http: httpx.Client | httpx.AsyncClient, question: Question) -> httpx.Request:
+    """Return the request that asks this of the approvals."""
+    timeout = _TIMEOUT
+    if question.read_seconds is not None:
+        timeout = httpx.Timeout(30.0, connect=10.0, read=question.read_seconds)
+    return http.build_request(
+        question.method,
+        question.path,
+        params=question.params,
+        json=question.body,
+        headers={"Accept": "application/json"},
+        timeout=timeout,
     )
 
 

@@ -11,6 +11,16 @@ from typing import Any, Self, Unpack
 import httpx
 from tenacity import Retrying, sleep_using_event, stop_when_event_set
 
+from tocsin.client._approvals import (
+    Approval,
+    AskOptions,
+    Deadline,
+    Question,
+    asked,
+    one,
+    page,
+    question,
+)
 from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
@@ -20,6 +30,7 @@ from tocsin.client._requests import (
     Filters,
     Since,
     Types,
+    approval_request,
     filter_query,
     ingest_request,
     open_http,
@@ -184,12 +195,7 @@ class Client:
         """
 
         wanted = filter_query(types, filters)
-
-        def attempt() -> httpx.Response:
-            request = replay_request(self._http, since, limit, wanted)
-            return raise_if_transient(send_request(self._http, request))
-
-        return read_list(Retrying(**self._backoff.retrying())(attempt))
+        return read_list(self._repeated(lambda http: replay_request(http, since, limit, wanted)))
 
     def verify(
         self,
@@ -212,15 +218,85 @@ class Client:
         """
         verifying = Verifying(first_seq, last_seq)
 
-        def attempt() -> httpx.Response:
-            request = verify_request(self._http, verifying.params())
-            return raise_if_transient(send_request(self._http, request))
+        def make(http: httpx.Client) -> httpx.Request:
+            return verify_request(http, verifying.params())
 
         while not verifying.done:
-            found = verifying.take(Retrying(**self._backoff.retrying())(attempt))
+            found = verifying.take(self._repeated(make))
             if on_step:
                 on_step(found)
         return verifying.found
+
+    def ask(self, tool: str, agent: str, message: str, **options: Unpack[AskOptions]) -> Approval:
+        """Ask a person whether a call may be made; :meth:`decision` waits for the answer.
+
+        Args:
+            tool: What would be called.
+            agent: Who would call it.
+            message: What the person is asked.
+            options: What else there is to know (:class:`AskOptions`), as in
+                ``command="rm -rf build", ttl=600``. With the ``tool_call_id`` of a call that waits
+                already, it is that call's approval that is returned.
+
+        Returns:
+            The approval. It may be approved already: by a rule, or by a grant for the run.
+
+        Raises:
+            ApiError: Tocsin refused, for example because too many calls wait.
+            httpx.TransportError: Tocsin can't be reached.
+        """
+        return one(self._asked(asked(tool, agent, message, options)))
+
+    def approvals(self) -> list[Approval]:
+        """Return the calls that wait for a person, oldest first.
+
+        Raises what :meth:`ask` raises.
+        """
+        found = list[Approval]()
+        next: Question | None = question("GET")
+        while next is not None:
+            some, next = page(self._asked(next))
+            found += some
+        return found
+
+    def approval(self, id: str) -> Approval:
+        """Return one approval; raises what :meth:`ask` raises."""
+        return one(self._asked(question("GET", id)))
+
+    def resolve(self, id: str, *, approved: bool, persist: bool = False) -> Approval:
+        """Answer an approval; with ``persist`` a yes is remembered for this agent and call.
+
+        Raises:
+            ApiError: Tocsin refused. Its ``status`` is 410 if it was resolved before, also by a
+                try of this very call whose answer was lost, or if it has expired.
+            httpx.TransportError: Tocsin can't be reached.
+        """
+        body = {"approved": approved, "persist": persist}
+        return one(self._asked(question("POST", id, "resolve", body)))
+
+    def decision(self, id: str, timeout_seconds: float | None = None) -> Approval:
+        """Wait until an approval is decided, and return it.
+
+        After ``timeout_seconds`` it is returned as it is, with ``approved`` None.
+
+        Raises what :meth:`ask` raises.
+        """
+        deadline = Deadline(id, timeout_seconds)
+        while True:
+            approval = one(self._asked(deadline.question()))
+            if deadline.is_over(approval):
+                return approval
+
+    def _asked(self, question: Question) -> httpx.Response:
+        return self._repeated(lambda http: approval_request(http, question))
+
+    def _repeated(self, make: Callable[[httpx.Client], httpx.Request]) -> httpx.Response:
+        """Make a request and send it, again while a repetition may help; return the answer."""
+
+        def attempt() -> httpx.Response:
+            return raise_if_transient(send_request(self._http, make(self._http)))
+
+        return Retrying(**self._backoff.retrying())(attempt)
 
     def stream(
         self,

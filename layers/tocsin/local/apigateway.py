@@ -102,6 +102,7 @@ def proxy_event(
     agent = next((value for name, value in headers if name.lower() == "user-agent"), None)
     host = next((value for name, value in headers if name.lower() == "host"), "")
     return {
+        "version": "1.0",  # an HTTP API's: its path is decoded, a REST API's is not
         "resource": resource,
         "path": request.path,
         "httpMethod": request.method,

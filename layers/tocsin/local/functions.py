@@ -76,7 +76,8 @@ class LocalFunction:
     name: str
     timeout_seconds: int
     memory_mb: int
-    routes: tuple[str, ...] = ()  # the path prefixes of the requests that it answers
+    # The path prefixes of the requests that it answers; the longest decides, "/" takes the rest.
+    routes: tuple[str, ...] = ()
     consumes: Consumes | None = None
     every: Every | None = None
     beside_here: str | None = None  # shares that one's process: it runs too rarely for its own
@@ -97,6 +98,7 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             memory_mb=512,
             routes=("/api/v1/ingest/",),
         ),
+        LocalFunction("api", timeout_seconds=29, memory_mb=512, routes=("/",)),
         LocalFunction(
             "fanout",
             timeout_seconds=60,

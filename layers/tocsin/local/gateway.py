@@ -1,4 +1,4 @@
-"""The one public port: API Gateway for the functions, a load balancer for the stream service.
+"""The one public port: CloudFront, and behind it API Gateway or the stream's load balancer.
 
 ``python -m tocsin.local.gateway GRACEFUL_SECONDS``, in the environment that ``tocsin up`` sets.
 """
@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tocsin.local import health, sockets
 from tocsin.local.entrance import Entrance, GatewayProtocol
@@ -22,6 +23,7 @@ from tocsin.local.integration import INTEGRATION_SECONDS, Integration
 from tocsin.local.layout import GATEWAY, STREAM, Layout
 from tocsin.local.proxy import BodyTooLarge, ReverseProxy, TooSlow
 from tocsin.local.serve import serve
+from tocsin.local.streamed import is_streamed
 
 __all__ = ["application"]
 
@@ -58,20 +60,40 @@ def application(layout: Layout) -> Starlette:
     def too_slow(_: Request, __: Exception) -> Response:
         return JSONResponse({"message": "Request Timeout"}, 408, headers={"Connection": "close"})
 
-    return Starlette(
-        routes=[
-            Route("/healthz", healthz),
-            *(
-                Route(prefix + "{proxy:path}", Integration(prefix, name, layout, client))
-                for name, function in FUNCTIONS.items()
-                for prefix in function.routes
-            ),
-            Mount("/", stream),
+    api = Router(
+        [
+            Route(prefix + "{proxy:path}", Integration(prefix, name, layout, client))
+            for prefix, name in _prefixes()
         ],
+        redirect_slashes=False,
+    )
+    return Starlette(
+        routes=[Route("/healthz", healthz), Mount("/", _Edge(api, stream))],
         exception_handlers={BodyTooLarge: too_large, TooSlow: too_slow},
         middleware=[Middleware(Entrance)],
         lifespan=lifespan,
     )
+
+
+def _prefixes() -> list[tuple[str, str]]:
+    """Return the functions' path prefixes, the longest first: API Gateway takes what fits best."""
+    prefixes = [
+        (prefix, name) for name, function in FUNCTIONS.items() for prefix in function.routes
+    ]
+    return sorted(prefixes, key=lambda each: -len(each[0]))
+
+
+class _Edge:
+    """An ASGI application that tells by the path whose a request is, as CloudFront does."""
+
+    def __init__(self, api: ASGIApp, stream: ASGIApp) -> None:
+        self._api = api
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        streamed = is_streamed(scope["raw_path"].decode("latin-1"))
+        await (self._stream if streamed else self._api)(scope, receive, send)
 
 
 if __name__ == "__main__":

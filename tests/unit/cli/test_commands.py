@@ -907,3 +907,52 @@ def test_verify_names_the_first_that_is_not_what_was_sealed(
 def test_verify_asks_for_nothing_that_can_not_be(env: dict[str, str], tocsin: FakeTocsin) -> None:
     done = run("verify", "--from", "5", "--to", "4", env=env)
     assert (done.returncode, tocsin.lists) == (2, [])
+
+
+# approvals
+
+WAITS = {
+    "id": "apr_1",
+    "status": "pending",
+    "tool": "exec",
+    "command": "rm -rf \x1b[2J" + "x" * 100,
+    "agent": "claude",
+    "message": "may I?",
+    "expires_at": "2026-03-20T00:00:00.000Z",
+}
+
+
+def test_approvals_that_wait_are_listed(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(200, body={"approvals": [WAITS]}), Answer(200, body={"approvals": []})]
+    done = run("approvals", "list", env=env | {"COLUMNS": "200"})
+    assert done.returncode == 0, done.stderr
+    assert "apr_1" in done.stdout
+    assert "may I?" in done.stdout
+    assert "\x1b" not in done.stdout
+    done = run("approvals", "list", env=env)
+    assert done.stdout == "nothing waits for an approval\n"
+
+
+def test_one_approval_is_shown_whole(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(200, body=WAITS)]
+    done = run("approvals", "show", "apr_1", env=env)
+    assert json.loads(done.stdout) == WAITS
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [(["approve"], "approved"), (["approve", "--persist"], "approved")]
+)
+def test_an_answer_is_told(
+    env: dict[str, str], tocsin: FakeTocsin, command: list[str], status: str
+) -> None:
+    tocsin.faults += [Answer(200, body={"id": "apr_1", "status": status, "approved": True})]
+    done = run("approvals", *command, "apr_1", env=env)
+    assert (done.returncode, done.stderr) == (0, "apr_1 is approved.\n")
+    asked = json.loads(tocsin.ingests[0].body)
+    assert asked == {"approved": True, "persist": "--persist" in command}
+
+
+def test_an_approval_that_is_over_is_told_as_such(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(410, body={"error": "it has expired", "code": "OVER"})]
+    done = run("approvals", "deny", "apr_1", env=env)
+    assert (done.returncode, done.stderr) == (1, "tocsin: it has expired\n")

@@ -1,0 +1,142 @@
+"""Both clients ask, wait and answer."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tocsin.client import ApiError, Approval, AsyncClient, Backoff, Client
+
+BACKOFF = Backoff(first_seconds=0.01, max_seconds=0.02)
+PENDING = {"id": "apr_1", "status": "pending", "expires_at": "2026-03-20T00:00:00.000Z"}
+APPROVED = PENDING | {"status": "approved", "resolved_by": "maria"}
+
+
+class Server:
+    """Answers in turn, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any] | httpx.TransportError] = []
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, httpx.TransportError):
+            raise answer
+        status, body = answer
+        headers = body.pop("headers", {}) if isinstance(body, dict) else {}
+        return httpx.Response(status, json=body, headers=headers)
+
+    @property
+    def paths(self) -> list[str]:
+        return [f"{each.method} {each.url.raw_path.decode()}" for each in self.asked]
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+type Call = Callable[..., Any]
+
+
+@pytest.fixture(params=["sync", "async"])
+def call(request: pytest.FixtureRequest, server: Server) -> Iterator[Call]:
+    options: dict[str, Any] = {"backoff": BACKOFF, "transport": httpx.MockTransport(server)}
+
+    def sync(method: str, *args: Any, **more: Any) -> Any:
+        with Client("http://tocsin", "key", **options) as client:
+            return getattr(client, method)(*args, **more)
+
+    def with_asyncio(method: str, *args: Any, **more: Any) -> Any:
+        async def main() -> Any:
+            async with AsyncClient("http://tocsin", "key", **options) as client:
+                return await getattr(client, method)(*args, **more)
+
+        return asyncio.run(main())
+
+    yield sync if request.param == "sync" else with_asyncio
+
+
+def test_asking(call: Call, server: Server) -> None:
+    server.answers = [(201, PENDING)]
+    approval = call("ask", "exec", "claude", "may I?", command="ls", ttl=60)
+    assert approval == Approval("apr_1", "pending", PENDING["expires_at"])
+    body = json.loads(server.asked[0].content)
+    call_id = body.pop("tool_call_id")
+    assert call_id.startswith("call_")
+    assert body == {
+        "tool": "exec",
+        "agent": "claude",
+        "message": "may I?",
+        "command": "ls",
+        "ttl": 60,
+    }
+
+
+def test_a_repetition_asks_for_the_same_call(call: Call, server: Server) -> None:
+    server.answers = [httpx.ReadTimeout("lost"), (503, {"error": "busy"}), (201, PENDING)]
+    call("ask", "exec", "claude", "may I?")
+    assert len({each.content for each in server.asked}) == 1
+    assert len(server.asked) == 3
+
+
+def test_a_call_that_is_named_stays_so(call: Call, server: Server) -> None:
+    server.answers = [(200, APPROVED)]
+    assert call("ask", "exec", "claude", "m", tool_call_id="t").approved is True
+    assert json.loads(server.asked[0].content)["tool_call_id"] == "t"
+
+
+def test_the_list_is_all_of_it(call: Call, server: Server) -> None:
+    link = {"Link": '</v1/approvals?limit=1000&after=apr_1>; rel="next"'}
+    server.answers = [
+        (200, {"approvals": [PENDING], "headers": link}),
+        (200, {"approvals": [PENDING | {"id": "apr_2"}]}),
+    ]
+    assert [each.id for each in call("approvals")] == ["apr_1", "apr_2"]
+    assert server.paths == ["GET /v1/approvals", "GET /v1/approvals?after=apr_1"]
+
+
+def test_answering(call: Call, server: Server) -> None:
+    server.answers = [(200, {"id": "a/b", "status": "approved", "approved": True})]
+    assert call("resolve", "a/b", approved=True, persist=True).status == "approved"
+    assert server.paths == ["POST /v1/approvals/a%2Fb/resolve"]
+    assert json.loads(server.asked[0].content) == {"approved": True, "persist": True}
+
+
+def test_what_was_resolved_before_is_an_error(call: Call, server: Server) -> None:
+    server.answers = [(410, {"error": "it was denied before", "code": "OVER"})]
+    with pytest.raises(ApiError) as caught:
+        call("resolve", "apr_1", approved=True)
+    assert (caught.value.status, caught.value.code) == (410, "OVER")
+
+
+def test_waiting_goes_on_until_it_is_decided(call: Call, server: Server) -> None:
+    server.answers = [(200, PENDING), httpx.ReadError("cut"), (200, PENDING), (200, APPROVED)]
+    found = call("decision", "apr_1")
+    assert (found.approved, found.resolved_by) == (True, "maria")
+    assert server.paths == ["GET /v1/approvals/apr_1/decision?wait=55"] * 4
+    assert {each.extensions["timeout"]["read"] for each in server.asked} == {70.0}
+
+
+def test_waiting_ends_in_time(call: Call, server: Server) -> None:
+    server.answers = [(200, PENDING)]
+    assert call("decision", "apr_1", timeout_seconds=0).approved is None
+    assert server.paths == ["GET /v1/approvals/apr_1/decision?wait=0"]
+
+
+def test_one_approval(call: Call, server: Server) -> None:
+    server.answers = [(200, APPROVED | {"input": {"a": 1}})]
+    assert call("approval", "apr_1").fields["input"] == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [[], {}, {"approvals": [{}]}, {"approvals": 1}, "x", None])
+def test_what_is_not_tocsins_is_told_as_such(call: Call, server: Server, body: Any) -> None:
+    for method, args in (("approvals", ()), ("approval", ("apr_1",))):
+        server.answers = [(200, body)] * 9
+        with pytest.raises(httpx.RemoteProtocolError, match="Tocsin's URL"):
+            call(method, *args)
