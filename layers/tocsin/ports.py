@@ -12,6 +12,7 @@ from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
+from tocsin.domain.policy import Policies
 from tocsin.domain.projection import Change, Projected
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
@@ -28,6 +29,7 @@ __all__ = [
     "Metrics",
     "Orgs",
     "Passes",
+    "PolicyStore",
     "Projections",
     "Quota",
     "Receipts",
@@ -263,6 +265,27 @@ class Approvals(Protocol):
         Raises:
             Busy: nothing was written.
             OutcomeUnknown: the store stopped answering, it may or may not have been written.
+        """
+
+
+class PolicyStore(Protocol):
+    """The orgs' policies, each version of them."""
+
+    def current(self, org: str) -> Policies | None:
+        """Return an org's policies, strongly consistent; None: it has set none."""
+
+    def version(self, org: str, version: int) -> Policies | None:
+        """Return what an org's policies were."""
+
+    def put(self, policies: Policies, batch: Batch, packed: bytes) -> bool:
+        """Make these the org's, and put the batch that tells of it into the journal.
+
+        Returns:
+            False: they are not the next version (any more), and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
         """
 
 

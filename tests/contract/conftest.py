@@ -26,6 +26,7 @@ def fake_stores() -> Stores:
         set_aside=stores.FakeSetAside(),
         projections=stores.FakeProjections(),
         approvals=stores.FakeApprovals(journal),
+        policies=stores.FakePolicies(journal),
     )
 
 

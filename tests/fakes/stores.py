@@ -13,6 +13,7 @@ from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
+from tocsin.domain.policy import Policies
 from tocsin.domain.projection import Change, Projected
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
@@ -310,3 +311,23 @@ class FakeTimers:
 
     def set(self, org: str, approval_id: str, due_ms: int, now_ms: int) -> None:
         self.due.append((org, approval_id, due_ms))
+
+
+@dataclass
+class FakePolicies:
+    journal: FakeJournal
+    versions: dict[str, list[Policies]] = field(default_factory=lambda: defaultdict(list))
+
+    def current(self, org: str) -> Policies | None:
+        return self.versions[org][-1] if self.versions[org] else None
+
+    def version(self, org: str, version: int) -> Policies | None:
+        found = self.versions[org]
+        return found[version - 1] if 1 <= version <= len(found) else None
+
+    def put(self, policies: Policies, batch: Batch, packed: bytes) -> bool:
+        if policies.version != len(self.versions[policies.org]) + 1:
+            return False
+        self.versions[policies.org].append(policies)
+        self.journal.put(batch, packed)
+        return True

@@ -43,7 +43,8 @@ def ask(api: Api, token: str, **more: Any) -> str:
 
 
 def path(route: ApiRoute) -> str:
-    return route.path.replace("{id}", "apr_none").replace("{name}", "auto-none")
+    path = route.path.replace("{id}", "apr_none").replace("{name}", "auto-none")
+    return path.replace("{tool:path}", "exec")
 
 
 def called(route: ApiRoute) -> str:
@@ -313,3 +314,122 @@ def test_what_needs_no_key(api: Api) -> None:
     assert api("GET", "/health").body == {"status": "ok"}
     assert api("GET", "/ready").body == {"status": "ready"}
     assert "tocsin_up 1\n" in api("GET", "/metrics").text
+
+
+class TestCalls:
+    BODY: dict[str, Any] = {  # noqa: RUF012 (never changed)
+        "agent": "claude",
+        "session": "s",
+        "params": {"command": "git status"},
+        "tool_call_id": "t",
+    }
+
+    def rm(self, **more: Any) -> dict[str, Any]:
+        return self.BODY | {"params": {"command": "rm -rf build"}} | more
+
+    def test_what_is_allowed(self, api: Api, agent: str) -> None:
+        answer = api("POST", "/v1/tool/exec", self.BODY, token=agent)
+        assert answer.status == 200
+        assert answer.body == {
+            "allowed": True,
+            "decision": "allow",
+            "message": "",
+            "policy": "allow-all",
+            "eval_duration_us": answer.body["eval_duration_us"],
+        }
+
+    def test_what_is_denied(self, api: Api, agent: str) -> None:
+        body = self.BODY | {"params": {"path": "/home/me/.aws/credentials"}}
+        answer = api("POST", "/v1/tool/read", body, token=agent)
+        assert answer.status == 403
+        assert (answer.body["allowed"], answer.body["policy"]) == (False, "deny-credentials")
+        assert answer.body["suggestions"]
+
+    def test_what_must_be_approved_is_allowed_once(self, api: Api, agent: str, maria: str) -> None:
+        answer = api("POST", "/v1/tool/exec", self.rm(), token=agent)
+        assert (answer.status, answer.body["approval_status"]) == (202, "pending")
+        id = answer.body["approval_id"]
+        resolved = api("POST", f"/v1/approvals/{id}/resolve", {"approved": True}, token=maria)
+        assert resolved.status == 200
+        allowed = api("POST", "/v1/tool/exec", self.rm(), token=agent)
+        assert (allowed.status, allowed.body["approval_id"]) == (200, id)
+        assert api("POST", "/v1/tool/exec", self.rm(), token=agent).status == 202
+
+    def test_a_preflight_says_and_does_nothing(self, api: Api, agent: str, maria: str) -> None:
+        answer = api("POST", "/v1/preflight/exec", self.rm(), token=agent)
+        assert answer.status == 200
+        assert answer.body == {
+            "allowed": False,
+            "decision": "ask",
+            "message": "This removes or overwrites what may not come back.",
+            "matched_policies": ["ask-destructive-commands"],
+            "eval_duration_us": answer.body["eval_duration_us"],
+            "suggestions": answer.body["suggestions"],
+            "enforced": False,
+        }
+        assert api("GET", "/v1/approvals", token=maria).body["approvals"] == []
+        enforced = api("POST", "/v1/preflight/exec", self.rm(enforce=True), token=agent)
+        assert (enforced.status, enforced.body["enforced"]) == (200, True)
+        assert len(api("GET", "/v1/approvals", token=maria).body["approvals"]) == 1
+
+    @pytest.mark.parametrize(
+        "change", [{"agent": ""}, {"params": None}, {"params": 1}, {"surprise": 1}], ids=str
+    )
+    def test_what_is_no_call(self, api: Api, agent: str, change: dict[str, Any]) -> None:
+        answer = api("POST", "/v1/tool/exec", self.BODY | change, token=agent)
+        assert answer.status == 400
+
+    def test_a_name_with_a_slash(self, api: Api, agent: str) -> None:
+        answer = api("POST", "/v1/preflight/mcp/github/push", self.BODY, token=agent)
+        assert answer.status == 200
+        assert api("POST", "/v1/preflight/" + "x" * 300, self.BODY, token=agent).status == 400
+
+
+class TestPolicies:
+    TEXT = '@id("only-reads") permit(principal, action, resource == Tool::"read");'
+
+    def test_they_are_changed_and_decide(self, api: Api, agent: str) -> None:
+        admin = api.key(Scope.ADMIN, person="ada")[0]
+        first = api("GET", "/api/v1/policies", token=admin).body
+        assert (first["version"], first["count"]) == (0, 5)
+        dry = api("PUT", "/api/v1/policies?dry_run=true", {"policies": self.TEXT}, token=admin)
+        assert dry.body == {"dry_run": True, "count": 1}
+        put = api("PUT", "/api/v1/policies", {"policies": self.TEXT, "version": 0}, token=admin)
+        assert (put.status, put.body["version"], put.body["created_by"]) == (200, 1, "ada")
+        again = api("PUT", "/api/v1/policies", {"policies": "", "version": 0}, token=admin)
+        assert again.status == 409
+        answer = api("POST", "/v1/tool/exec", TestCalls.BODY, token=agent)
+        assert (answer.status, answer.body["message"]) == (403, "no policy permits it")
+        assert api("GET", "/api/v1/policies?version=1", token=admin).body["policies"] == self.TEXT
+        assert api("GET", "/api/v1/policies?version=9", token=admin).status == 404
+
+    def test_what_is_no_policy_is_named(self, api: Api) -> None:
+        admin = api.key(Scope.ADMIN)[0]
+        for text in ("permit", "(" * 40_000):
+            answer = api("PUT", "/api/v1/policies", {"policies": text}, token=admin)
+            assert answer.status == 400
+            assert answer.body["details"][0]["field"] == "policies"
+
+    def test_a_test_says_what_is_otherwise_than_expected(self, api: Api) -> None:
+        reader = api.key(Scope.READ)[0]
+        calls = [
+            {"tool": "exec", "params": {"command": "ls"}, "expect": "allow"},
+            {"tool": "exec", "params": {"command": "npm publish"}, "expect": "deny"},
+        ]
+        answer = api("POST", "/api/v1/policies/test", {"calls": calls}, token=reader).body
+        assert [each["ok"] for each in answer["results"]] == [True, False]
+        assert answer["failed"] == 1
+        body = {"calls": calls, "policies": ""}
+        answer = api("POST", "/api/v1/policies/test", body, token=reader).body
+        assert [each["decision"] for each in answer["results"]] == ["deny", "deny"]
+
+    def test_the_status(self, api: Api) -> None:
+        answer = api("GET", "/v1/status", token=api.key(Scope.READ)[0]).body
+        assert answer == {
+            "config_path": "/api/v1/policies?version=0",
+            "mode": "enforce",
+            "default_action": "deny",
+            "policy_count": 5,
+            "rule_count": 0,
+            "call_counts": {},
+        }

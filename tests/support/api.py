@@ -52,6 +52,8 @@ class Api:
                 quota=self.stores.quota,
                 approvals=self.stores.approvals,
                 timers=self.timers,
+                policies=self.stores.policies,
+                journal=self.stores.journal,
                 allowed_origins=frozenset({ORIGIN}),
             )
         )

@@ -13,6 +13,7 @@ from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
+from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
@@ -35,6 +36,7 @@ class Stores(NamedTuple):
     set_aside: ports.SetAside
     projections: ports.Projections
     approvals: ports.Approvals
+    policies: ports.PolicyStore
 
 
 @dataclass
@@ -79,4 +81,5 @@ class Database:
             set_aside=DynamoSetAside(*state),
             projections=DynamoProjections(*state),
             approvals=DynamoApprovals(*state, journal),
+            policies=DynamoPolicies(*state, journal),
         ), settings

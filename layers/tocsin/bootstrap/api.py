@@ -11,9 +11,10 @@ from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
+from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.sqs import SqsTimers
-from tocsin.ports import Approvals, Clock, Orgs, Quota, Timers
+from tocsin.ports import Approvals, Clock, Journal, Orgs, PolicyStore, Quota, Timers
 from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.sign_ins import SignIns
@@ -23,6 +24,8 @@ from tocsin.services.approvals.expiring import Expiring
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.policies.calling import Calling
+from tocsin.services.policies.keeping import Keeping
 from tocsin.settings import ApiSettings
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ class ApiParts:
     deciding: Deciding
     expiring: Expiring
     reading: Reading
+    keeping: Keeping
+    calling: Calling
     allowed_origins: frozenset[str] = frozenset()
 
 
@@ -54,19 +59,24 @@ def parts(
     quota: Quota,
     approvals: Approvals,
     timers: Timers,
+    policies: PolicyStore,
+    journal: Journal,
     allowed_origins: frozenset[str] = frozenset(),
 ) -> ApiParts:
     """Return the parts over these ports."""
-    steps = Steps(approvals, clock)
+    steps, allowance = Steps(approvals, clock), Allowance(orgs, quota, clock)
+    asking, keeping = Asking(steps, timers), Keeping(policies, clock)
     return ApiParts(
         credentials=credentials,
         clock=clock,
         orgs=orgs,
-        allowance=Allowance(orgs, quota, clock),
-        asking=Asking(steps, timers),
+        allowance=allowance,
+        asking=asking,
         deciding=Deciding(steps),
         expiring=Expiring(steps, timers),
         reading=Reading(approvals, clock),
+        keeping=keeping,
+        calling=Calling(keeping, steps, asking, journal, allowance, clock),
         allowed_origins=allowed_origins,
     )
 
@@ -85,5 +95,7 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         quota=DynamoQuota(db, state),
         approvals=DynamoApprovals(db, state, journal),
         timers=SqsTimers(sqs.client(), settings.expiry_queue_url),
+        policies=DynamoPolicies(db, state, journal),
+        journal=journal,
         allowed_origins=settings.allowed_origins,
     )

@@ -135,6 +135,21 @@ RUN_GRANT_SECONDS: Final = 10 * 60
 APPROVAL_RETENTION_DAYS: Final = 90
 """How long a resolved approval can be read; its events stay in the ledger."""
 
+# Policies
+
+MAX_POLICY_BYTES: Final = 64 * 1024
+"""Of an org's policies, as text."""
+
+MAX_POLICIES: Final = 500
+MAX_POLICY_NESTING: Final = 64
+"""Of operators in one policy: beyond some hundred, Cedar's parser would end the process."""
+
+MAX_POLICY_TERMS: Final = 100
+"""Of ``&&`` and ``||`` in one policy, for the same reason."""
+
+MAX_TEST_CALLS: Final = 200
+"""Decided by one test of policies."""
+
 # How much, and how long
 
 EVENTS_PER_MONTH: Final = 1_000_000

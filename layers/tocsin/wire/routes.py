@@ -69,4 +69,37 @@ ROUTES: Final = (
         use_case="remove_rule",
         scopes=frozenset({Scope.APPROVE}),
     ),
+    ApiRoute(
+        method="POST",
+        path="/v1/tool/{tool:path}",
+        use_case="call_tool",
+        scopes=frozenset({Scope.INGEST}),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/v1/preflight/{tool:path}",
+        use_case="preflight",
+        scopes=frozenset({Scope.INGEST}),
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/policies",
+        use_case="get_policies",
+        scopes=frozenset({Scope.READ}),
+        query=("version",),
+    ),
+    ApiRoute(
+        method="PUT",
+        path="/api/v1/policies",
+        use_case="put_policies",
+        scopes=frozenset({Scope.ADMIN}),
+        query=("dry_run",),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/policies/test",
+        use_case="test_policies",
+        scopes=frozenset({Scope.READ}),
+    ),
+    ApiRoute(method="GET", path="/v1/status", use_case="status", scopes=frozenset({Scope.READ})),
 )

@@ -88,7 +88,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     stream = Starlette(
         routes=[
             Route("/api/v1/events", world.events_stream),
-            Route("/big", world.big),
+            Route("/api/v1/events/big", world.big),
             Route("/{path:path}", world.echo, methods=["GET", "PUT", "HEAD"]),
         ]
     )
@@ -178,7 +178,7 @@ def say(world: World, *parts: bytes) -> bytes:
 def test_blanks_behind_a_headers_value_harm_nobody(world: World, value: bytes) -> None:
     head = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Tag: " + value + b"\r\n\r\n"
 
-    streamed = say(world, b"GET /anything" + head)
+    streamed = say(world, b"GET /v1/audit/anything" + head)
     say(world, b"GET " + INGEST.encode() + head)
 
     assert streamed.startswith(b"HTTP/1.1 418 ")
@@ -222,7 +222,10 @@ def test_api_gateway_takes_ten_kilobytes_of_headers(world: World) -> None:
     assert answer.json() == {"message": "Request Header Fields Too Large"}
     assert world.events == []
     assert ask(MAX_HEAD_BYTES - 500).status_code == 200
-    assert httpx.get(world.url + "/big", headers={"X-Big": "x" * 15_000}).status_code == 200
+    assert (
+        httpx.get(world.url + "/api/v1/events/big", headers={"X-Big": "x" * 15_000}).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("path", ["/anything", INGEST])
@@ -279,7 +282,7 @@ def test_a_request_waits_for_a_stream_service_that_is_being_started(tmp_path: Pa
 
 def test_other_requests_pass_through_unchanged(world: World) -> None:
     answer = httpx.put(
-        f"{world.url}/a%2Fb%20c?x=%31&y",
+        f"{world.url}/api/v1/events/a%2Fb%20c?x=%31&y",
         content=b"body",
         headers={"Authorization": "Bearer k", "Last-Event-ID": "7", "Connection": "keep-alive"},
     )
@@ -287,7 +290,7 @@ def test_other_requests_pass_through_unchanged(world: World) -> None:
     seen = answer.json()
     assert (answer.status_code, answer.headers["x-upstream"]) == (418, "yes")
     assert seen["method"] == "PUT"
-    assert seen["raw_path"] == "/a%2Fb%20c"
+    assert seen["raw_path"] == "/api/v1/events/a%2Fb%20c"
     assert seen["query"] == "x=%31&y"
     assert f"http://{seen['headers']['host']}" == world.url
     assert seen["body"] == "body"
@@ -298,8 +301,8 @@ def test_other_requests_pass_through_unchanged(world: World) -> None:
 
 
 def test_long_answers_and_head_requests_pass_through(world: World) -> None:
-    assert len(httpx.get(f"{world.url}/big").content) == 3_000_000
-    assert httpx.head(f"{world.url}/anything").headers["x-upstream"] == "yes"
+    assert len(httpx.get(f"{world.url}/api/v1/events/big").content) == 3_000_000
+    assert httpx.head(f"{world.url}/v1/audit/anything").headers["x-upstream"] == "yes"
 
 
 def test_messages_arrive_while_the_stream_goes_on_and_a_leaving_client_is_told(

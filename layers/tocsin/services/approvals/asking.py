@@ -14,7 +14,7 @@ from tocsin.services.approvals.steps import Steps
 from tocsin.services.intake.stamp import new_id
 from tocsin.wire.masking import masked
 
-__all__ = ["Ask", "Asking"]
+__all__ = ["Ask", "Asking", "shown"]
 
 _PREFIX = "apr_"
 
@@ -66,7 +66,7 @@ class Asking:
         approval = Approval(
             org=org,
             id=_PREFIX + new_id(now_ms),
-            call=_shown(call),
+            call=shown(call),
             digest=digest,
             rule_digest=call.rule_digest,
             key_id=key.id,
@@ -127,7 +127,7 @@ class Asking:
         return made.approvals[0] if made.approvals else taken[0]
 
 
-def _shown(call: Call) -> Call:
+def shown(call: Call) -> Call:
     """Return the call without the credentials in it."""
     return replace(
         call,
