@@ -21,6 +21,7 @@ BENCHES = {
     "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
     "stream": "the stream service with many subscribers, against nchan and a generator per client",
     "floor": "single events to many subscribers, against bare loops in C and Python, and nchan",
+    "approvals": "races of resolvers, how soon who waits is told, and what a decision takes",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long chaos lasts (3)")
     parser.add_argument("--seed", type=int, help="repeats a run of chaos, as far as it goes")
+    parser.add_argument("--races", type=int, default=10_000, help="approvals: how many (10,000)")
     parser.add_argument("--against", metavar="REV", help="imports: compare with a git revision")
     arguments = parser.parse_args()
     if arguments.list:
@@ -44,6 +46,7 @@ def main() -> int:
     print(f"{machine()}\n")
     options = {
         "chaos": {"minutes": arguments.minutes, "seed": arguments.seed},
+        "approvals": {"races": arguments.races},
         "imports": {"against": arguments.against},
     }
     failed = []
