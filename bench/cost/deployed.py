@@ -17,10 +17,10 @@ from tocsin.local.functions import FUNCTIONS, Consumes
 __all__ = ["ALARMS", "Deployed"]
 
 ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 26,
-    ("fargate", "ledger"): 21,
-    ("lambda", "valkey"): 25,
-    ("lambda", "ledger"): 20,
+    ("fargate", "valkey"): 32,
+    ("fargate", "ledger"): 27,
+    ("lambda", "valkey"): 31,
+    ("lambda", "ledger"): 26,
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"

@@ -28,7 +28,8 @@ def build(scope: Construct, config: Config) -> None:
     by hand, when the others have been deployed without it.
     """
     profile = Profile.of(config)
-    tables = DataStack(scope, config=config).tables
+    data = DataStack(scope, config=config)
+    tables = data.tables
     api = ApiStack(scope, config=config, profile=profile, tables=tables)
     watched: list[Watched] = [api.gateway, api.ingest]
 
@@ -40,8 +41,10 @@ def build(scope: Construct, config: Config) -> None:
             valkey = BusStack(scope, config=config, network=network).valkey
             watched.append(valkey)
 
-    pipeline = PipelineStack(scope, config=config, profile=profile, tables=tables, valkey=valkey)
-    watched += [pipeline.fanout, pipeline.project, pipeline.sweeper]
+    pipeline = PipelineStack(
+        scope, config=config, profile=profile, tables=tables, timers=data.timers, valkey=valkey
+    )
+    watched += [pipeline.fanout, pipeline.project, pipeline.sweeper, pipeline.expire]
 
     if profile.network_stream_and_edge:
         stream = _stream(scope, config, profile, tables, network, valkey)

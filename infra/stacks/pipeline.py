@@ -3,12 +3,14 @@
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.expire import Expire
 from infra.constructs.fanout import Fanout
 from infra.constructs.function import Props
 from infra.constructs.layers import Layers
 from infra.constructs.project import Project
 from infra.constructs.sweeper import Sweeper
 from infra.constructs.tables import Tables
+from infra.constructs.timers import Timers
 from infra.constructs.valkey import Valkey
 from infra.profile import Profile
 from infra.stacks._stack import TocsinStack
@@ -17,7 +19,7 @@ __all__ = ["PipelineStack"]
 
 
 class PipelineStack(TocsinStack):
-    """Fan-out, project and sweeper."""
+    """Fan-out, project, sweeper, and what lets approvals expire."""
 
     def __init__(
         self,
@@ -26,11 +28,14 @@ class PipelineStack(TocsinStack):
         config: Config,
         profile: Profile,
         tables: Tables,
+        timers: Timers,
         valkey: Valkey | None,
     ) -> None:
-        super().__init__(scope, "pipeline", config=config, description="fan-out, project, sweeper")
+        about = "fan-out, project, sweeper, expire"
+        super().__init__(scope, "pipeline", config=config, description=about)
         layers = Layers(self, "Layers", profile=profile)
         props = Props(config=config, layers=layers, tables=tables, valkey=valkey)
         self.fanout = Fanout(self, "Fanout", props=props)
         self.project = Project(self, "Project", props=props)
         self.sweeper = Sweeper(self, "Sweeper", props=props)
+        self.expire = Expire(self, "Expire", props=props, timers=timers)

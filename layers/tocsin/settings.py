@@ -12,6 +12,7 @@ from tocsin.wire.filters import is_event_type
 
 __all__ = [
     "ApiSettings",
+    "ExpireSettings",
     "FanoutSettings",
     "IngestSettings",
     "ProjectSettings",
@@ -49,6 +50,13 @@ class IngestSettings(StoreSettings):
 class ProjectSettings(StoreSettings):
     """The project function."""
 
+    retention_days: int = RETENTION_DAYS
+
+
+class ExpireSettings(StoreSettings):
+    """The expire function; ``expiry_queue_url`` is the SQS queue of the approvals' timers."""
+
+    expiry_queue_url: str
     retention_days: int = RETENTION_DAYS
 
 

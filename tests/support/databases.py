@@ -18,11 +18,13 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
+from tocsin.local import queues
 from tocsin.local.tables import create
 from tocsin.settings import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
 
 
 class Stores(NamedTuple):
@@ -83,3 +85,9 @@ class Database:
             approvals=DynamoApprovals(*state, journal),
             policies=DynamoPolicies(*state, journal),
         ), settings
+
+    def queue(self) -> tuple["SQSClient", str]:
+        """Make an empty queue of timers; return a client, and the queue's URL."""
+        client, url = self.server.sqs(), f"{self.server.url}/000000000000/timers-{uuid4().hex[:8]}"
+        queues.create(client, url)
+        return client, url

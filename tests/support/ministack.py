@@ -1,4 +1,4 @@
-"""A real DynamoDB API over HTTP: MiniStack, from its own environment."""
+"""A real DynamoDB and SQS API over HTTP: MiniStack, from its own environment."""
 
 import os
 import subprocess
@@ -17,6 +17,7 @@ from tocsin.local.addresses import LOOPBACK, reserve
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
 
 _PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
 
@@ -48,6 +49,16 @@ class Server:
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106
             config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
+        )
+
+    def sqs(self) -> "SQSClient":
+        """A client of the queues."""
+        return boto3.client(
+            "sqs",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
         )
 
 

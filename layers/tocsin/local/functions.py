@@ -16,6 +16,7 @@ __all__ = [
     "Every",
     "LocalFunction",
     "MappingSettings",
+    "Receives",
     "hosted",
 ]
 
@@ -70,6 +71,14 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True)
+class Receives:
+    """How the queue of the approvals' timers invokes a function."""
+
+    batch_size: int
+    visibility_seconds: int  # until a message that was received and not deleted comes again
+
+
+@dataclass(frozen=True, slots=True)
 class LocalFunction:
     """One function; ``functions/<name>/handler.py`` is its code."""
 
@@ -79,6 +88,7 @@ class LocalFunction:
     # The path prefixes of the requests that it answers; the longest decides, "/" takes the rest.
     routes: tuple[str, ...] = ()
     consumes: Consumes | None = None
+    receives: Receives | None = None
     every: Every | None = None
     beside_here: str | None = None  # shares that one's process: it runs too rarely for its own
 
@@ -125,6 +135,14 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             # its restart comes through no stream: at the start it looks at everything, however
             # young.
             every=Every(300, at_start_here=b'{"min_age_seconds":0}'),
+            beside_here="project",
+        ),
+        LocalFunction(
+            "expire",
+            timeout_seconds=30,
+            memory_mb=512,
+            receives=Receives(batch_size=10, visibility_seconds=180),
+            every=Every(60),
             beside_here="project",
         ),
     )

@@ -81,10 +81,16 @@ class Layout:
         }
 
     @property
+    def queue(self) -> str:
+        """The URL of the queue of the approvals' timers."""
+        return f"{self.url(DYNAMODB)}/000000000000/tocsin-expiry"
+
+    @property
     def env(self) -> dict[str, str]:
         """The variables that tell every part about the others."""
         return {
             **self.tables,
+            "TOCSIN_EXPIRY_QUEUE_URL": self.queue,
             "TOCSIN_HOME": str(self.home),
             "TOCSIN_PARTS": orjson.dumps(
                 {"ports": dict(self.ports), "sockets": str(self.sockets), "key": self.key}

@@ -1,6 +1,7 @@
-"""Lambda's event source mappings, from the tables' streams to the functions.
+"""Lambda's event source mappings, from the tables' streams and the queue to the functions.
 
-:mod:`tocsin.local.mapping` makes the decisions, :mod:`tocsin.local.polling` the calls.
+:mod:`tocsin.local.mapping` makes the decisions, :mod:`tocsin.local.polling` the calls, and
+:mod:`tocsin.local.queue_polling` is the queue's.
 ``python -m tocsin.local.poller`` answers ``GET /health`` on its unix socket with 200 while the
 streams can be read. On SIGTERM it delivers what they still hold, then ends. A thread that fails
 ends the process, which is started again: else a stream would be read no more, and nobody told.
@@ -22,6 +23,7 @@ from tocsin.local.health import serve_health
 from tocsin.local.invoke import Functions
 from tocsin.local.layout import POLLER, Layout
 from tocsin.local.polling import Poller
+from tocsin.local.queue_polling import WAIT_SECONDS, QueuePoller
 from tocsin.local.reader import Checkpoint, StreamReader
 from tocsin.local.schedule import Schedule
 from tocsin.settings import StoreSettings
@@ -67,6 +69,7 @@ def main() -> None:
         )
         for name, consumes in _CONSUMERS.items()
     )
+    queues = _queues(layout, functions)
     signal.signal(signal.SIGTERM, lambda *_: first.stopping.set())
     for name, function in FUNCTIONS.items():
         if function.every:
@@ -75,12 +78,15 @@ def main() -> None:
             )
             Thread(target=schedule.run, daemon=True).start()
     threads = [Thread(target=each.run, daemon=True) for each in others]
-    for thread in threads:
+    for thread in (*threads, *(Thread(target=each.run, daemon=True) for each in queues)):
         thread.start()
     serve_health(
-        layout.socket(POLLER), lambda: first.reading and all(each.reading for each in others)
+        layout.socket(POLLER),
+        lambda: all(each.reading for each in (first, *others, *queues)),
     )
     first.run()
+    for queue in queues:
+        queue.finish()
     for each in others:  # so that they read what the first one's function still wrote
         each.stopping.set()
     for thread in threads:
@@ -97,6 +103,18 @@ def _reader(name: str, consumes: Consumes, layout: Layout) -> tuple[StreamReader
     tables = boto3.client("dynamodb", config=config)
     streams = boto3.client("dynamodbstreams", config=config)
     return StreamReader(tables, streams, names[consumes.table], checkpoint), checkpoint
+
+
+def _queues(layout: Layout, functions: Functions) -> list[QueuePoller]:
+    retries = {"total_max_attempts": 1}  # as below
+    config = Config(retries=retries, connect_timeout=2, read_timeout=WAIT_SECONDS + 10)  # type: ignore[arg-type]
+    return [
+        QueuePoller(
+            boto3.client("sqs", config=config), layout.queue, name, function.receives, functions
+        )
+        for name, function in FUNCTIONS.items()
+        if function.receives
+    ]
 
 
 def _end(failed: threading.ExceptHookArgs) -> None:

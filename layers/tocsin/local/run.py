@@ -182,13 +182,15 @@ def _tail(log: Path | None) -> list[str]:
 
 
 def _prepare(layout: Layout) -> None:
-    """Make the tables, the org and the key, and write to a file how to use them."""
+    """Make the tables, the queue, the org and the key, and write to a file how to use them."""
     # Half a second of imports, for which the parts need not wait.
+    from tocsin.adapters import sqs
     from tocsin.adapters.dynamodb import client
     from tocsin.bootstrap.admin import wire
-    from tocsin.local import tables
+    from tocsin.local import queues, tables
     from tocsin.settings import StoreSettings
 
+    queues.create(sqs.client(), layout.queue)
     tables.create(client(), StoreSettings())
     admin = wire()
     now_ms = admin.clock.now_ms()

@@ -14,6 +14,7 @@ SETTINGS = {
     ("default", "api", "Ingest"): "IngestSettings",
     ("default", "pipeline", "Fanout"): "FanoutSettings",
     ("default", "pipeline", "Project"): "ProjectSettings",
+    ("default", "pipeline", "Expire"): "ExpireSettings",
     ("default", "pipeline", "Sweeper"): "FanoutSettings",
     ("default", "stream-fargate", "StreamTask"): "StreamSettings",
     ("small", "pipeline", "Fanout"): "FanoutSettings",

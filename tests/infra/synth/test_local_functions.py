@@ -46,6 +46,7 @@ def test_their_streams_are_the_deployed_ones(default: Templates, names: dict[str
         for _, _, resource in default.everything()
         if resource["Type"] == MAPPING
         for mapping in [resource["Properties"]]
+        if "StartingPosition" in mapping
     }
     assert deployed.keys() == {name for name, each in FUNCTIONS.items() if each.consumes}
     for name, mapping in deployed.items():
@@ -67,6 +68,23 @@ def test_their_streams_are_the_deployed_ones(default: Templates, names: dict[str
         ]
 
 
+def test_their_queues_are_the_deployed_ones(default: Templates, names: dict[str, str]) -> None:
+    queue = default.one("data", "AWS::SQS::Queue", "TimersQueue")
+    deployed = {
+        names[mapping["FunctionName"]["Ref"]]: (mapping["BatchSize"], queue["VisibilityTimeout"])
+        for _, _, resource in default.everything()
+        if resource["Type"] == MAPPING
+        for mapping in [resource["Properties"]]
+        if "StartingPosition" not in mapping
+    }
+    here = {
+        name: (each.receives.batch_size, each.receives.visibility_seconds)
+        for name, each in FUNCTIONS.items()
+        if each.receives
+    }
+    assert here == deployed
+
+
 def test_nobody_waits_longer_here_than_where_it_is_deployed() -> None:
     for function in FUNCTIONS.values():
         if consumes := function.consumes:
@@ -82,7 +100,7 @@ def test_their_schedules_are_the_deployed_ones(default: Templates, names: dict[s
         for target in rule["Targets"]
     }
     here = {
-        name: (f"rate({each.every.seconds / 60:g} minutes)", "{}")
+        name: (f"rate({each.every.seconds / 60:g} minute{'s'[each.every.seconds == 60 :]})", "{}")
         for name, each in FUNCTIONS.items()
         if each.every
     }

@@ -40,6 +40,12 @@ ON_TABLES = {
         "State: set-aside#*": {"PutItem"},
         "State: sweep": {"PutItem"},
     },
+    ("default", "pipeline", "ExpireRole"): {
+        "Journal": {"PutItem"},
+        "State": {"GetItem", "BatchGetItem", "Query"},
+        "State: approval#*": {"PutItem"},
+        "State: approval-pending#*": {"DeleteItem"},
+    },
     ("default", "stream-fargate", "StreamTaskTaskRole"): {
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
@@ -54,6 +60,7 @@ ON_TABLES = {
     },
 }
 
+TIMERS = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "SendMessage"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 VPC = {"CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces"}
@@ -69,6 +76,7 @@ ELSEWHERE = {
         "FanoutRole": LOG | TRACE | ENTER,
         "SweeperRole": LOG | TRACE | ENTER,
         "ProjectRole": LOG | TRACE,
+        "ExpireRole": LOG | TRACE | {f"sqs:{action}" for action in TIMERS},
         "StreamTaskTaskRole": {"elasticache:Connect"},
         "StreamTaskExecutionRole": LOG | {f"ecr:{action}" for action in PULL},
         "StreamImageProjectRole": LOG
@@ -82,6 +90,7 @@ ELSEWHERE = {
         "FanoutRole": LOG,
         "SweeperRole": LOG,
         "ProjectRole": LOG,
+        "ExpireRole": LOG | {f"sqs:{action}" for action in TIMERS},
         "StreamFunctionRole": LOG,
     },
 }
@@ -191,6 +200,47 @@ def test_what_a_role_may_write_in_the_state_table_is_what_its_adapters_write(
             for kind in name.removeprefix("State: ").split(", ")
         ]
         assert [kind for kind in granted if fnmatch(partition, kind)], (action, partition)
+
+
+def test_what_the_expire_function_may_write_is_what_its_steps_write() -> None:
+    """A transaction's parts are each allowed by their own action and key."""
+    written = json.loads(run(EXPIRED, lock="functions", environment={}))
+    assert {action for action, _ in written} == {"PutItem", "DeleteItem"}
+    grants = ON_TABLES["default", "pipeline", "ExpireRole"]
+    for action, partition in written:
+        assert action in grants["State: " + partition.replace("acme", "*")], partition
+
+
+EXPIRED = """
+import json
+from unittest.mock import MagicMock
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.domain.approvals import Approval, Call, Expiry
+from tocsin.services.approvals.expiring import Expiring
+from tocsin.services.approvals.steps import Steps
+
+class Store(DynamoApprovals):
+    def get(self, org, ids):
+        return {"apr_1": approval}
+
+def transact(TransactItems):
+    for item in TransactItems:
+        [(action, asked)] = item.items()
+        if asked["TableName"] == "state":
+            key = asked.get("Key") or asked["Item"]
+            written.append([action + "Item", key["pk"]["S"]])
+
+written = []
+client = MagicMock(transact_write_items=transact)
+journal = MagicMock(put_request=lambda *_: {"TableName": "journal"})
+call = Call(tool="t", agent="a", owner="o")
+approval = Approval(org="acme", id="apr_1", call=call, digest=b"", rule_digest=b"", key_id="k",
+                    created_at_ms=0, expires_at_ms=100, change="c", on_expiry=Expiry.ESCALATE)
+for now_ms in (60, 100):
+    clock = MagicMock(now_ms=lambda: now_ms)
+    Expiring(Steps(Store(client, "state", journal), clock), MagicMock()).look("acme", "apr_1")
+print(json.dumps(written))
+"""
 
 
 def test_nobody_may_write_a_key_an_org_or_another_functions_items() -> None:

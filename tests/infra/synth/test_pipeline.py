@@ -33,10 +33,13 @@ def test_streams_reach_their_functions_until_they_have_taken_them(
 def test_the_sweeper_runs_every_five_minutes_and_its_own_next_run_is_its_retry(
     default: Templates,
 ) -> None:
-    rule = default.one("pipeline", "AWS::Events::Rule")
+    rule = default.one("pipeline", "AWS::Events::Rule", "Sweeper")
     assert rule["ScheduleExpression"] == "rate(5 minutes)"
     assert rule["Targets"][0]["Input"] == "{}"
-    assert default.one("pipeline", "AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+    assert (
+        default.one("pipeline", "AWS::Lambda::EventInvokeConfig", "Sweeper")["MaximumRetryAttempts"]
+        == 0
+    )
 
 
 @pytest.mark.parametrize("name", ["Fanout", "Sweeper"])

@@ -214,7 +214,11 @@ def test_an_http_api_can_not_be_told_which_bodies_are_binary(default: Templates)
 
 def test_streams_are_read_in_such_steps_as_lambda_takes(templates: Templates) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
-    mappings = list(_all(templates, "AWS::Lambda::EventSourceMapping"))
+    mappings = [
+        mapping
+        for mapping in _all(templates, "AWS::Lambda::EventSourceMapping")
+        if "StartingPosition" in mapping
+    ]
     assert len(mappings) == 2
     for mapping in mappings:
         assert 1 <= mapping["BatchSize"] <= 10_000
@@ -222,6 +226,69 @@ def test_streams_are_read_in_such_steps_as_lambda_takes(templates: Templates) ->
         assert 1 <= mapping["ParallelizationFactor"] <= 10
         for filter in mapping["FilterCriteria"]["Filters"]:
             assert len(filter["Pattern"]) <= 4_096
+
+
+def test_queues_are_such_as_sqs_takes(templates: Templates) -> None:
+    """Delays up to 15 minutes, 12 hours of invisibility, 14 days of retention, 20 s of waiting.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    """
+    queues = list(_all(templates, "AWS::SQS::Queue"))
+    assert len(queues) == 2
+    for queue in queues:
+        assert 0 <= queue.get("DelaySeconds", 0) <= 900
+        assert 0 <= queue.get("VisibilityTimeout", 30) <= 43_200
+        assert 60 <= queue["MessageRetentionPeriod"] <= 1_209_600
+        assert 0 <= queue.get("ReceiveMessageWaitTimeSeconds", 0) <= 20
+        assert queue["SqsManagedSseEnabled"] is True
+        assert 1 <= queue.get("RedrivePolicy", {}).get("maxReceiveCount", 5) <= 1_000
+
+
+def test_dead_letters_are_kept_longer_than_they_can_have_waited(templates: Templates) -> None:
+    """Their time counts from when they were sent first.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
+    """
+    queue = templates.one("data", "AWS::SQS::Queue", "TimersQueue")
+    dead = templates.one("data", "AWS::SQS::Queue", "TimersDead")
+    assert queue["MessageRetentionPeriod"] < dead["MessageRetentionPeriod"] == 1_209_600
+    target = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    assert target.startswith("TimersDead")
+    # Fewer than five lets messages of a throttled function die:
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+
+
+def test_messages_stay_invisible_for_six_timeouts(templates: Templates) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+    queue = templates.one("data", "AWS::SQS::Queue", "TimersQueue")
+    function = templates.one("pipeline", "AWS::Lambda::Function", "Expire")
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+
+def test_queues_are_read_in_such_steps_as_lambda_takes(templates: Templates) -> None:
+    """Ten messages without a window; 2 to 1,000 invocations at once.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html
+    """
+    [mapping] = [
+        mapping
+        for mapping in _all(templates, "AWS::Lambda::EventSourceMapping")
+        if "StartingPosition" not in mapping
+    ]
+    assert mapping["BatchSize"] <= 10
+    assert not mapping.get("MaximumBatchingWindowInSeconds")
+    assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 1_000
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_queues_are_shut_to_requests_in_the_clear(templates: Templates) -> None:
+    policies = list(_all(templates, "AWS::SQS::QueuePolicy"))
+    assert len(policies) == 2
+    for policy in policies:
+        [denied] = policy["PolicyDocument"]["Statement"]
+        assert (denied["Effect"], denied["Action"]) == ("Deny", "sqs:*")
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_the_builder_has_as_long_as_what_waits_for_it(default: Templates) -> None:

@@ -25,7 +25,7 @@ def test_a_process_has_the_name_of_its_first_function(process: str) -> None:
 
 def test_something_invokes_every_function() -> None:
     for function in FUNCTIONS.values():
-        assert function.routes or function.consumes or function.every
+        assert function.routes or function.consumes or function.receives or function.every
 
 
 def test_who_seals_is_drained_before_who_reads_what_was_sealed() -> None:

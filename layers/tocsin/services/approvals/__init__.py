@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["asking", "deciding", "expiring", "reading", "steps", "waiting"]
+__all__ = ["asking", "deciding", "expiring", "reading", "steps", "waiting", "waking"]

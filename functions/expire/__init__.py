@@ -1,0 +1,1 @@
+"""Approvals expire: on the queue of their timers, and on a schedule."""

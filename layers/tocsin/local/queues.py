@@ -1,0 +1,20 @@
+"""The queue of the approvals' timers, as the deployed stack has it but for its dead letters."""
+
+from typing import TYPE_CHECKING
+
+from tocsin.local.functions import FUNCTIONS, Receives
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["create"]
+
+
+def create(client: "SQSClient", url: str, receives: Receives | None = None) -> None:
+    """Create the queue with this URL; one that is there stays, with its messages."""
+    receives = receives or FUNCTIONS["expire"].receives
+    assert receives is not None  # noqa: S101 (for the type)
+    client.create_queue(
+        QueueName=url.rpartition("/")[2],
+        Attributes={"VisibilityTimeout": str(receives.visibility_seconds)},
+    )
