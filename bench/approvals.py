@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -117,7 +118,7 @@ def _races(desks: list[_Desk], races: int) -> None:
             winners[sum(won)] += 1
             if at % 10 == 0:
                 id = desks[0].ask().id
-                alone.append(_seconds(lambda id=id: desks[0].resolve(id, True)))
+                alone.append(_seconds(partial(desks[0].resolve, id, True)))
                 bare.append(_seconds(desks[0].put))
     told = ", ".join(f"{count:,} with {won}" for won, count in sorted(winners.items()))
     show(
