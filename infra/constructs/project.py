@@ -15,12 +15,13 @@ __all__ = ["Project"]
 
 # Not the markers and time marks, which share the table.
 _SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
-_PROJECTED = ("projected", "session#*", "agent#*", "usage#*")
+_PROJECTED = ("projected", "session#*", "agent#*", "usage#*", "day#*", "day-*")
+_LISTED = ("seen-session#*", "seen-agent#*")
 _WINDOW_SECONDS = 30  # a projected item costs a write however many events change it
 
 
 class Project(Function):
-    """``functions/project``: sessions, agents and usage; on the ledger's stream."""
+    """``functions/project``: sessions, agents, usage and days; on the ledger's stream."""
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
         tables = props.tables
@@ -40,9 +41,10 @@ class Project(Function):
             self,
             journal=["Query", "BatchGetItem"],
             ledger=["Query", "BatchGetItem"],
-            state=["GetItem"],
+            state=["GetItem", "BatchGetItem"],
         )
         tables.allow_writing(self, _PROJECTED, ["UpdateItem"])
+        tables.allow_writing(self, _LISTED, ["UpdateItem", "DeleteItem"])
         consume(
             self,
             tables.ledger,

@@ -14,7 +14,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.policy import Policies
-from tocsin.domain.projection import Change, Projected
+from tocsin.domain.projection import Change, Item, Projected, place_of
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.set_aside import SetAsideItem
@@ -206,22 +206,26 @@ class FakeSetAside:
 
 class FakeProjections:
     def __init__(self) -> None:
-        self.cursors: dict[str, Projected] = defaultdict(Projected)
-        self.items: dict[tuple[str, str, str], dict[str, int | str]] = {}
+        self.served: dict[str, int] = defaultdict(int)
+        self.made: dict[str, int] = {}
+        self.cursors: dict[tuple[str, int], Projected] = {}
+        self.by_key: dict[tuple[str, int], dict[tuple[str, str], dict[str, int | str]]]
+        self.by_key = defaultdict(dict)
 
-    def cursor(self, org: str) -> Projected:
-        return self.cursors[org]
+    def cursor(self, org: str, generation: int | None = None) -> Projected:
+        at = self.served[org] if generation is None else generation
+        return self.cursors.get((org, at), Projected(generation=at))
 
     def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
-        at = self.cursors[org]
+        at = self.cursor(org, run.generation)
         if (at.through_seq, at.until_seq) != (cursor.through_seq, cursor.until_seq):
             return False
-        self.cursors[org] = run
+        self.cursors[org, run.generation] = replace(at, until_seq=run.until_seq)
         return True
 
     def apply(self, org: str, run: Projected, change: Change) -> None:
-        item = self.items.setdefault(
-            (org, change.kind, change.id),
+        item = self.by_key[org, run.generation].setdefault(
+            (change.kind, change.id),
             {
                 "through_seq": 0,
                 "first_seq": change.first_seq,
@@ -233,14 +237,20 @@ class FakeProjections:
         item["through_seq"] = run.until_seq
         item["last_seq"] = change.last_seq
         item["last_timestamp"] = change.last_timestamp
+        item.update(change.texts)
         for name, value in change.counters.items():
             if value:
                 item[name] = int(item.get(name, 0)) + value
 
-    def advance(self, org: str, run: Projected, hash: bytes = b"") -> None:
-        at = self.cursors[org]
+    def advance(
+        self, org: str, run: Projected, hash: bytes = b"", new: Mapping[str, int] | None = None
+    ) -> None:
+        at = self.cursor(org, run.generation)
         if (at.through_seq, at.until_seq) == (run.through_seq, run.until_seq):
-            self.cursors[org] = replace(at, through_seq=run.until_seq, hash=hash)
+            counts = dict(Counter(at.counts) + Counter(new))
+            self.cursors[org, run.generation] = replace(
+                at, through_seq=run.until_seq, hash=hash, counts=counts
+            )
 
     def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
         return self.items.get((org, kind, id))
@@ -331,3 +341,39 @@ class FakePolicies:
         self.versions[policies.org].append(policies)
         self.journal.put(batch, packed)
         return True
+    def get(self, org: str, kind: str, id: str, generation: int = 0) -> Item | None:
+        return self.by_key[org, generation].get((kind, id))
+
+    def items(
+        self, org: str, keys: Sequence[tuple[str, str]], generation: int
+    ) -> Mapping[tuple[str, str], Item]:
+        found = self.by_key[org, generation]
+        return {key: dict(found[key]) for key in keys if key in found}
+
+    def newest(
+        self, org: str, kind: str, before: str, limit: int, generation: int
+    ) -> Sequence[tuple[str, Item]]:
+        found = [
+            (place, id, item)
+            for (its_kind, id), item in self.by_key[org, generation].items()
+            if its_kind == kind and (place := place_of(item)) and (not before or place < before)
+        ]
+        return [(id, item) for _, id, item in sorted(found, reverse=True)[:limit]]
+
+    def between(
+        self, org: str, kind: str, first_day: str, last_day: str, generation: int
+    ) -> Iterator[tuple[str, Item]]:
+        for (its_kind, id), item in sorted(self.by_key[org, generation].items()):
+            if its_kind == kind and first_day <= id[:10] <= last_day:
+                yield id, item
+
+    def remake(self, org: str) -> int:
+        return self.made.setdefault(org, self.served[org] + 1)
+
+    def serve(self, org: str, generation: int) -> None:
+        if self.made.get(org) == generation:
+            self.served[org] = self.made.pop(org)
+
+    def drop(self, org: str, generation: int) -> None:
+        self.cursors.pop((org, generation), None)
+        self.by_key.pop((org, generation), None)

@@ -1,5 +1,6 @@
 """Wires the tables for the command line."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tocsin.adapters.clock import SystemClock
@@ -10,8 +11,11 @@ from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
+from tocsin.bootstrap import project
+from tocsin.domain.retention import Retention
 from tocsin.ports import Clock, Journal, Keys, Ledger, Orgs, Projections, SetAside
-from tocsin.settings import StoreSettings
+from tocsin.services.sealing.rebuild import Rebuild
+from tocsin.settings import ProjectSettings
 
 __all__ = ["Admin", "wire"]
 
@@ -27,18 +31,30 @@ class Admin:
     journal: Journal
     projections: Projections
     clock: Clock
+    rebuild: Rebuild
+    retention: Callable[[], Retention]
 
 
-def wire(settings: StoreSettings | None = None) -> Admin:
+def wire(settings: ProjectSettings | None = None) -> Admin:
     """Return the ports on the tables that the settings name."""
-    settings = settings or StoreSettings()
-    db, state = client(), settings.state_table
+    settings = settings or ProjectSettings()
+    db, state, clock = client(), settings.state_table, SystemClock()
+    ledger = DynamoLedger(db, settings.ledger_table)
+    journal = DynamoJournal(db, settings.journal_table)
+    projections = DynamoProjections(db, state)
     return Admin(
         keys=DynamoKeys(db, state),
         orgs=DynamoOrgs(db, state),
         set_aside=DynamoSetAside(db, state),
-        ledger=DynamoLedger(db, settings.ledger_table),
-        journal=DynamoJournal(db, settings.journal_table),
-        projections=DynamoProjections(db, state),
-        clock=SystemClock(),
+        ledger=ledger,
+        journal=journal,
+        projections=projections,
+        clock=clock,
+        rebuild=Rebuild(
+            ledger=ledger,
+            journal=journal,
+            projections=projections,
+            projector=project.wire(settings, db=db),
+        ),
+        retention=lambda: Retention(clock.now_ms(), settings.retention_days),
     )

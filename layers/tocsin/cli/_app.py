@@ -41,6 +41,7 @@ _COMMANDS = {
         {"allow_interspersed_args": False},  # what follows COMMAND belongs to it
     ),
     "keys": _Lazy("tocsin.cli.keys", "app", "Create, list and revoke API keys."),
+    "rebuild": _Lazy("tocsin.cli.rebuild", "rebuild", "Rebuild sessions, agents and costs."),
     "set-aside": _Lazy("tocsin.cli.set_aside", "set_aside", "List what could not be sealed."),
 }
 

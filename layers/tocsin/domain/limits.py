@@ -80,6 +80,15 @@ LISTS_AT_ONCE: Final = 32
 """In one process; each holds a few MB at most."""
 
 LISTS_AT_ONCE_PER_ORG: Final = 16
+MAX_COST_DAYS: Final = 366
+"""Of one answer about costs; a day is an item."""
+
+MAX_BREAKDOWN_DAYS: Final = 92
+"""Of one that breaks them down; a day is an item for each name."""
+
+MAX_NAMES_PER_DAY: Final = 100
+"""Of agents, and of models, tools and providers: a day's further ones are counted together."""
+
 MAX_STREAMS: Final = 10_000
 """In one process, unless set otherwise; an org may have half of them, unless set otherwise."""
 

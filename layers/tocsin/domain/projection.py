@@ -1,41 +1,80 @@
-"""Projections: what can be rebuilt from sealed events, one item per session, agent and month."""
+"""Projections: what can be rebuilt from sealed events.
 
-from collections.abc import Iterable
+There is an item per session, agent and month, and one per day, in all and per agent, model, tool
+and provider, which has the hours in it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tocsin.domain import canonical
+from tocsin.domain.calls import NAMED, Call, Pending, figures, is_error, link_of
 from tocsin.domain.segment import SealedEvent
 
-_MAX_COST_USD = 1e9  # of an event; a table's numbers end at 38 digits
-
-__all__ = ["INDEXES", "Change", "Changes", "Projected", "changes"]
-
+__all__ = [
+    "BY_DAY",
+    "HOURLY",
+    "INDEXES",
+    "KINDS",
+    "OTHER",
+    "Change",
+    "Changes",
+    "Item",
+    "Projected",
+    "changes",
+    "day_id",
+    "hourly",
+    "place_of",
+]
 
 INDEXES: Final = {"session": "session_id", "agent": "agent_id"}
 """What lists are found by: the kind of the projected item, and the event's field that names it."""
 
+BY_DAY: Final = {name: f"day-{name}" for name in NAMED}
+"""What days are broken down by, and the kind of the item: its id is :func:`day_id`."""
+
+KINDS: Final = (*INDEXES, "usage", "day", *BY_DAY.values())
+"""All kinds of items."""
+
+HOURLY: Final = {"calls": "n", "total_tokens": "t", "cost_nano_usd": "u"}
+"""Counters that a day has by the hour, under a letter and the hour: ``n00``, ``n01`` …"""
+
+OTHER: Final = ""
+"""The name under which a day counts those that have no item of their own."""
+
+_HOURLY_OF_ALL: Final = HOURLY | {"latency_us": "l", "timed": "m"}
+_MAX_ID_BYTES: Final = 1_000  # of a sort key's 1,024
+_SEEN_MINUTES: Final = 5  # a list's order costs two writes when it changes
+
+type Item = Mapping[str, int | str]
+"""A projected item's attributes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """How far an org's events are projected.
+    """How far an org's events are projected, into one generation of its items.
 
     Everything up to ``through_seq`` is. If ``until_seq`` is beyond it, a run up to there was
-    claimed, and may have been applied in part.
+    claimed, and may have been applied in part. What is beyond ``counted_after`` is counted by the
+    day, and the rest only where an older version did. ``counts`` are of the items of a kind.
     """
 
     through_seq: int = 0
     until_seq: int = 0
     hash: bytes = b""  # of the ledger at through_seq, as it was read; empty: not known
+    generation: int = 0
+    counted_after: int = field(default=0, compare=False)
+    counts: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(slots=True)
 class Change:
     """What a run of events adds to one projected item.
 
-    The timestamps are those of the first and the last event by seq.
-    ``kind`` is ``session``, ``agent`` or ``usage`` (its ``id`` is then the month, ``2026-11``).
-    Counters are integers; money is in nano-dollars so that sums stay exact.
+    The timestamps are those of the first and the last event by seq. ``counters`` are added, and
+    ``texts`` replace what is there. A list has the item at ``place``, and not at ``left`` any more;
+    both are empty where that stays as it is.
     """
 
     kind: str
@@ -45,34 +84,48 @@ class Change:
     last_seq: int = 0
     last_timestamp: str = ""
     counters: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    place: str = ""
+    left: str = ""
 
-    def _add(self, seq: int, event: dict[str, Any]) -> None:
-        self.last_seq = seq
-        self.last_timestamp = event["timestamp"]
-        totals = self.counters
-        totals["events"] = totals.get("events", 0) + 1
-        if tokens := event.get("total_tokens"):
-            totals["total_tokens"] = totals.get("total_tokens", 0) + tokens
-        if cost := event.get("cost_usd"):
-            nano_usd = round(min(max(cost, -_MAX_COST_USD), _MAX_COST_USD) * 1e9)
-            totals["cost_nano_usd"] = totals.get("cost_nano_usd", 0) + nano_usd
+    def add(self, counters: Mapping[str, int], sign: int = 1) -> None:
+        """Add to the counters, or take from them."""
+        for name, value in counters.items():
+            if value:
+                self.counters[name] = self.counters.get(name, 0) + sign * value
+
+    def absorb(self, other: "Change") -> None:
+        """Add what changes in another item to this one."""
+        self.add(other.counters)
+        if other.last_seq > self.last_seq:
+            self.last_seq, self.last_timestamp = other.last_seq, other.last_timestamp
 
 
 class Changes:
     """What consecutive events of one org change, one entry per projected item."""
 
-    def __init__(self) -> None:
+    def __init__(self, pending: Callable[[str], str] = lambda _: "") -> None:
+        """Begin; ``pending`` returns what a session's item says of requests without response."""
         self._items: dict[tuple[str, str], Change] = {}
+        self._pending_before = pending
+        self._pending: dict[str, Pending] = {}
+
+    def __len__(self) -> int:
+        """Return how many items change."""
+        return len(self._items)
 
     def add(self, sealed: SealedEvent) -> None:
-        """Add what an event changes; events come in the order of their seqs."""
+        """Add what an event changes; events come in the order of their seqs.
+
+        Those that Tocsin wrote are found by their session and their agent, and count nowhere.
+        """
         event = canonical.parse(sealed.entry)
-        targets = [("usage", event["received_at"][:7])]
-        targets += [(kind, id) for kind, field in INDEXES.items() if (id := event.get(field))]
-        for target in targets:
-            if target not in self._items:
-                self._items[target] = Change(*target, sealed.seq, event["timestamp"])
-            self._items[target]._add(sealed.seq, event)
+        found = [(kind, id) for kind, field in INDEXES.items() if (id := event.get(field))]
+        for target in found:
+            change = self._touch(target, sealed.seq, event)
+            change.texts["seen"] = _seen(event["received_at"])
+        if event.get("source") != "tocsin":
+            self._count(found, sealed.seq, event)
 
     def items(self) -> list[Change]:
         """Return the changes, in the order of their first seqs."""
@@ -82,6 +135,58 @@ class Changes:
         """Return what changes in one item."""
         return self._items.get((kind, id))
 
+    def _count(self, found: list[tuple[str, str]], seq: int, event: dict[str, Any]) -> None:
+        call, failed = Call.of(event), is_error(event)
+        denied = event.get("action") == "deny"
+        totals = {"events": 1, "denials": int(denied), "errors": int(failed)}
+        for target in [*found, *_targets(call)]:
+            self._touch(target, seq, event).add(totals)
+        for target in found:
+            if model := call.names.get("model"):
+                self._items[target].texts["last_model"] = model
+            if failed:
+                self._items[target].texts["last_error_at"] = event["timestamp"]
+        request = self._request_of(event, call)
+        if request is not None:
+            self._add_call(found, seq, event, request, -1)
+            call = request.answered(call)
+        self._add_call(found, seq, event, call)
+
+    def _request_of(self, event: dict[str, Any], call: Call) -> Call | None:
+        """Return the request that an event answers; keep an event that is a request itself."""
+        direction, session = event.get("direction"), event.get("session_id")
+        if session is None or direction not in ("request", "response"):
+            return None
+        if session not in self._pending:
+            self._pending[session] = Pending(self._pending_before(session))
+        pending, link, request = self._pending[session], link_of(event), None
+        if direction == "request":
+            pending.ask(link, call)
+        else:
+            request = pending.answer(link)
+        self._items["session", session].texts["pending"] = pending.text()
+        return request
+
+    def _add_call(
+        self,
+        found: list[tuple[str, str]],
+        seq: int,
+        event: dict[str, Any],
+        call: Call,
+        sign: int = 1,
+    ) -> None:
+        counters = figures(call)
+        for target in [*found, *_targets(call)]:
+            change = self._touch(target, seq, event)
+            change.add(_by_the_hour(target[0], call.hour, counters), sign)
+
+    def _touch(self, target: tuple[str, str], seq: int, event: dict[str, Any]) -> Change:
+        change = self._items.get(target)
+        if change is None:
+            change = self._items[target] = Change(*target, seq, event["timestamp"])
+        change.last_seq, change.last_timestamp = seq, event["timestamp"]
+        return change
+
 
 def changes(events: Iterable[SealedEvent]) -> list[Change]:
     """Return what consecutive events of one org change, one entry per projected item."""
@@ -89,3 +194,40 @@ def changes(events: Iterable[SealedEvent]) -> list[Change]:
     for sealed in events:
         found.add(sealed)
     return found.items()
+
+
+def day_id(day: str, name: str) -> str:
+    """Return the id of a name's item of a day (``2026-11-27``).
+
+    A name that is too long for a key is one of the others.
+    """
+    id = f"{day}#{name}"
+    return id if len(id.encode()) <= _MAX_ID_BYTES else f"{day}#{OTHER}"
+
+
+def place_of(item: Item) -> str:
+    """Return where a list has an item: newest seen last, and then the one that began last."""
+    return f"{item['seen']}#{item['first_seq']:016}" if item.get("seen") else ""
+
+
+def hourly(item: Item, counter: str) -> list[int]:
+    """Return one of a day's counters in each of its 24 hours."""
+    return [int(item.get(f"{_HOURLY_OF_ALL[counter]}{hour:02}", 0)) for hour in range(24)]
+
+
+def _targets(call: Call) -> list[tuple[str, str]]:
+    by_name = [(BY_DAY[kind], day_id(call.day, name)) for kind, name in call.names.items()]
+    return [("usage", call.month), ("day", call.day), *by_name]
+
+
+def _by_the_hour(kind: str, hour: int, counters: Mapping[str, int]) -> Mapping[str, int]:
+    if not kind.startswith("day"):
+        return counters
+    letters = _HOURLY_OF_ALL if kind == "day" else HOURLY
+    kept = {name: counters[name] for name in ("prompt_tokens", "completion_tokens")}
+    return kept | {f"{letter}{hour:02}": counters[name] for name, letter in letters.items()}
+
+
+def _seen(received_at: str) -> str:
+    minute = int(received_at[14:16])
+    return f"{received_at[:14]}{minute - minute % _SEEN_MINUTES:02}"

@@ -30,8 +30,9 @@ ON_TABLES = {
         "LedgerStream": CONSUMING,
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
-        "State": {"GetItem"},
-        "State: projected, session#*, agent#*, usage#*": {"UpdateItem"},
+        "State": {"GetItem", "BatchGetItem"},
+        "State: projected, session#*, agent#*, usage#*, day#*, day-*": {"UpdateItem"},
+        "State: seen-session#*, seen-agent#*": {"UpdateItem", "DeleteItem"},
     },
     ("default", "pipeline", "SweeperRole"): {
         "Journal": {"Query"},
@@ -144,7 +145,7 @@ WRITTEN = """
 import json
 from unittest.mock import MagicMock
 from tocsin.adapters.dynamodb.{module} import {adapter}
-from tocsin.domain.projection import Change, Projected
+from tocsin.domain.projection import INDEXES, KINDS, Change, Projected
 
 class Client:
     meta = MagicMock()
@@ -167,8 +168,10 @@ PROJECTING = """
 nothing = Projected()
 adapter.claim("acme", nothing, nothing)
 adapter.advance("acme", nothing)
-for kind in {"session", "agent", "usage"}:
+for kind in KINDS:
     adapter.apply("acme", nothing, Change(kind, "id", 1, "t", 1, "t", {"events": 1}))
+for kind in INDEXES:
+    adapter.apply("acme", nothing, Change(kind, "id", 1, "t", place="b", left="a"))
 """
 
 

@@ -8,11 +8,12 @@ from collections.abc import Generator, Iterator, Sequence
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.errors import NotFound
-from tocsin.domain.projection import INDEXES
+from tocsin.domain.projection import INDEXES, Item, Projected
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Projections
 from tocsin.services.reading.cursor import Start, resolve
 from tocsin.services.reading.past import Past
+from tocsin.services.reading.served import served
 from tocsin.services.reading.since import seq_before, time_ms
 from tocsin.wire.filters import Filter
 from tocsin.wire.page import Page
@@ -173,14 +174,21 @@ def _spans(
     for kind, field in INDEXES.items():
         id = getattr(filter, field)
         if projections is not None and id is not None:
-            through_seq = projections.cursor(org).through_seq  # before the item, which is later
-            first_seq, last_seq = 1, 0
-            if item := projections.get(org, kind, id):
+            cursor, item = _indexed(projections, org, kind, id)
+            through_seq, first_seq, last_seq = cursor.through_seq, 1, 0
+            if item:
                 first_seq, last_seq = int(item["first_seq"]), int(item["last_seq"])
                 through_seq = max(through_seq, int(item["through_seq"]))
             spans = (range(through_seq + 1, span.stop), range(first_seq, last_seq + 1))
             return [within for each in spans if (within := _common(each, span))]
     return [span] if span else []
+
+
+def _indexed(
+    projections: Projections, org: str, kind: str, id: str
+) -> tuple[Projected, Item | None]:
+    """Return the cursor, and the item as it was then or later."""
+    return served(projections, org, lambda at: (at, projections.get(org, kind, id, at.generation)))
 
 
 def _common(one: range, other: range) -> range:

@@ -1,18 +1,21 @@
-"""Project: derive sessions, agents and usage from sealed events, each exactly once, in seq order.
+"""Project: derive sessions, agents and figures from sealed events, each once, in seq order.
 
 A projected item costs a write however many events change it, so events are projected in runs, as
-many at once as were sealed since the last one. A run is claimed before it is applied, so whoever
-repeats it, after a crash or at the same time, applies the same events; and each item records the
-last run that it counted, so that it counts each once.
+many at once as were sealed since the last one and touch a bounded number of items. A run is claimed
+before it is applied, so whoever repeats it, after a crash or at the same time, applies the same
+events; and each item records the last run that it counted, so that it counts each once.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from tocsin.domain.errors import Busy, IntegrityError
-from tocsin.domain.projection import Change, Projected, changes
+from tocsin.domain.projection import INDEXES, Change, Changes, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
+from tocsin.domain.runs import before, keys_of, settled
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Journal, Ledger, Projections
 from tocsin.services.reading import replay
@@ -20,6 +23,7 @@ from tocsin.services.reading import replay
 __all__ = ["ProjectReport", "Projector"]
 
 _RUN_EVENTS = 10_000
+_RUN_ITEMS = 4_000  # a run that is begun again must come to its end within a function's time
 _READ_EVENTS = 1_000
 
 
@@ -62,42 +66,74 @@ class Projector:
         report = ProjectReport()
         for org in orgs:
             try:
-                self._catch_up(org)
+                self.catch_up(org)
             except Busy as error:
                 report.failed[org] = error
             except Exception as error:  # whatever an org's data can raise
                 report.broken[org] = error
         return report
 
-    def _catch_up(self, org: str) -> None:
-        while run := self._next_run(org):
-            reader = _Reader(self._ledger, self._journal, org, run, self._retention())
-            self._apply(org, run, changes(reader))
-            self._projections.advance(org, run, reader.hash)
+    def catch_up(self, org: str, generation: int | None = None) -> None:
+        """Project what is sealed of an org into a generation; None: into the one that is served.
 
-    def _next_run(self, org: str) -> Projected | None:
-        """Return the run that is claimed, or claim the next one; None at the head.
+        Raises:
+            IntegrityError: the ledger can't be read, or it is not the one that was projected.
+            Busy: a store does not answer.
+        """
+        while True:
+            cursor = self._projections.cursor(org, generation)
+            claimed = cursor.until_seq > cursor.through_seq
+            run = cursor if claimed else self._following(org, cursor)
+            if run is None:
+                return
+            run, found, hash = self._read(org, run, whole=claimed)
+            if claimed or self._projections.claim(org, cursor, run):
+                self._apply(org, run, found.items(), hash)
+
+    def _following(self, org: str, cursor: Projected) -> Projected | None:
+        """Return the longest run that may come next; None at the head.
 
         Raises:
             IntegrityError: the ledger ends before what was projected: it was cut off.
         """
-        while True:
-            cursor = self._projections.cursor(org)
-            if cursor.until_seq > cursor.through_seq:
-                return cursor
-            head = self._ledger.head(org)
-            if head.seq < cursor.through_seq:
-                raise IntegrityError(org, head.seq + 1, "the ledger's end was cut off")
-            if head.seq == cursor.through_seq:
-                if cursor.hash not in (b"", head.hash):
-                    raise IntegrityError(org, head.seq, "the ledger is another than was projected")
-                return None
-            until_seq = min(head.seq, cursor.through_seq + _RUN_EVENTS)
-            run = Projected(cursor.through_seq, until_seq, cursor.hash)
-            if self._projections.claim(org, cursor, run):
-                return run
+        head = self._ledger.head(org)
+        if head.seq < cursor.through_seq:
+            raise IntegrityError(org, head.seq + 1, "the ledger's end was cut off")
+        if head.seq == cursor.through_seq:
+            if cursor.hash not in (b"", head.hash):
+                raise IntegrityError(org, head.seq, "the ledger is another than was projected")
+            return None
+        return replace(cursor, until_seq=min(head.seq, cursor.through_seq + _RUN_EVENTS))
 
-    def _apply(self, org: str, run: Projected, found: Sequence[Change]) -> None:
+    def _read(self, org: str, run: Projected, *, whole: bool) -> tuple[Projected, Changes, bytes]:
+        """Return what a run changes, and the ledger's hash at its end.
+
+        Unless it must be the ``whole`` of it, the run ends where it touches too many items.
+        """
+        found = Changes(lambda session: self._pending(org, run, session))
+        reader = _Reader(self._ledger, self._journal, org, run, self._retention())
+        for sealed in reader:
+            found.add(sealed)
+            if len(found) >= _RUN_ITEMS and sealed.seq < run.until_seq and not whole:
+                return replace(run, until_seq=sealed.seq), found, sealed.hash
+        return run, found, reader.hash
+
+    def _pending(self, org: str, run: Projected, session: str) -> str:
+        item = self._projections.get(org, "session", session, run.generation)
+        return str(before(item, run).get("pending", ""))
+
+    def _apply(self, org: str, run: Projected, found: Sequence[Change], hash: bytes) -> None:
+        items = self._projections.items(org, keys_of(found), run.generation)
+        were = {key: was for key, item in items.items() if (was := before(item, run))}
+        ready = settled(found, were)
+        for _, independent in groupby(ready, lambda change: change.kind == "day"):
+            self._write(org, run, list(independent))
+        new = Counter(
+            each.kind for each in ready if each.kind in INDEXES and (each.kind, each.id) not in were
+        )
+        self._projections.advance(org, run, hash, new)
+
+    def _write(self, org: str, run: Projected, found: Sequence[Change]) -> None:
         if self._writers == 1:
             for change in found:
                 self._projections.apply(org, run, change)

@@ -1,0 +1,142 @@
+"""What an event says of a call, and how a request and its response are one.
+
+A call counts with its first event. If that was a request and its response comes, the response
+stands for both: what the request counted is taken back where it was counted, and what both say
+together is counted where the response belongs. Where both say the same thing, it is the response's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+
+from tocsin.domain.limits import MAX_SAFE_INTEGER, RETENTION_DAYS
+from tocsin.domain.retention import DAY_MS
+from tocsin.domain.times import iso_ms, moment_of, ms_of
+
+__all__ = ["NAMED", "Call", "Pending", "figures", "is_error", "link_of"]
+
+NAMED: Final = {
+    "agent": "agent_id",
+    "model": "model",
+    "tool": "tool_name",
+    "provider": "provider",
+}
+"""What calls are broken down by, and the event's field that names it."""
+
+_TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
+_MOST: Final = dict.fromkeys(_TOKENS, MAX_SAFE_INTEGER) | {"cost_usd": 10**9, "latency_ms": 10**9}
+_LINKS: Final = ("tool_call_id", "span_id", "prompt_id", "trace_id")
+_MAX_PENDING: Final = 8  # requests of a session: an item stays small
+_ERRORS: Final = frozenset({"error", "errored", "failed", "failure", "timeout"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Where a call is counted, and what was said of it.
+
+    ``day`` and ``hour`` are of its event's timestamp in UTC, ``month`` of its receipt. ``names``
+    has those of :data:`NAMED` that were named.
+    """
+
+    month: str
+    day: str
+    hour: int
+    names: dict[str, str]
+    said: dict[str, float]
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "Call":
+        """Return what an event says.
+
+        A timestamp that is ahead of the receipt, or older than any journal keeps by default, is
+        of a clock that is wrong: then the receipt's time is taken.
+        """
+        at, received_at = event["timestamp"], event["received_at"]
+        if not _oldest(received_at) <= at <= received_at:
+            at = received_at
+        names = {kind: name for kind, field in NAMED.items() if (name := event.get(field))}
+        said = {
+            field: max(-most, min(event[field], most))  # a table's numbers end at 38 digits
+            for field, most in _MOST.items()
+            if field in event
+        }
+        return cls(received_at[:7], at[:10], int(at[11:13]), names, said)
+
+    def answered(self, response: "Call") -> "Call":
+        """Return the whole call of a request, with its response."""
+        said = self.said | response.said
+        if "total_tokens" not in response.said and not response.said.keys().isdisjoint(_TOKENS):
+            said.pop("total_tokens", None)  # that was of the request alone
+        names = self.names | response.names
+        return Call(response.month, response.day, response.hour, names, said)
+
+
+class Pending:
+    """The requests of one session that have no response yet, the oldest first.
+
+    There are as many as an item can hold: the oldest of more is taken for one without response.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        """Read what :meth:`text` wrote."""
+        self._calls: list[tuple[str, Call]] = [
+            (link, Call(*fields)) for link, *fields in orjson.loads(text or "[]")
+        ]
+
+    def text(self) -> str:
+        """Return them as text that an item can hold."""
+        rows = [(link, c.month, c.day, c.hour, c.names, c.said) for link, c in self._calls]
+        return orjson.dumps(rows).decode() if rows else ""
+
+    def ask(self, link: str, request: Call) -> None:
+        """Add a request."""
+        self._calls.append((link, request))
+        del self._calls[:-_MAX_PENDING]
+
+    def answer(self, link: str) -> Call | None:
+        """Take out the last request that a response with this link can belong to."""
+        for place in reversed(range(len(self._calls))):
+            if self._calls[place][0] == link:
+                return self._calls.pop(place)[1]
+        return None
+
+
+def link_of(event: Mapping[str, Any]) -> str:
+    """Return what a request and its response have in common, within their session.
+
+    It is their agent, and the first that they have of a tool call, a span, a prompt and a trace.
+    """
+    link = next(((name, event[name]) for name in _LINKS if name in event), None)
+    return sha256(orjson.dumps((event.get("agent_id"), link))).hexdigest()[:16]
+
+
+def figures(call: Call) -> dict[str, int]:
+    """Return a call's counters: integers, so that sums stay exact.
+
+    Money is in nano-dollars, time in microseconds; ``timed`` counts the calls whose time is known.
+    """
+    said = call.said
+    prompt, completion = said.get("prompt_tokens", 0), said.get("completion_tokens", 0)
+    latency_ms = said.get("latency_ms")
+    return {
+        "calls": 1,
+        "prompt_tokens": int(prompt),
+        "completion_tokens": int(completion),
+        "total_tokens": int(said.get("total_tokens", prompt + completion)),
+        "cost_nano_usd": round(said.get("cost_usd", 0) * 10**9),
+        "latency_us": round((latency_ms or 0) * 1_000),
+        "timed": int(latency_ms is not None),
+    }
+
+
+def is_error(event: Mapping[str, Any]) -> bool:
+    """Whether an event's ``status`` tells of an error: a word for it, or HTTP's from 400 on."""
+    status = event.get("status", "").lower()
+    return status in _ERRORS or (status.isdecimal() and 400 <= int(status[:4]) < 600)
+
+
+def _oldest(received_at: str) -> str:
+    return iso_ms(ms_of(moment_of(received_at)) - RETENTION_DAYS * DAY_MS)

@@ -1,0 +1,77 @@
+"""Sessions and agents, for Govrix Scout's query API: pages of them, and single ones."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tocsin.domain.errors import NotFound
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.projection import Item, Projected, place_of
+from tocsin.domain.times import iso_ms
+from tocsin.ports import Clock, Projections
+from tocsin.services.reading.served import served
+from tocsin.services.reading.whole import sees_all
+from tocsin.wire import indexes
+from tocsin.wire.indexes import Asked
+
+__all__ = ["Indexes"]
+
+_ACTIVE_MS: Final = 15 * 60 * 1_000
+
+type _Say = Callable[[str, Item], dict[str, Any]]
+
+
+class Indexes:
+    """Lists are of the newest seen first: by five minutes, and among those by their beginning.
+
+    All raise Forbidden for a key that may not see every event, and Busy.
+    """
+
+    def __init__(self, projections: Projections, clock: Clock) -> None:
+        self._projections = projections
+        self._clock = clock
+
+    def agents(self, key: ApiKey, asked: Asked) -> dict[str, Any]:
+        """Return a page of agents: ``data``, ``total`` and ``next_cursor``, null at the end."""
+        return self._page(key, "agent", asked, self._agent)
+
+    def sessions(self, key: ApiKey, asked: Asked) -> dict[str, Any]:
+        """Return a page of sessions, as :meth:`agents` does."""
+        return self._page(key, "session", asked, indexes.session)
+
+    def agent(self, key: ApiKey, id: str) -> dict[str, Any]:
+        """Return an agent, or raise NotFound."""
+        return self._one(key, "agent", id, self._agent)
+
+    def session(self, key: ApiKey, id: str) -> dict[str, Any]:
+        """Return a session, or raise NotFound."""
+        return self._one(key, "session", id, indexes.session)
+
+    def _agent(self, id: str, item: Item) -> dict[str, Any]:
+        return indexes.agent(id, item, iso_ms(self._clock.now_ms() - _ACTIVE_MS))
+
+    def _page(self, key: ApiKey, kind: str, asked: Asked, say: _Say) -> dict[str, Any]:
+        sees_all(key)
+
+        def read(at: Projected) -> dict[str, Any]:
+            found = self._projections.newest(
+                key.org, kind, asked.cursor, asked.limit, at.generation
+            )
+            more = len(found) == asked.limit
+            return {
+                "data": [say(id, item) for id, item in found],
+                "total": at.counts.get(kind, 0),
+                "next_cursor": place_of(found[-1][1]) if more else None,
+            }
+
+        return served(self._projections, key.org, read)
+
+    def _one(self, key: ApiKey, kind: str, id: str, say: _Say) -> dict[str, Any]:
+        sees_all(key)
+        item = served(
+            self._projections,
+            key.org,
+            lambda at: self._projections.get(key.org, kind, id, at.generation),
+        )
+        if item is None:
+            raise NotFound(f"{kind} not found")
+        return say(id, item)

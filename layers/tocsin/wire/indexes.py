@@ -1,0 +1,83 @@
+"""What a list of sessions or agents is asked for, and what it says of one (Govrix Scout)."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tocsin.domain.errors import Malformed
+from tocsin.domain.limits import DEFAULT_LIST_EVENTS, MAX_LIST_EVENTS
+from tocsin.domain.projection import Item
+from tocsin.wire.filters import Query
+from tocsin.wire.parameters import known, number, once
+
+__all__ = ["Asked", "agent", "parse", "session"]
+
+_PARAMETERS: Final = frozenset({"limit", "cursor"})
+_CURSOR: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d#\d{16}", re.ASCII)
+_NANO: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Up to ``limit``, from where the page with this ``next_cursor`` ended; empty: the newest."""
+
+    limit: int = DEFAULT_LIST_EVENTS
+    cursor: str = ""
+
+
+def parse(query: Query) -> Asked:
+    """Return what a query asks for.
+
+    Raises:
+        Malformed: a parameter is not known or not understood, beyond its limits, or given twice.
+    """
+    known(query, _PARAMETERS)
+    given = once(query, _PARAMETERS)
+    limit = number(given, "limit", f"a number from 1 to {MAX_LIST_EVENTS:,}")
+    if limit is not None and not 1 <= limit <= MAX_LIST_EVENTS:
+        raise Malformed(f"limit is a number from 1 to {MAX_LIST_EVENTS:,}")
+    cursor = given.get("cursor", "")
+    if cursor and not _CURSOR.fullmatch(cursor):
+        raise Malformed("cursor is the next_cursor of a page before, with # as %23")
+    return Asked(DEFAULT_LIST_EVENTS if limit is None else limit, cursor)
+
+
+def agent(id: str, item: Item, active_since: str) -> dict[str, Any]:
+    """Return what is said of an agent, which is idle if it was not seen since a time.
+
+    What Tocsin is not told of agents is null.
+    """
+    failed = item.get("last_error_at")
+    status = "active" if str(item.get("seen", "")) >= active_since else "idle"
+    if failed and failed == item["last_timestamp"]:
+        status = "error"
+    return {
+        "id": id,
+        "name": id,
+        "description": None,
+        "framework": None,
+        "status": status,
+        "labels": {},
+        "last_error_at": failed,
+        **_figures(item),
+    }
+
+
+def session(id: str, item: Item) -> dict[str, Any]:
+    """Return what is said of a session."""
+    return {"id": id, **_figures(item)}
+
+
+def _figures(item: Item) -> dict[str, Any]:
+    counters = ("events", "denials", "prompt_tokens", "completion_tokens", "total_tokens")
+    return {
+        "total_requests": item.get("calls", 0),
+        "total_cost_usd": int(item.get("cost_nano_usd", 0)) / _NANO,
+        "error_count": item.get("errors", 0),
+        "last_model_used": item.get("last_model"),
+        "first_seen_at": item["first_timestamp"],
+        "last_seen_at": item["last_timestamp"],
+        "first_seq": item["first_seq"],
+        "last_seq": item["last_seq"],
+        **{name: item.get(name, 0) for name in counters},
+    }
