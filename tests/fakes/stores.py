@@ -252,8 +252,42 @@ class FakeProjections:
                 at, through_seq=run.until_seq, hash=hash, counts=counts
             )
 
-    def get(self, org: str, kind: str, id: str) -> Mapping[str, int | str] | None:
-        return self.items.get((org, kind, id))
+    def get(self, org: str, kind: str, id: str, generation: int = 0) -> Item | None:
+        return self.by_key[org, generation].get((kind, id))
+
+    def items(
+        self, org: str, keys: Sequence[tuple[str, str]], generation: int
+    ) -> Mapping[tuple[str, str], Item]:
+        found = self.by_key[org, generation]
+        return {key: dict(found[key]) for key in keys if key in found}
+
+    def newest(
+        self, org: str, kind: str, before: str, limit: int, generation: int
+    ) -> Sequence[tuple[str, Item]]:
+        found = [
+            (place, id, item)
+            for (its_kind, id), item in self.by_key[org, generation].items()
+            if its_kind == kind and (place := place_of(item)) and (not before or place < before)
+        ]
+        return [(id, item) for _, id, item in sorted(found, reverse=True)[:limit]]
+
+    def between(
+        self, org: str, kind: str, first_day: str, last_day: str, generation: int
+    ) -> Iterator[tuple[str, Item]]:
+        for (its_kind, id), item in sorted(self.by_key[org, generation].items()):
+            if its_kind == kind and first_day <= id[:10] <= last_day:
+                yield id, item
+
+    def remake(self, org: str) -> int:
+        return self.made.setdefault(org, self.served[org] + 1)
+
+    def serve(self, org: str, generation: int) -> None:
+        if self.made.get(org) == generation:
+            self.served[org] = self.made.pop(org)
+
+    def drop(self, org: str, generation: int) -> None:
+        self.cursors.pop((org, generation), None)
+        self.by_key.pop((org, generation), None)
 
 
 @dataclass
@@ -341,39 +375,3 @@ class FakePolicies:
         self.versions[policies.org].append(policies)
         self.journal.put(batch, packed)
         return True
-    def get(self, org: str, kind: str, id: str, generation: int = 0) -> Item | None:
-        return self.by_key[org, generation].get((kind, id))
-
-    def items(
-        self, org: str, keys: Sequence[tuple[str, str]], generation: int
-    ) -> Mapping[tuple[str, str], Item]:
-        found = self.by_key[org, generation]
-        return {key: dict(found[key]) for key in keys if key in found}
-
-    def newest(
-        self, org: str, kind: str, before: str, limit: int, generation: int
-    ) -> Sequence[tuple[str, Item]]:
-        found = [
-            (place, id, item)
-            for (its_kind, id), item in self.by_key[org, generation].items()
-            if its_kind == kind and (place := place_of(item)) and (not before or place < before)
-        ]
-        return [(id, item) for _, id, item in sorted(found, reverse=True)[:limit]]
-
-    def between(
-        self, org: str, kind: str, first_day: str, last_day: str, generation: int
-    ) -> Iterator[tuple[str, Item]]:
-        for (its_kind, id), item in sorted(self.by_key[org, generation].items()):
-            if its_kind == kind and first_day <= id[:10] <= last_day:
-                yield id, item
-
-    def remake(self, org: str) -> int:
-        return self.made.setdefault(org, self.served[org] + 1)
-
-    def serve(self, org: str, generation: int) -> None:
-        if self.made.get(org) == generation:
-            self.served[org] = self.made.pop(org)
-
-    def drop(self, org: str, generation: int) -> None:
-        self.cursors.pop((org, generation), None)
-        self.by_key.pop((org, generation), None)
