@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from functions.api import approvals, operations, policies
+from functions.api import approvals, operations, policies, projections
 from functions.api.asked import Asked, UseCase, answer
 from functions.api.front import Front
 from tocsin import __version__
@@ -42,10 +42,10 @@ def build(parts: ApiParts) -> FastAPI:
         redirect_slashes=False,
     )
     use_cases = {
-        **operations.public(parts),
         **operations.routes(parts),
         **approvals.routes(parts),
         **policies.routes(parts),
+        **projections.routes(parts),
     }
     for route in ROUTES:
         app.add_api_route(

@@ -1,8 +1,8 @@
-"""What is not about one capability: usage, and the health of the function itself."""
+"""The health of the function itself, as Govrix Scout tells it."""
 
 from starlette.responses import Response
 
-from functions.api.asked import Asked, UseCase, answer
+from functions.api.asked import UseCase, answer
 from tocsin import __version__
 from tocsin.bootstrap.api import ApiParts
 
@@ -19,19 +19,7 @@ _METRICS = (
 
 
 def routes(parts: ApiParts) -> dict[str, UseCase]:
-    """Return the use cases over ``parts``, by their names in the table of routes."""
-
-    def usage(asked: Asked) -> Response:
-        used = parts.allowance.usage(asked.key.org)
-        return answer(
-            {"month": used.month, "quota": used.quota, "used": used.used, "left": used.left}
-        )
-
-    return {"usage": usage}
-
-
-def public(parts: ApiParts) -> dict[str, UseCase]:
-    """Return what needs no key."""
+    """Return the use cases over ``parts``, by their names in the table; they need no key."""
 
     def health(_: object) -> Response:
         return answer({"status": "ok"})

@@ -83,7 +83,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
                 "default_action": Decision.DENY,
                 "policy_count": len(compiled(policies.text)),
                 "rule_count": len(parts.reading.rules(asked.key)),
-                "call_counts": {},
+                "call_counts": parts.costs.calls(asked.key),
             }
         )
 

@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from fakes.events import batch
 from support.api import ORIGIN, Api
 from support.databases import Database
+from tocsin.domain import batch as batches
 from tocsin.domain.keys import Scope
 from tocsin.domain.limits import MAX_SMALL_BODY_BYTES
+from tocsin.domain.segment import seal
+from tocsin.domain.times import iso_ms
+from tocsin.services.sealing.project import Projector
 from tocsin.wire.routes import ROUTES, ApiRoute
 
 ASK = {"tool": "exec", "agent": "claude", "message": "may I?", "command": "rm -rf build"}
@@ -43,7 +48,11 @@ def ask(api: Api, token: str, **more: Any) -> str:
 
 
 def path(route: ApiRoute) -> str:
-    path = route.path.replace("{id}", "apr_none").replace("{name}", "auto-none")
+    path = (
+        route.path.replace("{id}", "apr_none")
+        .replace("{id:path}", "none")
+        .replace("{name}", "auto-none")
+    )
     return path.replace("{tool:path}", "exec")
 
 
@@ -431,5 +440,55 @@ class TestPolicies:
             "default_action": "deny",
             "policy_count": 5,
             "rule_count": 0,
-            "call_counts": {},
+            "call_counts": {"total": 0, "deny": 0},
         }
+
+
+class TestProjections:
+    @pytest.fixture
+    def reader(self, api: Api) -> str:
+        return api.key(Scope.READ)[0]
+
+    def seen(self, api: Api, **fields: Any) -> None:
+        salt = api.clock.ms % 1_000
+        made = batch("acme", 1, api.clock.ms, salt, **fields)
+        api.stores.journal.put(made, batches.pack(made.entries))
+        head = api.stores.ledger.head("acme")
+        segment, _ = seal("acme", head, [made], api.clock.ms)
+        api.stores.ledger.commit(segment, head)
+        api.clock.ms += 1
+        Projector(
+            ledger=api.stores.ledger,
+            journal=api.stores.journal,
+            projections=api.stores.projections,
+        )(["acme"])
+
+    def test_agents_and_sessions_by_ids_with_slashes(self, api: Api, reader: str) -> None:
+        self.seen(api, agent_id="team/a b", session_id="s/1", model="m", total_tokens=7)
+        [agent] = api("GET", "/api/v1/agents", token=reader).body["data"]
+        assert (agent["id"], agent["total_tokens"]) == ("team/a b", 7)
+        assert api("GET", "/api/v1/agents/team/a b", token=reader).body == agent
+        answer = api("GET", "/api/v1/sessions?limit=1", token=reader).body
+        assert (answer["total"], answer["data"][0]["id"]) == (1, "s/1")
+        assert api("GET", "/api/v1/sessions/s/1", token=reader).status == 200
+        assert api("GET", "/api/v1/sessions/s/2", token=reader).status == 404
+
+    def test_costs(self, api: Api, reader: str) -> None:
+        now = iso_ms(api.clock.ms)
+        self.seen(api, agent_id="a", model="m", cost_usd=0.5, total_tokens=7, timestamp=now)
+        summary = api("GET", "/api/v1/costs/summary", token=reader).body
+        assert (summary["total_cost_usd"], summary["total_requests"]) == (0.5, 1)
+        [row] = api("GET", "/api/v1/costs/breakdown?group_by=model", token=reader).body["data"]
+        assert (row["group"], row["cost_usd"]) == ("m", 0.5)
+        [row] = api("GET", "/api/v1/costs/timeseries?agent_id=a", token=reader).body["data"]
+        assert (row["tokens"], row["requests"]) == (7, 1)
+        for query in ("granularity=year", "from=soon", "group_by=x"):
+            answer = api("GET", f"/api/v1/costs/summary?{query}", token=reader)
+            assert answer.status == 400, query
+
+    def test_another_org_sees_nothing_of_it(self, api: Api) -> None:
+        self.seen(api, agent_id="a", session_id="s")
+        other = api.key(Scope.ADMIN, org="beta")[0]
+        assert api("GET", "/api/v1/agents", token=other).body["data"] == []
+        assert api("GET", "/api/v1/agents/a", token=other).status == 404
+        assert api("GET", "/api/v1/costs/summary", token=other).body["total_requests"] == 0

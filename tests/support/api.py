@@ -54,6 +54,7 @@ class Api:
                 timers=self.timers,
                 policies=self.stores.policies,
                 journal=self.stores.journal,
+                projections=self.stores.projections,
                 allowed_origins=frozenset({ORIGIN}),
             )
         )

@@ -12,9 +12,10 @@ from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
+from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.sqs import SqsTimers
-from tocsin.ports import Approvals, Clock, Journal, Orgs, PolicyStore, Quota, Timers
+from tocsin.ports import Approvals, Clock, Journal, Orgs, PolicyStore, Projections, Quota, Timers
 from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.sign_ins import SignIns
@@ -26,6 +27,8 @@ from tocsin.services.approvals.steps import Steps
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
+from tocsin.services.reading.costs import Costs
+from tocsin.services.reading.indexes import Indexes
 from tocsin.settings import ApiSettings
 
 if TYPE_CHECKING:
@@ -41,7 +44,8 @@ class ApiParts:
     credentials: Credentials
     clock: Clock
     orgs: Orgs
-    allowance: Allowance
+    indexes: Indexes
+    costs: Costs
     asking: Asking
     deciding: Deciding
     expiring: Expiring
@@ -61,6 +65,7 @@ def parts(
     timers: Timers,
     policies: PolicyStore,
     journal: Journal,
+    projections: Projections,
     allowed_origins: frozenset[str] = frozenset(),
 ) -> ApiParts:
     """Return the parts over these ports."""
@@ -70,7 +75,8 @@ def parts(
         credentials=credentials,
         clock=clock,
         orgs=orgs,
-        allowance=allowance,
+        indexes=Indexes(projections, clock),
+        costs=Costs(projections, orgs, quota, clock),
         asking=asking,
         deciding=Deciding(steps),
         expiring=Expiring(steps, timers),
@@ -97,5 +103,6 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         timers=SqsTimers(sqs.client(), settings.expiry_queue_url),
         policies=DynamoPolicies(db, state, journal),
         journal=journal,
+        projections=DynamoProjections(db, state),
         allowed_origins=settings.allowed_origins,
     )

@@ -11,6 +11,7 @@ from tocsin.domain.keys import Scope
 
 __all__ = ["ROUTES", "ApiRoute"]
 
+_READS = frozenset({Scope.READ})
 _ANSWERS = frozenset({Scope.READ, Scope.APPROVE})
 
 
@@ -34,7 +35,6 @@ ROUTES: Final = (
     ApiRoute(method="GET", path="/health", use_case="health", scopes=frozenset(), public=True),
     ApiRoute(method="GET", path="/ready", use_case="ready", scopes=frozenset(), public=True),
     ApiRoute(method="GET", path="/metrics", use_case="metrics", scopes=frozenset(), public=True),
-    ApiRoute(method="GET", path="/api/v1/usage", use_case="usage", scopes=frozenset({Scope.READ})),
     ApiRoute(
         method="POST",
         path="/v1/approvals",
@@ -85,7 +85,7 @@ ROUTES: Final = (
         method="GET",
         path="/api/v1/policies",
         use_case="get_policies",
-        scopes=frozenset({Scope.READ}),
+        scopes=_READS,
         query=("version",),
     ),
     ApiRoute(
@@ -99,7 +99,60 @@ ROUTES: Final = (
         method="POST",
         path="/api/v1/policies/test",
         use_case="test_policies",
-        scopes=frozenset({Scope.READ}),
+        scopes=_READS,
     ),
-    ApiRoute(method="GET", path="/v1/status", use_case="status", scopes=frozenset({Scope.READ})),
+    ApiRoute(method="GET", path="/v1/status", use_case="status", scopes=_READS),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/sessions",
+        use_case="list_sessions",
+        scopes=_READS,
+        query=("limit", "cursor"),
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/sessions/{id:path}",
+        use_case="get_session",
+        scopes=_READS,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/agents",
+        use_case="list_agents",
+        scopes=_READS,
+        query=("limit", "cursor"),
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/agents/{id:path}",
+        use_case="get_agent",
+        scopes=_READS,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/costs/summary",
+        use_case="costs_summary",
+        scopes=_READS,
+        query=("from", "to", "granularity"),
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/costs/breakdown",
+        use_case="costs_breakdown",
+        scopes=_READS,
+        query=("from", "to", "group_by"),
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/costs/timeseries",
+        use_case="costs_timeseries",
+        scopes=_READS,
+        query=("from", "to", "granularity", "agent_id"),
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/usage",
+        use_case="usage",
+        scopes=_READS,
+    ),
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 from tocsin.domain.batch import Batch
@@ -10,23 +9,9 @@ from tocsin.domain.errors import Busy, Forbidden, OutcomeUnknown, QuotaExhausted
 from tocsin.domain.times import utc
 from tocsin.ports import Clock, Orgs, Quota
 
-__all__ = ["SETTINGS_CACHE_MS", "Allowance", "Usage"]
+__all__ = ["SETTINGS_CACHE_MS", "Allowance"]
 
 SETTINGS_CACHE_MS = 30_000
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """How many events of a month's quota are used."""
-
-    month: str  # 2026-11
-    quota: int
-    used: int
-
-    @property
-    def left(self) -> int:
-        """How many more there may be."""
-        return max(0, self.quota - self.used)
 
 
 class Allowance:
@@ -73,18 +58,10 @@ class Allowance:
         """Whether what was reserved at ``at_ms`` counts in the batch's own month."""
         return _month(batch.received_at_ms) == _month(at_ms)
 
-    def usage(self, org: str) -> Usage:
-        """Return what the org has used this month.
-
-        Raises:
-            Forbidden: there is no such org (any more).
-        """
-        month = _month(self._clock.now_ms())
-        return Usage(month, self._limit(org), self._quota.used(org, month))
-
     def left(self, org: str) -> int:
         """Return how many events the org may still send this month."""
-        return self.usage(org).left
+        used = self._quota.used(org, _month(self._clock.now_ms()))
+        return max(0, self._limit(org) - used)
 
     def _limit(self, org: str) -> int:
         now_ms = self._clock.now_ms()

@@ -70,6 +70,17 @@ class Costs:
         rows = [{"timestamp": iso(time), **_row(figures)} for time, figures in sorted(sums.items())]
         return {"data": rows, "total": len(rows)}
 
+    def calls(self, key: ApiKey) -> dict[str, int]:
+        """Return how many events there were this month, and how many of them were denials."""
+        month = iso_ms(self._clock.now_ms())[:7]
+        item = served(
+            self._projections,
+            key.org,
+            lambda at: self._projections.get(key.org, "usage", month, at.generation),
+        )
+        counted = item or {}
+        return {"total": int(counted.get("events", 0)), "deny": int(counted.get("denials", 0))}
+
     def usage(self, key: ApiKey) -> dict[str, Any]:
         """Return the month, its quota of events, and how many are used and left.
 

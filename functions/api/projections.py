@@ -1,0 +1,50 @@
+"""Govrix Scout's routes of sessions, agents and costs, and what is left of the quota."""
+
+from starlette.responses import Response
+
+from functions.api.asked import Asked, UseCase, answer
+from tocsin.bootstrap.api import ApiParts
+from tocsin.wire import costs as asking
+from tocsin.wire import indexes as listing
+
+__all__ = ["routes"]
+
+
+def routes(parts: ApiParts) -> dict[str, UseCase]:
+    """Return the use cases over ``parts``, by their names in the table of routes."""
+    indexes, costs, clock = parts.indexes, parts.costs, parts.clock
+
+    def list_sessions(asked: Asked) -> Response:
+        return answer(indexes.sessions(asked.key, listing.parse(asked.query)))
+
+    def get_session(asked: Asked) -> Response:
+        return answer(indexes.session(asked.key, asked.path["id"]))
+
+    def list_agents(asked: Asked) -> Response:
+        return answer(indexes.agents(asked.key, listing.parse(asked.query)))
+
+    def get_agent(asked: Asked) -> Response:
+        return answer(indexes.agent(asked.key, asked.path["id"]))
+
+    def costs_summary(asked: Asked) -> Response:
+        return answer(costs.summary(asked.key, asking.summary(asked.query, clock.now_ms())))
+
+    def costs_breakdown(asked: Asked) -> Response:
+        return answer(costs.breakdown(asked.key, asking.breakdown(asked.query, clock.now_ms())))
+
+    def costs_timeseries(asked: Asked) -> Response:
+        return answer(costs.timeseries(asked.key, asking.timeseries(asked.query, clock.now_ms())))
+
+    def usage(asked: Asked) -> Response:
+        return answer(costs.usage(asked.key))
+
+    return {
+        "list_sessions": list_sessions,
+        "get_session": get_session,
+        "list_agents": list_agents,
+        "get_agent": get_agent,
+        "costs_summary": costs_summary,
+        "costs_breakdown": costs_breakdown,
+        "costs_timeseries": costs_timeseries,
+        "usage": usage,
+    }
