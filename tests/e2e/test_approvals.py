@@ -16,7 +16,7 @@ from support.orgs import NewOrg
 from support.product import Product
 from support.waiting import HANG_SECONDS
 from tocsin.client import Client
-from tocsin.domain.keys import Scope, mint
+from tocsin.domain.keys import Scope
 
 pytestmark = pytest.mark.xdist_group("product")
 TOCSIN = Path(sys.executable).with_name("tocsin")
@@ -34,9 +34,7 @@ class People:
         self.reader = self.client(Scope.READ)
 
     def key(self, scope: Scope, person: str = "") -> str:
-        token, key = mint(self.org.name, frozenset({scope}), "test", 1, person=person)
-        self.org.keys.put(key)
-        return token
+        return self.org.new_key(scope, person=person)
 
     def client(self, scope: Scope) -> Client:
         return Client(self.product.url, self.key(scope))

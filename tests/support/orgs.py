@@ -32,6 +32,13 @@ class NewOrg:
             tables.orgs.put(Org(self._stored.org))
             tables.keys.put(self._stored)
 
+    def new_key(self, *scopes: Scope, person: str = "") -> str:
+        """Return another key of the org."""
+        token, key = mint(self._stored.org, frozenset(scopes), "test", 1, person=person)
+        with self.product.tables() as tables:
+            tables.keys.put(key)
+        return token
+
     def post(self, *events: dict[str, Any]) -> None:
         """Send events as a client does."""
         answer = httpx.post(
