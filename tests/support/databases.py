@@ -19,6 +19,7 @@ from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.local import queues
+from tocsin.local.functions import Receives
 from tocsin.local.tables import create
 from tocsin.settings import StoreSettings
 
@@ -86,8 +87,8 @@ class Database:
             policies=DynamoPolicies(*state, journal),
         ), settings
 
-    def queue(self) -> tuple["SQSClient", str]:
+    def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:
         """Make an empty queue of timers; return a client, and the queue's URL."""
         client, url = self.server.sqs(), f"{self.server.url}/000000000000/timers-{uuid4().hex[:8]}"
-        queues.create(client, url)
+        queues.create(client, url, receives)
         return client, url

@@ -31,6 +31,11 @@ class Own:
 
 SEALS = frozenset({"sealing.fanout", "sealing.seal"})
 MAY_LOAD = {
+    "expire": Own(
+        frozenset({f"approvals.{name}" for name in ("expiring", "steps", "telling", "waking")})
+        | {"intake.stamp"},
+        frozenset({"expire"}),
+    ),
     "fanout": Own(SEALS, frozenset({"fanout", "valkey"}), frozenset({"valkey"})),
     "ingest": Own(
         frozenset({"intake", "access.access", "access.remembered"}), frozenset({"ingest"})
@@ -65,6 +70,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "tocsin-test",
     "POWERTOOLS_SERVICE_NAME": "test",
     "PYTHONPATH": os.pathsep.join((str(ROOT / "layers"), str(ROOT))),
+    "TOCSIN_EXPIRY_QUEUE_URL": "http://127.0.0.1:1/000000000000/timers",
     "TOCSIN_JOURNAL_TABLE": "journal",
     "TOCSIN_LEDGER_TABLE": "ledger",
     "TOCSIN_STATE_TABLE": "state",

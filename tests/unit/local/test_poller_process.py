@@ -27,12 +27,18 @@ class FailingSchedule(poller.Schedule):
             raise KeyError("what nobody thought of")
         Event().wait()
 
-poller.Poller, poller.Schedule = Failing, FailingSchedule
+class FailingQueue(poller.QueuePoller):
+    def run(self):
+        if sys.argv[1] == "queue":
+            raise KeyError("what nobody thought of")
+        Event().wait()
+
+poller.Poller, poller.Schedule, poller.QueuePoller = Failing, FailingSchedule, FailingQueue
 poller.main()
 """
 
 
-@pytest.mark.parametrize("failing", ["fanout", "project", "sweeper"])
+@pytest.mark.parametrize("failing", ["fanout", "project", "sweeper", "expire", "queue"])
 def test_no_thread_of_it_ends_unseen(tmp_path: Path, failing: str) -> None:
     layout = Layout(tmp_path, {"dynamodb": 1}, tmp_path, key="key")
 
