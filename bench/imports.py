@@ -134,11 +134,8 @@ def _handlers(source: Path) -> list[str]:
     """Return the module of every function: its handler, or its ASGI application."""
     modules = []
     for folder in sorted((source / "functions").iterdir()):
-        modules += [
-            f"functions.{folder.name}.{name}"
-            for name in ("handler", "app")
-            if (folder / f"{name}.py").is_file()
-        ]
+        files = [name for name in ("handler", "app") if (folder / f"{name}.py").is_file()]
+        modules += [f"functions.{folder.name}.{name}" for name in files[:1]]
     return modules
 
 

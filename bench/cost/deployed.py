@@ -17,10 +17,10 @@ from tocsin.local.functions import FUNCTIONS, Consumes
 __all__ = ["ALARMS", "Deployed"]
 
 ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 32,
-    ("fargate", "ledger"): 27,
-    ("lambda", "valkey"): 31,
-    ("lambda", "ledger"): 26,
+    ("fargate", "valkey"): 34,
+    ("fargate", "ledger"): 29,
+    ("lambda", "valkey"): 33,
+    ("lambda", "ledger"): 28,
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"

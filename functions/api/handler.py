@@ -5,6 +5,7 @@ import logging
 from functools import cache
 from typing import Any
 
+import anyio._backends._asyncio  # noqa: F401 (else the first request loads it, on part of a core)
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext

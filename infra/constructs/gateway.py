@@ -1,6 +1,6 @@
 """The way in: an HTTP API, or a REST API where there is none, in front of the same handlers.
 
-Both send the REST API's event (an HTTP API calls it payload format 1.0).
+Both send the REST API's event (an HTTP API calls it payload format 1.0, and decodes its path).
 """
 
 import json
@@ -30,11 +30,17 @@ _LOGGED = {
     "latency": "$context.responseLatency",
     "error": "$context.integrationErrorMessage",
 }
+# With credentials a browser takes no "*" for any method (Fetch, CORS protocol and credentials).
+_CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _CORS_HEADERS = ["authorization", "content-type", "content-encoding", "idempotency-key"]
 
 
 class Gateway(Construct):
-    """Functions behind path prefixes: ``/api/v1/ingest/`` stands for everything below it."""
+    """Functions behind path prefixes: ``/api/v1/ingest/`` stands for everything below it.
+
+    ``/`` is what no other prefix fits. Both kinds of gateway prefer the route that says more:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
 
     url: str  # its own address, without a trailing slash
     failures: cloudwatch.IMetric  # requests that were answered with 5xx
@@ -46,7 +52,7 @@ class Gateway(Construct):
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
-        meaning = "Requests to the API end in 5xx: see the ingest function's log."
+        meaning = "Requests to the API end in 5xx: see the logs of its functions."
         alarms.above("ApiFailures", self.failures, 10, meaning, periods=2)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
@@ -75,22 +81,26 @@ class HttpGateway(Gateway):
             create_default_stage=False,
             cors_preflight=http.CorsPreflightOptions(
                 allow_origins=origins,
-                allow_methods=[http.CorsHttpMethod.ANY],
+                allow_credentials=True,  # the sign-in's cookie
+                allow_methods=[http.CorsHttpMethod[method] for method in _CORS_METHODS],
                 allow_headers=_CORS_HEADERS,
+                expose_headers=["retry-after"],
                 max_age=Duration.minutes(10),
             )
             if origins
             else None,
         )
         for prefix, function in routes.items():
-            api.add_routes(
-                path=f"{prefix}{{proxy+}}",
-                integration=HttpLambdaIntegration(
-                    f"To{function.node.id}",
-                    function,
-                    payload_format_version=http.PayloadFormatVersion.VERSION_1_0,
-                ),
+            integration = HttpLambdaIntegration(
+                f"To{function.node.id}",
+                function,
+                payload_format_version=http.PayloadFormatVersion.VERSION_1_0,
             )
+            if prefix == "/":
+                key = http.HttpRouteKey.DEFAULT  # which takes "/" too; "/{proxy+}" does not
+                http.HttpRoute(self, "Rest", http_api=api, route_key=key, integration=integration)
+            else:
+                api.add_routes(path=f"{prefix}{{proxy+}}", integration=integration)
         stage = http.HttpStage(
             self,
             "Stage",
@@ -107,7 +117,7 @@ class HttpGateway(Gateway):
             format=json.dumps(_LOGGED, separators=(",", ":")),  # paid by the byte
         )
         keys = "Tocsin's API keys are checked by the functions themselves"
-        acknowledge(api, {"AwsSolutions-APIG4": keys})
+        acknowledge(self, {"AwsSolutions-APIG4": keys})
         self.url = api.api_endpoint
         self.failures = api.metric_server_error(statistic=cloudwatch.Stats.SUM)
 
@@ -132,9 +142,8 @@ class RestGateway(Gateway):
             ),
         )
         for prefix, function in routes.items():
-            api.root.resource_for_path(prefix).add_proxy(
-                default_integration=rest.LambdaIntegration(function)
-            )
+            resource = api.root.resource_for_path(prefix)
+            resource.add_proxy(default_integration=rest.LambdaIntegration(function))
         stack = Stack.of(self)
         host = f"{api.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         self.url = f"https://{host}/{api.deployment_stage.stage_name}"

@@ -23,7 +23,7 @@ class Layers(Construct):
         scope: Construct,
         id: str,
         *,
-        lock: Literal["functions", "stream"] = "functions",
+        lock: Literal["functions", "api", "stream"] = "functions",
         profile: Profile,
     ) -> None:
         """Package ``tocsin`` and what ``requirements/<lock>.txt`` names."""

@@ -31,7 +31,7 @@ def build(scope: Construct, config: Config) -> None:
     data = DataStack(scope, config=config)
     tables = data.tables
     api = ApiStack(scope, config=config, profile=profile, tables=tables)
-    watched: list[Watched] = [api.gateway, api.ingest]
+    watched: list[Watched] = [api.gateway, api.ingest, api.api]
 
     network = valkey = None
     if profile.network_stream_and_edge:

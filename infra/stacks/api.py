@@ -4,6 +4,7 @@ from aws_cdk import CfnOutput
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.api import Api
 from infra.constructs.function import Props
 from infra.constructs.ingest import Ingest
 from infra.constructs.layers import Layers
@@ -20,11 +21,13 @@ class ApiStack(TocsinStack):
     def __init__(
         self, scope: Construct, *, config: Config, profile: Profile, tables: Tables
     ) -> None:
-        super().__init__(scope, "api", config=config, description="API and ingest function")
+        super().__init__(scope, "api", config=config, description="API and its functions")
         layers = Layers(self, "Layers", profile=profile)
         props = Props(config=config, layers=layers, tables=tables)
         self.ingest = Ingest(self, "Ingest", props=props)
-        routes = {"/api/v1/ingest/": self.ingest}
+        api_layers = Layers(self, "ApiLayers", lock="api", profile=profile)
+        self.api = Api(self, "Api", props=Props(config=config, layers=api_layers, tables=tables))
+        routes = {"/api/v1/ingest/": self.ingest, "/": self.api}
         self.gateway = profile.gateway(self, "Gateway", routes=routes, config=config)
-        about = "The API's own address: ingestion without CloudFront"
+        about = "The API's own address: all but the streams, without CloudFront"
         CfnOutput(self, "ApiUrl", value=self.gateway.url, description=about)

@@ -14,12 +14,15 @@ from infra.stacks._stack import TocsinStack
 
 __all__ = ["EdgeStack"]
 
-# The rest is the API's.
+# What reads the log or waits. The rest is the API's.
 STREAMED = (
     "/api/v1/events*",
     "/api/v1/agents/*/events",
     "/api/v1/session",
-    "/v1/*",
+    "/v1/events*",
+    "/v1/audit/*",
+    "/v1/stream-tickets",
+    "/v1/approvals/*/decision",
     "/api/kavach/*",
     "/healthz",
 )

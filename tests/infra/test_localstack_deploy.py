@@ -178,6 +178,19 @@ def test_refusals_come_through_the_gateway(deployed: Deployed) -> None:
     assert deployed.post({}, Authorization="Bearer nope").status_code == 401
 
 
+def test_the_api_function_answers_through_the_gateway(deployed: Deployed) -> None:
+    def get(path: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {deployed.token}"}
+        return httpx.get(deployed.api + path, headers=headers, timeout=HANG_SECONDS)
+
+    assert get("/health").json() == {"status": "ok"}
+    assert get("/ready").json() == {"status": "ok"}
+    usage = get("/api/v1/usage").json()
+    assert usage["quota"] == Org("acme").events_per_month == usage["used"] + usage["left"]
+    assert get("/api/v1/nothing").json() == {"error": "there is nothing at this path"}
+    assert get("/api/v1/usage?of=all").status_code == 400
+
+
 def test_sessions_are_projected_from_the_ledger_s_stream(deployed: Deployed) -> None:
     deployed.post({"type": "custom", "toolName": "t", "sessionId": "ses_projected"})
     get = deployed.admin.projections.get

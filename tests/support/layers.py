@@ -9,7 +9,9 @@ from typing import Literal
 
 from infra import assets
 
-__all__ = ["HOST", "run"]
+__all__ = ["HOST", "Lock", "run"]
+
+type Lock = Literal["functions", "api", "stream"]
 
 _MACHINE = "aarch64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 HOST = f"{_MACHINE}-manylinux2014"
@@ -18,7 +20,7 @@ HOST = f"{_MACHINE}-manylinux2014"
 def run(
     code: str,
     *,
-    lock: Literal["functions", "stream"],
+    lock: Lock,
     environment: Mapping[str, str],
     code_folders: Iterable[Path] = (),
 ) -> str:

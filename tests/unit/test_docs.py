@@ -13,6 +13,7 @@ from starlette.routing import Route
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from fakes.stores import FakeClock
+from functions.api.app import ROUTES
 from functions.ingest.handler import app as ingest
 from functions.stream.app import build
 from tocsin import settings
@@ -83,7 +84,7 @@ def stream_routes(monkeypatch: pytest.MonkeyPatch) -> list[Route]:
 def test_every_route_is_documented(stream_routes: list[Route]) -> None:
     routes = {
         f"{method} {route.path.replace(':path}', '}')}"
-        for route in stream_routes
+        for route in (*stream_routes, *(each for each in ROUTES if isinstance(each, Route)))
         for method in (route.methods or {"GET"}) - {"HEAD"}
     }
     for taken in [*ingest._static_routes, *ingest._dynamic_routes]:

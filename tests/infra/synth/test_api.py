@@ -2,15 +2,19 @@
 
 import json
 
+import pytest
+
 from support.templates import Synthesize, Templates
 
 
 def test_requests_reach_the_handler_as_rest_events(default: Templates) -> None:
-    integration = default.one("api", "AWS::ApiGatewayV2::Integration")
-    assert integration["PayloadFormatVersion"] == "1.0"
-    assert default.one("api", "AWS::ApiGatewayV2::Route")["RouteKey"] == (
-        "ANY /api/v1/ingest/{proxy+}"
-    )
+    integrations = default.of("api", "AWS::ApiGatewayV2::Integration").values()
+    assert [each["Properties"]["PayloadFormatVersion"] for each in integrations] == ["1.0"] * 2
+    routes = default.of("api", "AWS::ApiGatewayV2::Route").values()
+    assert {route["Properties"]["RouteKey"] for route in routes} == {
+        "ANY /api/v1/ingest/{proxy+}",
+        "$default",
+    }
 
 
 def test_requests_are_throttled(synthesize: Synthesize) -> None:
@@ -36,13 +40,21 @@ def test_browsers_of_other_origins_are_let_in_only_by_choice(
     cors = chosen.one("api", "AWS::ApiGatewayV2::Api")["CorsConfiguration"]
     assert cors["AllowOrigins"] == ["https://a.example"]
     assert "authorization" in cors["AllowHeaders"]
+    assert cors["AllowCredentials"] and "*" not in cors["AllowMethods"]  # for the cookie
+    [variables] = [
+        function["Properties"]["Environment"]["Variables"]
+        for function in chosen.of("api", "AWS::Lambda::Function").values()
+        if function["Properties"]["Handler"].startswith("functions.api.")
+    ]
+    assert json.loads(variables["TOCSIN_ALLOWED_ORIGINS"]) == ["https://a.example"]
 
 
-def test_functions_are_small_traced_and_on_arm(default: Templates) -> None:
-    function = default.one("api", "AWS::Lambda::Function")
+@pytest.mark.parametrize("name", ["ingest", "api"])
+def test_functions_are_small_traced_and_on_arm(default: Templates, name: str) -> None:
+    function = default.one("api", "AWS::Lambda::Function", name.title())
     assert function["Architectures"] == ["arm64"]
     assert function["Runtime"] == "python3.13"
-    assert function["Handler"] == "functions.ingest.handler.handler"
+    assert function["Handler"] == f"functions.{name}.handler.handler"
     assert function["Timeout"] < 30  # the HTTP API's limit
     assert function["TracingConfig"] == {"Mode": "Active"}
     assert "VpcConfig" not in function
@@ -50,7 +62,7 @@ def test_functions_are_small_traced_and_on_arm(default: Templates) -> None:
 
 
 def test_tracing_costs_and_is_off_unless_asked_for(small: Templates) -> None:
-    assert "TracingConfig" not in small.one("api", "AWS::Lambda::Function")
+    assert "TracingConfig" not in small.one("api", "AWS::Lambda::Function", "Ingest")
 
 
 def test_logs_are_forgotten(default: Templates) -> None:

@@ -8,9 +8,9 @@ import pytest
 from aws_cdk import FileSystem
 
 from infra import assets
-from support.layers import HOST, run
+from support.layers import HOST, Lock, run
 
-FUNCTIONS = ("ingest", "fanout", "project", "sweeper")
+FUNCTIONS = ("ingest", "api", "fanout", "project", "sweeper")
 VARIABLES = {
     "AWS_REGION": "us-east-1",  # Lambda sets both
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -100,7 +100,13 @@ HANDLER = "from functions.{name} import handler; handler.service()"
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_layers_are_enough_for_a_handler(name: str) -> None:
     code = HANDLER.format(name=name)
-    run(code, lock="functions", environment=VARIABLES, code_folders=[assets.function(name)])
+    lock: Lock = "api" if name == "api" else "functions"
+    run(code, lock=lock, environment=VARIABLES, code_folders=[assets.function(name)])
+
+
+def test_what_the_api_needs_is_in_no_other_functions_layer() -> None:
+    packages = assets.dependencies("functions", HOST) / "python"
+    assert not [name for name in ("fastapi", "mangum", "starlette") if (packages / name).exists()]
 
 
 def test_the_layers_are_enough_for_the_stream_service() -> None:

@@ -29,7 +29,7 @@ def test_functions_have_the_memory_that_is_paid_for(
                 found[name] = properties["MemorySize"]
                 level = properties["LoggingConfig"]["SystemLogLevel"]
                 assert (level != "WARN") is deployed.platform_logs
-    assert {"ingest", "fanout", "project", "sweeper"} <= found.keys()
+    assert {"ingest", "api", "fanout", "project", "sweeper"} <= found.keys()
     assert found.items() <= deployed.memory_mb.items()
 
 

@@ -1,7 +1,7 @@
 """The one address."""
 
 import json
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -61,7 +61,18 @@ def test_every_route_of_the_stream_service_leads_to_it() -> None:
     assert {"/api/v1/events", LIVENESS} <= set(routes)
     routes.remove(LIVENESS)  # nobody's from outside
     for route in routes:
-        assert any(fnmatch(route, pattern) for pattern in STREAMED), route
+        assert any(fnmatchcase(route, pattern) for pattern in STREAMED), route
+
+
+def test_no_route_of_the_api_leads_to_the_stream_service() -> None:
+    code = "from functions.api.app import ROUTES; print(*(route.path for route in ROUTES))"
+    environment = {"AWS_DEFAULT_REGION": "us-east-1"}
+    folders = [assets.function("api")]
+    routes = run(code, lock="api", environment=environment, code_folders=folders).split()
+    assert {"/api/v1/usage", "/health", "/ready", "/metrics"} <= set(routes)
+    assert not [
+        (route, pattern) for route in routes for pattern in STREAMED if fnmatchcase(route, pattern)
+    ]
 
 
 def test_a_quiet_stream_is_not_given_up(distribution: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from support.layers import run
 
 SETTINGS = {
+    ("default", "api", "Api"): "ApiSettings",
     ("default", "api", "Ingest"): "IngestSettings",
     ("default", "pipeline", "Fanout"): "FanoutSettings",
     ("default", "pipeline", "Project"): "ProjectSettings",
@@ -20,6 +21,7 @@ SETTINGS = {
     ("small", "pipeline", "Fanout"): "FanoutSettings",
     ("small", "pipeline", "Sweeper"): "FanoutSettings",
     ("small", "stream-lambda", "StreamFunction"): "StreamSettings",
+    ("localstack", "api", "Api"): "ApiSettings",
     ("localstack", "api", "Ingest"): "IngestSettings",
     ("localstack", "pipeline", "Fanout"): "FanoutSettings",
 }

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from infra.stacks.edge import STREAMED
 from support.templates import Templates
+from tocsin.local import streamed as local
 from tocsin.local.functions import FUNCTIONS
 
 LAMBDA = "AWS::Lambda::Function"
@@ -115,11 +117,15 @@ def test_their_routes_are_the_deployed_ones(default: Templates, names: dict[str,
         uri = api[integration["Ref"]]["Properties"]["IntegrationUri"]
         deployed.add((route["Properties"]["RouteKey"], names[uri["Fn::GetAtt"][0]]))
     here = {
-        (f"ANY {prefix}{{proxy+}}", name)
+        ("$default" if prefix == "/" else f"ANY {prefix}{{proxy+}}", name)
         for name, each in FUNCTIONS.items()
         for prefix in each.routes
     }
     assert here == deployed
+
+
+def test_the_same_paths_are_the_stream_services() -> None:
+    assert local.STREAMED == STREAMED
 
 
 def _pattern(event_names: list[str], key_prefix: str) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ EVERYWHERE = {
     "Invocations",
     "5xx",
     "ingest Refused503",
+    "api Refused503",
     "fanout SetAside",
     "fanout BrokenOrgs",
     "fanout SealConflicts",

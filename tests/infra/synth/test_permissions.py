@@ -14,6 +14,7 @@ SEALING = {"Query", "BatchGetItem", "PutItem", "UpdateItem"}
 CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 # What the adapters call for each function. A transaction needs its parts' actions alone.
 ON_TABLES = {
+    ("default", "api", "ApiRole"): {"State": {"GetItem"}},
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
@@ -73,6 +74,7 @@ PUSH = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPa
 # Every role there is, and what it may do beside tables.
 ELSEWHERE = {
     "default": {
+        "ApiRole": LOG | TRACE,
         "IngestRole": LOG | TRACE,
         "FanoutRole": LOG | TRACE | ENTER,
         "SweeperRole": LOG | TRACE | ENTER,
@@ -87,6 +89,7 @@ ELSEWHERE = {
         | {"ecr:DescribeImages", "codebuild:StartBuild", "codebuild:BatchGetBuilds"},
     },
     "small": {
+        "ApiRole": LOG,
         "IngestRole": LOG,
         "FanoutRole": LOG,
         "SweeperRole": LOG,
@@ -319,7 +322,7 @@ def test_valkey_is_entered_as_one_user(
     assert f":user:tocsin-dev-{user}" in json.dumps(connect)
 
 
-def test_the_api_function_does_not_know_valkey(default: Templates) -> None:
+def test_the_apis_functions_do_not_know_valkey(default: Templates) -> None:
     assert "elasticache" not in json.dumps(default.by_part["api"])
 
 

@@ -189,8 +189,8 @@ def test_gateways_give_up_when_they_can(long: Templates, long_lambda: Templates)
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
     https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
     """
-    integration = long.one("api", "AWS::ApiGatewayV2::Integration")
-    assert integration.get("TimeoutInMillis", 30_000) <= 30_000
+    for integration in _all(long, "AWS::ApiGatewayV2::Integration"):
+        assert integration.get("TimeoutInMillis", 30_000) <= 30_000
     [streamed] = [
         method["Integration"]
         for method in _all(long_lambda, "AWS::ApiGateway::Method")
@@ -206,9 +206,9 @@ def test_an_http_api_can_not_be_told_which_bodies_are_binary(default: Templates)
     ``ContentHandlingStrategy`` is for WebSocket APIs, ``binaryMediaTypes`` for REST APIs:
     https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations.html
     """
-    integration = default.one("api", "AWS::ApiGatewayV2::Integration")
-    assert integration["IntegrationType"] == "AWS_PROXY"
-    assert not integration.keys() & {"ContentHandlingStrategy", "RequestParameters"}
+    for integration in _all(default, "AWS::ApiGatewayV2::Integration"):
+        assert integration["IntegrationType"] == "AWS_PROXY"
+        assert not integration.keys() & {"ContentHandlingStrategy", "RequestParameters"}
     assert "BinaryMediaTypes" not in default.one("api", "AWS::ApiGatewayV2::Api")
 
 
