@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tocsin.asgi.refusal import Unserved, send_problem
+from tocsin.asgi.unserved import Unserved, send_problem
 
 __all__ = ["Front"]
 

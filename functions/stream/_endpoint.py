@@ -6,8 +6,8 @@ from starlette.datastructures import Headers, QueryParams
 
 from tocsin.asgi.endpoint import Asked
 from tocsin.asgi.query import hide_token
-from tocsin.asgi.refusal import Unserved
 from tocsin.asgi.types import Scope
+from tocsin.asgi.unserved import Unserved
 from tocsin.web.options import HttpOptions
 from tocsin.web.presented import presented
 from tocsin.wire.dialects import PARAMETERS

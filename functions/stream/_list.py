@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tocsin.asgi.connection import SERVERS_SEND, abort, left, transport_of
 from tocsin.asgi.query import hide_token
-from tocsin.asgi.refusal import Unserved, send_problem
+from tocsin.asgi.unserved import Unserved, send_problem
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.limits import MAX_QUERY_BYTES
 from tocsin.services.access.presented import Presented

@@ -18,7 +18,7 @@ from functions.stream._endpoint import reader
 from functions.stream._list import Ask, ListEndpoint, StreamOrList
 from tocsin.asgi.drain import on_sigterm
 from tocsin.asgi.endpoint import StreamEndpoint
-from tocsin.asgi.refusal import send_problem
+from tocsin.asgi.unserved import send_problem
 from tocsin.bootstrap.stream import options, wire
 from tocsin.domain.errors import NotFound
 from tocsin.services.access.presented import Presented

@@ -9,14 +9,21 @@ from constructs import Construct
 
 from infra.constructs.function import Function, Props
 from infra.constructs.signals import Alarms, graph
+from infra.constructs.timers import Timers
 
 __all__ = ["Api"]
 
+_REMOVED = ("approval-pending#*", "approval-rule#*")
+_KEPT = ("approval#*", "approval-call#*", "approval-grant#*", *_REMOVED, "policy#*")
+
 
 class Api(Function):
-    """``functions/api``: may look up keys, sign-ins, orgs and what they have used."""
+    """``functions/api``: may read the state table, and keep approvals and policies.
 
-    def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
+    What it changes it tells in the journal. It counts the calls that it decides about.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, props: Props, timers: Timers) -> None:
         tables, config = props.tables, props.config
         super().__init__(
             scope,
@@ -25,12 +32,17 @@ class Api(Function):
             props=props,
             environment={
                 **tables.environment,
+                **timers.environment,
                 "TOCSIN_RETENTION_DAYS": str(config.retention_days),
                 "TOCSIN_ALLOWED_ORIGINS": json.dumps(config.allowed_origins),
             },
             timeout=Duration.seconds(29),  # the gateway answers 504 after 30
         )
-        tables.allow(self, state=["GetItem"])
+        tables.allow(self, journal=["PutItem"], state=["GetItem", "BatchGetItem", "Query"])
+        tables.allow_writing(self, _KEPT, ["PutItem"])
+        tables.allow_writing(self, _REMOVED, ["DeleteItem"])
+        tables.allow_writing(self, ["quota#*"], ["UpdateItem"])
+        timers.allow_setting(self)
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

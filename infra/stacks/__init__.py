@@ -30,7 +30,7 @@ def build(scope: Construct, config: Config) -> None:
     profile = Profile.of(config)
     data = DataStack(scope, config=config)
     tables = data.tables
-    api = ApiStack(scope, config=config, profile=profile, tables=tables)
+    api = ApiStack(scope, config=config, profile=profile, tables=tables, timers=data.timers)
     watched: list[Watched] = [api.gateway, api.ingest, api.api]
 
     network = valkey = None

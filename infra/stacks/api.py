@@ -9,6 +9,7 @@ from infra.constructs.function import Props
 from infra.constructs.ingest import Ingest
 from infra.constructs.layers import Layers
 from infra.constructs.tables import Tables
+from infra.constructs.timers import Timers
 from infra.profile import Profile
 from infra.stacks._stack import TocsinStack
 
@@ -19,14 +20,21 @@ class ApiStack(TocsinStack):
     """The API and its functions."""
 
     def __init__(
-        self, scope: Construct, *, config: Config, profile: Profile, tables: Tables
+        self,
+        scope: Construct,
+        *,
+        config: Config,
+        profile: Profile,
+        tables: Tables,
+        timers: Timers,
     ) -> None:
         super().__init__(scope, "api", config=config, description="API and its functions")
         layers = Layers(self, "Layers", profile=profile)
         props = Props(config=config, layers=layers, tables=tables)
         self.ingest = Ingest(self, "Ingest", props=props)
         api_layers = Layers(self, "ApiLayers", lock="api", profile=profile)
-        self.api = Api(self, "Api", props=Props(config=config, layers=api_layers, tables=tables))
+        api_props = Props(config=config, layers=api_layers, tables=tables)
+        self.api = Api(self, "Api", props=api_props, timers=timers)
         routes = {"/api/v1/ingest/": self.ingest, "/": self.api}
         self.gateway = profile.gateway(self, "Gateway", routes=routes, config=config)
         about = "The API's own address: all but the streams, without CloudFront"

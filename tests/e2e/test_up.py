@@ -19,7 +19,7 @@ from tocsin.client import Client
 
 pytestmark = pytest.mark.xdist_group("product")
 
-PARTS = {"dynamodb", "valkey", "ingest", "fanout", "project", "poller", "stream", "gateway"}
+PARTS = {"dynamodb", "valkey", "ingest", "api", "fanout", "project", "poller", "stream", "gateway"}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,20 @@ def test_the_stream_service_hears_valkey(product: Product) -> None:
         health = client.get(layout.url("stream") + "/healthz").json()
 
     assert health == {"status": "ok", "ledger": "ok", "broker": "ok"}
+
+
+def test_the_api_says_what_was_sent(product: Product) -> None:
+    def ask(path: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {product.api_key}"}
+        return httpx.get(product.url + path, headers=headers, timeout=HANG_SECONDS)
+
+    before = ask("/api/v1/usage").json()
+    assert _ingests(product, product.api_key) == 200
+    after = ask("/api/v1/usage").json()
+
+    assert before["quota"] == after["quota"] == after["used"] + after["left"]
+    assert after["used"] > before["used"] or after["month"] != before["month"]
+    assert [ask(path).status_code for path in ("/health", "/ready", "/nothing")] == [200, 200, 404]
 
 
 @pytest.mark.parametrize("part", sorted(PARTS - {"dynamodb"}))

@@ -1,1 +1,1 @@
-"""What the stream service and the library share of ASGI; no framework."""
+"""What the HTTP services and the library share of ASGI; no framework."""

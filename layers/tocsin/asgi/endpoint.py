@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from tocsin.asgi.connection import SERVERS_SEND
 from tocsin.asgi.pump import pump, send_stream
-from tocsin.asgi.refusal import Unserved, refuse, send_problem
+from tocsin.asgi.refusal import refuse
 from tocsin.asgi.types import Receive, Scope, Send
+from tocsin.asgi.unserved import Unserved, send_problem
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.keys import ApiKey
 from tocsin.services.access.presented import Presented

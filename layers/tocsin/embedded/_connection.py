@@ -5,8 +5,8 @@ from functools import partial
 
 from tocsin.asgi.endpoint import Asked, StreamEndpoint
 from tocsin.asgi.query import hide_token, query_of
-from tocsin.asgi.refusal import Unserved
 from tocsin.asgi.types import Receive, Scope, Send
+from tocsin.asgi.unserved import Unserved
 from tocsin.embedded._tokens import Tokens
 from tocsin.services.stream.watch import Watch
 from tocsin.wire.dialects import Dialect

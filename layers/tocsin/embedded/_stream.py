@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tocsin.asgi.drain import on_sigterm
-from tocsin.asgi.refusal import send_problem
 from tocsin.asgi.types import ASGIApp, Receive, Scope, Send
+from tocsin.asgi.unserved import send_problem
 from tocsin.domain.errors import NotFound
 from tocsin.embedded._connection import Desk, is_stream_request
 from tocsin.embedded._events import Emission, StreamEvent, read, shown

@@ -65,7 +65,7 @@ def test_every_route_of_the_stream_service_leads_to_it() -> None:
 
 
 def test_no_route_of_the_api_leads_to_the_stream_service() -> None:
-    code = "from functions.api.app import ROUTES; print(*(route.path for route in ROUTES))"
+    code = "from tocsin.wire.routes import ROUTES; print(*(route.path for route in ROUTES))"
     environment = {"AWS_DEFAULT_REGION": "us-east-1"}
     folders = [assets.function("api")]
     routes = run(code, lock="api", environment=environment, code_folders=folders).split()

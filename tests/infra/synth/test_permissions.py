@@ -14,7 +14,14 @@ SEALING = {"Query", "BatchGetItem", "PutItem", "UpdateItem"}
 CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 # What the adapters call for each function. A transaction needs its parts' actions alone.
 ON_TABLES = {
-    ("default", "api", "ApiRole"): {"State": {"GetItem"}},
+    ("default", "api", "ApiRole"): {
+        "Journal": {"PutItem"},
+        "State": {"GetItem", "BatchGetItem", "Query"},
+        "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
+        "approval-rule#*, policy#*": {"PutItem"},
+        "State: approval-pending#*, approval-rule#*": {"DeleteItem"},
+        "State: quota#*": {"UpdateItem"},
+    },
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
@@ -74,7 +81,7 @@ PUSH = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPa
 # Every role there is, and what it may do beside tables.
 ELSEWHERE = {
     "default": {
-        "ApiRole": LOG | TRACE,
+        "ApiRole": LOG | TRACE | {"sqs:SendMessage"},
         "IngestRole": LOG | TRACE,
         "FanoutRole": LOG | TRACE | ENTER,
         "SweeperRole": LOG | TRACE | ENTER,
@@ -89,7 +96,7 @@ ELSEWHERE = {
         | {"ecr:DescribeImages", "codebuild:StartBuild", "codebuild:BatchGetBuilds"},
     },
     "small": {
-        "ApiRole": LOG,
+        "ApiRole": LOG | {"sqs:SendMessage"},
         "IngestRole": LOG,
         "FanoutRole": LOG,
         "SweeperRole": LOG,
@@ -141,6 +148,20 @@ print(*(partition(kind, "*") for kind in Kind), sep=", ")
 """
     partitions = run(code, lock="functions", environment={}).strip()
     assert f"State: {partitions}" in ON_TABLES["default", "stream-fargate", "StreamTaskTaskRole"]
+
+
+def test_what_the_api_may_write_is_where_its_adapters_write() -> None:
+    code = """
+from tocsin.adapters.dynamodb.approvals import PARTITIONS
+print(*(f"{each}*" for each in PARTITIONS))
+"""
+    partitions = set(run(code, lock="functions", environment={}).split()) | {"policy#*"}
+    granted = [
+        set(name.removeprefix("State: ").split(", "))
+        for name, actions in ON_TABLES["default", "api", "ApiRole"].items()
+        if actions == {"PutItem"} and name.startswith("State")
+    ]
+    assert granted == [partitions]
 
 
 # What is done in the state table, written down by a client that does nothing.

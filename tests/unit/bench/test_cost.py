@@ -49,7 +49,7 @@ def test_every_line_has_a_price() -> None:
 
 def test_what_is_deployed_is_read_from_the_stacks() -> None:
     deployed = Deployed.read(Config(batch_window_seconds=0))
-    functions = {"ingest", "api", "fanout", "project", "sweeper", "stream"}
+    functions = {"ingest", "api", "fanout", "project", "sweeper", "expire", "stream"}
     assert set(deployed.memory_mb) == functions
     assert deployed.period_ms(deployed.fanout_window_seconds) == 250
     assert deployed.period_ms(2) == 2_000

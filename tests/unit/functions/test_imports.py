@@ -31,6 +31,18 @@ class Own:
 
 SEALS = frozenset({"sealing.fanout", "sealing.seal"})
 MAY_LOAD = {
+    "api": Own(
+        frozenset(
+            {
+                *("access", "intake.allowance", "intake.stamp", "policies"),
+                *("approvals.asking", "approvals.deciding", "approvals.expiring"),
+                *("approvals.reading", "approvals.steps", "approvals.telling"),
+                *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),
+            }
+        ),
+        frozenset({"api"}),
+        frozenset({"fastapi", "starlette"}),
+    ),
     "expire": Own(
         frozenset({f"approvals.{name}" for name in ("expiring", "steps", "telling", "waking")})
         | {"intake.stamp"},

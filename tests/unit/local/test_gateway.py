@@ -30,6 +30,7 @@ from tocsin.local.layout import NAMES, Layout
 from tocsin.local.proxy import ReverseProxy
 
 INGEST = "/api/v1/ingest/raw"
+STREAMED = "/v1/events/anything"
 
 
 @dataclass
@@ -38,6 +39,7 @@ class World:
 
     url: str = ""
     events: list[Any] = field(default_factory=list)
+    invoked: list[str] = field(default_factory=list)
     answer: Response = field(
         default_factory=lambda: JSONResponse({"statusCode": 200, "body": '{"ok": true}'})
     )
@@ -45,6 +47,7 @@ class World:
 
     async def invoke(self, request: Request) -> Response:
         self.events.append(await request.json())
+        self.invoked.append(request.path_params["name"])
         return self.answer
 
     async def events_stream(self, request: Request) -> Response:
@@ -81,14 +84,14 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World()
     host = Starlette(
         routes=[
-            Route("/2015-03-31/functions/ingest/invocations", world.invoke, methods=["POST"]),
+            Route("/2015-03-31/functions/{name}/invocations", world.invoke, methods=["POST"]),
             Route("/health", lambda _: PlainTextResponse("ok")),
         ]
     )
     stream = Starlette(
         routes=[
             Route("/api/v1/events", world.events_stream),
-            Route("/api/v1/events/big", world.big),
+            Route("/v1/events/big", world.big),
             Route("/{path:path}", world.echo, methods=["GET", "PUT", "HEAD"]),
         ]
     )
@@ -96,7 +99,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         closed = running.enter_context(reserve(0)).getsockname()[1]
         ports = dict.fromkeys(NAMES, closed)
         ports |= {
-            "ingest": running.enter_context(served(host)),
+            **dict.fromkeys(("ingest", "api"), running.enter_context(served(host))),
             "stream": running.enter_context(served(stream)),
         }
         gateway = running.enter_context(
@@ -125,6 +128,42 @@ def test_a_request_reaches_the_function_as_a_proxy_event(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "function"),
+    [
+        ("/", "api"),
+        ("/health", "api"),
+        ("/api/v1/usage", "api"),
+        ("/api/v1/session/org", "api"),
+        ("/api/v1/ingest", "api"),
+        ("/api/v1/agents/a%2Fb", "api"),
+        ("/api/v1/ingest/raw", "ingest"),
+        ("/api/v1/ingest/a/b", "ingest"),
+        ("/API/v1/events", "api"),
+        ("/api/v1%2Fevents", "api"),
+        ("/api/v1/session", "stream"),
+        ("/api/v1/events/a%2Fb", "stream"),
+        ("/api/v1/agents/a/b/events", "stream"),
+        ("/v1/approvals/a%2Fb/decision", "stream"),
+    ],
+)
+def test_whose_a_request_is_its_path_says(world: World, path: str, function: str) -> None:
+    answer = httpx.get(world.url + path)
+
+    assert (world.invoked or ["stream"]) == [function]
+    assert answer.status_code == (200 if world.invoked else 418)
+
+
+def test_a_path_reaches_a_function_decoded_as_an_http_api_sends_it(world: World) -> None:
+    httpx.get(world.url + "/api/v1/agents/a%2Fb%2525%20c?x=%2F&x=%25")
+
+    (event,) = world.events
+    assert (event["version"], event["resource"]) == ("1.0", "/{proxy+}")
+    assert event["path"] == "/api/v1/agents/a/b%25 c"
+    assert event["pathParameters"] == {"proxy": "api/v1/agents/a/b%25 c"}
+    assert event["multiValueQueryStringParameters"] == {"x": ["/", "%"]}
+
+
+@pytest.mark.parametrize(
     ("invoked", "status", "message"),
     [
         (
@@ -147,7 +186,7 @@ def test_a_failed_invocation_is_answered_as_api_gateway_does(
     assert (answer.status_code, answer.json()) == (status, {"message": message})
 
 
-@pytest.mark.parametrize("path", [INGEST, "/anything"])
+@pytest.mark.parametrize("path", [INGEST, STREAMED])
 def test_ten_megabytes_are_the_limit(world: World, path: str) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(11):
@@ -178,7 +217,7 @@ def say(world: World, *parts: bytes) -> bytes:
 def test_blanks_behind_a_headers_value_harm_nobody(world: World, value: bytes) -> None:
     head = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Tag: " + value + b"\r\n\r\n"
 
-    streamed = say(world, b"GET /v1/audit/anything" + head)
+    streamed = say(world, b"GET " + STREAMED.encode() + head)
     say(world, b"GET " + INGEST.encode() + head)
 
     assert streamed.startswith(b"HTTP/1.1 418 ")
@@ -186,7 +225,7 @@ def test_blanks_behind_a_headers_value_harm_nobody(world: World, value: bytes) -
     assert world.events[0]["headers"]["x-tag"] == value.strip().decode()
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/anything", INGEST])
+@pytest.mark.parametrize("path", ["/healthz", STREAMED, INGEST])
 @pytest.mark.parametrize(
     ("host", "status"), [(b"", 400), (b"Host: evil.example\r\n", 403), (b"Host:\r\n", 403)]
 )
@@ -223,12 +262,11 @@ def test_api_gateway_takes_ten_kilobytes_of_headers(world: World) -> None:
     assert world.events == []
     assert ask(MAX_HEAD_BYTES - 500).status_code == 200
     assert (
-        httpx.get(world.url + "/api/v1/events/big", headers={"X-Big": "x" * 15_000}).status_code
-        == 200
+        httpx.get(world.url + "/v1/events/big", headers={"X-Big": "x" * 15_000}).status_code == 200
     )
 
 
-@pytest.mark.parametrize("path", ["/anything", INGEST])
+@pytest.mark.parametrize("path", [STREAMED, INGEST])
 @pytest.mark.parametrize(
     "body", [b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"]
 )
@@ -282,7 +320,7 @@ def test_a_request_waits_for_a_stream_service_that_is_being_started(tmp_path: Pa
 
 def test_other_requests_pass_through_unchanged(world: World) -> None:
     answer = httpx.put(
-        f"{world.url}/api/v1/events/a%2Fb%20c?x=%31&y",
+        f"{world.url}/v1/events/a%2Fb%20c?x=%31&y",
         content=b"body",
         headers={"Authorization": "Bearer k", "Last-Event-ID": "7", "Connection": "keep-alive"},
     )
@@ -290,7 +328,7 @@ def test_other_requests_pass_through_unchanged(world: World) -> None:
     seen = answer.json()
     assert (answer.status_code, answer.headers["x-upstream"]) == (418, "yes")
     assert seen["method"] == "PUT"
-    assert seen["raw_path"] == "/api/v1/events/a%2Fb%20c"
+    assert seen["raw_path"] == "/v1/events/a%2Fb%20c"
     assert seen["query"] == "x=%31&y"
     assert f"http://{seen['headers']['host']}" == world.url
     assert seen["body"] == "body"
@@ -301,8 +339,8 @@ def test_other_requests_pass_through_unchanged(world: World) -> None:
 
 
 def test_long_answers_and_head_requests_pass_through(world: World) -> None:
-    assert len(httpx.get(f"{world.url}/api/v1/events/big").content) == 3_000_000
-    assert httpx.head(f"{world.url}/v1/audit/anything").headers["x-upstream"] == "yes"
+    assert len(httpx.get(f"{world.url}/v1/events/big").content) == 3_000_000
+    assert httpx.head(f"{world.url}{STREAMED}").headers["x-upstream"] == "yes"
 
 
 def test_messages_arrive_while_the_stream_goes_on_and_a_leaving_client_is_told(

@@ -196,4 +196,6 @@ for name in load(hosted("project")):
         check=True,
     )
 
-    assert told.stdout.splitlines() == ["project project project", "sweeper sweeper sweeper"]
+    assert told.stdout.splitlines() == [
+        f"{name} {name} {name}" for name in ("project", "sweeper", "expire")
+    ]

@@ -5,7 +5,7 @@ from pathlib import Path
 from tocsin.local.functions import FUNCTIONS
 from tocsin.local.layout import NAMES, Layout
 from tocsin.local.parts import environment, parts
-from tocsin.settings import FanoutSettings, IngestSettings, StreamSettings
+from tocsin.settings import ApiSettings, FanoutSettings, IngestSettings, StreamSettings
 
 LAYOUT = Layout(
     Path("/home"), {"dynamodb": 4_000, "gateway": 4_001}, Path("/home/s"), key="the-key"
@@ -36,7 +36,7 @@ def test_no_part_ever_sees_the_users_aws_account() -> None:
 
 def test_the_environment_is_what_each_function_reads() -> None:
     fields = {name.removeprefix("TOCSIN_").lower() for name in LAYOUT.env}
-    for settings in (IngestSettings, FanoutSettings, StreamSettings):
+    for settings in (ApiSettings, IngestSettings, FanoutSettings, StreamSettings):
         required = {name for name, f in settings.model_fields.items() if f.is_required()}
         assert required <= fields
 

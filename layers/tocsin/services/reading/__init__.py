@@ -6,7 +6,9 @@ Others import these modules of it, and no other.
 __all__ = [
     "answers",
     "audit",
+    "costs",
     "cursor",
+    "indexes",
     "listing",
     "past",
     "replay",
