@@ -82,9 +82,10 @@ class World:
 
     def waiting(self) -> int:
         """How many messages the queue holds, delayed ones too."""
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
-        told = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
-        return sum(int(told["Attributes"][name]) for name in names)
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
+        told = answer["Attributes"]
+        delayed = told["ApproximateNumberOfMessagesDelayed"]
+        return int(told["ApproximateNumberOfMessages"]) + int(delayed)
 
     def status(self, approval: Approval) -> str:
         return self.stores.approvals.get(approval.org, [approval.id])[approval.id].status

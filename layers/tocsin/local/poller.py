@@ -80,10 +80,8 @@ def main() -> None:
     threads = [Thread(target=each.run, daemon=True) for each in others]
     for thread in (*threads, *(Thread(target=each.run, daemon=True) for each in queues)):
         thread.start()
-    serve_health(
-        layout.socket(POLLER),
-        lambda: all(each.reading for each in (first, *others, *queues)),
-    )
+    pollers: list[Poller | QueuePoller] = [first, *others, *queues]
+    serve_health(layout.socket(POLLER), lambda: all(each.reading for each in pollers))
     first.run()
     for queue in queues:
         queue.finish()

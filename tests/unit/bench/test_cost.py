@@ -17,6 +17,7 @@ from bench.cost.prices import FOLDER, Prices
 from bench.cost.tap import read_units
 from bench.cost.use import Run, Use, billed_ms
 from infra.config import Config
+from tocsin.local.functions import FUNCTIONS
 
 FILES = sorted(FOLDER.glob("*.json"))
 DEPLOYED = replace(
@@ -49,8 +50,7 @@ def test_every_line_has_a_price() -> None:
 
 def test_what_is_deployed_is_read_from_the_stacks() -> None:
     deployed = Deployed.read(Config(batch_window_seconds=0))
-    functions = {"ingest", "api", "fanout", "project", "sweeper", "expire", "stream"}
-    assert set(deployed.memory_mb) == functions
+    assert set(deployed.memory_mb) == {*FUNCTIONS, "stream"}
     assert deployed.period_ms(deployed.fanout_window_seconds) == 250
     assert deployed.period_ms(2) == 2_000
     assert json.loads(deployed.access_line)["status"] == "200"

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from support.waiting import HANG_SECONDS
 from tocsin.local.environment import MAX_PAYLOAD_BYTES, Function
+from tocsin.local.functions import hosted
 from tocsin.local.host import application
 from tocsin.local.layout import Layout
 from tocsin.local.parts import environment, parts
@@ -196,6 +197,5 @@ for name in load(hosted("project")):
         check=True,
     )
 
-    assert told.stdout.splitlines() == [
-        f"{name} {name} {name}" for name in ("project", "sweeper", "expire")
-    ]
+    names = [each.name for each in hosted("project")]
+    assert told.stdout.splitlines() == [f"{name} {name} {name}" for name in names]

@@ -45,7 +45,7 @@ class Waking:
         """Look at the approvals of these messages: org and approval id by the message's id.
 
         One that is not there needs no other look. Its timer was set before it was written, but the
-        shortest waits ten seconds, and a request that has not written by then never will.
+        shortest waits ten seconds; one that takes longer to be written is found by the sweep.
         """
         report = Report()
         for message, (org, id) in messages.items():
