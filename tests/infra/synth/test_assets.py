@@ -10,7 +10,7 @@ from aws_cdk import FileSystem
 from infra import assets
 from support.layers import HOST, Lock, run
 
-FUNCTIONS = ("ingest", "api", "fanout", "project", "sweeper")
+FUNCTIONS = ("ingest", "api", "fanout", "project", "sweeper", "expire")
 VARIABLES = {
     "AWS_REGION": "us-east-1",  # Lambda sets both
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -18,6 +18,7 @@ VARIABLES = {
     "TOCSIN_JOURNAL_TABLE": "journal",
     "TOCSIN_LEDGER_TABLE": "ledger",
     "TOCSIN_STATE_TABLE": "state",
+    "TOCSIN_EXPIRY_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/timers",
     "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
 }
 
