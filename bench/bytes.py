@@ -20,7 +20,7 @@ from fakes.stores import FakeClock, FakeSetAside
 from support.ministack import Server, dynamodb_server
 from tocsin.adapters.dynamodb.journal import DynamoJournal, batch_of_image
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
-from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.projections import PARTITIONS, DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.domain.batch import Batch
 from tocsin.local.tables import create
@@ -42,7 +42,7 @@ _COLUMNS = {
     "quota": ("quota",),
     "segments": ("segment",),
     "markers": ("marker",),
-    "projections": ("session", "agent", "usage", "projected"),
+    "projections": ("projected", *PARTITIONS),
 }
 _INDEXES = ("session_id", "agent_id")
 _REST = ("minute",)  # one in 6,000 events: falls into the warm-up
@@ -69,7 +69,7 @@ def main() -> None:
         (
             "segments and markers are one transaction (twice the units); projections: every",
             f"  {WINDOW_SECONDS} s a write for each of {traffic.SESSIONS} sessions and "
-            f"{traffic.AGENTS} agents that had events, the usage and the cursor.",
+            f"{traffic.AGENTS} agents that had events, the usage, the day's and the cursor.",
             "an item: what ratios are to; +2 indexes: with one by session and one by agent.",
             "calls: of fan-out to DynamoDB, one after another: at a typical seal, and at most.",
             "MiniStack's own count of the same writes, of ours: "

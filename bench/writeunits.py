@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Meter", "item_size", "write_units"]
 
 _UNIT_BYTES = 1024
-_WRITES = frozenset({"PutItem", "UpdateItem", "TransactWriteItems"})
+_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
 _READS = frozenset({"GetItem", "BatchGetItem", "Query"})
 
 
@@ -99,6 +99,8 @@ class Meter:
             self._count(request["TableName"], request["Item"])
         elif model.name == "UpdateItem":
             self._count(request["TableName"], parsed["Attributes"])
+        elif model.name == "DeleteItem":
+            self._count(request["TableName"], request["Key"])
         else:
             for action in request["TransactItems"]:
                 ((_, write),) = action.items()

@@ -16,6 +16,7 @@ from bench.cost.assumed import (
 from bench.cost.bill import Line, invoked
 from bench.cost.deployed import Deployed
 from bench.cost.use import Run, billed_ms
+from tocsin.adapters.dynamodb.projections import PARTITIONS
 from tocsin.services.access.remembered import REMEMBERED_MS
 from tocsin.services.intake.allowance import SETTINGS_CACHE_MS
 
@@ -27,10 +28,8 @@ WRITES = {
     "segment": "seal: segments",
     "marker": "seal: markers",
     "minute": "seal: marks",
-    "session": "projections",
-    "agent": "projections",
-    "usage": "projections",
     "projected": "projections",
+    **dict.fromkeys(PARTITIONS, "projections"),
     "receipt": "receipts",
 }
 READS = {"segment": "reads: head", "marker": "reads: markers", "receipt": "receipts"}

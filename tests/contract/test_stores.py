@@ -356,3 +356,110 @@ class TestProjections:
         on.projections.advance("acme", following)
         assert on.projections.cursor("acme").through_seq == 7
         assert on.projections.cursor("beta") == Projected()
+
+    def test_an_item_may_change_without_counting(self, on: Stores) -> None:
+        on.projections.apply("acme", Projected(0, 1), Change("agent", "a", 1, "t", 1, "t"))
+        counted = Change(
+            "agent", "a", 2, "t", 2, "t", {"events": 1}, {"last_model": "", "seen": ""}
+        )
+        on.projections.apply("acme", Projected(1, 2), counted)
+        item = on.projections.get("acme", "agent", "a")
+        assert item is not None
+        assert (item["first_seq"], item["events"], item["last_model"]) == (1, 1, "")
+
+    def test_items_are_found_by_their_keys(self, on: Stores) -> None:
+        long = "\N{GRINNING FACE}" * 250
+        keys = [("agent", f"a{n}") for n in range(120)] + [("session", "a1"), ("day-tool", long)]
+        for kind, id in keys[:2] + keys[-2:]:
+            on.projections.apply("acme", Projected(0, 1), Change(kind, id, 1, "t", 1, "t"))
+        assert on.projections.items("acme", keys, 0).keys() == {*keys[:2], *keys[-2:]}
+        assert on.projections.items("acme", keys, 1) == {}
+        assert on.projections.items("acme", [], 0) == {}
+
+    def test_a_list_is_of_the_newest_and_has_each_where_it_was_last(self, on: Stores) -> None:
+        def see(run: Projected, id: str, first_seq: int, was: str, now: str) -> None:
+            texts = {"seen": now, "seen_before": was}
+            change = Change("agent", id, run.until_seq, "t", run.until_seq, "t", {}, texts)
+            change.place = f"{now}#{first_seq:016}"
+            change.left = f"{was}#{first_seq:016}" if was else ""
+            for _ in range(2):  # it is repeated
+                on.projections.apply("acme", run, change)
+
+        def listed(before: str = "", limit: int = 10) -> list[str]:
+            return [id for id, _ in on.projections.newest("acme", "agent", before, limit, 0)]
+
+        one, two, three, four = (f"2026-11-27T10:{minute:02}" for minute in (0, 5, 10, 15))
+        see(Projected(0, 1), "a", 1, "", one)
+        see(Projected(1, 2), "b", 2, "", one)
+        see(Projected(2, 3), "c", 3, "", two)
+        assert listed() == ["c", "b", "a"]
+        assert listed(limit=2) == ["c", "b"]
+        assert listed(f"{one}#{2:016}") == ["a"]
+        see(Projected(3, 4), "a", 1, one, three)
+        assert listed() == ["a", "c", "b"]
+        see(Projected(4, 5), "a", 1, three, four)
+        see(Projected(3, 4), "a", 1, one, three)  # by one who was slow
+        assert listed() == ["a", "c", "b"]
+        assert listed(f"{four}#{1:016}", 1) == ["c"]
+        assert on.projections.newest("acme", "session", "", 10, 0) == []
+        assert on.projections.newest("beta", "agent", "", 10, 0) == []
+
+    def test_days_are_found_from_one_to_another(self, on: Stores) -> None:
+        ids = ["2026-11-26#z", "2026-11-27#", "2026-11-27#\U0010ffff", "2026-11-28#a"]
+        for id in ids:
+            on.projections.apply("acme", Projected(0, 1), Change("day-model", id, 1, "t", 1, "t"))
+        on.projections.apply("acme", Projected(0, 1), Change("day", "2026-11-27", 1, "t", 1, "t"))
+
+        def between(kind: str, first: str, last: str) -> list[str]:
+            return [id for id, _ in on.projections.between("acme", kind, first, last, 0)]
+
+        assert between("day-model", "2026-11-27", "2026-11-27") == ids[1:3]
+        assert between("day-model", "2026-11-26", "2026-11-28") == ids
+        assert between("day-model", "2026-11-29", "2026-12-28") == []
+        assert between("day", "2026-11-27", "2026-11-27") == ["2026-11-27"]
+
+    def test_a_run_s_new_items_are_counted_once(self, on: Stores) -> None:
+        run = Projected(0, 5)
+        on.projections.claim("acme", Projected(), run)
+        for _ in range(2):
+            on.projections.advance("acme", run, b"hash", {"agent": 2, "session": 0})
+        following = Projected(5, 6)
+        on.projections.claim("acme", on.projections.cursor("acme"), following)
+        on.projections.advance("acme", following, b"hash", {"agent": 1, "session": 1})
+        at = on.projections.cursor("acme")
+        assert (dict(at.counts), at.counted_after) == ({"agent": 3, "session": 1}, 0)
+
+    def test_a_generation_is_made_beside_the_one_that_is_served(self, on: Stores) -> None:
+        old, new = Projected(0, 3), Projected(0, 2, generation=1)
+        change = Change("agent", "a", 1, "t", 1, "t", {"events": 1}, {"seen": "s"}, place="s#1")
+        on.projections.claim("acme", Projected(), old)
+        on.projections.apply("acme", old, change)
+        on.projections.advance("acme", old)
+        assert on.projections.remake("acme") == on.projections.remake("acme") == 1
+        assert on.projections.cursor("acme", 1) == Projected(generation=1)
+        assert on.projections.claim("acme", Projected(generation=1), new)
+        assert not on.projections.claim("acme", Projected(generation=1), Projected(0, 9, b"", 1))
+        on.projections.apply("acme", new, change)
+        on.projections.advance("acme", new, b"h", {"agent": 1})
+        assert on.projections.cursor("acme") == Projected(3, 3)
+        on.projections.serve("acme", 2)
+        assert on.projections.cursor("acme").generation == 0
+        on.projections.serve("acme", 1)
+        on.projections.serve("acme", 1)
+        at = on.projections.cursor("acme")
+        assert (at, dict(at.counts)["agent"]) == (Projected(2, 2, b"h", 1), 1)
+        on.projections.drop("acme", 0)
+        on.projections.drop("acme", 0)
+        assert on.projections.cursor("acme") == at
+        assert on.projections.cursor("acme", 0) == Projected()
+        assert on.projections.get("acme", "agent", "a") is None
+        assert on.projections.newest("acme", "agent", "", 9, 0) == []
+        assert on.projections.get("acme", "agent", "a", 1) is not None
+        assert on.projections.remake("acme") == 2
+
+    def test_generations_are_made_of_an_org_that_has_no_projections(self, on: Stores) -> None:
+        assert on.projections.remake("acme") == 1
+        assert on.projections.cursor("acme") == Projected()
+        assert on.projections.claim("acme", Projected(), Projected(0, 1))
+        on.projections.serve("acme", 1)
+        assert on.projections.cursor("acme") == Projected(generation=1)

@@ -25,7 +25,9 @@ from tocsin.services.sealing.project import Projector
 from tocsin.settings import StoreSettings
 
 ROOT = Path(__file__).parents[2]
-BATCHES = [batch(count=count, salt=salt) for salt, count in enumerate((3, 1_000, 30))]
+BATCHES = [
+    batch(count=count, salt=salt, tool_name="t") for salt, count in enumerate((3, 1_000, 30))
+]
 
 
 def stream_event(delivered: Sequence[Batch]) -> dict[str, Any]:

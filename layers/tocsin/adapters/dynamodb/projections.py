@@ -14,7 +14,10 @@ from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.projection import INDEXES, KINDS, Change, Item, Projected, place_of
 from tocsin.ports import Projections
 
-__all__ = ["DynamoProjections"]
+__all__ = ["PARTITIONS", "DynamoProjections"]
+
+PARTITIONS = (*KINDS, *(f"seen-{kind}" for kind in INDEXES))
+"""The kinds of partitions that hold items and the order of lists."""
 
 _NEEDED = {"through_seq", "first_seq", "first_timestamp", "last_seq", "last_timestamp"}
 _KEYS_PER_GET = 100
@@ -223,7 +226,7 @@ class DynamoProjections(StateTable, Projections):
             + ", ".join(f"count_{kind}" for kind in INDEXES),
             {":none": number(0)},
         )
-        for kind in (*KINDS, *(f"seen-{kind}" for kind in INDEXES)):
+        for kind in PARTITIONS:
             pk = _of(f"{kind}#{org}", generation)
             for item in self._query(pk):
                 self._take(pk, item["sk"]["S"])

@@ -18,7 +18,7 @@ from fakes.tenant import Tenant
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy
 from tocsin.domain.limits import MAX_NAMES_PER_DAY
-from tocsin.domain.projection import Changes, Item, Projected
+from tocsin.domain.projection import Change, Changes, Item, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import BOOKKEEPING, settled
 from tocsin.services.reading import replay, verification
@@ -30,6 +30,25 @@ from tocsin.services.sealing.seal import seal_batches
 DAY_MS = 86_400_000
 
 
+def following(item: Item) -> Item:
+    """Return what follows from the events alone, without what is 0."""
+    return {name: value for name, value in item.items() if value and name not in BOOKKEEPING}
+
+
+def told(change: Change) -> Item:
+    """Return the item that a change alone makes."""
+    return following(
+        {
+            "first_seq": change.first_seq,
+            "first_timestamp": change.first_timestamp,
+            "last_seq": change.last_seq,
+            "last_timestamp": change.last_timestamp,
+            **change.counters,
+            **change.texts,
+        }
+    )
+
+
 class World(Tenant):
     """An org with projections."""
 
@@ -37,9 +56,9 @@ class World(Tenant):
         super().__init__()
         self.projections = FakeProjections()
 
-    def event(self, *, source: str = "client", **fields: object) -> None:
+    def event(self, **fields: object) -> None:
         """Seal an event, which Tocsin itself may have written."""
-        if source == "client":
+        if fields.pop("source", "client") == "client":
             self.add(1, **fields)
             return
         self.batches += 1
@@ -65,31 +84,15 @@ class World(Tenant):
     def items(self) -> dict[tuple[str, str], Item]:
         """Return what is served, without what depends on where runs ended and what is 0."""
         generation = self.projections.cursor("acme").generation
-        return {
-            key: {name: value for name, value in item.items() if value and name not in BOOKKEEPING}
-            for key, item in self.projections.by_key["acme", generation].items()
-        }
+        served = self.projections.by_key["acme", generation]
+        return {key: following(item) for key, item in served.items()}
 
     def expected(self) -> dict[tuple[str, str], Item]:
         """Return what one fold over the whole ledger gives."""
         found = Changes()
         for event in replay.read(self.ledger, self.journal, "acme", 0, limit=100_000):
             found.add(event)
-        return {
-            (each.kind, each.id): {
-                name: value
-                for name, value in {
-                    "first_seq": each.first_seq,
-                    "first_timestamp": each.first_timestamp,
-                    "last_seq": each.last_seq,
-                    "last_timestamp": each.last_timestamp,
-                    **each.counters,
-                    **each.texts,
-                }.items()
-                if value and name not in BOOKKEEPING
-            }
-            for each in settled(found.items(), {})
-        }
+        return {(each.kind, each.id): told(each) for each in settled(found.items(), {})}
 
     def check(self) -> None:
         assert self.items() == self.expected()
@@ -137,11 +140,11 @@ def test_runs_that_are_broken_off_and_repeated_give_what_one_fold_gives(
                 world.clock.ms += data.draw(st.sampled_from([0, 400_000]))
                 world.event(**each)
 
-            def run(gate: Gate) -> None:
-                world.projector(gate)(["acme"])
+            def run(gate: Gate) -> object:
+                return world.projector(gate)(["acme"])
 
-            def rebuild(gate: Gate) -> None:
-                world.rebuild(gate)("acme")
+            def rebuild(gate: Gate) -> object:
+                return world.rebuild(gate)("acme")
 
             tasks = data.draw(st.lists(st.sampled_from([run, run, rebuild]), max_size=3))
             interleave(
@@ -177,13 +180,14 @@ def test_a_run_touches_a_bounded_number_of_items(monkeypatch: pytest.MonkeyPatch
     world = World()
     for n in range(60):
         world.add(1, agent_id=f"a{n}", session_id=f"s{n}", model=f"m{n}", tool_name=f"t{n}")
-    applied: list[tuple[Projected, Any]] = []
+    applied: list[tuple[Projected, Change]] = []
     apply = world.projections.apply
-    monkeypatch.setattr(
-        world.projections,
-        "apply",
-        lambda org, run, change: (applied.append((run, change)), apply(org, run, change)),
-    )
+
+    def noted(org: str, run: Projected, change: Change) -> None:
+        applied.append((run, change))
+        apply(org, run, change)
+
+    monkeypatch.setattr(world.projections, "apply", noted)
     world.projector()(["acme"])
     runs = [run.through_seq for run, _ in applied]
     assert max(map(runs.count, runs)) <= 50 + 8
@@ -207,7 +211,12 @@ def test_items_of_an_older_version_are_counted_on_and_rebuilt_whole() -> None:
     """They have the counters of then, no days, and no place in a list."""
     world = World()
     world.add(2, agent_id="a1", session_id="s1")
-    old = {"through_seq": 2, "first_seq": 1, "first_timestamp": "t", "last_seq": 2}
+    old: dict[str, int | str] = {
+        "through_seq": 2,
+        "first_seq": 1,
+        "first_timestamp": "t",
+        "last_seq": 2,
+    }
     for key in (("agent", "a1"), ("session", "s1"), ("usage", "2026-03")):
         item = {**old, "last_timestamp": "t", "events": 2, "total_tokens": 4}
         world.projections.by_key["acme", 0][key] = item
