@@ -146,7 +146,9 @@ def test_runs_that_are_broken_off_and_repeated_give_what_one_fold_gives(
             def rebuild(gate: Gate) -> object:
                 return world.rebuild(gate)("acme")
 
-            tasks = data.draw(st.lists(st.sampled_from([run, run, rebuild]), max_size=3))
+            tasks: list[Callable[[Gate], object]] = data.draw(
+                st.lists(st.sampled_from([run, run, rebuild]), max_size=3)
+            )
             interleave(
                 tasks,
                 lambda waiting: (data.draw(st.integers(0, waiting - 1)), data.draw(moves)),
