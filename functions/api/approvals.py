@@ -51,17 +51,18 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
 
     def list_approvals(asked: Asked) -> Response:
         page = wire.page_asked(asked.query)
-        found = reading.pending(asked.key, page.limit, page.after)
-        shown, size_bytes = list[Approval](), 0
-        for each in found.approvals:
+        found, size_bytes, more = list[Approval](), 0, False
+        for each in reading.pending(asked.key, page.limit, page.after):
             size_bytes += wire.size_bytes(each)
-            if shown and size_bytes > _PAGE_BYTES:
+            more = len(found) == page.limit - 1 or (bool(found) and size_bytes > _PAGE_BYTES)
+            if size_bytes > _PAGE_BYTES and found:
                 break
-            shown.append(each)
-        more = len(shown) < len(found.approvals) or found.more
-        last = shown[-1].id if shown else found.last
-        link = {"Link": f'</v1/approvals?limit={page.limit}&after={last}>; rel="next"'}
-        return answer(wire.pending(shown), headers=link if more else {})
+            found.append(each)
+        link = {}
+        if more:
+            target = f"/v1/approvals?limit={page.limit}&after={found[-1].id}"
+            link["Link"] = f'<{target}>; rel="next"'
+        return answer(wire.pending(found), headers=link)
 
     def get_approval(asked: Asked) -> Response:
         approval = reading.one(asked.key, asked.path["id"])

@@ -273,7 +273,13 @@ class Approvals(Protocol):
     """The calls that wait for a person, and what was decided. Every read is strongly consistent."""
 
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, Approval]:
-        """Return those of the approvals that exist, by id."""
+        """Return those of the approvals that exist, by id.
+
+        Of several those that can't be read are left out.
+
+        Raises:
+            IntegrityError: the only one that is asked for can't be read.
+        """
 
     def pending(self, org: str, limit: int, after: str = "") -> Sequence[str]:
         """Return the ids of up to ``limit`` pending approvals beyond ``after``, oldest first."""

@@ -1,12 +1,18 @@
 """What every implementation of the approvals' port does."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from support.databases import Stores
+from tocsin.adapters.dynamodb._state import item_key
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.domain.approvals import Approval, Call, Grant, Rule, Status, Step, rule_name
 from tocsin.domain.batch import Batch
+from tocsin.domain.errors import IntegrityError
 from tocsin.domain.ids import new_batch_id
 from tocsin.services.intake.stamp import own_batch
 
@@ -146,6 +152,34 @@ def test_a_rule_is_there_until_it_is_removed(on: Stores, write: Writer) -> None:
     assert write(Step(removed_rule=rule))
     assert not write(Step(removed_rule=rule))
     assert on.approvals.rules("acme") == []
+
+
+def test_a_later_versions_approval_can_be_read(on: Stores, write: Writer) -> None:
+    """What it says beyond this version's words is passed over."""
+    step = write(Step(approvals=(approval(),)))
+    assert step
+    if isinstance(on.approvals, DynamoApprovals):
+        change_record(on.approvals, lambda record: record | {"new": 1})
+    assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
+
+
+def test_what_cannot_be_read_is_nobody_elses_trouble(on: Stores, write: Writer) -> None:
+    if not isinstance(on.approvals, DynamoApprovals):
+        return  # a fake holds approvals, not what could be changed in a table
+    step = write(Step(approvals=(approval("apr_1"), approval("apr_2"))))
+    assert step
+    change_record(on.approvals, lambda record: [record])
+    assert on.approvals.get("acme", ["apr_1", "apr_2"]) == {"apr_2": step.approvals[1]}
+    with pytest.raises(IntegrityError):
+        on.approvals.get("acme", ["apr_1"])
+
+
+def change_record(store: DynamoApprovals, change: Callable[[Any], Any]) -> None:
+    """Do what the table's owner can do."""
+    key = item_key("approval#acme", "apr_1")
+    item: Any = store._client.get_item(TableName=store._table, Key=key)["Item"]
+    item["record"]["B"] = json.dumps(change(json.loads(item["record"]["B"]))).encode()
+    store._client.put_item(TableName=store._table, Item=item)
 
 
 def test_an_org_sees_only_its_own(on: Stores, write: Writer) -> None:

@@ -121,6 +121,24 @@ class TestGuards:
 
 
 class TestErrors:
+    @pytest.mark.parametrize(
+        "id", ["x", "x" * 3_000, "apr_" + "0" * 26, "%00", "\u00e9" * 600, " "]
+    )
+    def test_an_id_of_nothing(self, api: Api, id: str) -> None:
+        token = api.key(Scope.ADMIN)[0]
+        for target in (
+            f"/v1/approvals/{id}",
+            f"/api/v1/sessions/{id}",
+            f"/api/v1/agents/{id}",
+            "/api/v1/agents/",
+        ):
+            assert api("GET", target, token=token).status == 404, target
+        body = {"approved": True}
+        assert api("POST", f"/v1/approvals/{id}/resolve", body, token=token).status == 404
+        assert api("DELETE", f"/v1/rules/auto-allowed/{id}", token=token).status == 404
+        bulk = RUN | {"action": "deny", "scope": "pending", "ids": [id[:200]]}
+        assert api("POST", "/v1/approvals/bulk-resolve", bulk, token=token).status == 400
+
     def test_a_path_that_is_not_there(self, api: Api) -> None:
         for target in ("/", "/v1/nothing", "/v1/approvals/", "/docs", "/openapi.json"):
             assert api("GET", target).status in (401, 404), target

@@ -12,12 +12,14 @@ and ``change`` names the batch of the last one, so that a change whose answer wa
 who made it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
+from tocsin.domain import ids
 from tocsin.domain.canonical import canonical
 
 __all__ = [
@@ -28,11 +30,26 @@ __all__ = [
     "Rule",
     "Status",
     "Step",
+    "is_id",
+    "is_rule_name",
+    "new_id",
     "rule_name",
     "run_digest",
 ]
 
+_PREFIX: Final = "apr_"
+_RULE_NAME: Final = re.compile(r"auto-[0-9a-f]{24}", re.ASCII)
 _REMIND_AT: Final = (0.5, 0.9)  # of the time that an approval has, when it is to be escalated
+
+
+def new_id(batch_id: str) -> str:
+    """Return an approval's id from one that a batch could have: they are in the order of time."""
+    return _PREFIX + batch_id
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be an approval's id."""
+    return text.startswith(_PREFIX) and ids.is_batch_id(text.removeprefix(_PREFIX))
 
 
 class Status(StrEnum):
@@ -211,6 +228,11 @@ class Rule:
     def name(self) -> str:
         """What it is called."""
         return rule_name(self.digest)
+
+
+def is_rule_name(text: str) -> bool:
+    """Whether this can be the name of a rule."""
+    return _RULE_NAME.fullmatch(text) is not None
 
 
 def rule_name(digest: bytes) -> str:

@@ -10,7 +10,8 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final, override
 
 import orjson
@@ -21,6 +22,7 @@ from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.domain.approvals import Approval, Call, Expiry, Grant, Rule, Status, Step
 from tocsin.domain.batch import Batch
+from tocsin.domain.errors import IntegrityError
 from tocsin.domain.limits import APPROVAL_RETENTION_DAYS
 from tocsin.ports import Approvals
 
@@ -52,8 +54,11 @@ class DynamoApprovals(StateTable, Approvals):
             item = self._get(_ITEM + org, ids[0])
             return {ids[0]: _approval(org, item)} if item else {}
         keys = [item_key(_ITEM + org, id) for id in ids]
-        items = batch_get(self._client, self._table, keys, _BATCH_GET_KEYS)
-        return {item["sk"]["S"]: _approval(org, item) for item in items}
+        found = {}
+        for item in batch_get(self._client, self._table, keys, _BATCH_GET_KEYS):
+            with suppress(IntegrityError):  # which who asks for it alone is told
+                found[item["sk"]["S"]] = _approval(org, item)
+        return found
 
     @override
     def pending(self, org: str, limit: int, after: str = "") -> Sequence[str]:
@@ -181,7 +186,7 @@ def _approval_attributes(approval: Approval) -> dict[str, Any]:
 
 def _approval(org: str, item: Mapping[str, Any]) -> Approval:
     with whole(org, "an approval"):
-        record = orjson.loads(item["record"]["B"])
+        record = _known(Approval, orjson.loads(item["record"]["B"]))
         return Approval(
             **record
             | {
@@ -190,11 +195,16 @@ def _approval(org: str, item: Mapping[str, Any]) -> Approval:
                 "digest": item["digest"]["B"],
                 "rule_digest": item["rule_digest"]["B"],
                 "change": item["change"]["S"],
-                "call": Call(**record["call"]),
+                "call": Call(**_known(Call, record["call"])),
                 "status": Status(record["status"]),
                 "on_expiry": Expiry(record["on_expiry"]),
             }
         )
+
+
+def _known(kind: type[Approval | Call], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that this version knows: a later one may have written more."""
+    return {each.name: record[each.name] for each in fields(kind) if each.name in record}
 
 
 def _rule_attributes(rule: Rule) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tocsin.domain import approvals
 from tocsin.domain.approvals import Approval, Call, Expiry, Status, Step, rule_name
 from tocsin.domain.canonical import canonical
 from tocsin.domain.errors import QueueFull, TooLarge
@@ -15,8 +16,6 @@ from tocsin.services.intake.stamp import new_id
 from tocsin.wire.masking import masked
 
 __all__ = ["Ask", "Asking", "shown"]
-
-_PREFIX = "apr_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,7 @@ class Asking:
         now_ms = self._clock.now_ms()
         approval = Approval(
             org=org,
-            id=_PREFIX + new_id(now_ms),
+            id=approvals.new_id(new_id(now_ms)),
             call=shown(call),
             digest=digest,
             rule_digest=call.rule_digest,

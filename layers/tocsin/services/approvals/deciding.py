@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import Any, Final, Literal
 
-from tocsin.domain.approvals import Approval, Grant, Rule, Status, Step, run_digest
+from tocsin.domain.approvals import (
+    Approval,
+    Grant,
+    Rule,
+    Status,
+    Step,
+    is_id,
+    is_rule_name,
+    run_digest,
+)
 from tocsin.domain.errors import Busy, Changed, Forbidden, Malformed, NotFound, Over, PartlyDone
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_PENDING_APPROVALS, RUN_GRANT_SECONDS
@@ -67,6 +76,8 @@ class Deciding:
             Over: it was resolved before, or has expired.
             Busy: nothing was written; or OutcomeUnknown: it may have been.
         """
+        if not is_id(id):
+            raise NotFound("there is no such approval")
         status = Status.APPROVED if resolve.approved else Status.DENIED
         persisted = resolve.persist and resolve.approved
 
@@ -105,7 +116,7 @@ class Deciding:
             PartlyDone: what one transaction holds was resolved, and the rest was not.
         """
         status = Status.APPROVED if wanted.approve else Status.DENIED
-        found = self._store.get(key.org, wanted.ids)
+        found = self._store.get(key.org, [id for id in wanted.ids if is_id(id)])
         self._check(key, wanted, found)
         owner = found[wanted.ids[0]].call.owner
         grant = None
@@ -138,6 +149,8 @@ class Deciding:
         Raises:
             NotFound: there is no such rule.
         """
+        if not is_rule_name(name):
+            raise NotFound("there is no such rule")
         tried = False
 
         def plan(_: Mapping[str, Approval], __: int) -> Step:
@@ -155,7 +168,7 @@ class Deciding:
     def _check(self, key: ApiKey, wanted: BulkResolve, found: Mapping[str, Approval]) -> None:
         run = (wanted.agent, wanted.session, wanted.run_id)
         for id in wanted.ids:
-            if id not in found or _run_of(found[id]) != run:
+            if not is_id(id) or id not in found or _run_of(found[id]) != run:
                 raise Malformed(f"ids: {id!r} is no approval of this agent, session and run")
         for approval in found.values():
             _check_resolver(key, approval)

@@ -1,23 +1,17 @@
 """Reading approvals: one, those that wait, and the rules."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from tocsin.domain.approvals import Approval, Rule
+from tocsin.domain.approvals import Approval, Rule, is_id
 from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.ports import Approvals, Clock
 
-__all__ = ["Pending", "Reading"]
+__all__ = ["Reading"]
 
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Approvals that wait, the last id that was looked at, and whether there may be more."""
-
-    approvals: Sequence[Approval]
-    last: str
-    more: bool
+PAGE: Final = 100
+"""So many are read at once: each may have 64 KB."""
 
 
 class Reading:
@@ -34,7 +28,7 @@ class Reading:
             NotFound: there is none.
             Forbidden: the key may not see it.
         """
-        found = self._store.get(key.org, [id]).get(id)
+        found = self._store.get(key.org, [id]).get(id) if is_id(id) else None
         if found is None:
             raise NotFound("there is no such approval")
         if found.key_id != key.id and not (key.may(Scope.READ) or key.may(Scope.APPROVE)):
@@ -44,16 +38,17 @@ class Reading:
             )
         return found
 
-    def pending(self, key: ApiKey, limit: int, after: str = "") -> Pending:
-        """Return those that wait, oldest first; not those whose time is over."""
-        ids = self._store.pending(key.org, limit, after)
-        found, now_ms = self._store.get(key.org, ids), self._clock.now_ms()
-        waiting = [found[id] for id in ids if id in found]
-        return Pending(
-            approvals=[each for each in waiting if each.pending and not each.overdue(now_ms)],
-            last=ids[-1] if ids else after,
-            more=len(ids) == limit,
-        )
+    def pending(self, key: ApiKey, limit: int, after: str = "") -> Iterator[Approval]:
+        """Yield up to ``limit`` that wait, oldest first; not those whose time is over."""
+        while ids := self._store.pending(key.org, min(limit, PAGE), after):
+            found, now_ms = self._store.get(key.org, ids), self._clock.now_ms()
+            for id in ids:
+                if (each := found.get(id)) and each.pending and not each.overdue(now_ms):
+                    yield each
+                    limit -= 1
+                    if not limit:
+                        return
+            after = ids[-1]
 
     def rules(self, key: ApiKey) -> Sequence[Rule]:
         """Return what is always approved, oldest first."""

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from tocsin.domain.approvals import Approval, Grant, Rule, Status
+from tocsin.domain.limits import MAX_MESSAGE_CHARS
 from tocsin.domain.times import iso_ms
 
 __all__ = ["asked", "bulk", "expired", "reminded", "resolved", "rule_removed"]
@@ -79,12 +80,17 @@ def _resolution(approval: Approval, resolution: str) -> dict[str, Any]:
     request = {
         "action": "approval_resolved",
         "tool": approval.call.tool,
-        "command": approval.call.command,
+        "command": _short(approval.call.command),
         "resolution": resolution,
         "resolved_by": approval.resolved_by,
         "approval_id": approval.id,
     }
     return request | ({"claimed_by": approval.claimed_by} if approval.claimed_by else {})
+
+
+def _short(text: str) -> str:
+    """Return a text as every resolution repeats it: the event before has it whole."""
+    return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"
 
 
 def _event(type: str, approval: Approval, action: str, request: Event, decision: Event) -> Event:

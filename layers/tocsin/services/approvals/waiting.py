@@ -7,12 +7,13 @@ sealed, and what is decided stays so. Those who wait for the same approval share
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 import orjson
 
 from tocsin.domain.approvals import Approval
-from tocsin.domain.errors import Busy, TocsinError
+from tocsin.domain.errors import Busy, IntegrityError, TocsinError
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import WAITS_AT_ONCE, WAITS_AT_ONCE_PER_ORG
 from tocsin.ports import Approvals
@@ -121,16 +122,14 @@ class Waiting:
 
     async def _found(self, org: str, ids: Sequence[str]) -> dict[str, Approval | TocsinError]:
         """Return those that can be read, and why others can't."""
-        try:
-            return dict(await self._run(self._store.get, org, ids))
-        except Busy:
-            return {}  # they wait on
-        except TocsinError as error:
-            if len(ids) == 1:
-                return {ids[0]: error}
         found: dict[str, Approval | TocsinError] = {}
-        for id in ids:  # one of them is broken, which is not the others' trouble
-            found |= await self._found(org, [id])
+        with suppress(Busy):  # then they wait on
+            found |= await self._run(self._store.get, org, ids)
+            for id in set(ids) - found.keys():  # not the others' trouble
+                try:
+                    found |= await self._run(self._store.get, org, [id])
+                except IntegrityError as error:
+                    found[id] = error
         return found
 
     async def _run[**P, T](self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from tocsin.domain.errors import NotFound
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.domain.projection import Item, Projected, place_of
 from tocsin.domain.times import iso_ms
 from tocsin.ports import Clock, Projections
@@ -67,11 +68,13 @@ class Indexes:
 
     def _one(self, key: ApiKey, kind: str, id: str, say: _Say) -> dict[str, Any]:
         sees_all(key)
-        item = served(
-            self._projections,
-            key.org,
-            lambda at: self._projections.get(key.org, kind, id, at.generation),
-        )
+        item = None
+        if 1 <= len(id) <= MAX_NAME_CHARS:
+            item = served(
+                self._projections,
+                key.org,
+                lambda at: self._projections.get(key.org, kind, id, at.generation),
+            )
         if item is None:
             raise NotFound(f"{kind} not found")
         return say(id, item)

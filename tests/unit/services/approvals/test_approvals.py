@@ -29,7 +29,7 @@ def writing(desk: Desk, write: Any) -> None:
 
 
 def waiting(desk: Desk) -> list[str]:
-    return [each.id for each in desk.reading.pending(desk.maria, 10).approvals]
+    return [each.id for each in desk.reading.pending(desk.maria, 10)]
 
 
 YES, NO = Resolve(approved=True), Resolve(approved=False)

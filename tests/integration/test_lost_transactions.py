@@ -1,0 +1,83 @@
+"""Approvals where DynamoDB does what it is asked, and the answer is lost: the SDK asks again."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+
+from fakes.stores import FakeTimers
+from support.databases import Database
+from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.domain.approvals import Call
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import OutcomeUnknown
+from tocsin.domain.keys import Scope, mint
+from tocsin.services.approvals.asking import Ask, Asking
+from tocsin.services.approvals.deciding import Deciding, Resolve
+from tocsin.services.approvals.steps import Steps
+
+
+class Line:
+    """Carries requests to the server; of those answers to transactions the chosen ones are lost."""
+
+    def __init__(self, *lost: int) -> None:
+        self.lost = lost
+        self.writes = 0
+
+    def __call__(self, request: AWSPreparedRequest, **_: object) -> Any:
+        if request.headers["X-Amz-Target"] != b"DynamoDB_20120810.TransactWriteItems":
+            return None
+        answer = URLLib3Session().send(request)
+        self.writes += 1
+        if self.writes in self.lost:
+            raise ReadTimeoutError(endpoint_url=request.url)
+        return answer
+
+
+@pytest.mark.parametrize(
+    "lost", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), tuple(range(1, 7))], ids=str
+)
+def test_what_was_done_is_known_as_ours_and_told_once(
+    database: Database, lost: tuple[int, ...]
+) -> None:
+    on, settings = database.stores()
+    client, line = database.server.client(), Line()
+    client.meta.events.register("before-send.dynamodb", line)
+    journal = DynamoJournal(client, settings.journal_table)
+    steps = Steps(DynamoApprovals(client, settings.state_table, journal), SystemClock())
+    agent = mint("acme", frozenset({Scope.INGEST}), "agent", 1)[1]
+    maria = mint("acme", frozenset({Scope.APPROVE}), "maria", 1)[1]
+    call = Call(tool="exec", agent="claude", owner=agent.holder)
+    line.lost = lost
+    asked = Asking(steps, FakeTimers())(agent, Ask(call=call, message="may I?"))
+    line.writes = 0
+    done = Deciding(steps).resolve(maria, asked.id, Resolve(approved=True))
+    assert done.status == "approved"
+    told = Counter[str]()
+    for stored in on.journal.between("acme", "", "z", 100):
+        batch = stored.unpack()
+        assert isinstance(batch, Batch)
+        told.update(json.loads(entry)["type"] for entry in batch.entries)
+    assert told == {"approval.created": 1, "approval.resolved": 1}
+
+
+def test_where_every_answer_is_lost_it_says_so(database: Database) -> None:
+    _, settings = database.stores()
+    client, line = database.server.client(), Line(*range(1, 1_000))
+    journal = DynamoJournal(client, settings.journal_table)
+    store = DynamoApprovals(client, settings.state_table, journal)
+    client.meta.events.register("before-send.dynamodb", line)
+    steps = Steps(store, SystemClock())
+    agent = mint("acme", frozenset({Scope.INGEST}), "agent", 1)[1]
+    call = Call(tool="exec", agent="claude", owner=agent.holder)
+    get, silent = store.get, iter([True] * 20)
+    vars(store)["get"] = lambda org, ids: {} if next(silent, False) else get(org, ids)
+    with pytest.raises(OutcomeUnknown):
+        Asking(steps, FakeTimers())(agent, Ask(call=call, message="may I?"))
+    assert len(store.pending("acme", 10)) == 1
