@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from functions.api import approvals, operations, policies, projections
+from functions.api import approvals, keys, operations, policies, projections
 from functions.api.asked import Asked, UseCase, answer
 from functions.api.front import Front
 from tocsin import __version__
@@ -46,6 +46,7 @@ def build(parts: ApiParts) -> FastAPI:
         **approvals.routes(parts),
         **policies.routes(parts),
         **projections.routes(parts),
+        **keys.routes(parts),
     }
     for route in ROUTES:
         app.add_api_route(

@@ -14,11 +14,11 @@ from infra.constructs.timers import Timers
 __all__ = ["Api"]
 
 _REMOVED = ("approval-pending#*", "approval-rule#*")
-_KEPT = ("approval#*", "approval-call#*", "approval-grant#*", *_REMOVED, "policy#*")
+_KEPT = ("approval#*", "approval-call#*", "approval-grant#*", *_REMOVED, "key#*", "policy#*")
 
 
 class Api(Function):
-    """``functions/api``: may read the state table, and keep approvals and policies.
+    """``functions/api``: may read the state table, and keep approvals, policies and keys.
 
     What it changes it tells in the journal. It counts the calls that it decides about.
     """

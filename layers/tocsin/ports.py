@@ -24,6 +24,7 @@ __all__ = [
     "Clock",
     "Feed",
     "Journal",
+    "KeyRing",
     "Keys",
     "Ledger",
     "Metrics",
@@ -167,6 +168,23 @@ class Keys(Protocol):
 
     def all(self, org: str) -> Sequence[ApiKey]:
         """Return the keys of an org, revoked ones included, by creation."""
+
+
+class KeyRing(Protocol):
+    """The API keys, as they are changed with the event that tells of it."""
+
+    def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
+        """Write keys of one org, and the batch that tells of them into the journal.
+
+        A key that is new must not be there, and one that is there is the same key, not revoked.
+
+        Returns:
+            False: it is otherwise, and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
+        """
 
 
 class Passes(Protocol):

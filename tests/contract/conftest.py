@@ -14,19 +14,20 @@ from tocsin.embedded._ledger import SqliteLedger
 
 
 def fake_stores() -> Stores:
-    journal = stores.FakeJournal()
+    journal, keys = stores.FakeJournal(), stores.FakeKeys()
     return Stores(
         journal=journal,
         receipts=stores.FakeReceipts(),
         ledger=stores.FakeLedger(),
         orgs=stores.FakeOrgs(),
-        keys=stores.FakeKeys(),
+        keys=keys,
         passes=stores.FakePasses(),
         quota=stores.FakeQuota(),
         set_aside=stores.FakeSetAside(),
         projections=stores.FakeProjections(),
         approvals=stores.FakeApprovals(journal),
         policies=stores.FakePolicies(journal),
+        key_ring=stores.FakeKeyRing(keys, journal),
     )
 
 

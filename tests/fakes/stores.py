@@ -375,3 +375,19 @@ class FakePolicies:
         self.versions[policies.org].append(policies)
         self.journal.put(batch, packed)
         return True
+
+
+@dataclass
+class FakeKeyRing:
+    keys: FakeKeys
+    journal: FakeJournal
+
+    def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
+        for key in keys:
+            found = self.keys.get(key.org, key.id)
+            if found and (found.digest != key.digest or found.revoked_at_ms is not None):
+                return False
+        for key in keys:
+            self.keys.put(key)
+        self.journal.put(batch, packed)
+        return True

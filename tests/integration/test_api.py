@@ -11,6 +11,7 @@ from fakes.events import batch
 from support.api import ORIGIN, Api
 from support.databases import Database
 from tocsin.domain import batch as batches
+from tocsin.domain.batch import Batch
 from tocsin.domain.keys import Scope
 from tocsin.domain.limits import MAX_SMALL_BODY_BYTES
 from tocsin.domain.segment import seal
@@ -510,3 +511,99 @@ class TestProjections:
         assert api("GET", "/api/v1/agents", token=other).body["data"] == []
         assert api("GET", "/api/v1/agents/a", token=other).status == 404
         assert api("GET", "/api/v1/costs/summary", token=other).body["total_requests"] == 0
+
+
+class TestKeys:
+    @pytest.fixture
+    def admin(self, api: Api) -> str:
+        return api.key(Scope.ADMIN, person="ada")[0]
+
+    def test_a_key_is_made_shown_once_and_works(self, api: Api, admin: str) -> None:
+        body = {"scopes": ["read"], "name": "dash", "person": "maria", "types": ["tool_call"]}
+        made = api("POST", "/api/v1/keys", body, token=admin)
+        assert made.status == 201
+        token, id = made.body["key"], made.body["id"]
+        assert api("GET", "/api/v1/usage", token=token).status == 200
+        assert api("GET", "/api/v1/keys", token=token).status == 403
+        listed = api("GET", "/api/v1/keys", token=admin)
+        assert token not in listed.text
+        [one] = [each for each in listed.body["data"] if each["id"] == id]
+        assert one == {
+            "id": id,
+            "name": "dash",
+            "person": "maria",
+            "scopes": ["read"],
+            "types": ["tool_call"],
+            "created_at": one["created_at"],
+            "expires_at": None,
+            "revoked_at": None,
+        }
+
+    def test_a_revoked_key_stops_within_a_minute(self, api: Api, admin: str) -> None:
+        made = api("POST", "/api/v1/keys", {"scopes": ["read"]}, token=admin).body
+        assert api("GET", "/api/v1/usage", token=made["key"]).status == 200
+        assert api("DELETE", f"/api/v1/keys/{made['id']}", token=admin).body["revoked_at"]
+        api.clock.ms += 60_000
+        assert api("GET", "/api/v1/usage", token=made["key"]).status == 401
+        assert api("DELETE", f"/api/v1/keys/{made['id']}", token=admin).status == 200
+        assert api("POST", f"/api/v1/keys/{made['id']}/rotate", {}, token=admin).status == 404
+
+    def test_a_key_that_is_rotated_works_on_for_a_while(self, api: Api, admin: str) -> None:
+        old = api("POST", "/api/v1/keys", {"scopes": ["read"], "name": "n"}, token=admin).body
+        body = {"overlap_seconds": 3_600}
+        new = api("POST", f"/api/v1/keys/{old['id']}/rotate", body, token=admin)
+        assert (new.status, new.body["name"], new.body["scopes"]) == (201, "n", ["read"])
+        for _ in range(2):
+            assert api("GET", "/api/v1/usage", token=new.body["key"]).status == 200
+            assert api("GET", "/api/v1/usage", token=old["key"]).status == 200
+            api.clock.ms += 1_700_000
+        api.clock.ms += 300_000
+        assert api("GET", "/api/v1/usage", token=old["key"]).status == 401
+        assert api("GET", "/api/v1/usage", token=new.body["key"]).status == 200
+
+    def test_a_key_expires(self, api: Api, admin: str) -> None:
+        at = iso_ms(api.clock.ms + 1_000)
+        body = {"scopes": ["read"], "expires_at": at}
+        made = api("POST", "/api/v1/keys", body, token=admin).body
+        assert made["expires_at"] == at
+        assert api("GET", "/api/v1/usage", token=made["key"]).status == 200
+        api.clock.ms += 1_000
+        assert api("GET", "/api/v1/usage", token=made["key"]).status == 401
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"scopes": []},
+            {"scopes": ["root"]},
+            {"scopes": ["read"], "types": ["no type!"]},
+            {"scopes": ["read"], "expires_at": "soon"},
+            {"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"},
+            {"scopes": ["read"], "org": "beta"},
+        ],
+        ids=str,
+    )
+    def test_what_is_no_key(self, api: Api, admin: str, body: Any) -> None:
+        assert api("POST", "/api/v1/keys", body, token=admin).status == 400
+
+    def test_another_orgs_keys_are_not_there(self, api: Api, admin: str) -> None:
+        made = api("POST", "/api/v1/keys", {"scopes": ["read"]}, token=admin).body
+        other = api.key(Scope.ADMIN, org="beta")[0]
+        for id in (made["id"], "x" * 3_000, "%00"):
+            assert api("DELETE", f"/api/v1/keys/{id}", token=other).status == 404
+            assert api("POST", f"/api/v1/keys/{id}/rotate", {}, token=other).status == 404
+        assert len(api("GET", "/api/v1/keys", token=other).body["data"]) == 1
+
+    def test_each_change_is_told_without_the_token(self, api: Api, admin: str) -> None:
+        made = api("POST", "/api/v1/keys", {"scopes": ["read"]}, token=admin).body
+        new = api("POST", f"/api/v1/keys/{made['id']}/rotate", {}, token=admin).body
+        api("DELETE", f"/api/v1/keys/{new['id']}", token=admin)
+        told = []
+        for stored in api.stores.journal.between("acme", "", "z", 100):
+            found = stored.unpack()
+            assert isinstance(found, Batch)
+            told += [json.loads(entry) for entry in found.entries]
+        types = ["tocsin.key_created", "tocsin.key_rotated", "tocsin.key_revoked"]
+        assert sorted(each["type"] for each in told) == sorted(types)
+        assert {each["user_id"] for each in told} == {"ada"}
+        assert made["key"] not in str(told)

@@ -55,6 +55,8 @@ class Api:
                 policies=self.stores.policies,
                 journal=self.stores.journal,
                 projections=self.stores.projections,
+                keys=self.stores.keys,
+                key_ring=self.stores.key_ring,
                 allowed_origins=frozenset({ORIGIN}),
             )
         )

@@ -9,7 +9,7 @@ from support.ministack import Server
 from tocsin import ports
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
-from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
@@ -40,6 +40,7 @@ class Stores(NamedTuple):
     projections: ports.Projections
     approvals: ports.Approvals
     policies: ports.PolicyStore
+    key_ring: ports.KeyRing
 
 
 @dataclass
@@ -85,6 +86,7 @@ class Database:
             projections=DynamoProjections(*state),
             approvals=DynamoApprovals(*state, journal),
             policies=DynamoPolicies(*state, journal),
+            key_ring=DynamoKeyRing(*state, journal),
         ), settings
 
     def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:

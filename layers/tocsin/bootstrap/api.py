@@ -8,14 +8,25 @@ from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
-from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.sqs import SqsTimers
-from tocsin.ports import Approvals, Clock, Journal, Orgs, PolicyStore, Projections, Quota, Timers
+from tocsin.ports import (
+    Approvals,
+    Clock,
+    Journal,
+    KeyRing,
+    Keys,
+    Orgs,
+    PolicyStore,
+    Projections,
+    Quota,
+    Timers,
+)
 from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.sign_ins import SignIns
@@ -25,6 +36,7 @@ from tocsin.services.approvals.expiring import Expiring
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.keys.issuing import Issuing
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
 from tocsin.services.reading.costs import Costs
@@ -44,6 +56,7 @@ class ApiParts:
     credentials: Credentials
     clock: Clock
     orgs: Orgs
+    issuing: Issuing
     indexes: Indexes
     costs: Costs
     asking: Asking
@@ -66,6 +79,8 @@ def parts(
     policies: PolicyStore,
     journal: Journal,
     projections: Projections,
+    keys: Keys,
+    key_ring: KeyRing,
     allowed_origins: frozenset[str] = frozenset(),
 ) -> ApiParts:
     """Return the parts over these ports."""
@@ -75,6 +90,7 @@ def parts(
         credentials=credentials,
         clock=clock,
         orgs=orgs,
+        issuing=Issuing(keys, key_ring, clock),
         indexes=Indexes(projections, clock),
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
@@ -91,7 +107,8 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
     """Return the parts on the tables and the queue that the settings name."""
     settings = settings or ApiSettings()
     db, state, clock = db or client(), settings.state_table, SystemClock()
-    access = Access(DynamoKeys(db, state), clock)
+    keys = DynamoKeys(db, state)
+    access = Access(keys, clock)
     sign_ins = SignIns(DynamoPasses(db, state), access, clock, settings.sign_in_seconds)
     journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
     return parts(
@@ -104,5 +121,7 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         policies=DynamoPolicies(db, state, journal),
         journal=journal,
         projections=DynamoProjections(db, state),
+        keys=keys,
+        key_ring=DynamoKeyRing(db, state, journal),
         allowed_origins=settings.allowed_origins,
     )

@@ -17,6 +17,7 @@ __all__ = ["ApiKey", "Scope", "key_ids", "mint"]
 
 _PREFIX = "tocsin"
 _LETTERS = string.ascii_letters + string.digits
+_NEVER_MS = 253_402_300_799_999  # the end of the year 9999
 _SECRET_LETTERS = 43  # log2(62) * 43 = 256 bits
 
 
@@ -34,7 +35,7 @@ class ApiKey:
     """What is stored of a key: never the secret, only its SHA-256.
 
     ``types`` are the event types that its streams may show; None: all. ``person`` is who holds it,
-    if it is one person's.
+    if it is one person's. It works until ``expires_at_ms``, if there is one.
     """
 
     org: str
@@ -46,6 +47,7 @@ class ApiKey:
     revoked_at_ms: int | None = None
     types: frozenset[str] | None = None
     person: str = ""
+    expires_at_ms: int | None = None
 
     @property
     def holder(self) -> str:
@@ -56,6 +58,20 @@ class ApiKey:
         """Whether ``token`` is this key and the key is not revoked (in constant time)."""
         same = compare_digest(sha256(token.encode()).digest(), self.digest)
         return same and self.revoked_at_ms is None
+
+    @property
+    def ends_at_ms(self) -> int:
+        """When it ends or ended; a time that does not come, if it does not."""
+        ends = [at for at in (self.expires_at_ms, self.revoked_at_ms) if at is not None]
+        return min(ends, default=_NEVER_MS)
+
+    def ended(self, now_ms: int) -> bool:
+        """Whether it was revoked, or has expired."""
+        return self.revoked_at_ms is not None or now_ms >= self.ends_at_ms
+
+    def ending(self, at_ms: int) -> "ApiKey":
+        """Return the key as it is when it shall end by then, if it does not end before."""
+        return replace(self, expires_at_ms=min(at_ms, self.ends_at_ms))
 
     def may(self, scope: Scope) -> bool:
         """Whether the key carries ``scope``."""
@@ -73,8 +89,10 @@ def mint(
     now_ms: int,
     types: frozenset[str] | None = None,
     person: str = "",
+    expires_at_ms: int | None = None,
 ) -> tuple[str, ApiKey]:
     """Make a key. Its streams may show only ``types``; None: all. ``person`` is who holds it.
+    It works until ``expires_at_ms``; None: until it is revoked.
 
     Returns:
         The token, to be shown once, and what to store.
@@ -88,7 +106,17 @@ def mint(
     secret = "".join(secrets.choice(_LETTERS) for _ in range(_SECRET_LETTERS))
     token = f"{_PREFIX}_{org}_{key_id}_{secret}"
     digest = sha256(token.encode()).digest()
-    return token, ApiKey(org, key_id, digest, scopes, name, now_ms, types=types, person=person)
+    return token, ApiKey(
+        org,
+        key_id,
+        digest,
+        scopes,
+        name,
+        now_ms,
+        types=types,
+        person=person,
+        expires_at_ms=expires_at_ms,
+    )
 
 
 def key_ids(token: str) -> tuple[str, str] | None:

@@ -115,6 +115,9 @@ MAX_CHANNEL_BYTES: Final = 256 * 1024
 MAX_PENDING_APPROVALS: Final = 1_000
 """Of an org, give or take the requests that come at the same moment."""
 
+APPROVALS_AT_ONCE: Final = 100
+"""As many are read at once: each may be as large as its call."""
+
 MAX_CALL_BYTES: Final = 64 * 1024
 """Of a call that waits for an approval, as canonical JSON."""
 
@@ -143,6 +146,17 @@ RUN_GRANT_SECONDS: Final = 10 * 60
 
 APPROVAL_RETENTION_DAYS: Final = 90
 """How long a resolved approval can be read; its events stay in the ledger."""
+
+# Keys
+
+MAX_KEYS: Final = 1_000
+"""Of an org, that still work."""
+
+MAX_KEY_OVERLAP_SECONDS: Final = 7 * 24 * 60 * 60
+"""How long a key that was replaced works on at most."""
+
+KEY_OVERLAP_SECONDS: Final = 24 * 60 * 60
+"""How long it does, unless the request says otherwise."""
 
 # Policies
 

@@ -11,6 +11,7 @@ from tocsin.domain.keys import Scope
 
 __all__ = ["ROUTES", "ApiRoute"]
 
+_ADMINS = frozenset({Scope.ADMIN})
 _READS = frozenset({Scope.READ})
 _ANSWERS = frozenset({Scope.READ, Scope.APPROVE})
 
@@ -92,7 +93,7 @@ ROUTES: Final = (
         method="PUT",
         path="/api/v1/policies",
         use_case="put_policies",
-        scopes=frozenset({Scope.ADMIN}),
+        scopes=_ADMINS,
         query=("dry_run",),
     ),
     ApiRoute(
@@ -154,5 +155,31 @@ ROUTES: Final = (
         path="/api/v1/usage",
         use_case="usage",
         scopes=_READS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/keys",
+        use_case="create_key",
+        scopes=_ADMINS,
+        status=201,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/keys",
+        use_case="list_keys",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/keys/{id}/rotate",
+        use_case="rotate_key",
+        scopes=_ADMINS,
+        status=201,
+    ),
+    ApiRoute(
+        method="DELETE",
+        path="/api/v1/keys/{id}",
+        use_case="revoke_key",
+        scopes=_ADMINS,
     ),
 )

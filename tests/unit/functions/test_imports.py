@@ -34,7 +34,7 @@ MAY_LOAD = {
     "api": Own(
         frozenset(
             {
-                *("access", "intake.allowance", "intake.stamp", "policies"),
+                *("access", "intake.allowance", "intake.stamp", "keys", "policies"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
                 *("approvals.reading", "approvals.steps", "approvals.telling"),
                 *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),

@@ -1,13 +1,21 @@
 """API keys in the state table: ``key#<org>`` · key id."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
-from tocsin.adapters.dynamodb._state import StateTable, number
+from botocore.exceptions import ClientError
+
+from tocsin.adapters.dynamodb._calls import calls, cancellations
+from tocsin.adapters.dynamodb._state import StateTable, item_key, number
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey, Scope
-from tocsin.ports import Keys
+from tocsin.ports import KeyRing, Keys
 
-__all__ = ["DynamoKeys"]
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["DynamoKeyRing", "DynamoKeys"]
 
 
 class DynamoKeys(StateTable, Keys):
@@ -20,24 +28,59 @@ class DynamoKeys(StateTable, Keys):
 
     @override
     def put(self, key: ApiKey) -> None:
-        attributes: dict[str, Any] = {
-            "digest": {"B": key.digest},
-            "scopes": {"SS": sorted(key.scopes)},
-            "name": {"S": key.name},
-            "created_at": number(key.created_at_ms),
-        }
-        if key.revoked_at_ms is not None:
-            attributes["revoked_at"] = number(key.revoked_at_ms)
-        if key.types is not None:
-            attributes["types"] = {"L": [{"S": type} for type in sorted(key.types)]}
-        if key.person:
-            attributes["person"] = {"S": key.person}
-        self._put(f"key#{key.org}", key.id, attributes)
+        self._put(f"key#{key.org}", key.id, _attributes(key))
 
     @override
     def all(self, org: str) -> Sequence[ApiKey]:
         keys = [_api_key(org, item) for item in self._all(f"key#{org}")]
         return sorted(keys, key=lambda key: key.created_at_ms)
+
+
+class DynamoKeyRing(StateTable, KeyRing):
+    """:class:`~tocsin.ports.KeyRing` on the state table, beside a journal."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, journal: DynamoJournal) -> None:
+        super().__init__(client, table)
+        self._journal = journal
+
+    @override
+    def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
+        items: list[Any] = [{"Put": self._journal.put_request(batch, packed)}]
+        for key in keys:
+            put = {
+                "TableName": self._table,
+                "Item": {**item_key(f"key#{key.org}", key.id), **_attributes(key)},
+                "ConditionExpression": "attribute_not_exists(pk) OR "
+                "(digest = :digest AND attribute_not_exists(revoked_at))",
+                "ExpressionAttributeValues": {":digest": {"B": key.digest}},
+            }
+            items.append({"Put": put})
+        try:
+            with calls():
+                self._client.transact_write_items(TransactItems=items)
+        except ClientError as error:
+            if {"ConditionalCheckFailed", "TransactionConflict"}.intersection(cancellations(error)):
+                return False
+            raise
+        return True
+
+
+def _attributes(key: ApiKey) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "digest": {"B": key.digest},
+        "scopes": {"SS": sorted(key.scopes)},
+        "name": {"S": key.name},
+        "created_at": number(key.created_at_ms),
+    }
+    if key.revoked_at_ms is not None:
+        attributes["revoked_at"] = number(key.revoked_at_ms)
+    if key.expires_at_ms is not None:
+        attributes["ends_at"] = number(key.expires_at_ms)  # not the table's time to live
+    if key.types is not None:
+        attributes["types"] = {"L": [{"S": type} for type in sorted(key.types)]}
+    if key.person:
+        attributes["person"] = {"S": key.person}
+    return attributes
 
 
 def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
@@ -52,4 +95,5 @@ def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
         revoked_at_ms=int(revoked_at["N"]) if revoked_at else None,
         types=frozenset(type["S"] for type in types["L"]) if types else None,
         person=item["person"]["S"] if "person" in item else "",
+        expires_at_ms=int(item["ends_at"]["N"]) if "ends_at" in item else None,
     )

@@ -12,6 +12,7 @@ class Access:
     """Checks API keys against the state table, remembering each for 30 seconds."""
 
     def __init__(self, keys: Keys, clock: Clock) -> None:
+        self._clock = clock
         self._keys: Remembered[tuple[str, str], ApiKey | None] = Remembered(
             lambda ids: keys.get(*ids), clock
         )
@@ -35,13 +36,17 @@ class Access:
         key = self._keys.read(claimed) if claimed else None
         if key is None or not key.matches(token):
             raise Unauthenticated("the API key is not valid: it is unknown, or it was revoked")
+        if key.ended(self._clock.now_ms()):
+            raise Unauthenticated("the API key has expired: use another")
         return _carrying(scope, key)
 
     def authorize_key(self, org: str, key_id: str, scope: Scope | None) -> ApiKey:
         """Return the key that a pass stands for; raises what :meth:`authorize` raises."""
         key = self._keys.read((org, key_id))
-        if key is None or key.revoked_at_ms is not None:
-            raise Unauthenticated("the API key that this came from was revoked: use another")
+        if key is None or key.ended(self._clock.now_ms()):
+            raise Unauthenticated(
+                "the API key that this came from was revoked, or has expired: use another"
+            )
         return _carrying(scope, key)
 
 

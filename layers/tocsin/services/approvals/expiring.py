@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from tocsin.domain.approvals import Approval, Status, Step
+from tocsin.domain.limits import APPROVALS_AT_ONCE
 from tocsin.ports import Timers
 from tocsin.services.approvals import telling
-from tocsin.services.approvals.reading import PAGE
 from tocsin.services.approvals.steps import Steps
 
 __all__ = ["Expiring"]
@@ -41,7 +41,7 @@ class Expiring:
         """
         store, now_ms = self._steps.store, self._steps.clock.now_ms()
         swept, after = 0, ""
-        while ids := store.pending(org, PAGE, after):
+        while ids := store.pending(org, APPROVALS_AT_ONCE, after):
             for id, approval in store.get(org, ids).items():
                 if approval.after(now_ms) is not approval:
                     self._through(org, id)

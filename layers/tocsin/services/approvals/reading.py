@@ -1,17 +1,14 @@
 """Reading approvals: one, those that wait, and the rules."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from tocsin.domain.approvals import Approval, Rule, is_id
 from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.keys import ApiKey, Scope
+from tocsin.domain.limits import APPROVALS_AT_ONCE
 from tocsin.ports import Approvals, Clock
 
 __all__ = ["Reading"]
-
-PAGE: Final = 100
-"""So many are read at once: each may have 64 KB."""
 
 
 class Reading:
@@ -40,7 +37,7 @@ class Reading:
 
     def pending(self, key: ApiKey, limit: int, after: str = "") -> Iterator[Approval]:
         """Yield up to ``limit`` that wait, oldest first; not those whose time is over."""
-        while ids := self._store.pending(key.org, min(limit, PAGE), after):
+        while ids := self._store.pending(key.org, min(limit, APPROVALS_AT_ONCE), after):
             found, now_ms = self._store.get(key.org, ids), self._clock.now_ms()
             for id in ids:
                 if (each := found.get(id)) and each.pending and not each.overdue(now_ms):
