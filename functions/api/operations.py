@@ -26,7 +26,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
 
     def ready(_: object) -> Response:
         parts.orgs.get("-")  # Busy, if the table does not answer
-        return answer({"status": "ready"})
+        return answer({"status": "ok"})
 
     def metrics(_: object) -> Response:
         return Response(_METRICS, media_type="text/plain; version=0.0.4")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,38 @@ def test_the_api_function_answers_through_the_gateway(deployed: Deployed) -> Non
     assert usage["quota"] == Org("acme").events_per_month == usage["used"] + usage["left"]
     assert get("/api/v1/nothing").json() == {"error": "there is nothing at this path"}
     assert get("/api/v1/usage?of=all").status_code == 400
+
+
+def test_an_approval_is_asked_for_awaited_resolved_or_expires(
+    deployed: Deployed, stream_url: str
+) -> None:
+    maria, key = mint("acme", frozenset({Scope.APPROVE}), "test", 1, person="maria@example.com")
+    deployed.admin.keys.put(key)
+
+    def call(method: str, url: str, token: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.request(method, url, headers=headers, json=body, timeout=HANG_SECONDS)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def ask(ttl: int) -> str:
+        body = {"tool": "exec", "agent": "claude", "message": "may I?", "ttl": ttl}
+        return str(call("POST", f"{deployed.api}/v1/approvals", deployed.token, body)["id"])
+
+    def decision(id: str) -> Any:
+        """Wait for it where nothing is written."""
+        while True:
+            url = f"{stream_url}/v1/approvals/{id}/decision?wait=55"
+            if (found := call("GET", url, deployed.token))["status"] != "pending":
+                return found
+
+    id = ask(600)
+    with ThreadPoolExecutor(1) as pool:
+        awaited = pool.submit(decision, id)
+        url = f"{deployed.api}/v1/approvals/{id}/resolve"
+        assert call("POST", url, maria, {"approved": True})["status"] == "approved"
+        assert awaited.result(HANG_SECONDS)["resolved_by"] == "maria@example.com"
+    assert decision(ask(10))["status"] == "expired"  # by the queue and the expire function
 
 
 def test_sessions_are_projected_from_the_ledger_s_stream(deployed: Deployed) -> None:

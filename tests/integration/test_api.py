@@ -340,7 +340,7 @@ class TestApprovals:
 
 def test_what_needs_no_key(api: Api) -> None:
     assert api("GET", "/health").body == {"status": "ok"}
-    assert api("GET", "/ready").body == {"status": "ready"}
+    assert api("GET", "/ready").body == {"status": "ok"}
     assert "tocsin_up 1\n" in api("GET", "/metrics").text
 
 
