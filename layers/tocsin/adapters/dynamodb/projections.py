@@ -196,14 +196,20 @@ class DynamoProjections(StateTable, Projections):
 
     @override
     def remake(self, org: str) -> int:
-        following = self.cursor(org).generation + 1
-        made = self._update(
+        served = self.cursor(org).generation
+        begun = self._update(
             "projected",
             org,
-            "SET making = if_not_exists(making, :following)",
-            {":following": number(following)},
+            "SET making = :following",
+            {":following": number(served + 1), ":served": number(served)},
+            "attribute_not_exists(making) AND "
+            "(attribute_not_exists(generation) OR generation = :served)",
         )
-        return _number(made or {}, "making")
+        if begun is not None:
+            return served + 1
+        # Not by an update's answer: an attribute that it leaves as it is need not be in that.
+        making = _number(self._get("projected", org) or {}, "making")
+        return making or self.remake(org)  # another has begun one, or has finished it
 
     @override
     def serve(self, org: str, generation: int) -> None:
