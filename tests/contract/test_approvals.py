@@ -61,119 +61,6 @@ def write(on: Stores) -> Writer:
     return Writer(on)
 
 
-def test_an_approval_comes_back_as_it_was_written(on: Stores, write: Writer) -> None:
-    step = write(Step(approvals=(approval(message="m", reason="r", reminders=1),)))
-    assert step
-    assert on.approvals.get("acme", ["apr_1", "apr_2"]) == {"apr_1": step.approvals[0]}
-    assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
-    assert on.approvals.get("acme", ["apr_2"]) == {}
-
-
-def test_of_two_with_one_id_the_first_stays(on: Stores, write: Writer) -> None:
-    assert write(Step(approvals=(approval(message="first"),)))
-    assert not write(Step(approvals=(approval(message="second"),)))
-    assert on.approvals.get("acme", ["apr_1"])["apr_1"].message == "first"
-
-
-def test_a_step_is_taken_from_where_it_began(on: Stores, write: Writer) -> None:
-    step = write(Step(approvals=(approval(),)))
-    assert step
-    [pending] = step.approvals
-    done = pending.resolved(Status.APPROVED, NOW_MS + 1, by="maria")
-    denied = pending.resolved(Status.DENIED, NOW_MS + 2, by="juan")
-    assert write(Step(approvals=(done,), was={"apr_1": pending.change}))
-    assert not write(Step(approvals=(denied,), was={"apr_1": pending.change}))
-    found = on.approvals.get("acme", ["apr_1"])["apr_1"]
-    assert (found.status, found.resolved_by) == (Status.APPROVED, "maria")
-
-
-def test_several_are_changed_together_or_not_at_all(on: Stores, write: Writer) -> None:
-    ids = [f"apr_{n}" for n in range(45)]
-    step = write(Step(approvals=tuple(map(approval, ids))))
-    assert step
-    was = {each.id: each.change for each in step.approvals}
-    done = tuple(each.resolved(Status.DENIED, NOW_MS, by="maria") for each in step.approvals)
-    grant = Grant(org="acme", run=b"r" * 32, expires_at_ms=NOW_MS, granted_by="maria")
-    assert not write(Step(approvals=done, was=was | {"apr_44": "another"}, grant=grant))
-    assert on.approvals.pending("acme", 1_000) == sorted(ids)
-    assert on.approvals.grant("acme", b"r" * 32) is None
-    assert write(Step(approvals=done, was=was, grant=grant))
-    assert on.approvals.pending("acme", 1_000) == []
-    assert on.approvals.grant("acme", b"r" * 32) == grant
-
-
-def test_pending_ones_are_listed_oldest_first(on: Stores, write: Writer) -> None:
-    for id in ("apr_3", "apr_1", "apr_2"):
-        assert write(Step(approvals=(approval(id),)))
-    assert on.approvals.pending("acme", 2) == ["apr_1", "apr_2"]
-    assert on.approvals.pending("acme", 2, "apr_2") == ["apr_3"]
-    assert on.approvals.pending("beta", 2) == []
-
-
-def test_one_that_is_approved_from_the_beginning_is_never_pending(
-    on: Stores, write: Writer
-) -> None:
-    assert write(Step(approvals=(approval().resolved(Status.APPROVED, NOW_MS, by="rule"),)))
-    assert on.approvals.pending("acme", 10) == []
-
-
-def test_a_reminded_one_stays_pending(on: Stores, write: Writer) -> None:
-    step = write(Step(approvals=(approval(),)))
-    assert step
-    [one] = step.approvals
-    assert write(Step(approvals=(replace(one, reminders=1),), was={one.id: one.change}))
-    assert on.approvals.pending("acme", 10) == ["apr_1"]
-
-
-def test_a_call_leads_to_what_it_was_last_asked_for_with(on: Stores, write: Writer) -> None:
-    digest = CALL.digest
-    assert on.approvals.asked("acme", digest) == ""
-    assert write(Step(approvals=(approval("apr_1"),), asked=((digest, "apr_1", ""),)))
-    assert not write(Step(approvals=(approval("apr_2"),), asked=((digest, "apr_2", ""),)))
-    assert on.approvals.asked("acme", digest) == "apr_1"
-    assert write(Step(approvals=(approval("apr_2"),), asked=((digest, "apr_2", "apr_1"),)))
-    assert on.approvals.asked("acme", digest) == "apr_2"
-    assert on.approvals.asked("beta", digest) == ""
-
-
-def test_a_rule_is_there_until_it_is_removed(on: Stores, write: Writer) -> None:
-    rule = Rule(
-        org="acme",
-        digest=CALL.rule_digest,
-        agent="a",
-        what=CALL.what,
-        created_at_ms=NOW_MS,
-        created_by="maria",
-    )
-    assert on.approvals.rule("acme", rule.name) is None
-    assert write(Step(rule=rule))
-    assert on.approvals.rule("acme", rule_name(CALL.rule_digest)) == rule
-    assert (on.approvals.rules("acme"), on.approvals.rules("beta")) == ([rule], [])
-    assert write(Step(removed_rule=rule))
-    assert not write(Step(removed_rule=rule))
-    assert on.approvals.rules("acme") == []
-
-
-def test_a_later_versions_approval_can_be_read(on: Stores, write: Writer) -> None:
-    """What it says beyond this version's words is passed over."""
-    step = write(Step(approvals=(approval(),)))
-    assert step
-    if isinstance(on.approvals, DynamoApprovals):
-        change_record(on.approvals, lambda record: record | {"new": 1})
-    assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
-
-
-def test_what_cannot_be_read_is_nobody_elses_trouble(on: Stores, write: Writer) -> None:
-    if not isinstance(on.approvals, DynamoApprovals):
-        return  # a fake holds approvals, not what could be changed in a table
-    step = write(Step(approvals=(approval("apr_1"), approval("apr_2"))))
-    assert step
-    change_record(on.approvals, lambda record: [record])
-    assert on.approvals.get("acme", ["apr_1", "apr_2"]) == {"apr_2": step.approvals[1]}
-    with pytest.raises(IntegrityError):
-        on.approvals.get("acme", ["apr_1"])
-
-
 def change_record(store: DynamoApprovals, change: Callable[[Any], Any]) -> None:
     """Do what the table's owner can do."""
     key = item_key("approval#acme", "apr_1")
@@ -182,7 +69,112 @@ def change_record(store: DynamoApprovals, change: Callable[[Any], Any]) -> None:
     store._client.put_item(TableName=store._table, Item=item)
 
 
-def test_an_org_sees_only_its_own(on: Stores, write: Writer) -> None:
-    assert write(Step(approvals=(approval(),)))
-    assert on.approvals.get("beta", ["apr_1"]) == {}
-    assert on.approvals.get("beta", ["apr_1", "apr_2"]) == {}
+class TestApprovals:
+    def test_an_approval_comes_back_as_it_was_written(self, on: Stores, write: Writer) -> None:
+        step = write(Step(approvals=(approval(message="m", reason="r", reminders=1),)))
+        assert step
+        assert on.approvals.get("acme", ["apr_1", "apr_2"]) == {"apr_1": step.approvals[0]}
+        assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
+        assert on.approvals.get("acme", ["apr_2"]) == {}
+
+    def test_of_two_with_one_id_the_first_stays(self, on: Stores, write: Writer) -> None:
+        assert write(Step(approvals=(approval(message="first"),)))
+        assert not write(Step(approvals=(approval(message="second"),)))
+        assert on.approvals.get("acme", ["apr_1"])["apr_1"].message == "first"
+
+    def test_a_step_is_taken_from_where_it_began(self, on: Stores, write: Writer) -> None:
+        step = write(Step(approvals=(approval(),)))
+        assert step
+        [pending] = step.approvals
+        done = pending.resolved(Status.APPROVED, NOW_MS + 1, by="maria")
+        denied = pending.resolved(Status.DENIED, NOW_MS + 2, by="juan")
+        assert write(Step(approvals=(done,), was={"apr_1": pending.change}))
+        assert not write(Step(approvals=(denied,), was={"apr_1": pending.change}))
+        found = on.approvals.get("acme", ["apr_1"])["apr_1"]
+        assert (found.status, found.resolved_by) == (Status.APPROVED, "maria")
+
+    def test_several_are_changed_together_or_not_at_all(self, on: Stores, write: Writer) -> None:
+        ids = [f"apr_{n}" for n in range(45)]
+        step = write(Step(approvals=tuple(map(approval, ids))))
+        assert step
+        was = {each.id: each.change for each in step.approvals}
+        done = tuple(each.resolved(Status.DENIED, NOW_MS, by="maria") for each in step.approvals)
+        grant = Grant(org="acme", run=b"r" * 32, expires_at_ms=NOW_MS, granted_by="maria")
+        assert not write(Step(approvals=done, was=was | {"apr_44": "another"}, grant=grant))
+        assert on.approvals.pending("acme", 1_000) == sorted(ids)
+        assert on.approvals.grant("acme", b"r" * 32) is None
+        assert write(Step(approvals=done, was=was, grant=grant))
+        assert on.approvals.pending("acme", 1_000) == []
+        assert on.approvals.grant("acme", b"r" * 32) == grant
+
+    def test_pending_ones_are_listed_oldest_first(self, on: Stores, write: Writer) -> None:
+        for id in ("apr_3", "apr_1", "apr_2"):
+            assert write(Step(approvals=(approval(id),)))
+        assert on.approvals.pending("acme", 2) == ["apr_1", "apr_2"]
+        assert on.approvals.pending("acme", 2, "apr_2") == ["apr_3"]
+        assert on.approvals.pending("beta", 2) == []
+
+    def test_one_that_is_approved_from_the_beginning_is_never_pending(
+        self, on: Stores, write: Writer
+    ) -> None:
+        assert write(Step(approvals=(approval().resolved(Status.APPROVED, NOW_MS, by="rule"),)))
+        assert on.approvals.pending("acme", 10) == []
+
+    def test_a_reminded_one_stays_pending(self, on: Stores, write: Writer) -> None:
+        step = write(Step(approvals=(approval(),)))
+        assert step
+        [one] = step.approvals
+        assert write(Step(approvals=(replace(one, reminders=1),), was={one.id: one.change}))
+        assert on.approvals.pending("acme", 10) == ["apr_1"]
+
+    def test_a_call_leads_to_what_it_was_last_asked_for_with(
+        self, on: Stores, write: Writer
+    ) -> None:
+        digest = CALL.digest
+        assert on.approvals.asked("acme", digest) == ""
+        assert write(Step(approvals=(approval("apr_1"),), asked=((digest, "apr_1", ""),)))
+        assert not write(Step(approvals=(approval("apr_2"),), asked=((digest, "apr_2", ""),)))
+        assert on.approvals.asked("acme", digest) == "apr_1"
+        assert write(Step(approvals=(approval("apr_2"),), asked=((digest, "apr_2", "apr_1"),)))
+        assert on.approvals.asked("acme", digest) == "apr_2"
+        assert on.approvals.asked("beta", digest) == ""
+
+    def test_a_rule_is_there_until_it_is_removed(self, on: Stores, write: Writer) -> None:
+        rule = Rule(
+            org="acme",
+            digest=CALL.rule_digest,
+            agent="a",
+            what=CALL.what,
+            created_at_ms=NOW_MS,
+            created_by="maria",
+        )
+        assert on.approvals.rule("acme", rule.name) is None
+        assert write(Step(rule=rule))
+        assert on.approvals.rule("acme", rule_name(CALL.rule_digest)) == rule
+        assert (on.approvals.rules("acme"), on.approvals.rules("beta")) == ([rule], [])
+        assert write(Step(removed_rule=rule))
+        assert not write(Step(removed_rule=rule))
+        assert on.approvals.rules("acme") == []
+
+    def test_a_later_versions_approval_can_be_read(self, on: Stores, write: Writer) -> None:
+        """What it says beyond this version's words is passed over."""
+        step = write(Step(approvals=(approval(),)))
+        assert step
+        if isinstance(on.approvals, DynamoApprovals):
+            change_record(on.approvals, lambda record: record | {"new": 1})
+        assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
+
+    def test_what_cannot_be_read_is_nobody_elses_trouble(self, on: Stores, write: Writer) -> None:
+        if not isinstance(on.approvals, DynamoApprovals):
+            return  # a fake holds approvals, not what could be changed in a table
+        step = write(Step(approvals=(approval("apr_1"), approval("apr_2"))))
+        assert step
+        change_record(on.approvals, lambda record: [record])
+        assert on.approvals.get("acme", ["apr_1", "apr_2"]) == {"apr_2": step.approvals[1]}
+        with pytest.raises(IntegrityError):
+            on.approvals.get("acme", ["apr_1"])
+
+    def test_an_org_sees_only_its_own(self, on: Stores, write: Writer) -> None:
+        assert write(Step(approvals=(approval(),)))
+        assert on.approvals.get("beta", ["apr_1"]) == {}
+        assert on.approvals.get("beta", ["apr_1", "apr_2"]) == {}

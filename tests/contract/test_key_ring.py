@@ -21,20 +21,20 @@ def a_key() -> ApiKey:
     ]
 
 
-def test_keys_come_back_as_they_were_written_all_or_none(on: Stores) -> None:
-    one, other = a_key(), a_key()
-    assert write(on, 1, one, other)
-    assert on.keys.get("acme", one.id) == one
-    ending = replace(one, expires_at_ms=8_000)
-    assert not write(on, 2, ending, replace(other, digest=b"another's"))
-    assert on.keys.get("acme", one.id) == one
-    assert write(on, 3, ending)
-    assert on.keys.get("acme", one.id) == ending
+class TestKeyRing:
+    def test_keys_come_back_as_they_were_written_all_or_none(self, on: Stores) -> None:
+        one, other = a_key(), a_key()
+        assert write(on, 1, one, other)
+        assert on.keys.get("acme", one.id) == one
+        ending = replace(one, expires_at_ms=8_000)
+        assert not write(on, 2, ending, replace(other, digest=b"another's"))
+        assert on.keys.get("acme", one.id) == one
+        assert write(on, 3, ending)
+        assert on.keys.get("acme", one.id) == ending
 
-
-def test_a_revoked_key_stays_so(on: Stores) -> None:
-    key = a_key()
-    assert write(on, 1, key)
-    assert write(on, 2, key.revoked(8))
-    assert not write(on, 3, key)
-    assert on.keys.get("acme", key.id) == key.revoked(8)
+    def test_a_revoked_key_stays_so(self, on: Stores) -> None:
+        key = a_key()
+        assert write(on, 1, key)
+        assert write(on, 2, key.revoked(8))
+        assert not write(on, 3, key)
+        assert on.keys.get("acme", key.id) == key.revoked(8)

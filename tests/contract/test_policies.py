@@ -21,23 +21,23 @@ def put(on: Stores, policies: Policies, salt: int) -> bool:
     return written
 
 
-def test_each_version_can_be_read(on: Stores) -> None:
-    assert on.policies.current("acme") is None
-    assert put(on, FIRST, 1)
-    second = replace(FIRST, version=2, text="")
-    assert put(on, second, 2)
-    now, before = on.policies.current("acme"), on.policies.version("acme", 1)
-    assert now and before
-    assert (now.version, now.text, now.created_by) == (2, "", "maria")
-    assert (before.version, before.text, before.created_at_ms) == (1, FIRST.text, 7)
-    assert on.policies.version("acme", 3) is None
-    assert on.policies.current("beta") is None
+class TestPolicies:
+    def test_each_version_can_be_read(self, on: Stores) -> None:
+        assert on.policies.current("acme") is None
+        assert put(on, FIRST, 1)
+        second = replace(FIRST, version=2, text="")
+        assert put(on, second, 2)
+        now, before = on.policies.current("acme"), on.policies.version("acme", 1)
+        assert now and before
+        assert (now.version, now.text, now.created_by) == (2, "", "maria")
+        assert (before.version, before.text, before.created_at_ms) == (1, FIRST.text, 7)
+        assert on.policies.version("acme", 3) is None
+        assert on.policies.current("beta") is None
 
-
-def test_only_the_next_version_can_be_put(on: Stores) -> None:
-    assert put(on, FIRST, 1)
-    assert not put(on, FIRST, 2)
-    assert not put(on, replace(FIRST, version=3), 3)
-    now = on.policies.current("acme")
-    assert now
-    assert now.version == 1
+    def test_only_the_next_version_can_be_put(self, on: Stores) -> None:
+        assert put(on, FIRST, 1)
+        assert not put(on, FIRST, 2)
+        assert not put(on, replace(FIRST, version=3), 3)
+        now = on.policies.current("acme")
+        assert now
+        assert now.version == 1

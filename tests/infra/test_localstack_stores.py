@@ -8,8 +8,12 @@ import pytest
 from support.databases import Database, Stores
 from support.localstack import LocalStack
 
-pytest.register_assert_rewrite("contract.test_stores")
+_MODULES = ("approvals", "key_ring", "policies", "stores")
+pytest.register_assert_rewrite(*(f"contract.test_{name}" for name in _MODULES))
 
+from contract.test_approvals import TestApprovals, write  # noqa: E402, F401
+from contract.test_key_ring import TestKeyRing  # noqa: E402, F401
+from contract.test_policies import TestPolicies  # noqa: E402, F401
 from contract.test_stores import (  # noqa: E402, F401
     TestJournal,
     TestLedger,
