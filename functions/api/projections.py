@@ -4,8 +4,11 @@ from starlette.responses import Response
 
 from functions.api.asked import Asked, UseCase, answer
 from tocsin.bootstrap.api import ApiParts
+from tocsin.domain.sessions import SessionStatus
+from tocsin.wire import bodies
 from tocsin.wire import costs as asking
 from tocsin.wire import indexes as listing
+from tocsin.wire import sessions as deciding
 
 __all__ = ["routes"]
 
@@ -13,12 +16,26 @@ __all__ = ["routes"]
 def routes(parts: ApiParts) -> dict[str, UseCase]:
     """Return the use cases over ``parts``, by their names in the table of routes."""
     indexes, costs, clock = parts.indexes, parts.costs, parts.clock
+    sessions = parts.sessions
 
     def list_sessions(asked: Asked) -> Response:
-        return answer(indexes.sessions(asked.key, listing.parse(asked.query)))
+        page = indexes.sessions(asked.key, listing.parse(asked.query))
+        states = sessions.states(asked.key.org, [each["id"] for each in page["data"]])
+        page["data"] = [each | deciding.said(states.get(each["id"])) for each in page["data"]]
+        return answer(page)
 
     def get_session(asked: Asked) -> Response:
-        return answer(indexes.session(asked.key, asked.path["id"]))
+        id = asked.path["id"]
+        found = indexes.session(asked.key, id)
+        return answer(found | deciding.said(sessions.states(asked.key.org, [id]).get(id)))
+
+    def decides(status: SessionStatus) -> UseCase:
+        def decide(asked: Asked) -> Response:
+            reason = bodies.read(asked.body, deciding.DECIDE).get("reason", "")
+            state = sessions.set(asked.key, asked.path["id"], status, reason)
+            return answer({"id": state.id, **deciding.said(state)})
+
+        return decide
 
     def list_agents(asked: Asked) -> Response:
         return answer(indexes.agents(asked.key, listing.parse(asked.query)))
@@ -41,6 +58,9 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
     return {
         "list_sessions": list_sessions,
         "get_session": get_session,
+        "suspend_session": decides(SessionStatus.SUSPENDED),
+        "resume_session": decides(SessionStatus.ACTIVE),
+        "complete_session": decides(SessionStatus.COMPLETED),
         "list_agents": list_agents,
         "get_agent": get_agent,
         "costs_summary": costs_summary,

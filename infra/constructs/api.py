@@ -14,11 +14,19 @@ from infra.constructs.timers import Timers
 __all__ = ["Api"]
 
 _REMOVED = ("approval-pending#*", "approval-rule#*")
-_KEPT = ("approval#*", "approval-call#*", "approval-grant#*", *_REMOVED, "key#*", "policy#*")
+_KEPT = (
+    "approval#*",
+    "approval-call#*",
+    "approval-grant#*",
+    *_REMOVED,
+    "key#*",
+    "policy#*",
+    "session-state#*",
+)
 
 
 class Api(Function):
-    """``functions/api``: may read the state table, and keep approvals, policies and keys.
+    """``functions/api``: may read the state table, and keep approvals, policies, keys and sessions.
 
     What it changes it tells in the journal. It counts the calls that it decides about.
     """
@@ -41,7 +49,7 @@ class Api(Function):
         tables.allow(self, journal=["PutItem"], state=["GetItem", "BatchGetItem", "Query"])
         tables.allow_writing(self, _KEPT, ["PutItem"])
         tables.allow_writing(self, _REMOVED, ["DeleteItem"])
-        tables.allow_writing(self, ["quota#*"], ["UpdateItem"])
+        tables.allow_writing(self, ["quota#*", "suspended#*"], ["UpdateItem"])
         timers.allow_setting(self)
 
     def alarm(self, alarms: Alarms) -> None:

@@ -16,6 +16,7 @@ from tocsin.domain.policy import Policies
 from tocsin.domain.projection import Change, Item, Projected
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
+from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Projections",
     "Quota",
     "Receipts",
+    "SessionStates",
     "SetAside",
     "Timers",
 ]
@@ -341,6 +343,27 @@ class PolicyStore(Protocol):
 
         Returns:
             False: they are not the next version (any more), and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
+        """
+
+
+class SessionStates(Protocol):
+    """What people decided about sessions. Every read is strongly consistent."""
+
+    def get(self, org: str, ids: Sequence[str]) -> Mapping[str, SessionState]:
+        """Return what was decided about these, by id; nothing of those that nobody looked at."""
+
+    def suspended(self, org: str) -> frozenset[str]:
+        """Return the ids of all that are suspended."""
+
+    def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
+        """Write a state and put the batch that tells of it into the journal: both, or neither.
+
+        Returns:
+            False: the change before it is not ``was`` (any more), and nothing was written.
 
         Raises:
             Busy: nothing was written.

@@ -28,6 +28,7 @@ def fake_stores() -> Stores:
         approvals=stores.FakeApprovals(journal),
         policies=stores.FakePolicies(journal),
         key_ring=stores.FakeKeyRing(keys, journal),
+        session_states=stores.FakeSessionStates(journal),
     )
 
 

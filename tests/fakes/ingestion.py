@@ -35,6 +35,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     limit: int = 100
+    suspended: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.token, self.key = mint("acme", frozenset({Scope.INGEST}), "n", 1)
@@ -52,6 +53,7 @@ class World:
             journal=gate(self.journal),
             clock=self.clock,
             ledger=lambda: gate(self.ledger),
+            suspended=lambda org: self.suspended,
         )
 
     def request(self, body: object, **changes: Any) -> IngestRequest:

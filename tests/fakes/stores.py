@@ -17,6 +17,7 @@ from tocsin.domain.policy import Policies
 from tocsin.domain.projection import Change, Item, Projected, place_of
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
+from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 
 
@@ -389,5 +390,26 @@ class FakeKeyRing:
                 return False
         for key in keys:
             self.keys.put(key)
+        self.journal.put(batch, packed)
+        return True
+
+
+@dataclass
+class FakeSessionStates:
+    journal: FakeJournal
+    states: dict[tuple[str, str], SessionState] = field(default_factory=dict)
+
+    def get(self, org: str, ids: Sequence[str]) -> Mapping[str, SessionState]:
+        return {id: self.states[org, id] for id in ids if (org, id) in self.states}
+
+    def suspended(self, org: str) -> frozenset[str]:
+        states = self.states.items()
+        return frozenset(id for (o, id), each in states if o == org and each.status == "suspended")
+
+    def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
+        found = self.states.get((state.org, state.id))
+        if (found.change if found else "") != was:
+            return False
+        self.states[state.org, state.id] = state
         self.journal.put(batch, packed)
         return True

@@ -8,12 +8,13 @@ import pytest
 from support.databases import Database, Stores
 from support.localstack import LocalStack
 
-_MODULES = ("approvals", "key_ring", "policies", "stores")
+_MODULES = ("approvals", "key_ring", "policies", "session_states", "stores")
 pytest.register_assert_rewrite(*(f"contract.test_{name}" for name in _MODULES))
 
 from contract.test_approvals import TestApprovals, write  # noqa: E402, F401
 from contract.test_key_ring import TestKeyRing  # noqa: E402, F401
 from contract.test_policies import TestPolicies  # noqa: E402, F401
+from contract.test_session_states import TestSessionStates  # noqa: E402, F401
 from contract.test_stores import (  # noqa: E402, F401
     TestJournal,
     TestLedger,

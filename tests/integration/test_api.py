@@ -607,3 +607,51 @@ class TestKeys:
         assert sorted(each["type"] for each in told) == sorted(types)
         assert {each["user_id"] for each in told} == {"ada"}
         assert made["key"] not in str(told)
+
+
+class TestSessions:
+    def set(self, api: Api, token: str, id: str, verb: str, **body: str) -> Any:
+        answer = api("POST", f"/api/v1/sessions/{id}/{verb}", body, token=token)
+        assert answer.status == 200, answer.text
+        return answer.body
+
+    def test_a_session_is_suspended_resumed_and_completed(self, api: Api, maria: str) -> None:
+        told = self.set(api, maria, "team/s 1", "suspend", reason="too fast")
+        assert (told["status"], told["status_reason"]) == ("suspended", "too fast")
+        assert told["status_by"] == "maria@example.com"
+        assert self.set(api, maria, "team/s 1", "suspend", reason="again") == told
+        assert self.set(api, maria, "team/s 1", "resume")["status"] == "active"
+        assert self.set(api, maria, "team/s 1", "complete")["status"] == "completed"
+        types = []
+        for stored in api.stores.journal.between("acme", "", "z", 100):
+            found = stored.unpack()
+            assert isinstance(found, Batch)
+            types += [json.loads(entry) for entry in found.entries]
+        assert {(each["type"], each["session_id"]) for each in types} == {
+            ("session_update", "team/s 1")
+        }
+        assert sorted(each["status"] for each in types) == ["active", "completed", "suspended"]
+
+    def test_its_status_is_shown(self, api: Api, maria: str) -> None:
+        reader = api.key(Scope.READ)[0]
+        TestProjections().seen(api, agent_id="a", session_id="s")
+        assert api("GET", "/api/v1/sessions/s", token=reader).body["status"] == "active"
+        self.set(api, maria, "s", "suspend")
+        assert api("GET", "/api/v1/sessions/s", token=reader).body["status"] == "suspended"
+        [one] = api("GET", "/api/v1/sessions", token=reader).body["data"]
+        assert one["status"] == "suspended"
+
+    def test_its_calls_are_denied_and_no_other_orgs(self, api: Api, agent: str, maria: str) -> None:
+        self.set(api, maria, "s", "suspend")
+        answer = api("POST", "/v1/tool/exec", TestCalls.BODY, token=agent)
+        assert (answer.status, answer.body["allowed"]) == (403, False)
+        assert "suspended" in answer.body["message"]
+        other = api.key(Scope.INGEST, org="beta")[0]
+        assert api("POST", "/v1/tool/exec", TestCalls.BODY, token=other).status == 200
+
+    def test_what_is_no_session(self, api: Api, maria: str) -> None:
+        for id in ("", "x" * 300):
+            answer = api("POST", f"/api/v1/sessions/{id}/suspend", {}, token=maria)
+            assert answer.status == 404
+        answer = api("POST", "/api/v1/sessions/s/suspend", {"why": "x"}, token=maria)
+        assert answer.status == 400

@@ -154,6 +154,7 @@ def ingest_on(on: Stores) -> Ingest:
         journal=on.journal,
         clock=clock,
         ledger=lambda: on.ledger,
+        suspended=lambda org: frozenset(),
     )
 
 

@@ -71,6 +71,7 @@ def test_what_was_written_is_known_as_ours(
         journal=DynamoJournal(client, settings.journal_table),
         clock=clock,
         ledger=lambda: on.ledger,
+        suspended=lambda org: frozenset(),
     )
     body = json.dumps(EVENT).encode()
     request = IngestRequest(f"Bearer {token}", "application/json", None, "k", False, body)
@@ -165,6 +166,7 @@ def deployment(database: Database) -> Deployment:
         journal=DynamoJournal(client, settings.journal_table),
         clock=clock,
         ledger=lambda: on.ledger,
+        suspended=lambda org: frozenset(),
     )
     return Deployment(ingest, on, client, settings, token)
 

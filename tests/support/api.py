@@ -57,6 +57,7 @@ class Api:
                 projections=self.stores.projections,
                 keys=self.stores.keys,
                 key_ring=self.stores.key_ring,
+                session_states=self.stores.session_states,
                 allowed_origins=frozenset({ORIGIN}),
             )
         )

@@ -17,6 +17,7 @@ from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
+from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.local import queues
 from tocsin.local.functions import Receives
@@ -41,6 +42,7 @@ class Stores(NamedTuple):
     approvals: ports.Approvals
     policies: ports.PolicyStore
     key_ring: ports.KeyRing
+    session_states: ports.SessionStates
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Database:
             approvals=DynamoApprovals(*state, journal),
             policies=DynamoPolicies(*state, journal),
             key_ring=DynamoKeyRing(*state, journal),
+            session_states=DynamoSessionStates(*state, journal),
         ), settings
 
     def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:

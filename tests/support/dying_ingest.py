@@ -29,6 +29,7 @@ def main(deadly: Deadly, event: Any) -> None:
         journal=deadly.wrap(DynamoJournal(client, settings.journal_table)),
         clock=clock,
         ledger=lambda: DynamoLedger(client, settings.ledger_table),
+        suspended=lambda org: frozenset(),
     )
     deployed.service = lambda: ingest  # type: ignore[assignment]
     answer = deployed.handler(event, Context("ingest"))

@@ -14,6 +14,7 @@ from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.sqs import SqsTimers
 from tocsin.ports import (
     Approvals,
@@ -25,6 +26,7 @@ from tocsin.ports import (
     PolicyStore,
     Projections,
     Quota,
+    SessionStates,
     Timers,
 )
 from tocsin.services.access.access import Access
@@ -41,6 +43,8 @@ from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
 from tocsin.services.reading.costs import Costs
 from tocsin.services.reading.indexes import Indexes
+from tocsin.services.sessions.deciding import Deciding as SessionDeciding
+from tocsin.services.sessions.suspended import Suspended
 from tocsin.settings import ApiSettings
 
 if TYPE_CHECKING:
@@ -57,6 +61,7 @@ class ApiParts:
     clock: Clock
     orgs: Orgs
     issuing: Issuing
+    sessions: SessionDeciding
     indexes: Indexes
     costs: Costs
     asking: Asking
@@ -81,6 +86,7 @@ def parts(
     projections: Projections,
     keys: Keys,
     key_ring: KeyRing,
+    session_states: SessionStates,
     allowed_origins: frozenset[str] = frozenset(),
 ) -> ApiParts:
     """Return the parts over these ports."""
@@ -91,6 +97,7 @@ def parts(
         clock=clock,
         orgs=orgs,
         issuing=Issuing(keys, key_ring, clock),
+        sessions=SessionDeciding(session_states, clock),
         indexes=Indexes(projections, clock),
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
@@ -98,7 +105,9 @@ def parts(
         expiring=Expiring(steps, timers),
         reading=Reading(approvals, clock),
         keeping=keeping,
-        calling=Calling(keeping, steps, asking, journal, allowance, clock),
+        calling=Calling(
+            keeping, steps, asking, journal, allowance, clock, Suspended(session_states, clock)
+        ),
         allowed_origins=allowed_origins,
     )
 
@@ -123,5 +132,6 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         projections=DynamoProjections(db, state),
         keys=keys,
         key_ring=DynamoKeyRing(db, state, journal),
+        session_states=DynamoSessionStates(db, state, journal),
         allowed_origins=settings.allowed_origins,
     )

@@ -10,9 +10,11 @@ from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
+from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.ports import Clock, Ledger
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest
+from tocsin.services.sessions.suspended import Suspended
 from tocsin.settings import IngestSettings
 
 if TYPE_CHECKING:
@@ -30,14 +32,17 @@ def wire(
     """Return the use case on the tables that the settings name."""
     settings = settings or IngestSettings()
     db, state, clock = db or client(), settings.state_table, clock or SystemClock()
+    journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
+    states = DynamoSessionStates(db, state, journal)
     return Ingest(
         access=Access(DynamoKeys(db, state), clock),
         orgs=DynamoOrgs(db, state),
         quota=DynamoQuota(db, state),
         receipts=DynamoReceipts(db, state),
-        journal=DynamoJournal(db, settings.journal_table, settings.retention_days),
+        journal=journal,
         clock=clock,
         ledger=cache(lambda: _ledger(db, settings.ledger_table)),
+        suspended=Suspended(states, clock).or_none,
     )
 
 

@@ -147,6 +147,11 @@ RUN_GRANT_SECONDS: Final = 10 * 60
 APPROVAL_RETENTION_DAYS: Final = 90
 """How long a resolved approval can be read; its events stay in the ledger."""
 
+# Sessions
+
+MAX_SUSPENDED_SESSIONS: Final = 1_000
+"""Of an org, give or take the requests that come at the same moment."""
+
 # Keys
 
 MAX_KEYS: Final = 1_000

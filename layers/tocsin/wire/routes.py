@@ -182,4 +182,22 @@ ROUTES: Final = (
         use_case="revoke_key",
         scopes=_ADMINS,
     ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/sessions/{id:path}/suspend",
+        use_case="suspend_session",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/sessions/{id:path}/resume",
+        use_case="resume_session",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/sessions/{id:path}/complete",
+        use_case="complete_session",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
 )

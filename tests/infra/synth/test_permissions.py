@@ -18,9 +18,9 @@ ON_TABLES = {
         "Journal": {"PutItem"},
         "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
-        "approval-rule#*, key#*, policy#*": {"PutItem"},
+        "approval-rule#*, key#*, policy#*, session-state#*": {"PutItem"},
         "State: approval-pending#*, approval-rule#*": {"DeleteItem"},
-        "State: quota#*": {"UpdateItem"},
+        "State: quota#*, suspended#*": {"UpdateItem"},
     },
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},
@@ -155,7 +155,11 @@ def test_what_the_api_may_write_is_where_its_adapters_write() -> None:
 from tocsin.adapters.dynamodb.approvals import PARTITIONS
 print(*(f"{each}*" for each in PARTITIONS))
 """
-    partitions = set(run(code, lock="functions", environment={}).split()) | {"key#*", "policy#*"}
+    partitions = set(run(code, lock="functions", environment={}).split()) | {
+        "key#*",
+        "policy#*",
+        "session-state#*",
+    }
     granted = [
         set(name.removeprefix("State: ").split(", "))
         for name, actions in ON_TABLES["default", "api", "ApiRole"].items()

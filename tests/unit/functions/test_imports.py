@@ -35,6 +35,7 @@ MAY_LOAD = {
         frozenset(
             {
                 *("access", "intake.allowance", "intake.stamp", "keys", "policies"),
+                "sessions",
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
                 *("approvals.reading", "approvals.steps", "approvals.telling"),
                 *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),
@@ -50,7 +51,8 @@ MAY_LOAD = {
     ),
     "fanout": Own(SEALS, frozenset({"fanout", "valkey"}), frozenset({"valkey"})),
     "ingest": Own(
-        frozenset({"intake", "access.access", "access.remembered"}), frozenset({"ingest"})
+        frozenset({"intake", "access.access", "access.remembered", "sessions.suspended"}),
+        frozenset({"ingest"}),
     ),
     "project": Own(
         frozenset({"sealing.project", "reading.replay", "reading.checked", "reading.since"}),

@@ -20,13 +20,17 @@ class _Read[V]:
 
 
 class Remembered[K, V]:
-    """Reads by name, at most once in 30 seconds; that something is not there is remembered, too."""
+    """Reads by name, at most once in 30 seconds or as it is told.
+
+    That something is not there is remembered, too.
+    """
 
     def __init__(
         self,
         read: Callable[[K], V],
         clock: Clock,
         seconds: Callable[[], float] = time.monotonic,
+        remembered_ms: int = REMEMBERED_MS,
     ) -> None:
         """Read with ``read``; what it raises is passed on and not remembered.
 
@@ -35,16 +39,17 @@ class Remembered[K, V]:
         self._from_store = read
         self._clock = clock
         self._seconds = seconds
+        self._remembered_ms = remembered_ms
         self._reads: dict[K, _Read[V]] = {}
 
     def read(self, name: K) -> V:
-        """Return what is there, or was there when last read, up to 30 seconds ago."""
+        """Return what is there, or was there when last read, up to so long ago."""
         now_ms, now = self._clock.now_ms(), self._seconds()
         known = self._reads.get(name)
         if (
             known is None
-            or now_ms - known.at_ms >= REMEMBERED_MS
-            or (now - known.at_seconds) * 1000 >= REMEMBERED_MS
+            or now_ms - known.at_ms >= self._remembered_ms
+            or (now - known.at_seconds) * 1000 >= self._remembered_ms
         ):
             if len(self._reads) >= MAX_ITEMS:
                 self._reads.clear()

@@ -48,8 +48,13 @@ class Ingest:
         journal: Journal,
         clock: Clock,
         ledger: Callable[[], Ledger],
+        suspended: Callable[[str], frozenset[str]],
     ) -> None:
-        """Wire the ports; the ledger is made for the first request that waits."""
+        """Wire the ports; the ledger is made for the first request that waits.
+
+        ``suspended`` returns the suspended sessions of an org, as far as is known; it never raises.
+        """
+        self._suspended = suspended
         self._access = access
         self._journal = journal
         self._clock = clock
@@ -75,13 +80,24 @@ class Ingest:
         if not parsed.events:
             return answer % (b"", self._allowance.left(key.org))
         draft = Draft(parsed.events, key, parsed.plain)
+        suspended = self._is_suspended(draft)
         if request.idempotency_key is None:
             stored = self._store(draft)
         else:
             fingerprint = fingerprint_of(body, partial=request.partial)
             stored = self._once(draft, request.idempotency_key, fingerprint)
         told = self._places(draft, stored.batch_id) if request.wait else b""
+        if suspended:
+            told += b',"suspended":true'
         return answer % (told, stored.quota_left)
+
+    def _is_suspended(self, draft: Draft) -> bool:
+        """Whether a session of these events is suspended; they are recorded all the same."""
+        suspended = self._suspended(draft.key.org)
+        if not suspended:
+            return False
+        own = f"ses_{draft.key.id}"
+        return any(event.get("session_id", own) in suspended for event in draft.events)
 
     def _store(self, draft: Draft) -> Stored:
         batch, packed = draft.stamped(new_id(self._clock.now_ms()))

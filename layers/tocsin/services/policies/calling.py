@@ -20,6 +20,7 @@ from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.stamp import Draft, new_id
 from tocsin.services.policies.engine import Situation
 from tocsin.services.policies.keeping import Keeping
+from tocsin.services.sessions.suspended import Suspended
 
 __all__ = ["Calling", "Outcome"]
 
@@ -49,7 +50,9 @@ class Calling:
         journal: Journal,
         allowance: Allowance,
         clock: Clock,
+        suspended: Suspended,
     ) -> None:
+        self._suspended = suspended
         self._keeping = keeping
         self._steps = steps
         self._asking = asking
@@ -58,12 +61,15 @@ class Calling:
         self._clock = clock
 
     def preflight(self, situation: Situation) -> Outcome:
-        """Say what would be decided; nothing is recorded.
+        """Say what would be decided; nothing is recorded. In a suspended session all is denied.
 
         Raises:
             Malformed: the call is not I-JSON.
             Busy: the store does not answer.
         """
+        if situation.call.session in self._suspended(situation.org):
+            message = "the session is suspended: a person has to resume it"
+            return Outcome(verdict=Verdict(decision=Decision.DENY, message=message), eval_us=0)
         _, policies = self._keeping.to_decide(situation.org)
         began = time.perf_counter_ns()
         verdict = policies.decide(situation)

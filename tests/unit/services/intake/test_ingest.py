@@ -288,3 +288,13 @@ def test_a_revoked_key_stops_within_a_minute(world: World) -> None:
     world.clock.ms += 59_000
     with pytest.raises(Unauthenticated):
         world.post(EVENT)
+
+
+def test_who_sends_into_a_suspended_session_is_told_and_recorded() -> None:
+    world = World()
+    assert "suspended" not in world.post(EVENT)["data"]
+    world.suspended = frozenset({"s", f"ses_{world.key.id}"})
+    assert world.post(EVENT | {"sessionId": "s"})["data"]["suspended"] is True
+    assert world.post(EVENT)["data"]["suspended"] is True
+    assert "suspended" not in world.post(EVENT | {"sessionId": "t"})["data"]
+    assert len(world.stored) == 4

@@ -5,17 +5,20 @@ from typing import Any
 import pytest
 
 from fakes.desk import Desk, key
-from fakes.stores import FakeOrgs, FakePolicies, FakeQuota
+from fakes.stores import FakeOrgs, FakePolicies, FakeQuota, FakeSessionStates
 from tocsin.domain.approvals import Call
 from tocsin.domain.errors import Changed, Invalid, OutcomeUnknown, QuotaExhausted
 from tocsin.domain.keys import Scope
 from tocsin.domain.org import Org
 from tocsin.domain.policy import Decision
+from tocsin.domain.sessions import SessionStatus
 from tocsin.services.approvals.deciding import Resolve
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.policies.calling import Calling, Outcome
 from tocsin.services.policies.engine import Situation
 from tocsin.services.policies.keeping import Keeping
+from tocsin.services.sessions.deciding import Deciding
+from tocsin.services.sessions.suspended import Suspended
 
 YES, NO = Resolve(approved=True), Resolve(approved=False)
 RM = "rm -rf build"
@@ -29,6 +32,7 @@ class Office:
         self.orgs = FakeOrgs()
         self.orgs.put(Org("acme", limit))
         self.policies = FakePolicies(self.desk.journal)
+        self.sessions = FakeSessionStates(self.desk.journal)
         self.keeping = Keeping(self.policies, self.desk.clock)
         self.calling = Calling(
             self.keeping,
@@ -37,6 +41,7 @@ class Office:
             self.desk.journal,
             Allowance(self.orgs, FakeQuota(), self.desk.clock),
             self.desk.clock,
+            Suspended(self.sessions, self.desk.clock),
         )
 
     def call(self, command: str = RM, **more: Any) -> Outcome:
@@ -138,6 +143,20 @@ def test_what_a_rule_remembers_is_allowed(office: Office) -> None:
     office.resolve(office.call(), Resolve(approved=True, persist=True))
     office.call()
     assert office.call(tool_call_id="later").allowed
+
+
+def test_in_a_suspended_session_all_is_denied(office: Office) -> None:
+    deciding = Deciding(office.sessions, office.desk.clock)
+    maria = office.desk.maria
+    assert office.call("ls", session="s").allowed
+    deciding.set(maria, "s", SessionStatus.SUSPENDED, "it deletes too much")
+    office.desk.clock.ms += 3_000
+    outcome = office.call("ls", session="s")
+    assert (outcome.allowed, outcome.verdict.message[:24]) == (False, "the session is suspended")
+    assert office.call("ls", session="t").allowed
+    deciding.set(maria, "s", SessionStatus.ACTIVE, "")
+    office.desk.clock.ms += 3_000
+    assert office.call("ls", session="s").allowed
 
 
 def test_a_preflight_leaves_no_trace(office: Office) -> None:

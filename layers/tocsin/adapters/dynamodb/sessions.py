@@ -1,0 +1,93 @@
+"""What was decided about sessions: ``session-state#<org>`` · id, and ``suspended#<org>`` · ``all``.
+
+(``session#<org>`` holds the projected sessions.)
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, override
+
+from botocore.exceptions import ClientError
+
+from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, whole
+from tocsin.adapters.dynamodb._state import StateTable, item_key, number
+from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.domain.batch import Batch
+from tocsin.domain.sessions import SessionState, SessionStatus
+from tocsin.ports import SessionStates
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["DynamoSessionStates"]
+
+_ALL: Final = "all"
+_BATCH_GET_KEYS = 100
+
+
+class DynamoSessionStates(StateTable, SessionStates):
+    """:class:`~tocsin.ports.SessionStates` on the state table, beside a journal."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, journal: DynamoJournal) -> None:
+        super().__init__(client, table)
+        self._journal = journal
+
+    @override
+    def get(self, org: str, ids: Sequence[str]) -> Mapping[str, SessionState]:
+        keys = [item_key(f"session-state#{org}", id) for id in ids]
+        items = batch_get(self._client, self._table, keys, _BATCH_GET_KEYS)
+        return {item["sk"]["S"]: _state(org, item) for item in items}
+
+    @override
+    def suspended(self, org: str) -> frozenset[str]:
+        item = self._get(f"suspended#{org}", _ALL) or {}
+        with whole(org, "the suspended sessions"):
+            return frozenset(item["ids"]["SS"] if "ids" in item else ())
+
+    @override
+    def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
+        put: Any = {
+            "TableName": self._table,
+            "Item": {
+                **item_key(f"session-state#{state.org}", state.id),
+                "status": {"S": state.status},
+                "reason": {"S": state.reason},
+                "by": {"S": state.by},
+                "at": number(state.at_ms),
+                "change": {"S": state.change},
+            },
+            "ConditionExpression": "#change = :was" if was else "attribute_not_exists(pk)",
+        }
+        if was:
+            put["ExpressionAttributeNames"] = {"#change": "change"}
+            put["ExpressionAttributeValues"] = {":was": {"S": was}}
+        verb = "ADD" if state.status is SessionStatus.SUSPENDED else "DELETE"
+        update: Any = {
+            "TableName": self._table,
+            "Key": item_key(f"suspended#{state.org}", _ALL),
+            "UpdateExpression": f"{verb} ids :id",
+            "ExpressionAttributeValues": {":id": {"SS": [state.id]}},
+        }
+        journal = self._journal.put_request(batch, packed)
+        try:
+            with calls():
+                self._client.transact_write_items(
+                    TransactItems=[{"Put": put}, {"Update": update}, {"Put": journal}]
+                )
+        except ClientError as error:
+            if {"ConditionalCheckFailed", "TransactionConflict"}.intersection(cancellations(error)):
+                return False
+            raise
+        return True
+
+
+def _state(org: str, item: Mapping[str, Any]) -> SessionState:
+    with whole(org, "a session's state"):
+        return SessionState(
+            org=org,
+            id=item["sk"]["S"],
+            status=SessionStatus(item["status"]["S"]),
+            reason=item["reason"]["S"],
+            by=item["by"]["S"],
+            at_ms=int(item["at"]["N"]),
+            change=item["change"]["S"],
+        )
