@@ -76,6 +76,7 @@ class Tenant:
             journal=journal or FakeJournal(),
             clock=clock,
             ledger=FakeLedger,
+            suspended=lambda org: frozenset(),
         )
 
     def request(self, body: bytes) -> IngestRequest:

@@ -34,6 +34,9 @@ _COMMANDS = {
     "approvals": _Lazy(
         "tocsin.cli.approvals", "app", "See which calls wait for a person, and answer."
     ),
+    "policy": _Lazy("tocsin.cli.policy", "app", "See, test and change what agents may call."),
+    "sessions": _Lazy("tocsin.cli.sessions", "app", "See agents' sessions, and suspend them."),
+    "agents": _Lazy("tocsin.cli.agents", "agents", "List agents, the newest seen first."),
     "mcp": _Lazy(
         "tocsin.cli.mcp.command",
         "mcp",
@@ -95,9 +98,9 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="`send`, `tail`, `verify`, `approvals` and `mcp` find Tocsin by `--url` and "
-    "`--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which "
-    "`tocsin up` writes.\n\n"
+    epilog="`send`, `tail`, `verify`, `approvals`, `policy`, `sessions`, `agents` and `mcp` find "
+    "Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
+    "`$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."
 )

@@ -1,15 +1,20 @@
 """Where Tocsin is, and the key for it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli._failure import USAGE, Failure, expected_failures
 from tocsin.cli._local import Local, read_local
 
-__all__ = ["ApiKeyOption", "Connection", "UrlOption", "connection"]
+if TYPE_CHECKING:
+    from tocsin.client import Client
+
+__all__ = ["ApiKeyOption", "Connection", "UrlOption", "connected", "connection"]
 
 UrlOption = Annotated[
     str | None,
@@ -65,6 +70,17 @@ def connection(url: str | None, api_key: str | None) -> Connection:
     if not (api_key.isascii() and api_key.isprintable()):
         raise Failure("the API key holds characters that no key has: copy it again", USAGE)
     return Connection(url.rstrip("/"), api_key)
+
+
+@contextmanager
+def connected(url: str | None, api_key: str | None) -> "Iterator[Client]":
+    """Return a client for what :func:`connection` finds; what it raises is a Failure."""
+    place = connection(url, api_key)
+
+    from tocsin.client import Client
+
+    with expected_failures(place.url), Client(place.url, place.api_key) as client:
+        yield client
 
 
 def _is_url(text: str) -> bool:

@@ -1,18 +1,15 @@
 """``tocsin approvals``: see what waits for a person, and answer."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
-from tocsin.cli._connection import ApiKeyOption, UrlOption, connection
-from tocsin.cli._failure import expected_failures
+from tocsin.cli._connection import ApiKeyOption, UrlOption, connected
 from tocsin.cli._output import complain, escaped, json_escaped, note, say, show_table
 
 if TYPE_CHECKING:
-    from tocsin.client import Approval, Client
+    from tocsin.client import Approval
 
 __all__ = ["app"]
 
@@ -30,7 +27,7 @@ IdArgument = Annotated[str, typer.Argument(help="The approval's id, as the list 
 @app.command("list")
 def list_(url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
     """List the calls that wait, oldest first."""
-    with _client(url, api_key) as client:
+    with connected(url, api_key) as client:
         found = client.approvals()
     if not found:
         say("nothing waits for an approval")
@@ -41,7 +38,7 @@ def list_(url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
 @app.command()
 def show(id: IdArgument, url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
     """Show one approval, whole, as JSON."""
-    with _client(url, api_key) as client:
+    with connected(url, api_key) as client:
         fields = dict(client.approval(id).fields)
     say(json_escaped(orjson.dumps(fields, option=orjson.OPT_INDENT_2).decode()))
 
@@ -57,7 +54,7 @@ def approve(
     api_key: ApiKeyOption = None,
 ) -> None:
     """Let the call be made. The key needs the scope approve, and must not be the one that asked."""
-    with _client(url, api_key) as client:
+    with connected(url, api_key) as client:
         done = client.resolve(id, approved=True, persist=persist)
     note(f"{escaped(done.id)} is {escaped(done.status)}.")
 
@@ -65,7 +62,7 @@ def approve(
 @app.command()
 def deny(id: IdArgument, url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
     """Don't let the call be made."""
-    with _client(url, api_key) as client:
+    with connected(url, api_key) as client:
         done = client.resolve(id, approved=False)
     note(f"{escaped(done.id)} is {escaped(done.status)}.")
 
@@ -73,21 +70,11 @@ def deny(id: IdArgument, url: UrlOption = None, api_key: ApiKeyOption = None) ->
 @app.command()
 def watch(url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
     """Print what waits now, and then each change, a line each. The key needs the scope read."""
-    with _client(url, api_key) as client:
+    with connected(url, api_key) as client:
         for approval in client.approvals():
             say("  ".join(("waits", *_row(approval))))
         for event in client.stream(types=_TOLD, on_drop=lambda reason: complain(str(reason))):
             say(_line(event.type, event.fields))
-
-
-@contextmanager
-def _client(url: str | None, api_key: str | None) -> "Iterator[Client]":
-    place = connection(url, api_key)
-
-    from tocsin.client import Client
-
-    with expected_failures(place.url), Client(place.url, place.api_key) as client:
-        yield client
 
 
 def _row(approval: "Approval") -> tuple[str, ...]:

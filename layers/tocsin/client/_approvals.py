@@ -18,6 +18,7 @@ __all__ = [
     "AskOptions",
     "Deadline",
     "Question",
+    "answered",
     "asked",
     "one",
     "page",
@@ -126,6 +127,16 @@ class Deadline:
         if approval.approved is not None:
             return True
         return self._ends_at is not None and time.monotonic() >= self._ends_at
+
+
+def answered(response: httpx.Response) -> Any:
+    """Return the JSON of an answer; raises what :func:`one` raises."""
+    if not response.is_success:
+        raise ApiError(response)
+    try:
+        return orjson.loads(response.content)
+    except ValueError as error:
+        raise not_tocsins(response, "JSON") from error
 
 
 def one(response: httpx.Response) -> Approval:

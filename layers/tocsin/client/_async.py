@@ -15,6 +15,7 @@ from tocsin.client._approvals import (
     AskOptions,
     Deadline,
     Question,
+    answered,
     asked,
     one,
     page,
@@ -204,6 +205,16 @@ class AsyncClient:
             approval = one(await self._asked(deadline.question()))
             if deadline.is_over(approval):
                 return approval
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call a route of the API that has no method here; see :meth:`Client.call`."""
+        return answered(await self._asked(Question(method, path, params, body)))
 
     async def _asked(self, question: Question) -> httpx.Response:
         return await self._repeated(lambda http: approval_request(http, question))

@@ -16,6 +16,7 @@ from tocsin.client._approvals import (
     AskOptions,
     Deadline,
     Question,
+    answered,
     asked,
     one,
     page,
@@ -286,6 +287,28 @@ class Client:
             approval = one(self._asked(deadline.question()))
             if deadline.is_over(approval):
                 return approval
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call a route of the API that has no method here, and return the JSON that it answers.
+
+        Args:
+            method: ``GET``, ``POST``, ``PUT`` or ``DELETE``. Repeated while Tocsin is busy or out
+                of reach, so a change may be made twice.
+            path: As the reference of routes has it, its ids percent-encoded.
+            params: The query.
+            body: JSON.
+
+        Raises:
+            ApiError: Tocsin refused.
+            httpx.TransportError: Tocsin can't be reached, or what answers is not Tocsin.
+        """
+        return answered(self._asked(Question(method, path, params, body)))
 
     def _asked(self, question: Question) -> httpx.Response:
         return self._repeated(lambda http: approval_request(http, question))

@@ -956,3 +956,67 @@ def test_an_approval_that_is_over_is_told_as_such(env: dict[str, str], tocsin: F
     tocsin.faults += [Answer(410, body={"error": "it has expired", "code": "OVER"})]
     done = run("approvals", "deny", "apr_1", env=env)
     assert (done.returncode, done.stderr) == (1, "tocsin: it has expired\n")
+
+
+# policy, sessions, agents
+
+
+def test_policies_are_tested(env: dict[str, str], tocsin: FakeTocsin, tmp_path: Path) -> None:
+    calls, policies = tmp_path / "calls.json", tmp_path / "p.cedar"
+    calls.write_text('[{"tool": "exec", "expect": "ask"}]')
+    policies.write_text("permit(principal, action, resource);")
+    result = {"tool": "exec", "decision": "allow", "matched_policies": ["p"], "message": ""}
+    tocsin.faults += [
+        Answer(200, body={"results": [result | {"expect": "ask", "ok": False}], "failed": 1}),
+        Answer(200, body={"results": [result], "failed": 0}),
+    ]
+    done = run("policy", "test", str(calls), "--policies", str(policies), env=env)
+    assert done.returncode == 1
+    assert "ask !" in done.stdout
+    assert json.loads(tocsin.ingests[0].body) == {
+        "calls": [{"tool": "exec", "expect": "ask"}],
+        "policies": "permit(principal, action, resource);",
+    }
+    assert run("policy", "test", str(calls), env=env).returncode == 0
+    calls.write_text("{")
+    assert run("policy", "test", str(calls), env=env).returncode == 2
+    assert run("policy", "test", str(tmp_path / "none"), env=env).returncode == 2
+
+
+def test_policies_are_shown(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    text = "// one\x1b[2J\npermit(principal, action, resource);"
+    tocsin.faults += [Answer(200, body={"version": 2, "count": 1, "policies": text})]
+    done = run("policy", "show", "--version", "2", env=env)
+    assert done.stdout.endswith("\npermit(principal, action, resource);\n")
+    assert "\x1b" not in done.stdout
+    assert tocsin.lists == [{"version": "2"}]
+
+
+SEEN = {
+    "id": "team/s",
+    "status": "suspended",
+    "last_seen_at": "2026-03-20T00:00:00.000Z",
+    "total_requests": 1_234,
+    "denials": 1,
+    "error_count": 2,
+    "total_tokens": 3,
+    "total_cost_usd": 0.5,
+}
+
+
+@pytest.mark.parametrize("command", [["sessions", "list"], ["agents"]])
+def test_what_was_seen_is_listed(
+    env: dict[str, str], tocsin: FakeTocsin, command: list[str]
+) -> None:
+    tocsin.faults += [Answer(200, body={"data": [SEEN]}), Answer(200, body={"data": []})]
+    done = run(*command, env=env | {"COLUMNS": "200"})
+    assert done.returncode == 0, done.stderr
+    assert all(each in done.stdout for each in ("team/s", "suspended", "1,234", "$0.5000"))
+    assert "yet" in run(*command, env=env).stdout
+
+
+def test_a_session_is_suspended(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(200, body={"id": "team/s", "status": "suspended"})]
+    done = run("sessions", "suspend", "team/s", "--reason", "too fast", env=env)
+    assert (done.returncode, done.stderr) == (0, "team/s is suspended.\n")
+    assert json.loads(tocsin.ingests[0].body) == {"reason": "too fast"}

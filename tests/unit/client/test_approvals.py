@@ -140,3 +140,14 @@ def test_what_is_not_tocsins_is_told_as_such(call: Call, server: Server, body: A
         server.answers = [(200, body)] * 9
         with pytest.raises(httpx.RemoteProtocolError, match="Tocsin's URL"):
             call(method, *args)
+
+
+def test_any_other_route_can_be_called(call: Call, server: Server) -> None:
+    server.answers = [(503, {"error": "busy"}), (200, {"version": 3})]
+    assert call("call", "PUT", "/api/v1/policies", {"dry_run": "true"}, {"policies": ""}) == {
+        "version": 3
+    }
+    assert server.paths == ["PUT /api/v1/policies?dry_run=true"] * 2
+    server.answers = [(403, {"error": "no", "code": "FORBIDDEN"})]
+    with pytest.raises(ApiError):
+        call("call", "GET", "/api/v1/keys")
