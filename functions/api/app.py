@@ -5,19 +5,21 @@ FastAPI describes and dispatches; what a request holds is read by ``tocsin.wire`
 
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Match, Route
 
 from functions.api import approvals, keys, operations, policies, projections
 from functions.api.asked import Asked, UseCase, answer
 from functions.api.front import Front
 from tocsin import __version__
 from tocsin.bootstrap.api import ApiParts
-from tocsin.domain.errors import Forbidden, NotFound, TocsinError
+from tocsin.domain.errors import Forbidden, Malformed, NotFound, TocsinError
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.web.cors import cors
 from tocsin.web.presented import header_or_cookie
 from tocsin.wire.parameters import known
@@ -73,6 +75,8 @@ def _guarded(route: ApiRoute, use_case: UseCase, parts: ApiParts) -> Callable[..
         query = request.query_params.multi_items()
         key = None if route.public else _admitted(request, route, parts)
         known(query, route.query)
+        if not all(1 <= len(name) <= MAX_NAME_CHARS for name in request.path_params.values()):
+            raise Malformed(f"a name in a path has 1 to {MAX_NAME_CHARS} characters")
         return use_case(Asked(key, request.path_params, query, body))  # type: ignore[arg-type]
 
     endpoint.__name__ = route.use_case
@@ -94,14 +98,27 @@ async def _refused(_: Request, error: Exception) -> Response:
     return Response(said.content, said.status, said.headers | {"Cache-Control": "no-store"})
 
 
-async def _not_served(_: Request, error: Exception) -> Response:
+async def _not_served(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (for the type)
     if error.status_code == 404:
-        return await _refused(_, NotFound("there is nothing at this path"))
-    body: dict[str, Any] = {"error": str(error.detail), "code": f"HTTP_{error.status_code}"}
+        return await _refused(request, NotFound("there is nothing at this path"))
     if error.status_code == 405:
         body = {"error": "this path does not take this method", "code": "METHOD_NOT_ALLOWED"}
+        return answer(body, 405, {"Allow": _allowed(request)})
+    body = {"error": str(error.detail), "code": f"HTTP_{error.status_code}"}
     return answer(body, error.status_code, error.headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods that a path takes: each is a route, and Starlette names the first's."""
+    matching = (
+        route.path
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    path = next(matching)
+    methods: set[str] = {route.method for route in ROUTES if route.path == path}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def _failed(_: Request, error: Exception) -> Response:

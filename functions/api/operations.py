@@ -31,4 +31,9 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
     def metrics(_: object) -> Response:
         return Response(_METRICS, media_type="text/plain; version=0.0.4")
 
-    return {"health": health, "ready": ready, "metrics": metrics}
+    def openapi(_: object) -> Response:
+        from functions.api.describing import document  # not at a cold start
+
+        return Response(document(), media_type="application/json")
+
+    return {"openapi": openapi, "health": health, "ready": ready, "metrics": metrics}

@@ -141,12 +141,48 @@ class TestErrors:
         assert api("POST", "/v1/approvals/bulk-resolve", bulk, token=token).status == 400
 
     def test_a_path_that_is_not_there(self, api: Api) -> None:
-        for target in ("/", "/v1/nothing", "/v1/approvals/", "/docs", "/openapi.json"):
+        for target in ("/", "/v1/nothing", "/v1/approvals/", "/docs", "/redoc"):
             assert api("GET", target).status in (401, 404), target
 
     def test_a_method_that_is_not_taken(self, api: Api) -> None:
         answer = api("PATCH", "/v1/approvals")
         assert (answer.status, answer.body["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+    @pytest.mark.parametrize(
+        ("target", "methods"),
+        [
+            ("/v1/approvals", "GET, HEAD, POST"),
+            ("/v1/approvals/bulk-resolve", "POST"),
+            ("/api/v1/policies", "GET, HEAD, PUT"),
+            ("/v1/rules/auto-allowed/auto-1", "DELETE"),
+        ],
+    )
+    def test_every_method_of_a_path_is_allowed(self, api: Api, target: str, methods: str) -> None:
+        answer = api("PATCH", target)
+        assert (answer.status, answer.headers["allow"]) == (405, methods)
+
+    @pytest.mark.parametrize("name", ["", "x" * 257, "é" * 600], ids=["none", "long", "bytes"])
+    def test_a_name_in_a_path_that_no_key_of_a_table_can_be(self, api: Api, name: str) -> None:
+        token = api.key(Scope.ADMIN)[0]
+        for method, target in (
+            ("GET", "/v1/approvals/"),
+            ("DELETE", "/v1/rules/auto-allowed/"),
+            ("GET", "/api/v1/sessions/"),
+            ("GET", "/api/v1/agents/"),
+        ):
+            answer = api(method, target + name, token=token)
+            assert answer.status in (400, 404), target
+
+    def test_the_longest_name_in_a_path(self, api: Api) -> None:
+        token = api.key(Scope.ADMIN)[0]
+        name = "\U0001f514" * 256
+        assert api("GET", f"/api/v1/agents/{name}", token=token).status == 404
+        assert api("GET", f"/v1/approvals/{name}", token=token).status == 404
+
+    def test_a_whole_number_may_have_a_point(self, api: Api, agent: str) -> None:
+        body = b'{"tool": "t", "agent": "a", "message": "m", "ttl": %b}'
+        assert api("POST", "/v1/approvals", body % b"60.0", token=agent).status == 201
+        assert api("POST", "/v1/approvals", body % b"60.5", token=agent).status == 400
 
     @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b"null"], ids=repr)
     def test_a_body_that_is_none(self, api: Api, agent: str, body: bytes) -> None:
@@ -163,7 +199,8 @@ class TestErrors:
         assert {each["field"] for each in answer.body["details"]} == {"tool", "message", "x"}
 
     def test_a_long_query_is_refused(self, api: Api, agent: str) -> None:
-        assert api("GET", "/v1/approvals?after=" + "x" * 9_000, token=agent).status == 414
+        answer = api("GET", "/v1/approvals?after=" + "x" * 9_000, token=agent)
+        assert (answer.status, answer.body["code"]) == (414, "URI_TOO_LONG")
 
     def test_head_is_get_without_its_body(self, api: Api) -> None:
         answer = api("HEAD", "/health")

@@ -44,23 +44,22 @@ class Api:
         access = Access(self.stores.keys, self.clock)
         self.sign_ins = SignIns(self.stores.passes, access, self.clock, 3_600)
         asyncio.set_event_loop(asyncio.new_event_loop())
-        self.handler = adapter(
-            parts(
-                credentials=Credentials(access, self.sign_ins),
-                clock=self.clock,
-                orgs=self.stores.orgs,
-                quota=self.stores.quota,
-                approvals=self.stores.approvals,
-                timers=self.timers,
-                policies=self.stores.policies,
-                journal=self.stores.journal,
-                projections=self.stores.projections,
-                keys=self.stores.keys,
-                key_ring=self.stores.key_ring,
-                session_states=self.stores.session_states,
-                allowed_origins=frozenset({ORIGIN}),
-            )
+        self.parts = parts(
+            credentials=Credentials(access, self.sign_ins),
+            clock=self.clock,
+            orgs=self.stores.orgs,
+            quota=self.stores.quota,
+            approvals=self.stores.approvals,
+            timers=self.timers,
+            policies=self.stores.policies,
+            journal=self.stores.journal,
+            projections=self.stores.projections,
+            keys=self.stores.keys,
+            key_ring=self.stores.key_ring,
+            session_states=self.stores.session_states,
+            allowed_origins=frozenset({ORIGIN}),
         )
+        self.handler = adapter(self.parts)
 
     def close(self) -> None:
         asyncio.get_event_loop().close()

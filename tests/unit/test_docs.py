@@ -1,5 +1,6 @@
 """The documentation says what there is: paths, routes, commands, options, variables, targets."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from fakes.stores import FakeClock
+from functions.api.describing import document
 from functions.ingest.handler import app as ingest
 from functions.stream.app import build
 from tocsin import settings
@@ -81,7 +83,9 @@ def stream_routes(monkeypatch: pytest.MonkeyPatch) -> list[Route]:
     return [route for route in routes if isinstance(route, Route)]
 
 
-def test_every_route_is_documented(stream_routes: list[Route]) -> None:
+@pytest.fixture
+def every_route(stream_routes: list[Route]) -> set[str]:
+    """``GET /v1/x/{id}``, of each service."""
     routes = {
         f"{method} {route.path.replace(':path}', '}')}"
         for route in stream_routes
@@ -91,7 +95,28 @@ def test_every_route_is_documented(stream_routes: list[Route]) -> None:
     for taken in [*ingest._static_routes, *ingest._dynamic_routes]:
         methods = [taken.method] if isinstance(taken.method, str) else taken.method
         routes |= {f"{method} {taken.path}" for method in methods}
-    compare(routes, set(re.findall(r"^\| `([A-Z]+ /[^`]*)`", REFERENCE, re.MULTILINE)))
+    return routes
+
+
+def test_every_route_is_documented(every_route: set[str]) -> None:
+    compare(every_route, set(re.findall(r"^\| `([A-Z]+ /[^`]*)`", REFERENCE, re.MULTILINE)))
+
+
+def test_every_route_is_described(every_route: set[str]) -> None:
+    described = {
+        f"{method.upper()} {path}"
+        for path, methods in json.loads(document())["paths"].items()
+        for method in methods
+    }
+    compare(every_route, described)
+
+
+def test_every_parameter_of_a_query_is_described() -> None:
+    paths = json.loads(document())["paths"]
+    for route in ROUTES:
+        operation = paths[route.path.replace(":path}", "}")][route.method.lower()]
+        described = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
+        compare(set(route.query), described, f"of {route.path}")
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -13,22 +13,26 @@ __all__ = ["Unserved", "send_problem", "send_whole"]
 class Unserved(TocsinError):
     """A request that HTTP itself refuses here, and the answer."""
 
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> None:
         headers = {"Content-Type": "application/json"} | (headers or {})
-        self.problem = Problem(status, {"error": message}, headers)
+        self.problem = Problem(status, {"error": message, "code": code}, headers)
 
     @classmethod
     def unless_read(cls, method: str) -> None:
         """Raise this for a method that is neither GET nor HEAD."""
         if method not in ("GET", "HEAD"):
-            raise cls(405, "this route takes GET and HEAD", {"Allow": "GET, HEAD"})
+            message = "this route takes GET and HEAD"
+            raise cls(405, "METHOD_NOT_ALLOWED", message, {"Allow": "GET, HEAD"})
 
     @classmethod
     def unless_short(cls, scope: Scope) -> None:
         """Raise this for a query that is too long to be looked at; no log gets it either."""
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             scope["query_string"] = b""
-            raise cls(414, f"the query is longer than {MAX_QUERY_BYTES:,} bytes: ask for less")
+            message = f"the query is longer than {MAX_QUERY_BYTES:,} bytes: ask for less"
+            raise cls(414, "URI_TOO_LONG", message)
 
 
 async def send_problem(answer: Problem, send: Send) -> None:

@@ -51,7 +51,10 @@ QueueFull          QUEUE_FULL        503
 PartlyDone         PARTLY_DONE       503
 OutcomeUnknown     OUTCOME_UNKNOWN   503
 IntegrityError     INTEGRITY         500
+all others         INTERNAL          500
 ================== ================= ======
+
+What HTTP itself refuses is ``METHOD_NOT_ALLOWED`` (405) and ``URI_TOO_LONG`` (414).
 
 :mod:`tocsin.wire.problems` says which answers carry them.
 """

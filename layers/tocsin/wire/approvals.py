@@ -21,6 +21,7 @@ from tocsin.domain.limits import (
     SHORTEST_APPROVAL_SECONDS,
 )
 from tocsin.domain.times import iso_ms
+from tocsin.wire.bodies import WHOLE
 from tocsin.wire.filters import Query
 from tocsin.wire.parameters import known, number, once
 
@@ -52,7 +53,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 _Perhaps = Annotated[str, Field(max_length=MAX_NAME_CHARS)]  # some clients send what they lack
 _Text = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS)]
 _Long = Annotated[str, Field(max_length=MAX_CALL_BYTES)]
-_Seconds = Annotated[int, Field(ge=SHORTEST_APPROVAL_SECONDS, le=LONGEST_APPROVAL_SECONDS)]
+_Seconds = Annotated[int, Field(ge=SHORTEST_APPROVAL_SECONDS, le=LONGEST_APPROVAL_SECONDS), WHOLE]
 
 
 @with_config(_STRICT)

@@ -1,15 +1,23 @@
 """Bodies of JSON that are small: read strictly, and refused in one shape."""
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from tocsin.domain.errors import Detail, Invalid, Malformed, TooLarge
 from tocsin.domain.limits import MAX_DEPTH, MAX_DETAILS_PER_REFUSAL, MAX_SMALL_BODY_BYTES
 from tocsin.wire.depth import deeper
 
-__all__ = ["read"]
+__all__ = ["WHOLE", "read"]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE: Final = BeforeValidator(_whole)
+"""Of an integer: in JSON 60.0 is one, too."""
 
 
 def read[T](body: bytes, model: TypeAdapter[T]) -> T:

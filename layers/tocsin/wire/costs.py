@@ -16,14 +16,23 @@ from tocsin.domain.times import moment_of, utc
 from tocsin.wire.filters import Query
 from tocsin.wire.parameters import known, once
 
-__all__ = ["Asked", "Granularity", "breakdown", "summary", "timeseries"]
+__all__ = [
+    "GRANULARITIES",
+    "GROUPS",
+    "Asked",
+    "Granularity",
+    "breakdown",
+    "summary",
+    "timeseries",
+]
 
 type Granularity = Literal["hour", "day", "week", "month"]
 
-_GRANULARITIES: Final[tuple[Granularity, ...]] = get_args(Granularity.__value__)
+GRANULARITIES: Final[tuple[Granularity, ...]] = get_args(Granularity.__value__)
 _HOUR: Final = timedelta(hours=1)
 _DEFAULT: Final = timedelta(days=7)
-_GROUPS: Final = {"protocol": "provider"} | {name: name for name in NAMED}
+GROUPS: Final = {"protocol": "provider"} | {name: name for name in NAMED}
+"""What costs are broken down by, and its name here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,9 @@ def summary(query: Query, now_ms: int) -> Asked:
 def breakdown(query: Query, now_ms: int) -> Asked:
     """Return what a breakdown is asked for; raises what :func:`summary` does."""
     given = _given(query, {"from", "to", "group_by"})
-    group = _GROUPS.get(given.get("group_by", "agent"))
+    group = GROUPS.get(given.get("group_by", "agent"))
     if group is None:
-        raise Malformed(f"group_by is one of {', '.join(sorted(_GROUPS))}")
+        raise Malformed(f"group_by is one of {', '.join(sorted(GROUPS))}")
     return Asked(*_span(given, now_ms, MAX_BREAKDOWN_DAYS), group=group)
 
 
@@ -76,10 +85,10 @@ def _given(query: Query, names: set[str]) -> dict[str, str]:
 
 def _granularity(given: Mapping[str, str]) -> Granularity:
     asked = given.get("granularity", "day")
-    for each in _GRANULARITIES:
+    for each in GRANULARITIES:
         if each == asked:
             return each
-    raise Malformed(f"granularity is one of {', '.join(_GRANULARITIES)}")
+    raise Malformed(f"granularity is one of {', '.join(GRANULARITIES)}")
 
 
 def _span(given: Mapping[str, str], now_ms: int, most_days: int) -> tuple[datetime, datetime]:

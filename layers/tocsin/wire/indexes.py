@@ -10,10 +10,11 @@ from tocsin.domain.projection import Item
 from tocsin.wire.filters import Query
 from tocsin.wire.parameters import known, number, once
 
-__all__ = ["Asked", "agent", "parse", "session"]
+__all__ = ["CURSOR", "Asked", "agent", "parse", "session"]
 
 _PARAMETERS: Final = frozenset({"limit", "cursor"})
-_CURSOR: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d#\d{16}", re.ASCII)
+CURSOR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}#[0-9]{16}")
+"""Where a page ended."""
 _NANO: Final = 10**9
 
 
@@ -37,7 +38,7 @@ def parse(query: Query) -> Asked:
     if limit is not None and not 1 <= limit <= MAX_LIST_EVENTS:
         raise Malformed(f"limit is a number from 1 to {MAX_LIST_EVENTS:,}")
     cursor = given.get("cursor", "")
-    if cursor and not _CURSOR.fullmatch(cursor):
+    if cursor and not CURSOR.fullmatch(cursor):
         raise Malformed("cursor is the next_cursor of a page before, with # as %23")
     return Asked(DEFAULT_LIST_EVENTS if limit is None else limit, cursor)
 

@@ -7,7 +7,10 @@ from typing import Final
 from tocsin.domain.errors import Malformed
 from tocsin.domain.limits import MAX_NAME_CHARS
 
-__all__ = ["known", "number", "once"]
+__all__ = ["MAX_NUMBER", "known", "number", "once"]
+
+MAX_NUMBER: Final = 10**16 - 1
+"""Of a parameter that is a number."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 

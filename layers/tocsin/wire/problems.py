@@ -85,8 +85,8 @@ def problem(error: TocsinError) -> Problem:
     status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
     body: dict[str, Any] = {"error": str(error)}
     headers = {"Content-Type": "application/json"}
-    if isinstance(error, Refused | IntegrityError) and not isinstance(error, _AS_DOCUMENTED):
-        body["code"] = error.code
+    if not isinstance(error, _AS_DOCUMENTED):
+        body["code"] = getattr(error, "code", "INTERNAL")
     if isinstance(error, Refused):
         if error.details:
             body["details"] = list(error.details)

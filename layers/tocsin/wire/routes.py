@@ -33,6 +33,13 @@ class ApiRoute:
 
 
 ROUTES: Final = (
+    ApiRoute(
+        method="GET",
+        path="/openapi.json",
+        use_case="openapi",
+        scopes=frozenset(),
+        public=True,
+    ),
     ApiRoute(method="GET", path="/health", use_case="health", scopes=frozenset(), public=True),
     ApiRoute(method="GET", path="/ready", use_case="ready", scopes=frozenset(), public=True),
     ApiRoute(method="GET", path="/metrics", use_case="metrics", scopes=frozenset(), public=True),

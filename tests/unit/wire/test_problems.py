@@ -21,7 +21,7 @@ from tocsin.wire.problems import problem
         (errors.Crowded("10,000 streams", 5), 503, "CROWDED"),
         (errors.OutcomeUnknown("perhaps"), 503, "OUTCOME_UNKNOWN"),
         (errors.IntegrityError("acme", 7, "changed"), 500, "INTEGRITY"),
-        (errors.HeadMoved("again"), 500, None),
+        (errors.HeadMoved("again"), 500, "INTERNAL"),
     ],
 )
 def test_each_error_has_its_status_and_says_why(

@@ -1,0 +1,210 @@
+"""The API function's own routes, by use case."""
+
+from typing import Any, Final
+
+from functions.api.describing.operation import Answer, Operation
+from functions.api.describing.shapes import Schema, enum, ref, text
+from tocsin.domain.errors import (
+    Changed,
+    Invalid,
+    NotFound,
+    OutcomeUnknown,
+    Over,
+    PartlyDone,
+    QueueFull,
+    QuotaExhausted,
+    TooLarge,
+)
+from tocsin.domain.limits import (
+    DEFAULT_LIST_EVENTS,
+    MAX_LIST_EVENTS,
+    MAX_NAME_CHARS,
+    MAX_PENDING_APPROVALS,
+)
+from tocsin.wire import approvals, costs, indexes, policies
+from tocsin.wire.parameters import MAX_NUMBER
+
+__all__ = ["OWN"]
+
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_PAGE: Final = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIST_EVENTS}
+    | {"default": DEFAULT_LIST_EVENTS},
+    "cursor": text(pattern=f"^({indexes.CURSOR.pattern})?$"),
+}
+_SPAN: Final[dict[str, Schema]] = {"from": TIME, "to": TIME}
+_GRANULARITY: Final = {"granularity": enum(costs.GRANULARITIES) | {"default": "day"}}
+_NEXT_PAGE: Final = {"Link": {"schema": {"type": "string"}, "description": "The next page."}}
+
+
+def _of(id: str) -> dict[str, Any]:
+    """Return the links of an answer that names an approval."""
+    return {
+        "show": {"operationId": "get_approval", "parameters": {"id": id}},
+        "resolve": {
+            "operationId": "resolve",
+            "parameters": {"id": id},
+            "requestBody": {"approved": True, "persist": True},
+        },
+    }
+
+
+_CALLED: Final = {
+    200: Answer("Called", "It may be made."),
+    202: Answer("Called", "A person is asked.", links=_of("$response.body#/approval_id")),
+    403: Answer("Called", "It may not be made."),
+}
+_WRITES: Final = (Invalid, TooLarge, OutcomeUnknown)
+_RECORDS: Final = (*_WRITES, QuotaExhausted, QueueFull, Changed)
+_A_CALL: Final = {
+    "agent": "claude",
+    "session": "s",
+    "params": {"command": "rm -rf build"},
+}
+_A_RUN: Final = {"agent": "claude", "session": "s", "run_id": "r"}
+
+OWN: Final[dict[str, Operation]] = {
+    "openapi": Operation(says="This document", answers={200: Answer("Document")}),
+    "health": Operation(says="Whether the API answers", answers={200: Answer("Health")}),
+    "ready": Operation(
+        says="Whether the API can read the state table", answers={200: Answer("Health")}
+    ),
+    "metrics": Operation(
+        says="For Prometheus",
+        answers={200: Answer({"type": "string"}, media="text/plain")},
+    ),
+    "create_approval": Operation(
+        says="Ask for an approval",
+        body=approvals.CREATE,
+        example={"tool": "exec", "agent": "claude", "message": "may I?", "command": "rm -rf build"},
+        answers={
+            200: Answer("Created", "It is approved already."),
+            201: Answer("Created", "A person is asked.", links=_of("$response.body#/id")),
+        },
+        refusals=(*_WRITES, QueueFull, Changed),
+    ),
+    "list_approvals": Operation(
+        says="The calls that wait, oldest first",
+        query={
+            "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PENDING_APPROVALS}
+            | {"default": MAX_PENDING_APPROVALS},
+            "after": text(maxLength=MAX_NAME_CHARS, pattern="^[\\x00-\\x7f]*$"),
+        },
+        answers={
+            200: Answer("Pending", headers=_NEXT_PAGE, links=_of("$response.body#/approvals/0/id"))
+        },
+    ),
+    "get_approval": Operation(
+        says="One approval, whole", answers={200: Answer("Approval")}, refusals=(NotFound,)
+    ),
+    "resolve": Operation(
+        says="Answer one approval",
+        body=approvals.RESOLVE,
+        example={"approved": True, "resolved_by": "maria@example.com"},
+        answers={
+            200: Answer(
+                "Resolved",
+                links={
+                    "show": {
+                        "operationId": "get_approval",
+                        "parameters": {"id": "$response.body#/id"},
+                    },
+                    "rules": {"operationId": "list_rules"},
+                },
+            )
+        },
+        refusals=(*_WRITES, NotFound, Over, Changed),
+    ),
+    "bulk_resolve": Operation(
+        says="Answer several of one run: all, or none",
+        body=approvals.BULK,
+        example=_A_RUN | {"action": "approve", "scope": "pending", "ids": ["apr_1", "apr_2"]},
+        answers={200: Answer("BulkResolved")},
+        refusals=(*_WRITES, Changed, PartlyDone),
+    ),
+    "list_rules": Operation(
+        says="What is always approved",
+        answers={
+            200: Answer(
+                "Rules",
+                links={
+                    "remove": {
+                        "operationId": "remove_rule",
+                        "parameters": {"name": "$response.body#/rules/0/name"},
+                    }
+                },
+            )
+        },
+    ),
+    "remove_rule": Operation(
+        says="Have it asked for again",
+        answers={200: Answer("Removed")},
+        refusals=(NotFound, OutcomeUnknown, Changed),
+    ),
+    "call_tool": Operation(
+        says="Decide about a call, and record it",
+        body=policies.CALL,
+        example=_A_CALL,
+        answers=_CALLED,
+        refusals=_RECORDS,
+    ),
+    "preflight": Operation(
+        says="What would be decided; nothing is recorded without enforce",
+        body=policies.CALL,
+        example=_A_CALL,
+        answers={200: Answer("Preflight")},
+        refusals=_RECORDS,
+    ),
+    "get_policies": Operation(
+        says="The org's policies, in Cedar",
+        query={"version": {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER}},
+        answers={200: Answer("Policies")},
+        refusals=(NotFound,),
+    ),
+    "put_policies": Operation(
+        says="Change them",
+        query={"dry_run": {"type": "boolean", "default": False}},
+        body=policies.PUT,
+        example={"policies": '@id("all") permit(principal, action, resource);'},
+        answers={200: Answer({"anyOf": [ref("Policies"), ref("DryRun")]})},
+        refusals=(*_WRITES, Changed),
+    ),
+    "test_policies": Operation(
+        says="What they, or those given, say of calls",
+        body=policies.TEST,
+        example={"calls": [{"tool": "exec", "params": {"command": "ls"}, "expect": "allow"}]},
+        answers={200: Answer("Tested")},
+        refusals=_WRITES,
+    ),
+    "status": Operation(says="Which policies hold, and how many", answers={200: Answer("Status")}),
+    "list_sessions": Operation(
+        says="Sessions, the newest seen first",
+        query=_PAGE,
+        answers={200: Answer("Sessions")},
+    ),
+    "get_session": Operation(
+        says="One session", answers={200: Answer("Session")}, refusals=(NotFound,)
+    ),
+    "list_agents": Operation(
+        says="Agents, the newest seen first", query=_PAGE, answers={200: Answer("Agents")}
+    ),
+    "get_agent": Operation(says="One agent", answers={200: Answer("Agent")}, refusals=(NotFound,)),
+    "costs_summary": Operation(
+        says="What calls cost",
+        query=_SPAN | _GRANULARITY,
+        answers={200: Answer("CostsSummary")},
+    ),
+    "costs_breakdown": Operation(
+        says="The same by agent, model, tool or protocol",
+        query=_SPAN | {"group_by": enum(sorted(costs.GROUPS)) | {"default": "agent"}},
+        answers={200: Answer("CostsBreakdown")},
+    ),
+    "costs_timeseries": Operation(
+        says="The same by hour, day, week or month",
+        query=_SPAN | _GRANULARITY | {"agent_id": text(minLength=1, maxLength=MAX_NAME_CHARS)},
+        answers={200: Answer("CostsTimeseries")},
+    ),
+    "usage": Operation(
+        says="What the key's org has used of this month's quota", answers={200: Answer("Usage")}
+    ),
+}

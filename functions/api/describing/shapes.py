@@ -1,0 +1,310 @@
+"""What answers look like, as JSON schemas. Answers may get more fields; those here stay."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from tocsin.domain.approvals import Expiry, Status
+from tocsin.domain.policy import Decision
+
+__all__ = ["SHAPES", "Schema", "array", "enum", "nullable", "obj", "ref", "text"]
+
+type Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+FLAG: Final[Schema] = {"type": "boolean"}
+COST: Final[Schema] = {"type": "number", "minimum": 0}
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+ANYTHING: Final[Schema] = {}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def enum(values: Iterable[str]) -> Schema:
+    """Return the schema of one of some texts."""
+    return {"type": "string", "enum": [str(value) for value in values]}
+
+
+def text(**bounds: Any) -> Schema:
+    """Return the schema of a text within bounds."""
+    return TEXT | bounds
+
+
+def array(items: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Return the schema of what may be null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def obj(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    """Return the schema of an object that has the ``required`` fields, and perhaps the others."""
+    fields = required | (optional or {})
+    return {"type": "object", "required": list(required), "properties": fields}
+
+
+def _page(items: str) -> Schema:
+    return obj(
+        {"data": array(ref(items)), "total": COUNT, "next_cursor": nullable(TEXT)},
+    )
+
+
+_FIGURES: Final = {
+    "total_requests": COUNT,
+    "total_cost_usd": COST,
+    "error_count": COUNT,
+    "last_model_used": nullable(TEXT),
+    "first_seen_at": TEXT,
+    "last_seen_at": TEXT,
+    "first_seq": COUNT,
+    "last_seq": COUNT,
+    "events": COUNT,
+    "denials": COUNT,
+    "prompt_tokens": COUNT,
+    "completion_tokens": COUNT,
+    "total_tokens": COUNT,
+}
+_ROW: Final = {"requests": COUNT, "tokens": COUNT, "cost_usd": COST}
+_RESOLVED: Final = {"resolved_at": TIME, "resolved_by": TEXT}
+_LISTED: Final = {
+    "id": TEXT,
+    "tool": TEXT,
+    "command": TEXT,
+    "agent": TEXT,
+    "session": TEXT,
+    "credential_owner": TEXT,
+    "message": TEXT,
+    "status": enum(Status),
+    "run_id": TEXT,
+    "created_at": TIME,
+    "expires_at": TIME,
+}
+_SAID: Final = {
+    "allowed": FLAG,
+    "decision": enum(Decision),
+    "message": TEXT,
+    "eval_duration_us": COUNT,
+}
+_DECISION: Final = obj({"action": TEXT, "matched_policies": array(TEXT)})
+_AUDITED: Final = {
+    "id": TEXT,
+    "timestamp": TEXT,
+    "agent": TEXT,
+    "session": TEXT,
+    "tool": TEXT,
+    "request": ANYTHING,
+    "decision": _DECISION,
+    "prev_hash": TEXT,
+    "hash": TEXT,
+    "type": TEXT,
+    "seq": COUNT,
+}
+_DETAIL: Final = obj({"field": TEXT, "message": TEXT})
+_COUNTS: Final[Schema] = {"type": "object", "additionalProperties": COUNT}
+
+SHAPES: Final[dict[str, Schema]] = {
+    "Error": obj(
+        {"error": text(description="For people; may change.")},
+        {
+            "code": text(description="For programs; stable."),
+            "details": array(_DETAIL),
+            "unresolved_reviewed_ids": array(TEXT),
+            "refresh_required": FLAG,
+        },
+    ),
+    "Health": obj({"status": TEXT}),
+    "Document": obj({"openapi": TEXT, "info": {"type": "object"}, "paths": {"type": "object"}}),
+    "Created": obj({"id": TEXT, "status": enum(Status), "expires_at": TIME}, {"message": TEXT}),
+    "Listed": obj(_LISTED),
+    "Pending": obj(
+        {
+            "approvals": array(ref("Listed")),
+            "run_groups": array(ref("RunGroup")),
+            "run_grant_ttl_ms": COUNT,
+        }
+    ),
+    "RunGroup": obj(
+        {
+            "agent": TEXT,
+            "session": TEXT,
+            "run_id": TEXT,
+            "credential_owner": TEXT,
+            "count": COUNT,
+            "earliest_created_at": TIME,
+            "items": array(ref("Listed")),
+        }
+    ),
+    "Approval": obj(
+        _LISTED,
+        {
+            "path": TEXT,
+            "cwd": TEXT,
+            "tool_call_id": TEXT,
+            "reason": TEXT,
+            "claimed_by": TEXT,
+            "input": ANYTHING,
+            "on_expiry": enum(Expiry),
+            "persisted": FLAG,
+            **_RESOLVED,
+        },
+    ),
+    "Resolved": obj({"id": TEXT, "status": enum(Status), "approved": FLAG, "persisted": FLAG}),
+    "BulkResolved": obj(
+        {
+            "resolved": COUNT,
+            "ids": array(TEXT),
+            "reviewed_ids": array(TEXT),
+            "race_covered_ids": array(TEXT),
+            "scope": enum(("pending", "run")),
+            "future_calls_authorized": FLAG,
+        },
+        {"grant_ttl_ms": COUNT, "grant_expires_at": TIME},
+    ),
+    "Decision": obj(
+        {"id": TEXT, "status": enum(Status), "approved": nullable(FLAG), "expires_at": TIME},
+        _RESOLVED,
+    ),
+    "Rule": obj(
+        {
+            "index": COUNT,
+            "name": TEXT,
+            "tool": TEXT,
+            "command_pattern": TEXT,
+            "path_pattern": TEXT,
+            "agent": TEXT,
+            "created": TIME,
+            "created_by": TEXT,
+        }
+    ),
+    "Rules": obj({"rules": array(ref("Rule"))}),
+    "Removed": obj({"deleted": TEXT}),
+    "Called": obj(
+        _SAID,
+        {
+            "suggestions": array(TEXT),
+            "policy": TEXT,
+            "approval_id": TEXT,
+            "approval_status": enum(Status),
+            "expires_at": TIME,
+        },
+    ),
+    "Preflight": obj(
+        _SAID | {"matched_policies": array(TEXT), "enforced": FLAG}, {"suggestions": array(TEXT)}
+    ),
+    "Policies": obj(
+        {"version": COUNT, "count": COUNT, "policies": TEXT},
+        {"created_at": TIME, "created_by": TEXT},
+    ),
+    "DryRun": obj({"dry_run": {"const": True}, "count": COUNT}),
+    "Tested": obj(
+        {
+            "results": array(
+                obj(
+                    {
+                        "tool": TEXT,
+                        "decision": enum(Decision),
+                        "matched_policies": array(TEXT),
+                        "message": TEXT,
+                    },
+                    {"expect": enum(Decision), "ok": FLAG},
+                )
+            ),
+            "failed": COUNT,
+        }
+    ),
+    "Status": obj(
+        {
+            "config_path": TEXT,
+            "mode": TEXT,
+            "default_action": enum(Decision),
+            "policy_count": COUNT,
+            "rule_count": COUNT,
+            "call_counts": obj({"total": COUNT, "deny": COUNT}),
+        }
+    ),
+    "Session": obj({"id": TEXT, **_FIGURES}),
+    "Sessions": _page("Session"),
+    "Agent": obj(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "description": nullable(TEXT),
+            "framework": nullable(TEXT),
+            "status": enum(("active", "idle", "error")),
+            "labels": {"type": "object"},
+            "last_error_at": nullable(TEXT),
+            **_FIGURES,
+        }
+    ),
+    "Agents": _page("Agent"),
+    "CostsSummary": obj(
+        {
+            "total_cost_usd": COST,
+            "total_requests": COUNT,
+            "total_tokens": COUNT,
+            "avg_latency_ms": nullable(COST),
+            "period_start": TIME,
+            "period_end": TIME,
+        }
+    ),
+    "CostsBreakdown": obj(
+        {"data": array(obj({"group": TEXT, "other": FLAG, **_ROW})), "total": COUNT}
+    ),
+    "CostsTimeseries": obj({"data": array(obj({"timestamp": TIME, **_ROW})), "total": COUNT}),
+    "Usage": obj({"month": TEXT, "quota": COUNT, "used": COUNT, "left": COUNT}),
+    # The other services'
+    "Ingested": obj(
+        {
+            "data": obj(
+                {"ingested": COUNT, "rejected": COUNT},
+                {
+                    "errors": array(obj({"index": COUNT, "details": array(_DETAIL)})),
+                    "sealed": FLAG,
+                    "events": array(
+                        obj({"id": TEXT, "seq": nullable(COUNT), "hash": nullable(TEXT)})
+                    ),
+                },
+            ),
+            "meta": obj({"remainingQuota": COUNT}, {"ignoredFields": array(TEXT)}),
+        }
+    ),
+    "Event": obj({"id": TEXT}),
+    "AuditEvent": obj(_AUDITED),
+    "AuditPage": obj(
+        {
+            "events": array(ref("AuditEvent")),
+            "total_in_file": COUNT,
+            "next_offset": COUNT,
+            "date": TEXT,
+        }
+    ),
+    "AuditDates": obj({"dates": array(TEXT), "configured": FLAG}),
+    "AuditStats": obj(
+        {
+            "total_events": COUNT,
+            "by_action": _COUNTS,
+            "by_tool": _COUNTS,
+            "by_agent": _COUNTS,
+            "by_session": _COUNTS,
+        }
+    ),
+    "Verified": obj(
+        {
+            "ok": FLAG,
+            "from": COUNT,
+            "to": COUNT,
+            "first_bad_seq": nullable(COUNT),
+            "reason": nullable(TEXT),
+            "next": nullable(COUNT),
+        }
+    ),
+    "SignedIn": obj({"org": TEXT, "scopes": array(TEXT), "expires_at": nullable(TIME)}),
+    "Ticket": obj({"ticket": TEXT, "expires_in": COUNT}),
+    "StreamHealth": obj({"status": TEXT, "ledger": TEXT, "broker": TEXT}),
+}
