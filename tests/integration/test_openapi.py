@@ -1,0 +1,130 @@
+"""The OpenAPI document, and Schemathesis with it against the API function's application."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.engine.run import PhaseName
+
+from functions.api.app import build
+from support.api import Api
+from support.databases import Database
+from tocsin.domain.keys import Scope
+
+SOME_ARE_REFUSED = {
+    "PUT /api/v1/policies": "most texts are no Cedar",
+    "POST /api/v1/policies/test": "most texts are no Cedar",
+    "POST /v1/approvals/bulk-resolve": "most ids are of no approval",
+    "POST /v1/approvals": "a number in what is free may be no I-JSON",
+    "POST /v1/tool/{tool}": "the same",
+    "POST /v1/preflight/{tool}": "the same",
+    "POST /v1/approvals/{id}/resolve": "it may be over (410)",
+    "GET /api/v1/costs/summary": "from and to are too far apart, or the wrong way round",
+    "GET /api/v1/costs/breakdown": "the same",
+    "GET /api/v1/costs/timeseries": "the same",
+}
+"""What a schema can't say: a request that it allows may be refused here, and why."""
+
+REACHED = {
+    ("POST /v1/approvals", 201),
+    ("GET /v1/approvals/{id}", 200),
+    ("POST /v1/approvals/{id}/resolve", 200),
+    ("POST /v1/approvals/{id}/resolve", 410),
+    ("GET /v1/rules/auto-allowed", 200),
+    ("DELETE /v1/rules/auto-allowed/{name}", 200),
+}
+"""What following the document's links comes to."""
+
+ASKING = ["POST /v1/approvals", "POST /v1/tool/{tool}", "POST /v1/preflight/{tool}"]
+PHASES = {PhaseName.EXAMPLES, PhaseName.COVERAGE, PhaseName.FUZZING, PhaseName.STATEFUL_TESTING}
+
+
+@pytest.fixture
+def api(database: Database) -> Iterator[Api]:
+    api = Api(database.stores()[0])
+    yield api
+    api.close()
+
+
+def config(agent: str, maria: str) -> SchemathesisConfig:
+    """Return what is the same at each run. Who asks for an approval can't resolve it."""
+    accepted = ["2xx", "400", "403", "404", "409", "410"]
+    rejected = ["400", "401", "403", "404", "405", "409", "413"]
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": 1,
+            "continue-on-failure": True,
+            "headers": {"Authorization": f"Bearer {maria}"},
+            "generation": {"deterministic": True, "database": "none", "max-examples": 10},
+            "checks": {"negative_data_rejection": {"expected-statuses": rejected}},
+            "phases": {"stateful": {"generation": {"max-examples": 40}}},
+            "operations": [
+                {"include-tag": "stream", "enabled": False},
+                {"include-name": ASKING, "headers": {"Authorization": f"Bearer {agent}"}},
+                {
+                    "include-name": list(SOME_ARE_REFUSED),
+                    "checks": {"positive_data_acceptance": {"expected-statuses": accepted}},
+                },
+            ],
+        }
+    )
+
+
+def test_schemathesis_finds_nothing(api: Api) -> None:
+    agent = api.key(Scope.INGEST)[0]
+    maria = api.key(Scope.ADMIN, person="maria@example.com")[0]
+    schema = schemathesis.openapi.from_asgi(
+        "/openapi.json", build(api.parts), config=config(agent, maria)
+    )
+    found, went, reached = list[str](), dict[PhaseName, Status](), set[tuple[str, int]]()
+
+    for event in from_schema(schema).execute():
+        match event:
+            case events.PhaseFinished(phase=phase):
+                went[phase.name] = event.status
+            case events.NonFatalError(label=label, value=error):
+                found.append(f"{label}: {error!r}"[:1000])
+            case events.FatalError(exception=error):
+                raise error
+            case events.ScenarioFinished(recorder=recorder):
+                found += [
+                    f"{check.failure_info.failure}\n{check.failure_info.code_sample}"
+                    for checks in recorder.checks.values()
+                    for check in checks
+                    if check.failure_info
+                ]
+                if event.phase is PhaseName.STATEFUL_TESTING:
+                    reached.update(_answers(recorder))
+    assert not found, "\n\n".join(sorted(set(found)))
+    assert {went[phase] for phase in PHASES} == {Status.SUCCESS}
+    assert sorted(REACHED - reached) == []
+
+
+def test_the_document_is_valid_and_needs_nothing_from_elsewhere(api: Api) -> None:
+    answer = api("GET", "/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.body["openapi"] == "3.1.0"
+    assert "://" not in answer.text
+    schemathesis.openapi.from_dict(answer.body).validate()
+    refs = set(re.findall(r'"#/components/schemas/(\w+)"', answer.text))
+    assert refs == set(answer.body["components"]["schemas"])
+
+
+def test_an_error_is_described_with_its_codes(api: Api) -> None:
+    operation = api("GET", "/openapi.json").body["paths"]["/v1/approvals"]["post"]
+    statuses = {"200", "201", "400", "401", "403", "409", "413", "414", "500", "503"}
+    assert operation["responses"].keys() == statuses
+    busy = operation["responses"]["503"]
+    assert busy["description"] == "BUSY, OUTCOME_UNKNOWN, QUEUE_FULL"
+    assert "Retry-After" in busy["headers"]
+    assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
+
+
+def _answers(recorder: ScenarioRecorder) -> Iterator[tuple[str, int]]:
+    for id, interaction in recorder.interactions.items():
+        if interaction.response:
+            yield recorder.cases[id].value.operation.label, interaction.response.status_code
