@@ -6,6 +6,7 @@ from functions.api.describing.operation import Answer, Operation
 from functions.api.describing.shapes import Schema, enum, ref, text
 from tocsin.domain.errors import (
     Changed,
+    Conflict,
     Invalid,
     NotFound,
     OutcomeUnknown,
@@ -21,7 +22,7 @@ from tocsin.domain.limits import (
     MAX_NAME_CHARS,
     MAX_PENDING_APPROVALS,
 )
-from tocsin.wire import approvals, costs, indexes, policies
+from tocsin.wire import approvals, costs, indexes, keys, policies, sessions
 from tocsin.wire.parameters import MAX_NUMBER
 
 __all__ = ["OWN"]
@@ -62,6 +63,17 @@ _A_CALL: Final = {
     "params": {"command": "rm -rf build"},
 }
 _A_RUN: Final = {"agent": "claude", "session": "s", "run_id": "r"}
+
+
+def _decides(says: str) -> Operation:
+    return Operation(
+        says=says,
+        body=sessions.DECIDE,
+        example={"reason": "it deletes too much"},
+        answers={200: Answer("Decided")},
+        refusals=(*_WRITES, NotFound, Conflict),
+    )
+
 
 OWN: Final[dict[str, Operation]] = {
     "openapi": Operation(says="This document", answers={200: Answer("Document")}),
@@ -207,4 +219,39 @@ OWN: Final[dict[str, Operation]] = {
     "usage": Operation(
         says="What the key's org has used of this month's quota", answers={200: Answer("Usage")}
     ),
+    "create_key": Operation(
+        says="Make an API key; its token is in the answer, once",
+        body=keys.CREATE,
+        example={"scopes": ["approve"], "person": "maria@example.com"},
+        answers={
+            201: Answer(
+                "Issued",
+                links={
+                    "rotate": {
+                        "operationId": "rotate_key",
+                        "parameters": {"id": "$response.body#/id"},
+                    },
+                    "revoke": {
+                        "operationId": "revoke_key",
+                        "parameters": {"id": "$response.body#/id"},
+                    },
+                },
+            )
+        },
+        refusals=_WRITES,
+    ),
+    "list_keys": Operation(says="The org's API keys", answers={200: Answer("Keys")}),
+    "rotate_key": Operation(
+        says="Make a key that may do the same; the old one works on for a while",
+        body=keys.ROTATE,
+        example={"overlap_seconds": 3_600},
+        answers={201: Answer("Issued")},
+        refusals=(*_WRITES, NotFound),
+    ),
+    "revoke_key": Operation(
+        says="Revoke a key", answers={200: Answer("Key")}, refusals=(NotFound, OutcomeUnknown)
+    ),
+    "suspend_session": _decides("Have a session's calls denied, and its senders told"),
+    "resume_session": _decides("Let a session go on"),
+    "complete_session": _decides("Say that a session is over"),
 }

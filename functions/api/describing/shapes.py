@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tocsin.domain.approvals import Expiry, Status
+from tocsin.domain.keys import Scope
 from tocsin.domain.policy import Decision
+from tocsin.domain.sessions import SessionStatus
 
 __all__ = ["SHAPES", "Schema", "array", "enum", "nullable", "obj", "ref", "text"]
 
@@ -71,6 +73,17 @@ _FIGURES: Final = {
     "total_tokens": COUNT,
 }
 _ROW: Final = {"requests": COUNT, "tokens": COUNT, "cost_usd": COST}
+_DECIDED: Final = {"status_reason": TEXT, "status_by": TEXT, "status_at": TIME}
+_KEY: Final = {
+    "id": TEXT,
+    "name": TEXT,
+    "person": nullable(TEXT),
+    "scopes": array(enum(Scope)),
+    "types": nullable(array(TEXT)),
+    "created_at": TIME,
+    "expires_at": nullable(TIME),
+    "revoked_at": nullable(TIME),
+}
 _RESOLVED: Final = {"resolved_at": TIME, "resolved_by": TEXT}
 _LISTED: Final = {
     "id": TEXT,
@@ -228,7 +241,11 @@ SHAPES: Final[dict[str, Schema]] = {
             "call_counts": obj({"total": COUNT, "deny": COUNT}),
         }
     ),
-    "Session": obj({"id": TEXT, **_FIGURES}),
+    "Session": obj({"id": TEXT, "status": enum(SessionStatus), **_FIGURES}, _DECIDED),
+    "Decided": obj({"id": TEXT, "status": enum(SessionStatus)}, _DECIDED),
+    "Key": obj(_KEY),
+    "Keys": obj({"data": array(ref("Key")), "total": COUNT}),
+    "Issued": obj({"key": TEXT, **_KEY}),
     "Sessions": _page("Session"),
     "Agent": obj(
         {
