@@ -19,8 +19,9 @@ __all__ = ["document"]
 _PARAMETER: Final = re.compile(r"{(\w+)(?::path)?}")
 _ABOUT: Final = (
     "A key goes into `Authorization: Bearer`; each operation says which of the scopes `ingest`, "
-    "`read`, `approve` and `admin` it needs, and `admin` includes the others. An error is an "
-    "`Error`, with a `code` that is stable, but for 404 and for a 400 that has `details`. A "
+    "`read`, `approve` and `admin` it needs, and `admin` includes the others. What needs `read` "
+    "also takes the cookie of a sign-in; a stream takes a key or a ticket as `token`. An error is "
+    "an `Error`, with a `code` that is stable, but for 404 and for a 400 that has `details`. A "
     "method that a path does not have is 405 (`METHOD_NOT_ALLOWED`, with `Allow`), a path that is "
     "not there 404, a query beyond 8 KB 414. HEAD is answered as GET. An id in a path may hold a "
     "slash, sent as `%2F`."

@@ -59,9 +59,9 @@ def _query(names: frozenset[str]) -> dict[str, Schema]:
     return {name: _KNOWN.get(name, _NAME) for name in sorted(names)}
 
 
-def _stream(whose: str, more: str = "") -> Operation:
+def _stream(whose: str) -> Operation:
     return Operation(
-        says=f"{whose}' stream{more}" if whose.endswith("s") else f"{whose}'s stream{more}",
+        says=f"The stream of {whose}",
         query=_query(dialects.PARAMETERS),
         headers={"Last-Event-ID": text(description="Where to resume.")},
         answers={200: Answer({"type": "string"}, "Messages.", media="text/event-stream")},
