@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
-from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.engine.run import PhaseName
 
 from functions.api.app import build
@@ -23,21 +23,15 @@ SOME_ARE_REFUSED = {
     "POST /v1/tool/{tool}": "the same",
     "POST /v1/preflight/{tool}": "the same",
     "POST /v1/approvals/{id}/resolve": "it may be over (410)",
+    "POST /api/v1/keys": "most texts are no event type, or a time that is over",
     "GET /api/v1/costs/summary": "from and to are too far apart, or the wrong way round",
     "GET /api/v1/costs/breakdown": "the same",
     "GET /api/v1/costs/timeseries": "the same",
 }
 """What a schema can't say: a request that it allows may be refused here, and why."""
 
-REACHED = {
-    ("POST /v1/approvals", 201),
-    ("GET /v1/approvals/{id}", 200),
-    ("POST /v1/approvals/{id}/resolve", 200),
-    ("POST /v1/approvals/{id}/resolve", 410),
-    ("GET /v1/rules/auto-allowed", 200),
-    ("DELETE /v1/rules/auto-allowed/{name}", 200),
-}
-"""What following the document's links comes to."""
+READ_AS_IDS = [f"POST /api/v1/sessions/{{id}}/{verb}" for verb in ("suspend", "resume", "complete")]
+"""A session's id may hold slashes: with another method these are ids, or too long for one."""
 
 ASKING = ["POST /v1/approvals", "POST /v1/tool/{tool}", "POST /v1/preflight/{tool}"]
 PHASES = {PhaseName.EXAMPLES, PhaseName.COVERAGE, PhaseName.FUZZING, PhaseName.STATEFUL_TESTING}
@@ -64,6 +58,10 @@ def config(agent: str, maria: str) -> SchemathesisConfig:
             "phases": {"stateful": {"generation": {"max-examples": 40}}},
             "operations": [
                 {"include-tag": "stream", "enabled": False},
+                {
+                    "include-name": READ_AS_IDS,
+                    "checks": {"unsupported_method": {"enabled": False}},
+                },
                 {"include-name": ASKING, "headers": {"Authorization": f"Bearer {agent}"}},
                 {
                     "include-name": list(SOME_ARE_REFUSED),
@@ -77,10 +75,10 @@ def config(agent: str, maria: str) -> SchemathesisConfig:
 def test_schemathesis_finds_nothing(api: Api) -> None:
     agent = api.key(Scope.INGEST)[0]
     maria = api.key(Scope.ADMIN, person="maria@example.com")[0]
-    schema = schemathesis.openapi.from_asgi(
+    schema: Any = schemathesis.openapi.from_asgi(
         "/openapi.json", build(api.parts), config=config(agent, maria)
     )
-    found, went, reached = list[str](), dict[PhaseName, Status](), set[tuple[str, int]]()
+    found, went = list[str](), dict[PhaseName, Status]()
 
     for event in from_schema(schema).execute():
         match event:
@@ -97,11 +95,8 @@ def test_schemathesis_finds_nothing(api: Api) -> None:
                     for check in checks
                     if check.failure_info
                 ]
-                if event.phase is PhaseName.STATEFUL_TESTING:
-                    reached.update(_answers(recorder))
     assert not found, "\n\n".join(sorted(set(found)))
     assert {went[phase] for phase in PHASES} == {Status.SUCCESS}
-    assert sorted(REACHED - reached) == []
 
 
 def test_the_document_is_valid_and_needs_nothing_from_elsewhere(api: Api) -> None:
@@ -124,7 +119,35 @@ def test_an_error_is_described_with_its_codes(api: Api) -> None:
     assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
 
 
-def _answers(recorder: ScenarioRecorder) -> Iterator[tuple[str, int]]:
-    for id, interaction in recorder.interactions.items():
-        if interaction.response:
-            yield recorder.cases[id].value.operation.label, interaction.response.status_code
+def test_the_links_lead_from_an_approval_to_its_answer_and_its_rule(api: Api) -> None:
+    agent = api.key(Scope.INGEST)[0]
+    maria = api.key(Scope.ADMIN, person="maria@example.com")[0]
+    paths = api("GET", "/openapi.json").body["paths"]
+    places = {
+        operation["operationId"]: (method.upper(), path, operation)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+    def follow(id: str, status: int, link: str, body: Any) -> Any:
+        """Do what the link of an answer says, with what is in the answer."""
+        said = places[id][2]["responses"][str(status)]["links"][link]
+        method, path, _ = places[said["operationId"]]
+        for name, where in said.get("parameters", {}).items():
+            value = body
+            for part in where.removeprefix("$response.body#/").split("/"):
+                value = value[int(part)] if part.isdigit() else value[part]
+            path = path.replace(f"{{{name}}}", value)
+        answer = api(method, path, said.get("requestBody"), token=maria)
+        assert answer.status == 200, answer.text
+        return answer.body
+
+    ask = {"tool": "exec", "agent": "claude", "message": "may I?"}
+    asked = api("POST", "/v1/approvals", ask, token=agent).body
+    assert follow("create_approval", 201, "show", asked)["status"] == "pending"
+    listed = api("GET", "/v1/approvals", token=maria).body
+    done = follow("list_approvals", 200, "resolve", listed)
+    assert done == {"id": asked["id"], "status": "approved", "approved": True, "persisted": True}
+    assert follow("resolve", 200, "show", done)["resolved_by"] == "maria@example.com"
+    rules = follow("resolve", 200, "rules", done)
+    assert follow("list_rules", 200, "remove", rules) == {"deleted": rules["rules"][0]["name"]}

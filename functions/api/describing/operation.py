@@ -108,7 +108,8 @@ def described(
         media: dict[str, Any] = {"schema": schema}
         if operation.example is not None:
             media["example"] = operation.example
-        said["requestBody"] = {"required": True, "content": {JSON: media}}
+        needed = bool(operation.body.json_schema().get("required"))  # none is an empty object
+        said["requestBody"] = {"required": needed, "content": {JSON: media}}
     elif operation.body is not None:
         content = {media: {"schema": schema} for media, schema in operation.body.items()}
         said["requestBody"] = {"required": True, "content": content}

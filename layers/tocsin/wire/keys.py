@@ -8,6 +8,7 @@ from tocsin.domain.errors import Invalid
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.limits import KEY_OVERLAP_SECONDS, MAX_KEY_OVERLAP_SECONDS, MAX_NAME_CHARS
 from tocsin.domain.times import iso_ms, moment_of, ms_of
+from tocsin.wire.bodies import WHOLE
 from tocsin.wire.filters import types_of
 
 __all__ = [
@@ -40,7 +41,7 @@ class CreateBody(TypedDict):
 class RotateBody(TypedDict):
     """Of ``POST /api/v1/keys/{id}/rotate``: how long the old key works on."""
 
-    overlap_seconds: NotRequired[Annotated[int, Field(ge=0, le=MAX_KEY_OVERLAP_SECONDS)]]
+    overlap_seconds: NotRequired[Annotated[int, Field(ge=0, le=MAX_KEY_OVERLAP_SECONDS), WHOLE]]
 
 
 CREATE: Final[TypeAdapter[CreateBody]] = TypeAdapter(CreateBody)

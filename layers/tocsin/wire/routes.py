@@ -118,6 +118,24 @@ ROUTES: Final = (
         query=("limit", "cursor"),
     ),
     ApiRoute(
+        method="POST",
+        path="/api/v1/sessions/{id:path}/suspend",
+        use_case="suspend_session",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/sessions/{id:path}/resume",
+        use_case="resume_session",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/sessions/{id:path}/complete",
+        use_case="complete_session",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
         method="GET",
         path="/api/v1/sessions/{id:path}",
         use_case="get_session",
@@ -188,23 +206,5 @@ ROUTES: Final = (
         path="/api/v1/keys/{id}",
         use_case="revoke_key",
         scopes=_ADMINS,
-    ),
-    ApiRoute(
-        method="POST",
-        path="/api/v1/sessions/{id:path}/suspend",
-        use_case="suspend_session",
-        scopes=frozenset({Scope.APPROVE}),
-    ),
-    ApiRoute(
-        method="POST",
-        path="/api/v1/sessions/{id:path}/resume",
-        use_case="resume_session",
-        scopes=frozenset({Scope.APPROVE}),
-    ),
-    ApiRoute(
-        method="POST",
-        path="/api/v1/sessions/{id:path}/complete",
-        use_case="complete_session",
-        scopes=frozenset({Scope.APPROVE}),
     ),
 )
