@@ -178,10 +178,13 @@ def _requests_in(seconds: float, size: int) -> int:
 
 
 def _row(size: int, counted: _Counted) -> tuple[str, ...]:
-    units = {name.partition("-")[0]: units for name, units in counted.units.items()}
-    if unknown := set(units) - {each for kinds in _COLUMNS.values() for each in kinds} - set(_REST):
+    known = {each for kinds in _COLUMNS.values() for each in kinds} | set(_REST)
+    units = Counter[str]()
+    for name, count in counted.units.items():
+        units[name if name in known else name.partition("-")[0]] += count  # a table's has a suffix
+    if unknown := set(units) - known:
         raise RuntimeError(f"writes of an unknown kind: {unknown}")
-    by_column = [sum(units.get(kind, 0) for kind in kinds) for kinds in _COLUMNS.values()]
+    by_column = [sum(units[kind] for kind in kinds) for kinds in _COLUMNS.values()]
     return (
         str(size),
         *(number(each / counted.events) for each in by_column),

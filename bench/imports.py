@@ -154,6 +154,7 @@ def _environment(home: str, source: Path) -> dict[str, str]:
         "TOCSIN_JOURNAL_TABLE": "journal",
         "TOCSIN_LEDGER_TABLE": "ledger",
         "TOCSIN_STATE_TABLE": "state",
+        "TOCSIN_EXPIRY_QUEUE_URL": "http://127.0.0.1:1/timers",
         "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:6379",
     }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -46,6 +47,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
+        nothing = SimpleNamespace(register_first=lambda *_, **__: None)
+        self.meta = SimpleNamespace(events=nothing)  # nobody listens to what is not sent
 
     def put_item(self, **parameters: Any) -> dict[str, Any]:
         """Add an item to ``items``."""
