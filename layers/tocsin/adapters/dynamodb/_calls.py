@@ -28,6 +28,7 @@ __all__ = [
     "client",
     "condition_failed",
     "query",
+    "transact",
     "watched",
     "whole",
 ]
@@ -153,6 +154,21 @@ def cancellations(error: ClientError) -> list[str]:
     """Return the reason of each item of a cancelled transaction ("None" where there is none)."""
     reasons: list[Any] = error.response.get("CancellationReasons", [])
     return [reason.get("Code", "None") for reason in reasons]
+
+
+def transact(client: "DynamoDBClient", items: Sequence[Any]) -> bool:
+    """Write items in one transaction; False: a condition does not hold, or others write them now.
+
+    Then nothing was written; but an attempt before, whose answer was lost, may have written it.
+    """
+    try:
+        with calls():
+            client.transact_write_items(TransactItems=items)
+    except ClientError as error:
+        if {"ConditionalCheckFailed", "TransactionConflict"}.intersection(cancellations(error)):
+            return False
+        raise
+    return True
 
 
 def query(

@@ -12,22 +12,18 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import Any, Final, override
 
 import orjson
-from botocore.exceptions import ClientError
 
-from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query, whole
-from tocsin.adapters.dynamodb._state import StateTable, item_key, number
-from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb._calls import batch_get, query, whole
+from tocsin.adapters.dynamodb._state import item_key, number
+from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.approvals import Approval, Call, Expiry, Grant, Rule, Status, Step
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.limits import APPROVAL_RETENTION_DAYS
 from tocsin.ports import Approvals
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["PARTITIONS", "DynamoApprovals"]
 
@@ -41,12 +37,8 @@ _RETENTION_SECONDS = APPROVAL_RETENTION_DAYS * 86_400
 _BATCH_GET_KEYS = 100  # of up to 70 KB each; an answer ends at 16 MB
 
 
-class DynamoApprovals(StateTable, Approvals):
+class DynamoApprovals(ToldTable, Approvals):
     """:class:`~tocsin.ports.Approvals` on the state table, beside a journal."""
-
-    def __init__(self, client: "DynamoDBClient", table: str, journal: DynamoJournal) -> None:
-        super().__init__(client, table)
-        self._journal = journal
 
     @override
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, Approval]:
@@ -106,7 +98,6 @@ class DynamoApprovals(StateTable, Approvals):
     @override
     def write(self, org: str, step: Step, batch: Batch, packed: bytes) -> bool:
         items: list[Any] = [
-            {"Put": self._journal.put_request(batch, packed)},
             *(item for approval in step.approvals for item in self._moved(approval, step.was)),
             *(self._asked(org, *each, step) for each in step.asked),
         ]
@@ -120,14 +111,7 @@ class DynamoApprovals(StateTable, Approvals):
             key = item_key(_RULE + org, step.removed_rule.name)
             there = {"ConditionExpression": "attribute_exists(pk)"}
             items.append({"Delete": {"TableName": self._table, "Key": key, **there}})
-        try:
-            with calls():
-                self._client.transact_write_items(TransactItems=items)
-        except ClientError as error:
-            if {"ConditionalCheckFailed", "TransactionConflict"}.intersection(cancellations(error)):
-                return False
-            raise
-        return True
+        return self._tell(items, batch, packed)
 
     def _moved(self, approval: Approval, was: Mapping[str, str]) -> list[Any]:
         """Return an approval's own item, and its place among the pending ones."""

@@ -1,19 +1,13 @@
 """API keys in the state table: ``key#<org>`` · key id."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, override
+from typing import Any, override
 
-from botocore.exceptions import ClientError
-
-from tocsin.adapters.dynamodb._calls import calls, cancellations
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
-from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.ports import KeyRing, Keys
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["DynamoKeyRing", "DynamoKeys"]
 
@@ -36,16 +30,12 @@ class DynamoKeys(StateTable, Keys):
         return sorted(keys, key=lambda key: key.created_at_ms)
 
 
-class DynamoKeyRing(StateTable, KeyRing):
+class DynamoKeyRing(ToldTable, KeyRing):
     """:class:`~tocsin.ports.KeyRing` on the state table, beside a journal."""
-
-    def __init__(self, client: "DynamoDBClient", table: str, journal: DynamoJournal) -> None:
-        super().__init__(client, table)
-        self._journal = journal
 
     @override
     def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
-        items: list[Any] = [{"Put": self._journal.put_request(batch, packed)}]
+        items: list[Any] = []
         for key in keys:
             put = {
                 "TableName": self._table,
@@ -55,14 +45,7 @@ class DynamoKeyRing(StateTable, KeyRing):
                 "ExpressionAttributeValues": {":digest": {"B": key.digest}},
             }
             items.append({"Put": put})
-        try:
-            with calls():
-                self._client.transact_write_items(TransactItems=items)
-        except ClientError as error:
-            if {"ConditionalCheckFailed", "TransactionConflict"}.intersection(cancellations(error)):
-                return False
-            raise
-        return True
+        return self._tell(items, batch, packed)
 
 
 def _attributes(key: ApiKey) -> dict[str, Any]:

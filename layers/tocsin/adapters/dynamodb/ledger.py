@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, override
 
-from botocore.exceptions import ClientError
-
-from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, query, whole
+from tocsin.adapters.dynamodb._calls import batch_get, query, transact, whole
 from tocsin.domain import ids
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved
@@ -116,14 +114,8 @@ class DynamoLedger(Ledger):
                 "first_seq": {"N": str(segment.first_seq)},
             }
             items.append({"Put": {"TableName": self._table, "Item": mark}})
-        try:
-            with calls():
-                self._client.transact_write_items(TransactItems=items)
-        except ClientError as error:
-            reasons = cancellations(error)
-            if "ConditionalCheckFailed" in reasons or "TransactionConflict" in reasons:
-                raise HeadMoved(f"{segment.org}: seq {segment.first_seq} is taken") from error
-            raise
+        if not transact(self._client, items):
+            raise HeadMoved(f"{segment.org}: seq {segment.first_seq} is taken")
 
     @override
     def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:

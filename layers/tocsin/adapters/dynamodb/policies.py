@@ -1,31 +1,22 @@
 """Policies in the state table: ``policy#<org>`` · ``current``, and each version's number."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import Any, Final, override
 
-from botocore.exceptions import ClientError
-
-from tocsin.adapters.dynamodb._calls import calls, cancellations, whole
-from tocsin.adapters.dynamodb._state import StateTable, item_key, number
-from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb._calls import whole
+from tocsin.adapters.dynamodb._state import item_key, number
+from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.batch import Batch
 from tocsin.domain.policy import Policies
 from tocsin.ports import PolicyStore
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["DynamoPolicies"]
 
 _CURRENT: Final = "current"
 
 
-class DynamoPolicies(StateTable, PolicyStore):
+class DynamoPolicies(ToldTable, PolicyStore):
     """:class:`~tocsin.ports.PolicyStore` on the state table, beside a journal."""
-
-    def __init__(self, client: "DynamoDBClient", table: str, journal: DynamoJournal) -> None:
-        super().__init__(client, table)
-        self._journal = journal
 
     @override
     def current(self, org: str) -> Policies | None:
@@ -58,17 +49,7 @@ class DynamoPolicies(StateTable, PolicyStore):
             "TableName": self._table,
             "Item": {**item_key(pk, f"{policies.version:010}"), **attributes},
         }
-        journal = self._journal.put_request(batch, packed)
-        try:
-            with calls():
-                self._client.transact_write_items(
-                    TransactItems=[{"Put": current}, {"Put": kept}, {"Put": journal}]
-                )
-        except ClientError as error:
-            if {"ConditionalCheckFailed", "TransactionConflict"}.intersection(cancellations(error)):
-                return False
-            raise
-        return True
+        return self._tell([{"Put": current}, {"Put": kept}], batch, packed)
 
 
 def _policies(org: str, item: Mapping[str, Any] | None) -> Policies | None:

@@ -4,19 +4,14 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import Any, Final, override
 
-from botocore.exceptions import ClientError
-
-from tocsin.adapters.dynamodb._calls import batch_get, calls, cancellations, whole
-from tocsin.adapters.dynamodb._state import StateTable, item_key, number
-from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb._calls import batch_get, whole
+from tocsin.adapters.dynamodb._state import item_key, number
+from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.batch import Batch
 from tocsin.domain.sessions import SessionState, SessionStatus
 from tocsin.ports import SessionStates
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["DynamoSessionStates"]
 
@@ -24,12 +19,8 @@ _ALL: Final = "all"
 _BATCH_GET_KEYS = 100
 
 
-class DynamoSessionStates(StateTable, SessionStates):
+class DynamoSessionStates(ToldTable, SessionStates):
     """:class:`~tocsin.ports.SessionStates` on the state table, beside a journal."""
-
-    def __init__(self, client: "DynamoDBClient", table: str, journal: DynamoJournal) -> None:
-        super().__init__(client, table)
-        self._journal = journal
 
     @override
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, SessionState]:
@@ -67,17 +58,7 @@ class DynamoSessionStates(StateTable, SessionStates):
             "UpdateExpression": f"{verb} ids :id",
             "ExpressionAttributeValues": {":id": {"SS": [state.id]}},
         }
-        journal = self._journal.put_request(batch, packed)
-        try:
-            with calls():
-                self._client.transact_write_items(
-                    TransactItems=[{"Put": put}, {"Update": update}, {"Put": journal}]
-                )
-        except ClientError as error:
-            if {"ConditionalCheckFailed", "TransactionConflict"}.intersection(cancellations(error)):
-                return False
-            raise
-        return True
+        return self._tell([{"Put": put}, {"Update": update}], batch, packed)
 
 
 def _state(org: str, item: Mapping[str, Any]) -> SessionState:

@@ -1,6 +1,6 @@
 """Issuing, rotating and revoking API keys. A token is shown once, to who asked for it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -117,7 +117,6 @@ class Issuing:
     ) -> None:
         """Write keys and the event that tells of them; a try whose answer was lost is known."""
         event = {"type": type, "user_id": admin.holder, "request": dict(told)}
-        made = self._made(keys)
         unknown: Busy = Busy("others are changing the same key: send the request again")
         for _ in range(_TRIES):
             batch, packed = own_batch(admin.org, [event], new_id(self._clock.now_ms()))
@@ -126,12 +125,9 @@ class Issuing:
                     return
             except OutcomeUnknown as error:
                 unknown = error
-            if made():
+            if all(self._keys.get(each.org, each.id) == each for each in keys):
                 return
         raise unknown
-
-    def _made(self, keys: Sequence[ApiKey]) -> Callable[[], bool]:
-        return lambda: all(self._keys.get(each.org, each.id) == each for each in keys)
 
 
 def _said(key: ApiKey) -> dict[str, Any]:

@@ -40,7 +40,6 @@ class Deciding:
         """
         if not 1 <= len(id) <= MAX_NAME_CHARS:
             raise NotFound("there is no such session")
-        tried: set[str] = set()
         unknown = Busy("others are changing the same session: send the request again")
         for _ in range(_TRIES):
             now = self._states.get(key.org, [id]).get(id, SessionState(org=key.org, id=id))
@@ -50,7 +49,6 @@ class Deciding:
                 self._check_room(key.org)
             at_ms = self._clock.now_ms()
             batch_id = new_id(at_ms)
-            tried.add(batch_id)
             next = replace(
                 now, status=status, reason=reason, by=key.holder, at_ms=at_ms, change=batch_id
             )
