@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import orjson
-from pydantic import ConfigDict, FailFast, Field, TypeAdapter, with_config
+from pydantic import FailFast, Field, TypeAdapter, with_config
 
 from tocsin.domain.approvals import Approval, Expiry, Rule, Status
 from tocsin.domain.errors import Malformed
@@ -21,7 +21,7 @@ from tocsin.domain.limits import (
     SHORTEST_APPROVAL_SECONDS,
 )
 from tocsin.domain.times import iso_ms
-from tocsin.wire.bodies import WHOLE
+from tocsin.wire.bodies import STRICT, WHOLE, Name, Perhaps
 from tocsin.wire.filters import Query
 from tocsin.wire.parameters import known, number, once
 
@@ -48,53 +48,50 @@ __all__ = [
 _WAIT = f"the seconds to wait for a decision, {MAX_DECISION_WAIT_SECONDS} at most"
 _LIMIT = f"how many to return, from 1 to {MAX_PENDING_APPROVALS:,}"
 _FRAME_BYTES = 512  # of an approval in a list, besides what was sent
-_STRICT = ConfigDict(strict=True, extra="forbid")
-_Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
-_Perhaps = Annotated[str, Field(max_length=MAX_NAME_CHARS)]  # some clients send what they lack
 _Text = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS)]
 _Long = Annotated[str, Field(max_length=MAX_CALL_BYTES)]
 _Seconds = Annotated[int, Field(ge=SHORTEST_APPROVAL_SECONDS, le=LONGEST_APPROVAL_SECONDS), WHOLE]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class CreateBody(TypedDict):
     """Of ``POST /v1/approvals``; ``ttl`` is in seconds."""
 
-    tool: _Name
-    agent: _Name
+    tool: Name
+    agent: Name
     message: _Text
     command: NotRequired[_Long]
     path: NotRequired[_Long]
     cwd: NotRequired[_Long]
     input: NotRequired[Any]
-    session: NotRequired[_Perhaps]
-    run_id: NotRequired[_Perhaps]
-    tool_call_id: NotRequired[_Perhaps]
+    session: NotRequired[Perhaps]
+    run_id: NotRequired[Perhaps]
+    tool_call_id: NotRequired[Perhaps]
     reason: NotRequired[_Text]
     ttl: NotRequired[_Seconds]
     on_expiry: NotRequired[Literal["deny", "escalate"]]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class ResolveBody(TypedDict):
     """Of ``POST /v1/approvals/{id}/resolve``."""
 
     approved: bool
-    resolved_by: NotRequired[_Perhaps]
+    resolved_by: NotRequired[Perhaps]
     persist: NotRequired[bool]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class BulkBody(TypedDict):
     """Of ``POST /v1/approvals/bulk-resolve``."""
 
-    agent: _Name
-    session: _Perhaps
-    run_id: _Name
+    agent: Name
+    session: Perhaps
+    run_id: Name
     action: Literal["approve", "deny"]
     scope: Literal["pending", "run"]
-    ids: Annotated[list[_Name], Field(min_length=1, max_length=MAX_BULK_APPROVALS), FailFast()]
-    resolved_by: NotRequired[_Perhaps]
+    ids: Annotated[list[Name], Field(min_length=1, max_length=MAX_BULK_APPROVALS), FailFast()]
+    resolved_by: NotRequired[Perhaps]
 
 
 CREATE: TypeAdapter[CreateBody] = TypeAdapter(CreateBody)

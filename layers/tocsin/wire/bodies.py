@@ -1,15 +1,27 @@
 """Bodies of JSON that are small: read strictly, and refused in one shape."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tocsin.domain.errors import Detail, Invalid, Malformed, TooLarge
-from tocsin.domain.limits import MAX_DEPTH, MAX_DETAILS_PER_REFUSAL, MAX_SMALL_BODY_BYTES
+from tocsin.domain.limits import (
+    MAX_DEPTH,
+    MAX_DETAILS_PER_REFUSAL,
+    MAX_NAME_CHARS,
+    MAX_SMALL_BODY_BYTES,
+)
 from tocsin.wire.depth import deeper
 
-__all__ = ["WHOLE", "read"]
+__all__ = ["STRICT", "WHOLE", "Name", "Perhaps", "read"]
+
+
+STRICT: Final = ConfigDict(strict=True, extra="forbid")
+"""Of a body: its fields are what they should be, and there are no others."""
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+Perhaps = Annotated[str, Field(max_length=MAX_NAME_CHARS)]  # some clients send what they lack
 
 
 def _whole(value: Any) -> Any:

@@ -6,9 +6,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
 from tocsin.domain.errors import Invalid
 from tocsin.domain.keys import ApiKey, Scope
-from tocsin.domain.limits import KEY_OVERLAP_SECONDS, MAX_KEY_OVERLAP_SECONDS, MAX_NAME_CHARS
+from tocsin.domain.limits import KEY_OVERLAP_SECONDS, MAX_KEY_OVERLAP_SECONDS
 from tocsin.domain.times import iso_ms, moment_of, ms_of
-from tocsin.wire.bodies import WHOLE
+from tocsin.wire.bodies import STRICT, WHOLE, Perhaps
 from tocsin.wire.filters import types_of
 
 __all__ = [
@@ -22,22 +22,19 @@ __all__ = [
     "types",
 ]
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
-_Perhaps = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
-
 
 @with_config(ConfigDict(extra="forbid"))
 class CreateBody(TypedDict):
     """Of ``POST /api/v1/keys``; ``expires_at`` is ISO 8601."""
 
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
-    name: NotRequired[_Perhaps]
-    person: NotRequired[_Perhaps]
-    types: NotRequired[Annotated[list[_Perhaps], Field(min_length=1, max_length=100)]]
+    name: NotRequired[Perhaps]
+    person: NotRequired[Perhaps]
+    types: NotRequired[Annotated[list[Perhaps], Field(min_length=1, max_length=100)]]
     expires_at: NotRequired[Annotated[str, Field(max_length=64)]]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class RotateBody(TypedDict):
     """Of ``POST /api/v1/keys/{id}/rotate``: how long the old key works on."""
 

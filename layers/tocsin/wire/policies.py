@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import Field, TypeAdapter, with_config
 
 from tocsin.domain.approvals import Call
 from tocsin.domain.errors import Malformed
@@ -16,7 +16,7 @@ from tocsin.domain.limits import (
 )
 from tocsin.domain.policy import Policies, Verdict
 from tocsin.domain.times import iso_ms
-from tocsin.wire.bodies import WHOLE
+from tocsin.wire.bodies import STRICT, WHOLE, Name, Perhaps
 from tocsin.wire.filters import Query
 from tocsin.wire.parameters import number, once
 
@@ -32,14 +32,11 @@ __all__ = [
     "version_asked",
 ]
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
-_Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
-_Perhaps = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
 _Long = Annotated[str, Field(max_length=MAX_CALL_BYTES)]
 _Text = Annotated[str, Field(max_length=MAX_POLICY_BYTES)]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class CallBody(TypedDict):
     """Of ``POST /v1/tool/{tool}`` and ``/v1/preflight/{tool}``.
 
@@ -48,20 +45,20 @@ class CallBody(TypedDict):
     is taken and not kept.
     """
 
-    agent: _Name
-    session: _Perhaps
+    agent: Name
+    session: Perhaps
     params: dict[str, Any]
-    run_id: NotRequired[_Perhaps]
-    tool_call_id: NotRequired[_Perhaps]
+    run_id: NotRequired[Perhaps]
+    tool_call_id: NotRequired[Perhaps]
     cwd: NotRequired[_Long]
     workdir: NotRequired[_Long]
     input: NotRequired[dict[str, Any]]
     response: NotRequired[Any]
-    server: NotRequired[_Perhaps]
+    server: NotRequired[Perhaps]
     enforce: NotRequired[bool]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class PutBody(TypedDict):
     """Of ``PUT /api/v1/policies``; ``version`` is the one that they take the place of."""
 
@@ -69,21 +66,21 @@ class PutBody(TypedDict):
     version: NotRequired[Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), WHOLE]]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class TestCall(TypedDict):
     """A call, and what is expected of it."""
 
-    tool: _Name
-    agent: NotRequired[_Name]
-    session: NotRequired[_Perhaps]
-    run_id: NotRequired[_Perhaps]
+    tool: Name
+    agent: NotRequired[Name]
+    session: NotRequired[Perhaps]
+    run_id: NotRequired[Perhaps]
     cwd: NotRequired[_Long]
     params: NotRequired[dict[str, Any]]
-    server: NotRequired[_Perhaps]
+    server: NotRequired[Perhaps]
     expect: NotRequired[Literal["allow", "watch", "ask", "deny"]]
 
 
-@with_config(_STRICT)
+@with_config(STRICT)
 class TestBody(TypedDict):
     """Of ``POST /api/v1/policies/test``: calls, and policies in place of the org's."""
 

@@ -2,16 +2,17 @@
 
 from typing import Annotated, Any, Final, NotRequired, TypedDict
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import Field, TypeAdapter, with_config
 
 from tocsin.domain.limits import MAX_MESSAGE_CHARS
 from tocsin.domain.sessions import SessionState, SessionStatus
 from tocsin.domain.times import iso_ms
+from tocsin.wire.bodies import STRICT
 
 __all__ = ["DECIDE", "DecideBody", "said"]
 
 
-@with_config(ConfigDict(strict=True, extra="forbid"))
+@with_config(STRICT)
 class DecideBody(TypedDict):
     """Of ``POST /api/v1/sessions/{id}/suspend`` and its sisters."""
 
