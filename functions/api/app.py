@@ -58,9 +58,9 @@ def build(parts: ApiParts) -> FastAPI:
             name=route.use_case,
             response_model=None,
         )
-    app.add_exception_handler(TocsinError, _refused)
-    app.add_exception_handler(HTTPException, _not_served)
-    app.add_exception_handler(Exception, _failed)
+    app.exception_handler(TocsinError)(_refused)
+    app.exception_handler(HTTPException)(_not_served)
+    app.exception_handler(Exception)(_failed)
     return app
 
 
@@ -92,14 +92,12 @@ def _admitted(request: Request, route: ApiRoute, parts: ApiParts) -> ApiKey:
     return key
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, TocsinError)  # noqa: S101 (for the type)
+async def _refused(_: Request, error: TocsinError) -> Response:
     said = problem(error)
     return Response(said.content, said.status, said.headers | {"Cache-Control": "no-store"})
 
 
-async def _not_served(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 (for the type)
+async def _not_served(request: Request, error: HTTPException) -> Response:
     if error.status_code == 404:
         return await _refused(request, NotFound("there is nothing at this path"))
     if error.status_code == 405:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -82,6 +84,14 @@ class Function(lambda_.Function):
             security_groups=[valkey.clients] if valkey else None,
         )
         acknowledge(self, {"AwsSolutions-L1": "the locks are resolved for Python 3.13"})
+
+    def run_every(self, period: Duration) -> None:
+        """Have it invoked with ``{}``; a run that fails is not repeated: the next does it again."""
+        target = targets.LambdaFunction(
+            self, event=events.RuleTargetInput.from_object({}), retry_attempts=0
+        )
+        events.Rule(self, "Schedule", schedule=events.Schedule.rate(period), targets=[target])
+        self.configure_async_invoke(retry_attempts=0)
 
 
 def _role(scope: Construct, id: str, *, in_vpc: bool) -> iam.Role:

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from infra.constructs.function import Props
@@ -30,17 +28,7 @@ class Sweeper(Sealer):
             state=["GetItem", "Query"],
         )
         props.tables.allow_writing(self, ["sweep"], ["PutItem"])
-        events.Rule(
-            self,
-            "Schedule",
-            schedule=events.Schedule.rate(_PERIOD),
-            targets=[
-                targets.LambdaFunction(
-                    self, event=events.RuleTargetInput.from_object({}), retry_attempts=0
-                )
-            ],
-        )
-        self.configure_async_invoke(retry_attempts=0)  # the next run does it again
+        self.run_every(_PERIOD)
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
