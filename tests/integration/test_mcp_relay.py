@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -248,20 +249,60 @@ def test_a_relay_that_is_killed_takes_its_server_along(start: Start) -> None:
         assert select.select([ended], [], [], 30)[0]
 
 
+TELLS = """
+import os, signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"told\\n"))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
 def test_signals_to_the_group_and_to_the_relay_are_told_apart(start: Start) -> None:
-    server = (
-        "import os, signal, sys\n"
-        "signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b'told\\n'))\n"
-        "print('ready', flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    relay = start(command=[PYTHON, "-c", server])
+    relay = start(command=[PYTHON, "-c", TELLS])
     assert relay.stdout.readline() == b"ready\n"
+    again = 0
     for number in range(10):
-        (os.kill if number % 2 else os.killpg)(relay.process.pid, signal.SIGUSR1)
+        send = os.kill if number % 2 else os.killpg
+        send(relay.process.pid, signal.SIGUSR1)
+        while not select.select([relay.stdout], [], [], 10)[0]:
+            again += 1  # one with the last, which the relay had not taken yet
+            assert again <= 2
+            send(relay.process.pid, signal.SIGUSR1)
         assert relay.stdout.readline() == b"told\n"
         assert not select.select([relay.stdout], [], [], 0.1)[0]
     assert relay.end() == (0, b"", "")
+
+
+def test_a_group_s_signal_that_the_witness_is_late_for_does_not_swallow_the_next(
+    start: Start,
+) -> None:
+    relay = start(command=[PYTHON, "-c", TELLS])
+    assert relay.stdout.readline() == b"ready\n"
+    children = Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children")
+    witness = min(map(int, children.read_text().split()))  # it is made first
+    os.kill(witness, signal.SIGSTOP)
+    os.killpg(relay.process.pid, signal.SIGUSR1)
+    assert [relay.stdout.readline() for _ in range(2)] == [b"told\n"] * 2  # better than never
+    os.kill(witness, signal.SIGCONT)
+    for _ in range(3):
+        os.kill(relay.process.pid, signal.SIGUSR1)
+        assert relay.stdout.readline() == b"told\n"
+        assert not select.select([relay.stdout], [], [], 0.1)[0]
+    assert relay.end() == (0, b"", "")
+
+
+def test_the_server_ends_with_a_relay_that_was_killed_while_it_asked(start: Start) -> None:
+    relay = start(command=shell("echo ready; exec sleep 60"))
+    assert relay.stdout.readline() == b"ready\n"
+    children = Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children")
+    witness, server = sorted(map(int, children.read_text().split()))
+    os.kill(witness, signal.SIGSTOP)
+    os.kill(relay.process.pid, signal.SIGUSR1)
+    with os.fdopen(os.pidfd_open(server)) as ended:
+        time.sleep(0.3)  # time to ask
+        relay.process.kill()
+        os.kill(witness, signal.SIGCONT)
+        assert select.select([ended], [], [], 30)[0]
 
 
 def test_a_signal_that_ends_the_server_ends_the_relay(start: Start) -> None:

@@ -21,7 +21,7 @@ from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.local import queues
 from tocsin.local.functions import Receives
-from tocsin.local.tables import create
+from tocsin.local.tables import TTL_ATTRIBUTE, create
 from tocsin.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -71,11 +71,12 @@ class Database:
         )
         create(client, settings)
         state = (client, settings.state_table)
-        journal = DynamoJournal(
-            client,
-            settings.journal_table,
-            retention_days=36_500,  # tests set the time, and the emulator expires by its own
-        )
+        for table in (settings.journal_table, settings.state_table):
+            client.update_time_to_live(  # tests set the time, and the emulator expires by its own
+                TableName=table,
+                TimeToLiveSpecification={"Enabled": False, "AttributeName": TTL_ATTRIBUTE},
+            )
+        journal = DynamoJournal(client, settings.journal_table)
         return Stores(
             journal=journal,
             receipts=DynamoReceipts(*state),

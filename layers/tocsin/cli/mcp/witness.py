@@ -4,14 +4,17 @@ The server is in the relay's process group, where it would be without the relay:
 group, by ``killpg`` or a terminal's Ctrl-C, reaches the server and all its helpers, even when the
 relay is killed or has ended. But then the server has got a signal that the relay gets, too, and the
 relay must pass on only those that were sent to itself alone. No system says which one it was. The
-witness is in the same group, and nobody signals it by itself: what it has seen went to the group.
+witness is in the same group, and nobody signals it by itself: what it has got went to the group.
+
+The witness blocks these signals and handles none: a group's signal is pending for it from the
+moment it was sent, whether or not it has got any CPU since. So no load makes it late.
 """
 
 import os
-import select
 import signal
 import socket
 import struct
+import time
 from contextlib import suppress
 from typing import Final, NoReturn
 
@@ -26,11 +29,13 @@ PASSED_ON: Final = (
     signal.SIGUSR2,
 )
 
-_LATER_SECONDS: Final = 0.05  # how much later than the relay the witness may see a signal
+_LATER_SECONDS: Final = 0.05  # how much later than to the relay a group's signal may be sent to it
+_LOOKS: Final = 10  # in that time
 _PATIENCE_SECONDS: Final = 1.0  # for the witness's answer; it may be paused, or not get the CPU
-_SEEN: Final = b"i"  # asks: have you seen signal i?
+_SEEN: Final = b"i"  # asks: have you got signal i?
 _WATCH: Final = b"w"  # says: if the relay dies, kill process i; 0: no process
-_MESSAGE: Final = struct.Struct("=ci")
+_MESSAGE: Final = struct.Struct("=cii")  # and the question's number
+_ANSWER: Final = struct.Struct("=?i")  # and the question's number
 
 
 class Witness:
@@ -38,6 +43,7 @@ class Witness:
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
+        self._asked = 0
         self._pid = 0
         before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
         try:
@@ -45,25 +51,32 @@ class Witness:
         except OSError:  # no room for a process: every signal is passed on, as if sent to us alone
             theirs.close()
         if self._pid == 0 and theirs.fileno() >= 0:
-            _be_witness(theirs, before)
+            _be_witness(theirs)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._socket.settimeout(_PATIENCE_SECONDS)
 
     def saw(self, number: int) -> bool:
-        """Return whether a signal that this process has just got went to the whole group."""
+        """Return whether a signal that this process has just got went to the whole group.
+
+        A signal to this process alone that came before it had taken the group's is one with that:
+        so it is for every process.
+        """
+        self._asked += 1
+        asked = self._asked
         try:
-            if select.select([self._socket], [], [], 0)[0]:
-                self._socket.recv(4096)  # an answer that came too late
-            self._socket.sendall(_MESSAGE.pack(_SEEN, number))
-            return self._socket.recv(1) == b"y"
-        except OSError:  # it is gone, or does not answer: who sent that can send again
+            self._socket.sendall(_MESSAGE.pack(_SEEN, number, asked))
+            while True:
+                seen, answered = _ANSWER.unpack(self._socket.recv(_ANSWER.size, socket.MSG_WAITALL))
+                if answered == asked:  # not one that came too late
+                    return bool(seen)
+        except (OSError, struct.error):  # it is gone, or does not answer: twice, not never
             return False
 
     def watch(self, pid: int) -> None:
         """Have ``pid`` killed when this process is; 0 ends that."""
         with suppress(OSError):
-            self._socket.sendall(_MESSAGE.pack(_WATCH, pid))
+            self._socket.sendall(_MESSAGE.pack(_WATCH, pid, 0))
 
     def close(self) -> None:
         """End the witness."""
@@ -74,57 +87,45 @@ class Witness:
             self._pid = 0
 
 
-def _be_witness(theirs: socket.socket, mask: set[int | signal.Signals]) -> NoReturn:
+def _be_witness(theirs: socket.socket) -> NoReturn:
+    """Be the witness, with all signals of PASSED_ON blocked, as they are here."""
     try:
-        woken, wake = os.pipe()
-        for number in (woken, wake):
-            os.set_blocking(number, False)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        for signum in PASSED_ON:
-            if signal.getsignal(signum) is not signal.SIG_IGN:
-                signal.signal(signum, lambda *_: None)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _hold_only({theirs.fileno(), woken, wake})
-        _answer(theirs.fileno(), woken)
+        _hold_only(theirs.fileno())
+        _answer(theirs)
     finally:
         os._exit(0)
 
 
-def _hold_only(numbers: set[int]) -> None:
+def _hold_only(own: int) -> None:
     """Close all other descriptors: their other ends wait for the relay's end, not for ours."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
-        if number not in numbers:
+        if number != own:
             os.dup2(nothing, number)
-    begin = 3
-    for number in sorted(number for number in numbers if number >= 3):
-        os.closerange(begin, number)
-        begin = number + 1
-    os.closerange(begin, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(3, own)
+    os.closerange(max(3, own + 1), os.sysconf("SC_OPEN_MAX"))
 
 
-def _answer(relay: int, woken: int) -> None:
+def _answer(relay: socket.socket) -> None:
     """Answer until the relay is gone, then kill what it left."""
-    seen: set[int] = set()
     watched = 0
-    while True:
-        readable, _, _ = select.select([relay, woken], [], [])
-        if woken in readable:
-            seen |= set(os.read(woken, 4096))
-        if relay not in readable:
-            continue
-        message = b""
-        while len(message) < _MESSAGE.size:
-            if not (part := os.read(relay, _MESSAGE.size - len(message))):
-                if watched:
-                    os.kill(watched, signal.SIGKILL)
-                return
-            message += part
-        kind, number = _MESSAGE.unpack(message)
-        if kind == _WATCH:
-            watched = number
-            continue
-        if number not in seen and select.select([woken], [], [], _LATER_SECONDS)[0]:
-            seen |= set(os.read(woken, 4096))
-        os.write(relay, b"y" if number in seen else b"n")
-        seen.discard(number)
+    with suppress(OSError):  # it was killed between a question and its answer
+        while len(message := relay.recv(_MESSAGE.size, socket.MSG_WAITALL)) == _MESSAGE.size:
+            kind, number, asked = _MESSAGE.unpack(message)
+            if kind == _WATCH:
+                watched = number
+            else:
+                relay.sendall(_ANSWER.pack(_got(number), asked))
+    if watched:
+        os.kill(watched, signal.SIGKILL)
+
+
+def _got(number: int) -> bool:
+    """Return whether signal ``number`` is pending; then it is not any more."""
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_LATER_SECONDS / _LOOKS)
+        if number in signal.sigpending():
+            signal.sigwait({number})
+            return True
+    return False
