@@ -27,6 +27,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
 
     def create_approval(asked: Asked) -> Response:
         body = bodies.read(asked.body, wire.CREATE)
+        asked.key.check_agent(body["agent"])
         call = Call(
             tool=body["tool"],
             agent=body["agent"],

@@ -98,6 +98,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
 
 
 def _situation(asked: Asked, body: wire.CallBody) -> Situation:
+    asked.key.check_agent(body["agent"])
     call = wire.call_of(asked.path["tool"], body, asked.key.holder)
     return Situation(org=asked.key.org, call=call, server=body.get("server", ""))
 

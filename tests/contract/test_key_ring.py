@@ -38,3 +38,12 @@ class TestKeyRing:
         assert write(on, 2, key.revoked(8))
         assert not write(on, 3, key)
         assert on.keys.get("acme", key.id) == key.revoked(8)
+
+    def test_an_agents_key_and_a_delegated_one_come_back_as_they_were(self, on: Stores) -> None:
+        scopes = frozenset({Scope.INGEST})
+        key = mint("acme", scopes, "n", 7, None, "", 9_000, "team/a \U0001f514", ("a1", "b2"))[1]
+        assert write(on, 1, key)
+        assert on.keys.get("acme", key.id) == key
+        assert on.keys.all("acme") == [key]
+        assert write(on, 2, key.revoked(8))
+        assert on.keys.get("acme", key.id) == key.revoked(8)

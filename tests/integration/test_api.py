@@ -569,6 +569,8 @@ class TestKeys:
             "id": id,
             "name": "dash",
             "person": "maria",
+            "agent": None,
+            "delegated_by": None,
             "scopes": ["read"],
             "types": ["tool_call"],
             "created_at": one["created_at"],
@@ -644,6 +646,115 @@ class TestKeys:
         assert sorted(each["type"] for each in told) == sorted(types)
         assert {each["user_id"] for each in told} == {"ada"}
         assert made["key"] not in str(told)
+
+
+class TestDelegations:
+    @pytest.fixture
+    def admin(self, api: Api) -> str:
+        return api.key(Scope.ADMIN, person="ada")[0]
+
+    def delegate(self, api: Api, token: str, **more: Any) -> Any:
+        answer = api("POST", "/api/v1/delegations", {"scopes": ["ingest"]} | more, token=token)
+        assert answer.status == 201, answer.text
+        return answer.body
+
+    def test_the_way_of_a_delegation(self, api: Api, agent: str, admin: str) -> None:
+        made = self.delegate(api, agent, agent="reviewer", name="for a review")
+        token = made.pop("key")
+        assert (made["agent"], made["scopes"], made["name"]) == (
+            "reviewer",
+            ["ingest"],
+            "for a review",
+        )
+        assert made["expires_at"] == iso_ms(api.clock.ms + 86_400_000)
+        for who in (agent, admin):
+            listed = api("GET", "/api/v1/delegations", token=who).body
+            assert listed == {"data": [made], "total": 1}
+        assert made in api("GET", "/api/v1/keys", token=admin).body["data"]
+        ask = ASK | {"agent": "reviewer"}
+        assert api("POST", "/v1/approvals", ask, token=token).status == 201
+        assert api("GET", "/api/v1/usage", token=token).status == 403
+        gone = api("DELETE", f"/api/v1/delegations/{made['id']}", token=agent)
+        assert gone.status == 200
+        assert gone.body["revoked_at"]
+        api.clock.ms += 60_000
+        assert api("POST", "/v1/approvals", ask, token=token).status == 401
+
+    def test_its_parents_end_is_its_own_within_a_minute(self, api: Api, admin: str) -> None:
+        parent = api("POST", "/api/v1/keys", {"scopes": ["read"]}, token=admin).body
+        child = self.delegate(api, parent["key"], scopes=["read"])
+        signed_in, _ = api.sign_ins.open(api.stores.keys.get("acme", child["id"]) or pytest.fail())
+        cookie = {"Cookie": f"tocsin_session={signed_in}", "Host": "tocsin.example.com"}
+        assert api("GET", "/api/v1/usage", token=child["key"]).status == 200
+        api("DELETE", f"/api/v1/keys/{parent['id']}", token=admin)
+        api.clock.ms += 60_000
+        assert api("GET", "/api/v1/usage", token=child["key"]).status == 401
+        assert api("GET", "/api/v1/usage", headers=cookie).status == 401
+        [shown] = api("GET", "/api/v1/delegations", token=admin).body["data"]
+        assert shown["revoked_at"]
+        answer = api("POST", "/api/v1/delegations", {"scopes": ["read"]}, token=parent["key"])
+        assert answer.status == 401
+
+    def test_a_revoked_key_delegates_no_more_though_it_is_remembered(
+        self, api: Api, admin: str
+    ) -> None:
+        parent = api("POST", "/api/v1/keys", {"scopes": ["read"]}, token=admin).body
+        assert api("GET", "/api/v1/usage", token=parent["key"]).status == 200
+        api("DELETE", f"/api/v1/keys/{parent['id']}", token=admin)
+        assert api("GET", "/api/v1/usage", token=parent["key"]).status == 200
+        answer = api("POST", "/api/v1/delegations", {"scopes": ["read"]}, token=parent["key"])
+        assert answer.status == 401
+
+    def test_who_asked_through_one_cannot_answer(self, api: Api, maria: str) -> None:
+        token = api.key(Scope.INGEST, Scope.APPROVE, person="bob")[0]
+        child = self.delegate(api, token)["key"]
+        twin = self.delegate(api, token, scopes=["approve"])["key"]
+        id = ask(api, child)
+        for who in (token, twin):
+            answer = api("POST", f"/v1/approvals/{id}/resolve", {"approved": True}, token=who)
+            assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN")
+        answer = api("POST", f"/v1/approvals/{id}/resolve", {"approved": True}, token=maria)
+        assert answer.status == 200
+
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            ({}, 400),
+            ({"scopes": []}, 400),
+            ({"scopes": ["root"]}, 400),
+            ({"scopes": ["ingest"], "person": "eve"}, 400),
+            ({"scopes": ["ingest"], "expires_at": "soon"}, 400),
+            ({"scopes": ["ingest"], "expires_at": "2999-01-01T00:00:00Z"}, 400),
+            ({"scopes": ["ingest"], "expires_at": 1e400}, 400),
+            ({"scopes": ["ingest"], "agent": 1}, 400),
+            ({"scopes": ["ingest"], "agent": "x" * 257}, 400),
+            ({"scopes": ["ingest", "read"]}, 403),
+            ({"scopes": ["admin"]}, 403),
+        ],
+        ids=str,
+    )
+    def test_what_is_no_delegation(self, api: Api, agent: str, body: Any, status: int) -> None:
+        assert api("POST", "/api/v1/delegations", body, token=agent).status == status
+        assert api("GET", "/api/v1/delegations", token=agent).body["total"] == 0
+
+    def test_another_orgs_are_not_there(self, api: Api, agent: str) -> None:
+        made = self.delegate(api, agent)
+        other = api.key(Scope.ADMIN, org="beta")[0]
+        for id in (made["id"], "x" * 200, "%00", "\U0001f514"):
+            assert api("DELETE", f"/api/v1/delegations/{id}", token=other).status == 404
+        assert api("GET", "/api/v1/delegations", token=other).body["data"] == []
+
+    def test_an_agents_key_speaks_for_no_other(self, api: Api, admin: str) -> None:
+        body = {"scopes": ["ingest"], "agent": "claude"}
+        token = api("POST", "/api/v1/keys", body, token=admin).body["key"]
+        for target in ("/v1/approvals", "/v1/tool/exec", "/v1/preflight/exec"):
+            call: dict[str, Any] = ASK if target == "/v1/approvals" else TestCalls.BODY
+            answer = api("POST", target, call | {"agent": "gpt"}, token=token)
+            assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN")
+            assert answer.body["details"][0]["field"] == "agent"
+            assert api("POST", target, call | {"agent": "claude"}, token=token).status in (200, 201)
+        answer = api("POST", "/api/v1/delegations", {"scopes": ["ingest"]}, token=token)
+        assert answer.body["agent"] == "claude"
 
 
 class TestSessions:

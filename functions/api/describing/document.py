@@ -72,7 +72,7 @@ def _scopes(route: ApiRoute) -> str | None:
     if route.public:
         return None
     if route.scopes is None:
-        return "read, approve, or the key that asked"
+        return OWN[route.use_case].scopes
     return " or ".join(sorted(route.scopes))
 
 

@@ -53,11 +53,13 @@ class Operation:
     """What the table of routes does not say.
 
     ``refusals`` are those besides the ones that every route has. ``path`` are the schemas of its
-    parameters, where they are not :data:`NAMED`.
+    parameters, where they are not :data:`NAMED`. ``scopes`` is what a key needs where the table
+    names none.
     """
 
     says: str
     answers: Mapping[int, Answer]
+    scopes: str = "any"
     query: Mapping[str, Schema] = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)
     path: Mapping[str, Schema] = field(default_factory=dict)

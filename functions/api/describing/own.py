@@ -8,6 +8,7 @@ from tocsin.domain.errors import (
     Changed,
     Conflict,
     Invalid,
+    LimitReached,
     NotFound,
     OutcomeUnknown,
     Over,
@@ -107,7 +108,10 @@ OWN: Final[dict[str, Operation]] = {
         },
     ),
     "get_approval": Operation(
-        says="One approval, whole", answers={200: Answer("Approval")}, refusals=(NotFound,)
+        says="One approval, whole",
+        scopes="read, approve, or the key that asked",
+        answers={200: Answer("Approval")},
+        refusals=(NotFound,),
     ),
     "resolve": Operation(
         says="Answer one approval",
@@ -250,6 +254,33 @@ OWN: Final[dict[str, Operation]] = {
     ),
     "revoke_key": Operation(
         says="Revoke a key", answers={200: Answer("Key")}, refusals=(NotFound, OutcomeUnknown)
+    ),
+    "delegate": Operation(
+        says="Make a key that may do a part of what this one may, for a day at most",
+        body=keys.DELEGATE,
+        example={"scopes": ["ingest"], "agent": "claude/reviewer"},
+        answers={
+            201: Answer(
+                "Issued",
+                links={
+                    "revoke": {
+                        "operationId": "revoke_delegation",
+                        "parameters": {"id": "$response.body#/id"},
+                    }
+                },
+            )
+        },
+        refusals=(*_WRITES, LimitReached),
+    ),
+    "list_delegations": Operation(
+        says="The keys that this one delegated; with the scope admin all that were delegated",
+        answers={200: Answer("Keys")},
+    ),
+    "revoke_delegation": Operation(
+        says="Revoke a delegated key, and those that it delegated",
+        scopes="any, of a key that it was delegated by; or admin",
+        answers={200: Answer("Key")},
+        refusals=(NotFound, OutcomeUnknown),
     ),
     "suspend_session": _decides("Have a session's calls denied, and its senders told"),
     "resume_session": _decides("Let a session go on"),

@@ -78,6 +78,8 @@ _KEY: Final = {
     "id": TEXT,
     "name": TEXT,
     "person": nullable(TEXT),
+    "agent": nullable(TEXT),
+    "delegated_by": nullable(TEXT),
     "scopes": array(enum(Scope)),
     "types": nullable(array(TEXT)),
     "created_at": TIME,

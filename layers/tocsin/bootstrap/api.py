@@ -38,7 +38,9 @@ from tocsin.services.approvals.expiring import Expiring
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.keys.delegating import Delegating
 from tocsin.services.keys.issuing import Issuing
+from tocsin.services.keys.writing import Writing
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
 from tocsin.services.reading.costs import Costs
@@ -61,6 +63,7 @@ class ApiParts:
     clock: Clock
     orgs: Orgs
     issuing: Issuing
+    delegating: Delegating
     sessions: SessionDeciding
     indexes: Indexes
     costs: Costs
@@ -92,11 +95,14 @@ def parts(
     """Return the parts over these ports."""
     steps, allowance = Steps(approvals, clock), Allowance(orgs, quota, clock)
     asking, keeping = Asking(steps, timers), Keeping(policies, clock)
+    writing = Writing(keys, key_ring, clock)
+    issuing = Issuing(writing)
     return ApiParts(
         credentials=credentials,
         clock=clock,
         orgs=orgs,
-        issuing=Issuing(keys, key_ring, clock),
+        issuing=issuing,
+        delegating=Delegating(issuing, writing),
         sessions=SessionDeciding(session_states, clock),
         indexes=Indexes(projections, clock),
         costs=Costs(projections, orgs, quota, clock),

@@ -136,7 +136,8 @@ class Approval:
     """One call that was asked for. ``call`` is as it is shown: without credentials.
 
     ``digest`` and ``rule_digest`` are those of the call as it was sent. ``key_id`` is the key that
-    asked. ``resolved_by`` is what the resolver's credential proves, ``claimed_by`` what it said.
+    asked, ``root_key_id`` the one that its chain of delegations begins with ("" in old ones: its
+    own). ``resolved_by`` is what the resolver's credential proves, ``claimed_by`` what it said.
     """
 
     org: str
@@ -158,6 +159,7 @@ class Approval:
     claimed_by: str = ""
     persisted: bool = False
     consumed_at_ms: int | None = None
+    root_key_id: str = ""
 
     @property
     def pending(self) -> bool:

@@ -6,14 +6,16 @@ all the hashing it needs: there is no dictionary to try, and the check stays che
 
 import secrets
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
 
+from tocsin.domain.errors import Detail, Forbidden
 from tocsin.domain.ids import is_name
 
-__all__ = ["ApiKey", "Scope", "key_ids", "mint"]
+__all__ = ["ApiKey", "Scope", "key_ids", "mint", "standing"]
 
 _PREFIX = "tocsin"
 _LETTERS = string.ascii_letters + string.digits
@@ -35,7 +37,9 @@ class ApiKey:
     """What is stored of a key: never the secret, only its SHA-256.
 
     ``types`` are the event types that its streams may show; None: all. ``person`` is who holds it,
-    if it is one person's. It works until ``expires_at_ms``, if there is one.
+    if it is one person's. It works until ``expires_at_ms``, if there is one. ``agent`` is who it
+    stands for, if it is one agent's. ``chain`` are the ids of the keys that delegated it, the first
+    one first: it ends with each of them.
     """
 
     org: str
@@ -48,6 +52,24 @@ class ApiKey:
     types: frozenset[str] | None = None
     person: str = ""
     expires_at_ms: int | None = None
+    agent: str = ""
+    chain: tuple[str, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """The id of the key that its chain begins with; its own, if nobody delegated it."""
+        return self.chain[0] if self.chain else self.id
+
+    def check_agent(self, agent: str) -> None:
+        """Make sure that it may speak for an agent.
+
+        Raises:
+            Forbidden: it is another agent's.
+        """
+        if self.agent not in ("", agent):
+            message = f"The key is for the agent {self.agent!r}"
+            details: list[Detail] = [{"field": "agent", "message": message}]
+            raise Forbidden("the API key is another agent's", details)
 
     @property
     def holder(self) -> str:
@@ -90,9 +112,11 @@ def mint(
     types: frozenset[str] | None = None,
     person: str = "",
     expires_at_ms: int | None = None,
+    agent: str = "",
+    chain: tuple[str, ...] = (),
 ) -> tuple[str, ApiKey]:
     """Make a key. Its streams may show only ``types``; None: all. ``person`` is who holds it.
-    It works until ``expires_at_ms``; None: until it is revoked.
+    It works until ``expires_at_ms``; None: until it is revoked. See :class:`ApiKey` for the rest.
 
     Returns:
         The token, to be shown once, and what to store.
@@ -116,7 +140,27 @@ def mint(
         types=types,
         person=person,
         expires_at_ms=expires_at_ms,
+        agent=agent,
+        chain=chain,
     )
+
+
+def standing(keys: Sequence[ApiKey]) -> list[ApiKey]:
+    """Return an org's keys as they stand: each ends with those that it was delegated by."""
+    known = {key.id: key for key in keys}
+    stand = []
+    for key in keys:
+        line = [key, *(known[id] for id in key.chain if id in known)]
+        revoked = [each.revoked_at_ms for each in line if each.revoked_at_ms is not None]
+        expires = [each.expires_at_ms for each in line if each.expires_at_ms is not None]
+        stand.append(
+            replace(
+                key,
+                revoked_at_ms=min(revoked, default=None),
+                expires_at_ms=min(expires, default=None),
+            )
+        )
+    return stand
 
 
 def key_ids(token: str) -> tuple[str, str] | None:

@@ -163,6 +163,19 @@ MAX_KEY_OVERLAP_SECONDS: Final = 7 * 24 * 60 * 60
 KEY_OVERLAP_SECONDS: Final = 24 * 60 * 60
 """How long it does, unless the request says otherwise."""
 
+MAX_DELEGATION_DEPTH: Final = 4
+"""How many keys stand between a delegated key and one that nobody delegated, and that one."""
+
+MAX_DELEGATIONS: Final = 100
+"""Of one key, those that are delegated further included: that work, or are under an hour old."""
+
+DELEGATION_SECONDS: Final = 24 * 60 * 60
+"""How long a delegated key works at most, and unless the request says otherwise."""
+
+# Agents
+
+MAX_AGENT_LABELS: Final = 50
+
 # Policies
 
 MAX_POLICY_BYTES: Final = 64 * 1024

@@ -13,8 +13,10 @@ from tocsin.wire.filters import types_of
 
 __all__ = [
     "CREATE",
+    "DELEGATE",
     "ROTATE",
     "CreateBody",
+    "DelegateBody",
     "RotateBody",
     "listed",
     "moment",
@@ -22,16 +24,32 @@ __all__ = [
     "types",
 ]
 
+_Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+_Types = Annotated[list[Perhaps], Field(min_length=1, max_length=100)]
+_Time = Annotated[str, Field(max_length=64)]
+
 
 @with_config(ConfigDict(extra="forbid"))
 class CreateBody(TypedDict):
-    """Of ``POST /api/v1/keys``; ``expires_at`` is ISO 8601."""
+    """Of ``POST /api/v1/keys``; ``expires_at`` is ISO 8601. ``agent`` is whose alone it is."""
 
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+    scopes: _Scopes
     name: NotRequired[Perhaps]
     person: NotRequired[Perhaps]
-    types: NotRequired[Annotated[list[Perhaps], Field(min_length=1, max_length=100)]]
-    expires_at: NotRequired[Annotated[str, Field(max_length=64)]]
+    types: NotRequired[_Types]
+    expires_at: NotRequired[_Time]
+    agent: NotRequired[Perhaps]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class DelegateBody(TypedDict):
+    """Of ``POST /api/v1/delegations``."""
+
+    scopes: _Scopes
+    name: NotRequired[Perhaps]
+    types: NotRequired[_Types]
+    expires_at: NotRequired[_Time]
+    agent: NotRequired[Perhaps]
 
 
 @with_config(STRICT)
@@ -42,6 +60,7 @@ class RotateBody(TypedDict):
 
 
 CREATE: Final[TypeAdapter[CreateBody]] = TypeAdapter(CreateBody)
+DELEGATE: Final[TypeAdapter[DelegateBody]] = TypeAdapter(DelegateBody)
 ROTATE: Final[TypeAdapter[RotateBody]] = TypeAdapter(RotateBody)
 
 
@@ -80,6 +99,8 @@ def listed(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "person": key.person or None,
+        "agent": key.agent or None,
+        "delegated_by": key.chain[-1] if key.chain else None,
         "scopes": sorted(key.scopes),
         "types": None if key.types is None else sorted(key.types),
         "created_at": iso_ms(key.created_at_ms),

@@ -207,4 +207,23 @@ ROUTES: Final = (
         use_case="revoke_key",
         scopes=_ADMINS,
     ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/delegations",
+        use_case="delegate",
+        scopes=None,
+        status=201,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/delegations",
+        use_case="list_delegations",
+        scopes=None,
+    ),
+    ApiRoute(
+        method="DELETE",
+        path="/api/v1/delegations/{id}",
+        use_case="revoke_delegation",
+        scopes=None,
+    ),
 )

@@ -113,7 +113,7 @@ values = st.recursive(
 FIELDS = (
     *("tool", "agent", "message", "command", "input", "session", "run_id", "tool_call_id", "ttl"),
     *("approved", "persist", "action", "scope", "ids", "params", "policies", "calls", "version"),
-    *("scopes", "types", "expires_at", "name", "overlap_seconds", "on_expiry", "enforce"),
+    *("scopes", "types", "expires_at", "name", "overlap_seconds", "on_expiry", "enforce", "labels"),
 )
 SENSIBLE = st.sampled_from(["exec", "claude", "s", "r", "approve", "deny", "pending", "run", ""])
 LISTS = st.lists(st.sampled_from(["read", "apr_x", "tool_call"]), max_size=2)

@@ -1,7 +1,7 @@
 """API keys in the state table: ``key#<org>`` · key id."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, override
+from typing import Any, Final, override
 
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable
@@ -9,7 +9,9 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.ports import KeyRing, Keys
 
-__all__ = ["DynamoKeyRing", "DynamoKeys"]
+__all__ = ["DynamoKeyRing", "DynamoKeys", "put_request"]
+
+_KEPT_SECONDS: Final = 24 * 60 * 60  # a delegated key after its end, so that it can be looked at
 
 
 class DynamoKeys(StateTable, Keys):
@@ -35,17 +37,19 @@ class DynamoKeyRing(ToldTable, KeyRing):
 
     @override
     def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
-        items: list[Any] = []
-        for key in keys:
-            put = {
-                "TableName": self._table,
-                "Item": {**item_key(f"key#{key.org}", key.id), **_attributes(key)},
-                "ConditionExpression": "attribute_not_exists(pk) OR "
-                "(digest = :digest AND attribute_not_exists(revoked_at))",
-                "ExpressionAttributeValues": {":digest": {"B": key.digest}},
-            }
-            items.append({"Put": put})
-        return self._tell(items, batch, packed)
+        puts = [{"Put": put_request(self._table, key)} for key in keys]
+        return self._tell(puts, batch, packed)
+
+
+def put_request(table: str, key: ApiKey) -> dict[str, Any]:
+    """Return a transaction's put of a key, on the condition of :meth:`.ports.KeyRing.write`."""
+    return {
+        "TableName": table,
+        "Item": {**item_key(f"key#{key.org}", key.id), **_attributes(key)},
+        "ConditionExpression": "attribute_not_exists(pk) OR "
+        "(digest = :digest AND attribute_not_exists(revoked_at))",
+        "ExpressionAttributeValues": {":digest": {"B": key.digest}},
+    }
 
 
 def _attributes(key: ApiKey) -> dict[str, Any]:
@@ -63,6 +67,11 @@ def _attributes(key: ApiKey) -> dict[str, Any]:
         attributes["types"] = {"L": [{"S": type} for type in sorted(key.types)]}
     if key.person:
         attributes["person"] = {"S": key.person}
+    if key.agent:
+        attributes["agent"] = {"S": key.agent}
+    if key.chain:
+        attributes["chain"] = {"L": [{"S": id} for id in key.chain]}
+        attributes["expires_at"] = number(key.ends_at_ms // 1_000 + _KEPT_SECONDS)
     return attributes
 
 
@@ -79,4 +88,6 @@ def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
         types=frozenset(type["S"] for type in types["L"]) if types else None,
         person=item["person"]["S"] if "person" in item else "",
         expires_at_ms=int(item["ends_at"]["N"]) if "ends_at" in item else None,
+        agent=item["agent"]["S"] if "agent" in item else "",
+        chain=tuple(id["S"] for id in item["chain"]["L"]) if "chain" in item else (),
     )

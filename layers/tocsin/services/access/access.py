@@ -38,6 +38,7 @@ class Access:
             raise Unauthenticated("the API key is not valid: it is unknown, or it was revoked")
         if key.ended(self._clock.now_ms()):
             raise Unauthenticated("the API key has expired: use another")
+        self._check_chain(key)
         return _carrying(scope, key)
 
     def authorize_key(self, org: str, key_id: str, scope: Scope | None) -> ApiKey:
@@ -47,7 +48,18 @@ class Access:
             raise Unauthenticated(
                 "the API key that this came from was revoked, or has expired: use another"
             )
+        self._check_chain(key)
         return _carrying(scope, key)
+
+    def _check_chain(self, key: ApiKey) -> None:
+        """Make sure that none of the keys has ended that this one was delegated by."""
+        for id in key.chain:
+            above = self._keys.read((key.org, id))
+            if above is None or above.ended(self._clock.now_ms()):
+                raise Unauthenticated(
+                    "an API key that this one was delegated by was revoked, or has expired: ask "
+                    "for another"
+                )
 
 
 def _carrying(scope: Scope | None, key: ApiKey) -> ApiKey:

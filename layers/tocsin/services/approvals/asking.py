@@ -69,6 +69,7 @@ class Asking:
             digest=digest,
             rule_digest=call.rule_digest,
             key_id=key.id,
+            root_key_id=key.root,
             created_at_ms=now_ms,
             expires_at_ms=now_ms + ask.ttl_seconds * 1_000,
             message=masked(ask.message),

@@ -72,7 +72,7 @@ class Deciding:
 
         Raises:
             NotFound: there is none.
-            Forbidden: the key asked for it itself.
+            Forbidden: the key asked for it itself, or one of the same chain of delegations did.
             Over: it was resolved before, or has expired.
             Busy: nothing was written; or OutcomeUnknown: it may have been.
         """
@@ -110,7 +110,7 @@ class Deciding:
         Raises:
             Malformed: an id is unknown or of something else; or a run would be approved that has
                 several owners.
-            Forbidden: the key asked for one of them itself.
+            Forbidden: the key asked for one of them itself, as in :meth:`resolve`.
             Changed: one does not wait any more, or one of the run that does was left out. Nothing
                 is resolved.
             PartlyDone: what one transaction holds was resolved, and the rest was not.
@@ -249,8 +249,11 @@ class Deciding:
 
 
 def _check_resolver(key: ApiKey, approval: Approval) -> None:
-    if key.id == approval.key_id:
-        raise Forbidden("a key can't resolve what it asked for itself: use another person's")
+    if key.root == (approval.root_key_id or approval.key_id):
+        raise Forbidden(
+            "a key can't resolve what it asked for itself, nor what was asked for with one that it "
+            "delegated, or was delegated by: use another person's"
+        )
 
 
 def _run_of(approval: Approval) -> tuple[str, str, str]:

@@ -74,6 +74,8 @@ class Ingest:
             check_key(request.idempotency_key)
         body = inflated(request.body, request.content_type, request.content_encoding)
         parsed = raw.parse(body, partial=request.partial)
+        if key.agent:
+            parsed.belong_to(key.agent, partial=request.partial)
         if request.partial and len(body) >= CERTAINLY_FIT_BYTES:
             parsed.leave_out(Draft(parsed.events, key, parsed.plain).unfit())
         answer = _answer(parsed)  # before anything is stored, as everything that can fail

@@ -1,6 +1,6 @@
-"""API keys as people with the scope admin keep them, each change told by its event.
+"""API keys as admins keep them and as keys delegate them, each change told by its event.
 
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["issuing"]
+__all__ = ["delegating", "issuing", "writing"]

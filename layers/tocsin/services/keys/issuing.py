@@ -1,31 +1,29 @@
 """Issuing, rotating and revoking API keys. A token is shown once, to who asked for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from tocsin.domain.errors import Busy, Invalid, NotFound, OutcomeUnknown
+from tocsin.domain.errors import Invalid, NotFound
 from tocsin.domain.ids import is_name
-from tocsin.domain.keys import ApiKey, Scope, mint
+from tocsin.domain.keys import ApiKey, Scope, mint, standing
 from tocsin.domain.limits import MAX_KEYS
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Clock, KeyRing, Keys
-from tocsin.services.intake.stamp import new_id, own_batch
+from tocsin.services.keys.writing import Writing, delegation, event, of_agent, said
 
 __all__ = ["Issue", "Issued", "Issuing"]
-
-_TRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """What a new key may do, and until when."""
+    """What a new key may do, for whom, and until when."""
 
     scopes: frozenset[Scope]
     name: str = ""
     person: str = ""
     types: frozenset[str] | None = None
     expires_at_ms: int | None = None
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +33,28 @@ class Issued:
     token: str
     key: ApiKey
 
+    def told(self, by: str) -> dict[str, Any]:
+        """Return the event that tells of it."""
+        return event("tocsin.key_created", by, self.key, said(self.key))
+
 
 class Issuing:
     """The use cases behind ``/api/v1/keys``. Everything blocks."""
 
-    def __init__(self, keys: Keys, ring: KeyRing, clock: Clock) -> None:
-        self._keys = keys
-        self._ring = ring
-        self._clock = clock
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
+        self._keys = writing.keys
+        self._clock = writing.clock
 
     def all(self, admin: ApiKey) -> Sequence[ApiKey]:
-        """Return the org's keys, revoked ones included, by creation."""
-        return self._keys.all(admin.org)
+        """Return the org's keys as they stand, revoked ones included, by creation."""
+        return standing(self._keys.all(admin.org))
 
-    def create(self, admin: ApiKey, issue: Issue) -> Issued:
-        """Make a key for the admin's own org.
+    def draft(self, admin: ApiKey, issue: Issue) -> Issued:
+        """Make a key for the admin's own org; it is yet to be written.
 
         Raises:
             Invalid: it would have expired already, or the org has too many.
-            Busy: nothing was written; or OutcomeUnknown: it may have been, and nobody has the
-                token: revoke it.
         """
         now_ms = self._clock.now_ms()
         if issue.expires_at_ms is not None and issue.expires_at_ms <= now_ms:
@@ -70,24 +70,53 @@ class Issuing:
             issue.types,
             issue.person,
             issue.expires_at_ms,
+            issue.agent,
         )
-        self._write(admin, (key,), "tocsin.key_created", _said(key))
         return Issued(token, key)
+
+    def create(self, admin: ApiKey, issue: Issue) -> Issued:
+        """Make a key for the admin's own org.
+
+        Raises:
+            Invalid: as :meth:`draft`.
+            Busy: nothing was written; or OutcomeUnknown: it may have been, and nobody has the
+                token: revoke it.
+        """
+        issued = self.draft(admin, issue)
+        self._writing.write([issued.key], issued.told(admin.holder))
+        return issued
 
     def rotate(self, admin: ApiKey, key_id: str, overlap_seconds: int) -> Issued:
         """Make a key that may do the same; the old one ends after the overlap.
+
+        Those that the old one delegated end with it.
 
         Raises:
             NotFound: there is no such key that still works.
             Busy: as :meth:`create`.
         """
-        old, now_ms = self._working(admin, key_id), self._clock.now_ms()
+        old, now_ms = self._found(admin, key_id), self._clock.now_ms()
+        if old.ended(now_ms):
+            raise NotFound("there is no such key that still works")
         token, key = mint(
-            old.org, old.scopes, old.name, now_ms, old.types, old.person, old.expires_at_ms
+            old.org,
+            old.scopes,
+            old.name,
+            now_ms,
+            old.types,
+            old.person,
+            old.expires_at_ms,
+            old.agent,
+            old.chain,
         )
         ending = old.ending(now_ms + overlap_seconds * 1_000)
-        told = _said(key) | {"instead_of": old.id, "old_expires_at": iso_ms(ending.ends_at_ms)}
-        self._write(admin, (key, ending), "tocsin.key_rotated", told)
+        by, old_expires_at = admin.holder, iso_ms(ending.ends_at_ms)
+        told = said(key) | {"instead_of": old.id, "old_expires_at": old_expires_at}
+        self._writing.write(
+            [key, ending],
+            event("tocsin.key_rotated", by, key, told),
+            *of_agent("agent.rotated", by, key, oldKeyId=old.id, oldExpiresAt=old_expires_at),
+        )
         return Issued(token, key)
 
     def revoke(self, admin: ApiKey, key_id: str) -> ApiKey:
@@ -97,47 +126,33 @@ class Issuing:
             NotFound: there is no such key.
             Busy: as :meth:`create`.
         """
+        return self.end(self._found(admin, key_id), admin.holder)
+
+    def end(self, key: ApiKey, by: str) -> ApiKey:
+        """End a key, and tell of it and of those delegated ones that end with it.
+
+        Nothing is written of the latter: they work only as long as all of their chain does.
+        """
+        if key.revoked_at_ms is not None:
+            return key
+        now_ms = self._clock.now_ms()
+        below = [
+            each
+            for each in standing(self._keys.all(key.org))
+            if key.id in each.chain and not each.ended(now_ms)
+        ]
+        if key.chain:
+            first = [delegation("delegation.revoked", by, key)]
+        else:
+            first = [event("tocsin.key_revoked", by, key, {"key_id": key.id})]
+            first += of_agent("agent.revoked", by, key)
+        rest = (delegation("delegation.revoked", by, each, endedWith=key.id) for each in below)
+        revoked = key.revoked(now_ms)
+        self._writing.write([revoked], *first, *rest)
+        return revoked
+
+    def _found(self, admin: ApiKey, key_id: str) -> ApiKey:
         found = self._keys.get(admin.org, key_id) if is_name(key_id) else None
         if found is None:
             raise NotFound("there is no such key")
-        if found.revoked_at_ms is not None:
-            return found
-        revoked = found.revoked(self._clock.now_ms())
-        self._write(admin, (revoked,), "tocsin.key_revoked", {"key_id": found.id})
-        return revoked
-
-    def _working(self, admin: ApiKey, key_id: str) -> ApiKey:
-        found = self._keys.get(admin.org, key_id) if is_name(key_id) else None
-        if found is None or found.ended(self._clock.now_ms()):
-            raise NotFound("there is no such key that still works")
         return found
-
-    def _write(
-        self, admin: ApiKey, keys: Sequence[ApiKey], type: str, told: Mapping[str, Any]
-    ) -> None:
-        """Write keys and the event that tells of them; a try whose answer was lost is known."""
-        event = {"type": type, "user_id": admin.holder, "request": dict(told)}
-        unknown: Busy = Busy("others are changing the same key: send the request again")
-        for _ in range(_TRIES):
-            batch, packed = own_batch(admin.org, [event], new_id(self._clock.now_ms()))
-            try:
-                if self._ring.write(keys, batch, packed):
-                    return
-            except OutcomeUnknown as error:
-                unknown = error
-            if all(self._keys.get(each.org, each.id) == each for each in keys):
-                return
-        raise unknown
-
-
-def _said(key: ApiKey) -> dict[str, Any]:
-    said: dict[str, Any] = {"key_id": key.id, "scopes": sorted(key.scopes)}
-    if key.name:
-        said["name"] = key.name
-    if key.person:
-        said["person"] = key.person
-    if key.types is not None:
-        said["types"] = sorted(key.types)
-    if key.expires_at_ms is not None:
-        said["expires_at"] = iso_ms(key.expires_at_ms)
-    return said

@@ -91,6 +91,30 @@ class RawRequest:
         self.rejected.sort(key=lambda rejection: rejection.index)
         self.events = [event for at, event in enumerate(self.events) if at not in unfit]
 
+    def belong_to(self, agent: str, *, partial: bool) -> None:
+        """Make all of them an agent's events; with ``partial`` leave out those that name another.
+
+        Raises:
+            Forbidden: one names another, without ``partial``.
+        """
+        message = f"The key is for the agent {agent!r}"
+        foreign = [
+            at
+            for at, event in enumerate(self.events)
+            if event.setdefault("agent_id", agent) != agent
+        ]
+        if partial:
+            self.leave_out(dict.fromkeys(foreign, f"agentId: {message}"))
+        elif foreign:
+            details: list[Detail] = [
+                {
+                    "field": _path(f"events[{at}]" if self.batch else "", "agentId"),
+                    "message": message,
+                }
+                for at in foreign[:MAX_DETAILS_PER_REFUSAL]
+            ]
+            raise Forbidden("the API key is another agent's", details)
+
 
 @dataclass(frozen=True, slots=True)
 class _Flaw:

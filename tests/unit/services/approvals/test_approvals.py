@@ -159,6 +159,34 @@ class TestResolving:
             desk.deciding.resolve(admin, asked.id, YES)
         assert desk.store.get("acme", [asked.id])[asked.id].pending
 
+    def test_nobody_answers_what_was_asked_for_within_the_same_chain(self, desk: Desk) -> None:
+        """Neither above nor below, nor by another branch; and the person is no way around it."""
+        both = (Scope.INGEST, Scope.APPROVE)
+        root = key(*both, person="maria@example.com")
+        child, sister = (
+            replace(key(*both, person=root.person), chain=(root.id,)) for _ in range(2)
+        )
+        grandchild = replace(key(*both, person=root.person), chain=(root.id, child.id))
+        family = (root, child, sister, grandchild)
+        for asker in family:
+            id = desk.ask(by=asker, run_id="r", agent="a", session="s").id
+            for answerer in family:
+                with pytest.raises(Forbidden):
+                    desk.deciding.resolve(answerer, id, YES)
+                wanted = replace(bulk([id]), agent="a", session="s", run_id="r")
+                with pytest.raises(Forbidden):
+                    desk.deciding.resolve_several(answerer, wanted)
+            assert desk.deciding.resolve(desk.maria, id, YES).status is Status.APPROVED
+
+    def test_an_approval_of_before_chains_is_its_askers(self, desk: Desk) -> None:
+        root = key(Scope.INGEST, Scope.APPROVE)
+        child = replace(key(Scope.APPROVE), chain=(root.id,))
+        asked = desk.ask(by=root)
+        desk.store.approvals["acme", asked.id] = replace(asked, root_key_id="")
+        for answerer in (root, child):
+            with pytest.raises(Forbidden):
+                desk.deciding.resolve(answerer, asked.id, YES)
+
     def test_only_once(self, desk: Desk) -> None:
         asked = desk.ask()
         desk.deciding.resolve(desk.maria, asked.id, NO)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ from tocsin.domain.errors import (
     UnsupportedMedia,
 )
 from tocsin.domain.keys import Scope, mint
-from tocsin.domain.limits import MAX_GZIP_MEMBERS
+from tocsin.domain.limits import MAX_DETAILS_PER_REFUSAL, MAX_GZIP_MEMBERS
 from tocsin.domain.org import Org
 
 
@@ -62,6 +63,46 @@ def test_null_says_nothing(world: World) -> None:
     (event,) = world.stored
     assert event["session_id"] == f"ses_{world.key.id}" and event["action"] == "log"
     assert "model" not in event
+
+
+class TestAnAgentsKey:
+    @pytest.fixture
+    def world(self, world: World) -> World:
+        world.keys.put(replace(world.key, agent="claude"))
+        return world
+
+    def test_what_names_no_agent_is_that_agents(self, world: World) -> None:
+        world.post({"events": [EVENT, EVENT | {"agentId": ""}, EVENT | {"agent_id": "claude"}]})
+        assert [event["agent_id"] for event in world.stored] == ["claude"] * 3
+
+    def test_what_names_another_is_refused_and_the_field_is_named(self, world: World) -> None:
+        foreign = EVENT | {"agent_id": "gpt"}
+        for body, field in (
+            (foreign, "agentId"),
+            ({"events": [EVENT, foreign]}, "events[1].agentId"),
+        ):
+            with pytest.raises(Forbidden) as caught:
+                world.post(body)
+            assert [each["field"] for each in caught.value.details] == [field]
+        assert world.stored == []
+
+    def test_partial_leaves_out_what_names_another(self, world: World) -> None:
+        events = [{"type": "custom"}, EVENT | {"agentId": "gpt"}, EVENT]
+        answer = world.post({"events": events}, partial=True)
+        assert (answer["data"]["ingested"], answer["data"]["rejected"]) == (1, 2)
+        message = answer["data"]["errors"][1]["details"][0]["message"]
+        assert message == "agentId: The key is for the agent 'claude'"
+        assert [event["agent_id"] for event in world.stored] == ["claude"]
+
+    def test_a_repetition_is_the_same_batch(self, world: World) -> None:
+        for _ in range(2):
+            world.post(EVENT, idempotency_key="k")
+        assert len(world.stored) == 1
+
+    def test_many_that_name_another_are_told_within_bounds(self, world: World) -> None:
+        with pytest.raises(Forbidden) as caught:
+            world.post({"events": [EVENT | {"agentId": "gpt"}] * 1_000})
+        assert len(caught.value.details) == MAX_DETAILS_PER_REFUSAL
 
 
 def test_one_request_is_one_batch(world: World) -> None:
