@@ -13,7 +13,7 @@ from infra.constructs.timers import Timers
 
 __all__ = ["Api"]
 
-_REMOVED = ("approval-pending#*", "approval-rule#*")
+_REMOVED = ("approval-pending#*", "approval-rule#*", "budget#*")
 _KEPT = (
     "approval#*",
     "approval-call#*",
@@ -26,7 +26,7 @@ _KEPT = (
 
 
 class Api(Function):
-    """``functions/api``: may read the state table, and keep approvals, policies, keys and sessions.
+    """``functions/api``: may read the state table, and keep what people decide on.
 
     What it changes it tells in the journal. It counts the calls that it decides about.
     """
@@ -49,7 +49,7 @@ class Api(Function):
         tables.allow(self, journal=["PutItem"], state=["GetItem", "BatchGetItem", "Query"])
         tables.allow_writing(self, _KEPT, ["PutItem"])
         tables.allow_writing(self, _REMOVED, ["DeleteItem"])
-        tables.allow_writing(self, ["quota#*", "suspended#*"], ["UpdateItem"])
+        tables.allow_writing(self, ["budget-turn#*", "quota#*", "suspended#*"], ["UpdateItem"])
         timers.allow_setting(self)
 
     def alarm(self, alarms: Alarms) -> None:

@@ -15,13 +15,16 @@ __all__ = ["Project"]
 
 # Not the markers and time marks, which share the table.
 _SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
-_PROJECTED = ("projected", "session#*", "agent#*", "usage#*", "day#*", "day-*")
+_PROJECTED = ("projected", "session#*", "agent#*", "usage#*", "day#*", "day-*", "spent#*")
 _LISTED = ("seen-session#*", "seen-agent#*")
 _WINDOW_SECONDS = 30  # a projected item costs a write however many events change it
 
 
 class Project(Function):
-    """``functions/project``: sessions, agents, usage and days; on the ledger's stream."""
+    """``functions/project``: sessions, agents, usage and days; on the ledger's stream.
+
+    What it counts for budgets it compares with them, and tells what is used up in the journal.
+    """
 
     def __init__(self, scope: Construct, id: str, *, props: Props) -> None:
         tables = props.tables
@@ -39,10 +42,11 @@ class Project(Function):
         )
         tables.allow(
             self,
-            journal=["Query", "BatchGetItem"],
+            journal=["Query", "BatchGetItem", "PutItem"],
             ledger=["Query", "BatchGetItem"],
-            state=["GetItem", "BatchGetItem"],
+            state=["GetItem", "BatchGetItem", "Query"],
         )
+        tables.allow_writing(self, ["budget#*", "key#*"], ["PutItem"])
         tables.allow_writing(self, _PROJECTED, ["UpdateItem"])
         tables.allow_writing(self, _LISTED, ["UpdateItem", "DeleteItem"])
         consume(

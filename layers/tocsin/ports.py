@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tocsin.domain.approvals import Approval, Grant, Rule, Step
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
+from tocsin.domain.budgets import Budget
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
@@ -22,6 +23,7 @@ from tocsin.domain.set_aside import SetAsideItem
 __all__ = [
     "Approvals",
     "Broker",
+    "Budgets",
     "Clock",
     "Feed",
     "Journal",
@@ -369,6 +371,33 @@ class SessionStates(Protocol):
             Busy: nothing was written.
             OutcomeUnknown: it may or may not have been written.
         """
+
+
+class Budgets(Protocol):
+    """What people set as budgets, and which are used up."""
+
+    def all(self, org: str) -> Sequence[Budget]:
+        """Return an org's budgets, oldest first. Those that can't be read are left out."""
+
+    def get(self, org: str, id: str) -> Budget | None:
+        """Return a budget, strongly consistent."""
+
+    def write(self, budget: Budget, was: str, batch: Batch, packed: bytes) -> bool:
+        """Write a budget and put the batch that tells of it into the journal: both, or neither.
+
+        Returns:
+            False: the change before it is not ``was`` (any more), and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
+        """
+
+    def remove(self, budget: Budget, batch: Batch, packed: bytes) -> bool:
+        """Remove a budget that was not changed since, as :meth:`write` does."""
+
+    def take_turn(self, org: str, id: str, now_ms: int, wait_ms: int) -> bool:
+        """Take a budget's next turn; False: there is none until ``wait_ms`` after the last one."""
 
 
 class Timers(Protocol):

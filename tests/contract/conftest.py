@@ -29,6 +29,7 @@ def fake_stores() -> Stores:
         policies=stores.FakePolicies(journal),
         key_ring=stores.FakeKeyRing(keys, journal),
         session_states=stores.FakeSessionStates(journal),
+        budgets=stores.FakeBudgets(journal),
     )
 
 

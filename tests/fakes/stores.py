@@ -8,6 +8,7 @@ from functools import partial
 
 from tocsin.domain.approvals import Approval, Grant, Rule, Step
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
+from tocsin.domain.budgets import Budget
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import ApiKey
@@ -391,6 +392,43 @@ class FakeKeyRing:
         for key in keys:
             self.keys.put(key)
         self.journal.put(batch, packed)
+        return True
+
+
+@dataclass
+class FakeBudgets:
+    journal: FakeJournal
+    budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
+    turns: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def all(self, org: str) -> Sequence[Budget]:
+        found = [each for (of, _), each in self.budgets.items() if of == org]
+        return sorted(found, key=lambda budget: (budget.created_at_ms, budget.id))
+
+    def get(self, org: str, id: str) -> Budget | None:
+        return self.budgets.get((org, id))
+
+    def write(self, budget: Budget, was: str, batch: Batch, packed: bytes) -> bool:
+        found = self.get(budget.org, budget.id)
+        if (found.change if found else "") != was:
+            return False
+        self.budgets[budget.org, budget.id] = budget
+        self.journal.put(batch, packed)
+        return True
+
+    def remove(self, budget: Budget, batch: Batch, packed: bytes) -> bool:
+        found = self.get(budget.org, budget.id)
+        if found is None or found.change != budget.change:
+            return False
+        del self.budgets[budget.org, budget.id]
+        self.journal.put(batch, packed)
+        return True
+
+    def take_turn(self, org: str, id: str, now_ms: int, wait_ms: int) -> bool:
+        taken_ms = self.turns.get((org, id))
+        if taken_ms is not None and now_ms - wait_ms < taken_ms <= now_ms:
+            return False
+        self.turns[org, id] = now_ms
         return True
 
 

@@ -8,7 +8,7 @@ import pytest
 from support.databases import Database, Stores
 from support.localstack import LocalStack
 
-_MODULES = ("approvals", "key_ring", "policies", "session_states", "stores")
+_MODULES = ("approvals", "budgets", "key_ring", "policies", "session_states", "stores")
 pytest.register_assert_rewrite(*(f"contract.test_{name}" for name in _MODULES))
 
 from contract.test_approvals import TestApprovals, write  # noqa: E402, F401

@@ -10,6 +10,7 @@ import pytest
 from fakes.events import batch
 from support.api import ORIGIN, Api
 from support.databases import Database
+from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import Scope
@@ -548,6 +549,145 @@ class TestProjections:
         assert api("GET", "/api/v1/agents", token=other).body["data"] == []
         assert api("GET", "/api/v1/agents/a", token=other).status == 404
         assert api("GET", "/api/v1/costs/summary", token=other).body["total_requests"] == 0
+
+
+class TestBudgets:
+    LIMITS: dict[str, Any] = {"limits": {"cost_usd_per_day": 2.5, "calls_per_month": 10}}  # noqa: RUF012
+
+    @pytest.fixture
+    def admin(self, api: Api) -> str:
+        return api.key(Scope.ADMIN, person="ada")[0]
+
+    def test_one_is_made_changed_and_removed(self, api: Api, admin: str) -> None:
+        body = self.LIMITS | {"user_id": "maria", "action": "throttle", "name": "Maria's"}
+        made = api("POST", "/api/v1/budgets", body, token=admin)
+        assert made.status == 201
+        assert made.body == {
+            "id": made.body["id"],
+            "name": "Maria's",
+            "of": "user",
+            "user_id": "maria",
+            **self.LIMITS,
+            "action": "throttle",
+            "status": "active",
+            "exceeded": [],
+            "usage": {
+                period: {"cost_usd": 0, "tokens": 0, "calls": 0} for period in ("day", "month")
+            },
+            "created_at": iso_ms(api.clock.ms),
+            "created_by": "ada",
+        }
+        one = f"/api/v1/budgets/{made.body['id']}"
+        assert api("GET", one, token=admin).body == made.body
+        assert api("GET", "/api/v1/budgets", token=admin).body["data"] == [made.body]
+        off = api("PUT", one, body | {"enabled": False}, token=admin).body
+        assert off == made.body | {"status": "disabled"}
+        overview = api("GET", "/api/v1/budgets/overview", token=admin).body
+        assert overview == {
+            "data": [off],
+            "total": 1,
+            "active": 0,
+            "triggered": 0,
+            "disabled": 1,
+        }
+        assert api("DELETE", one, token=admin).body == {"deleted": made.body["id"]}
+        assert api("DELETE", one, token=admin).status == 404
+
+    @pytest.mark.parametrize("agent", ["claude", "team/a b", "é😀", "x/budget"])
+    def test_an_agent_has_one_of_its_own(self, api: Api, admin: str, agent: str) -> None:
+        path = f"/api/v1/agents/{agent}/budget"
+        assert api("GET", path, token=admin).status == 404
+        put = api("PUT", path, self.LIMITS, token=admin)
+        assert (put.status, put.body["agent_id"], put.body["of"]) == (200, agent, "agent")
+        assert api("GET", path, token=admin).body == put.body
+        assert api("GET", "/api/v1/agents/claude-2/budget", token=admin).status == 404
+        assert api("DELETE", path, token=admin).status == 200
+        assert api("GET", path, token=admin).status == 404
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"limits": {}},
+            {"limits": {"calls_per_day": -1}},
+            {"limits": {"calls_per_day": 1.5}},
+            {"limits": {"calls_per_day": True}},
+            {"limits": {"calls_per_day": 2**53}},
+            {"limits": {"calls_per_day": "7"}},
+            {"limits": {"cost_usd_per_day": True}},
+            {"limits": {"cost_usd_per_day": 1e7}},
+            {"limits": {"calls_per_week": 1}},
+            {"limits": {"calls_per_day": 1}, "agent_id": "a", "user_id": "u"},
+            {"limits": {"calls_per_day": 1}, "agent_id": ""},
+            {"limits": {"calls_per_day": 1}, "action": "stop"},
+            {"limits": {"calls_per_day": 1}, "action": "revoke"},
+            {"limits": {"calls_per_day": 1}, "action": "revoke", "session_id": "s"},
+            b'{"limits": {"cost_usd_per_day": 1e400}}',
+            b'{"limits": {"cost_usd_per_day": NaN}}',
+        ],
+        ids=str,
+    )
+    def test_what_is_no_budget(self, api: Api, admin: str, body: Any) -> None:
+        assert api("POST", "/api/v1/budgets", body, token=admin).status == 400
+
+    def test_one_that_is_used_up_denies_the_agent_s_calls(self, api: Api, admin: str) -> None:
+        body = {"limits": {"calls_per_day": 0}, "action": "block", "agent_id": "claude"}
+        id = api("POST", "/api/v1/budgets", body, token=admin).body["id"]
+        agent = api.key(Scope.INGEST)[0]
+        call = {"agent": "claude", "session": "s", "params": {"command": "git status"}}
+        for route in ("/v1/tool/exec", "/v1/preflight/exec"):
+            answer = api("POST", route, call, token=agent)
+            assert answer.body["decision"] == "deny"
+            assert "budget of the agent claude" in answer.body["message"]
+            other = api("POST", route, call | {"agent": "other"}, token=agent)
+            assert "budget" not in other.body["message"]
+        put = body | {"action": "throttle"}
+        assert api("PUT", f"/api/v1/budgets/{id}", put, token=admin).body["status"] == "triggered"
+        api.clock.ms += 3_000
+        assert api("POST", "/v1/tool/exec", call, token=agent).status != 429
+        answer = api("POST", "/v1/tool/exec", call, token=agent)
+        assert (answer.status, answer.headers["retry-after"]) == (429, "10")
+
+    @pytest.mark.parametrize(("of", "whose"), [("agent_id", "agent"), ("user_id", "person")])
+    def test_one_that_revokes_ends_the_keys_of_its_subject(
+        self, api: Api, admin: str, of: str, whose: str
+    ) -> None:
+        def made(**said: Any) -> str:
+            body = {"scopes": ["ingest"]} | said
+            return str(api("POST", "/api/v1/keys", body, token=admin).body["key"])
+
+        mine, others = made(**{whose: "claude"}), made(**{whose: "other"})
+        also = made(**{whose: "claude", "scopes": ["admin"]})
+        body = {"limits": {"calls_per_day": 0}, "action": "revoke", of: "claude"}
+        assert api("POST", "/api/v1/budgets", body, token=admin).body["status"] == "triggered"
+        api.clock.ms += 60_000
+        call = {"agent": "claude", "session": "s", "params": {}}
+        statuses = [
+            api("POST", "/v1/preflight/exec", call | {"agent": agent}, token=token).status
+            for token, agent in ((mine, "claude"), (others, "other"), (also, "claude"))
+        ]
+        assert statuses == [401, 200, 200]
+
+    def test_another_org_finds_nothing(self, api: Api, admin: str) -> None:
+        id = api("POST", "/api/v1/budgets", self.LIMITS, token=admin).body["id"]
+        other = api.key(Scope.ADMIN, org="beta")[0]
+        for method in ("GET", "DELETE"):
+            assert api(method, f"/api/v1/budgets/{id}", token=other).status == 404
+        assert api("PUT", f"/api/v1/budgets/{id}", self.LIMITS, token=other).status == 404
+        assert api("GET", "/api/v1/budgets", token=other).body["data"] == []
+
+    def test_one_that_was_damaged_by_hand_holds_up_no_other(self, api: Api, admin: str) -> None:
+        ids = [
+            api("POST", "/api/v1/budgets", self.LIMITS, token=admin).body["id"] for _ in range(2)
+        ]
+        store = api.stores.budgets
+        assert isinstance(store, DynamoBudgets)
+        item = store._get("budget#acme", ids[0])
+        store._put("budget#acme", ids[0], {**(item or {}), "limits": {"S": "[{}]"}})
+        [left] = api("GET", "/api/v1/budgets", token=admin).body["data"]
+        assert left["id"] == ids[1]
+        answer = api("GET", f"/api/v1/budgets/{ids[0]}", token=admin)
+        assert (answer.status, answer.body["code"]) == (500, "INTEGRITY")
 
 
 class TestKeys:

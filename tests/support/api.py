@@ -57,6 +57,7 @@ class Api:
             keys=self.stores.keys,
             key_ring=self.stores.key_ring,
             session_states=self.stores.session_states,
+            budgets=self.stores.budgets,
             allowed_origins=frozenset({ORIGIN}),
         )
         self.handler = adapter(self.parts)

@@ -8,6 +8,7 @@ from uuid import uuid4
 from support.ministack import Server
 from tocsin import ports
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
@@ -43,6 +44,7 @@ class Stores(NamedTuple):
     policies: ports.PolicyStore
     key_ring: ports.KeyRing
     session_states: ports.SessionStates
+    budgets: ports.Budgets
 
 
 @dataclass
@@ -91,6 +93,7 @@ class Database:
             policies=DynamoPolicies(*state, journal),
             key_ring=DynamoKeyRing(*state, journal),
             session_states=DynamoSessionStates(*state, journal),
+            budgets=DynamoBudgets(*state, journal),
         ), settings
 
     def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:

@@ -23,7 +23,7 @@ from tocsin.domain.limits import (
     MAX_NAME_CHARS,
     MAX_PENDING_APPROVALS,
 )
-from tocsin.wire import approvals, costs, indexes, keys, policies, sessions
+from tocsin.wire import approvals, budgets, costs, indexes, keys, policies, sessions
 from tocsin.wire.parameters import MAX_NUMBER
 
 __all__ = ["OWN"]
@@ -51,13 +51,17 @@ def _of(id: str) -> dict[str, Any]:
     }
 
 
+_BUDGET: Final = {
+    name: {"operationId": f"{name}_budget", "parameters": {"id": "$response.body#/id"}}
+    for name in ("get", "put", "delete")
+}
 _CALLED: Final = {
     200: Answer("Called", "It may be made."),
     202: Answer("Called", "A person is asked.", links=_of("$response.body#/approval_id")),
     403: Answer("Called", "It may not be made."),
 }
 _WRITES: Final = (Invalid, TooLarge, OutcomeUnknown)
-_RECORDS: Final = (*_WRITES, QuotaExhausted, QueueFull, Changed)
+_RECORDS: Final = (*_WRITES, QuotaExhausted, LimitReached, QueueFull, Changed)
 _A_CALL: Final = {
     "agent": "claude",
     "session": "s",
@@ -205,6 +209,51 @@ OWN: Final[dict[str, Operation]] = {
         says="Agents, the newest seen first", query=_PAGE, answers={200: Answer("Agents")}
     ),
     "get_agent": Operation(says="One agent", answers={200: Answer("Agent")}, refusals=(NotFound,)),
+    "list_budgets": Operation(
+        says="The org's budgets, and what was used of each", answers={200: Answer("Budgets")}
+    ),
+    "budgets_overview": Operation(
+        says="The same, and how many are used up", answers={200: Answer("BudgetsOverview")}
+    ),
+    "create_budget": Operation(
+        says="Set limits for an agent, a user, a session or the org",
+        body=budgets.PUT,
+        example={"user_id": "maria", "limits": {"cost_usd_per_month": 100}, "action": "block"},
+        answers={201: Answer("Budget", links=_BUDGET)},
+        refusals=(*_WRITES, Conflict),
+    ),
+    "get_budget": Operation(
+        says="One budget", answers={200: Answer("Budget")}, refusals=(NotFound,)
+    ),
+    "put_budget": Operation(
+        says="Change a budget: what is left out is as in a new one",
+        body=budgets.PUT,
+        example={"limits": {"tokens_per_day": 1_000_000}},
+        answers={200: Answer("Budget")},
+        refusals=(*_WRITES, NotFound),
+    ),
+    "delete_budget": Operation(
+        says="Remove a budget",
+        answers={200: Answer("Removed")},
+        refusals=(NotFound, OutcomeUnknown),
+    ),
+    "get_agent_budget": Operation(
+        says="The budget that an agent has by this route",
+        answers={200: Answer("Budget")},
+        refusals=(NotFound,),
+    ),
+    "put_agent_budget": Operation(
+        says="Set it",
+        body=budgets.OF_AGENT,
+        example={"limits": {"calls_per_day": 1_000}, "action": "throttle"},
+        answers={200: Answer("Budget")},
+        refusals=(*_WRITES, Conflict),
+    ),
+    "delete_agent_budget": Operation(
+        says="Remove it",
+        answers={200: Answer("Removed")},
+        refusals=(NotFound, OutcomeUnknown),
+    ),
     "costs_summary": Operation(
         says="What calls cost",
         query=_SPAN | _GRANULARITY,

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tocsin.domain.approvals import Expiry, Status
+from tocsin.domain.budgets import COUNTED, PERIODS, SUBJECTS, BudgetAction
 from tocsin.domain.keys import Scope
 from tocsin.domain.policy import Decision
 from tocsin.domain.sessions import SessionStatus
+from tocsin.wire.budgets import STATUSES
 
 __all__ = ["SHAPES", "Schema", "array", "enum", "nullable", "obj", "ref", "text"]
 
@@ -17,6 +19,7 @@ COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 FLAG: Final[Schema] = {"type": "boolean"}
 COST: Final[Schema] = {"type": "number", "minimum": 0}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_NUMBER: Final[Schema] = {"type": "number"}
 ANYTHING: Final[Schema] = {}
 
 
@@ -262,6 +265,28 @@ SHAPES: Final[dict[str, Schema]] = {
         }
     ),
     "Agents": _page("Agent"),
+    "Budget": obj(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "of": enum(("org", *SUBJECTS)),
+            "limits": {"type": "object", "additionalProperties": COST},
+            "action": enum(BudgetAction),
+            "status": enum(STATUSES),
+            "exceeded": array(enum(PERIODS)),
+            "usage": {
+                "type": "object",
+                "additionalProperties": obj(dict.fromkeys(COUNTED, _NUMBER)),
+            },
+            "created_at": TIME,
+            "created_by": TEXT,
+        },
+        {f"{kind}_id": TEXT for kind in SUBJECTS},
+    ),
+    "Budgets": obj({"data": array(ref("Budget")), "total": COUNT}),
+    "BudgetsOverview": obj(
+        {"data": array(ref("Budget")), "total": COUNT, **dict.fromkeys(STATUSES, COUNT)}
+    ),
     "CostsSummary": obj(
         {
             "total_cost_usd": COST,

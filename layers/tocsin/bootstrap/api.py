@@ -7,6 +7,7 @@ from tocsin.adapters import sqs
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
@@ -18,6 +19,7 @@ from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.sqs import SqsTimers
 from tocsin.ports import (
     Approvals,
+    Budgets,
     Clock,
     Journal,
     KeyRing,
@@ -37,8 +39,11 @@ from tocsin.services.approvals.deciding import Deciding
 from tocsin.services.approvals.expiring import Expiring
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.steps import Steps
+from tocsin.services.budgets.holding import Holding
+from tocsin.services.budgets.keeping import Keeping as BudgetKeeping
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.keys.delegating import Delegating
+from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.issuing import Issuing
 from tocsin.services.keys.writing import Writing
 from tocsin.services.policies.calling import Calling
@@ -65,6 +70,7 @@ class ApiParts:
     issuing: Issuing
     delegating: Delegating
     sessions: SessionDeciding
+    budgets: BudgetKeeping
     indexes: Indexes
     costs: Costs
     asking: Asking
@@ -90,6 +96,7 @@ def parts(
     keys: Keys,
     key_ring: KeyRing,
     session_states: SessionStates,
+    budgets: Budgets,
     allowed_origins: frozenset[str] = frozenset(),
 ) -> ApiParts:
     """Return the parts over these ports."""
@@ -104,6 +111,7 @@ def parts(
         issuing=issuing,
         delegating=Delegating(issuing, writing),
         sessions=SessionDeciding(session_states, clock),
+        budgets=BudgetKeeping(budgets, projections, clock, Ending(writing)),
         indexes=Indexes(projections, clock),
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
@@ -112,7 +120,14 @@ def parts(
         reading=Reading(approvals, clock),
         keeping=keeping,
         calling=Calling(
-            keeping, steps, asking, journal, allowance, clock, Suspended(session_states, clock)
+            keeping,
+            steps,
+            asking,
+            journal,
+            allowance,
+            clock,
+            Suspended(session_states, clock),
+            Holding(budgets, clock),
         ),
         allowed_origins=allowed_origins,
     )
@@ -139,5 +154,6 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         keys=keys,
         key_ring=DynamoKeyRing(db, state, journal),
         session_states=DynamoSessionStates(db, state, journal),
+        budgets=DynamoBudgets(db, state, journal),
         allowed_origins=settings.allowed_origins,
     )

@@ -4,10 +4,15 @@ from typing import TYPE_CHECKING
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.domain.retention import Retention
+from tocsin.services.budgets.spending import Spending
+from tocsin.services.keys.ending import Ending
+from tocsin.services.keys.writing import Writing
 from tocsin.services.sealing.project import Projector
 from tocsin.settings import ProjectSettings
 
@@ -24,11 +29,15 @@ def wire(
 ) -> Projector:
     """Return the use case on the tables."""
     settings = settings or ProjectSettings()
-    db, clock = db or client(), SystemClock()
+    db, clock, state = db or client(), SystemClock(), settings.state_table
+    journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
+    projections = DynamoProjections(db, state)
+    ending = Ending(Writing(DynamoKeys(db, state), DynamoKeyRing(db, state, journal), clock))
     return Projector(
         ledger=DynamoLedger(db, settings.ledger_table),
-        journal=DynamoJournal(db, settings.journal_table),
-        projections=DynamoProjections(db, settings.state_table),
+        journal=journal,
+        projections=projections,
+        spending=Spending(DynamoBudgets(db, state, journal), projections, clock, ending),
         retention=lambda: Retention(clock.now_ms(), settings.retention_days),
         writers=_WRITERS,
     )

@@ -26,6 +26,8 @@ NAMED: Final = {
 }
 """What calls are broken down by, and the event's field that names it."""
 
+_NAMED: Final = NAMED | {"user": "user_id"}
+
 _TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 _MOST: Final = dict.fromkeys(_TOKENS, MAX_SAFE_INTEGER) | {"cost_usd": 10**9, "latency_ms": 10**9}
 _LINKS: Final = ("tool_call_id", "span_id", "prompt_id", "trace_id")
@@ -38,7 +40,7 @@ class Call:
     """Where a call is counted, and what was said of it.
 
     ``day`` and ``hour`` are of its event's timestamp in UTC, ``month`` of its receipt. ``names``
-    has those of :data:`NAMED` that were named.
+    has those of :data:`NAMED` that were named, and ``user``.
     """
 
     month: str
@@ -57,7 +59,7 @@ class Call:
         at, received_at = event["timestamp"], event["received_at"]
         if not _oldest(received_at) <= at <= received_at:
             at = received_at
-        names = {kind: name for kind, field in NAMED.items() if (name := event.get(field))}
+        names = {kind: name for kind, field in _NAMED.items() if (name := event.get(field))}
         said = {
             field: max(-most, min(event[field], most))  # a table's numbers end at 38 digits
             for field, most in _MOST.items()

@@ -176,6 +176,14 @@ DELEGATION_SECONDS: Final = 24 * 60 * 60
 
 MAX_AGENT_LABELS: Final = 50
 
+# Budgets
+
+MAX_BUDGETS: Final = 100
+"""Of an org, give or take the requests that come at the same moment."""
+
+BUDGET_TURN_SECONDS: Final = 10
+"""Of a subject whose used-up budget throttles it, one call is let through in this time."""
+
 # Policies
 
 MAX_POLICY_BYTES: Final = 64 * 1024

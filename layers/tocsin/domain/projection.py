@@ -1,14 +1,15 @@
 """Projections: what can be rebuilt from sealed events.
 
 There is an item per session, agent and month, and one per day, in all and per agent, model, tool
-and provider, which has the hours in it.
+and provider, which has the hours in it; and one per budget and day or month.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tocsin.domain import canonical
+from tocsin.domain.budgets import Budget
 from tocsin.domain.calls import NAMED, Call, Pending, figures, is_error, link_of
 from tocsin.domain.segment import SealedEvent
 
@@ -18,6 +19,7 @@ __all__ = [
     "INDEXES",
     "KINDS",
     "OTHER",
+    "SPENT",
     "Change",
     "Changes",
     "Item",
@@ -34,7 +36,10 @@ INDEXES: Final = {"session": "session_id", "agent": "agent_id"}
 BY_DAY: Final = {name: f"day-{name}" for name in NAMED}
 """What days are broken down by, and the kind of the item: its id is :func:`day_id`."""
 
-KINDS: Final = (*INDEXES, "usage", "day", *BY_DAY.values())
+SPENT: Final = "spent"
+"""The kind of the items that count for budgets: the id is :func:`.budgets.spent_id`."""
+
+KINDS: Final = (*INDEXES, "usage", "day", *BY_DAY.values(), SPENT)
 """All kinds of items."""
 
 HOURLY: Final = {"calls": "n", "total_tokens": "t", "cost_nano_usd": "u"}
@@ -104,8 +109,14 @@ class Change:
 class Changes:
     """What consecutive events of one org change, one entry per projected item."""
 
-    def __init__(self, pending: Callable[[str], str] = lambda _: "") -> None:
-        """Begin; ``pending`` returns what a session's item says of requests without response."""
+    def __init__(
+        self, pending: Callable[[str], str] = lambda _: "", budgets: Sequence[Budget] = ()
+    ) -> None:
+        """Begin; ``pending`` returns what a session's item says of requests without response.
+
+        ``budgets`` are the org's.
+        """
+        self._budgets = budgets
         self._items: dict[tuple[str, str], Change] = {}
         self._pending_before = pending
         self._pending: dict[str, Pending] = {}
@@ -139,7 +150,7 @@ class Changes:
         call, failed = Call.of(event), is_error(event)
         denied = event.get("action") == "deny"
         totals = {"events": 1, "denials": int(denied), "errors": int(failed)}
-        for target in [*found, *_targets(call)]:
+        for target in [*found, *self._spent(call, seq, event), *_targets(call)]:
             self._touch(target, seq, event).add(totals)
         for target in found:
             if model := call.names.get("model"):
@@ -151,6 +162,16 @@ class Changes:
             self._add_call(found, seq, event, request, -1)
             call = request.answered(call)
         self._add_call(found, seq, event, call)
+
+    def _spent(self, call: Call, seq: int, event: dict[str, Any]) -> list[tuple[str, str]]:
+        """Return the items that count for budgets what an event says of a call."""
+        names = call.names | {"session": event.get("session_id", "")}
+        return [
+            (SPENT, id)
+            for budget in self._budgets
+            if budget.counts(names, seq)
+            for id in budget.spent(event["received_at"])
+        ]
 
     def _request_of(self, event: dict[str, Any], call: Call) -> Call | None:
         """Return the request that an event answers; keep an event that is a request itself."""
@@ -176,7 +197,7 @@ class Changes:
         sign: int = 1,
     ) -> None:
         counters = figures(call)
-        for target in [*found, *_targets(call)]:
+        for target in [*found, *self._spent(call, seq, event), *_targets(call)]:
             change = self._touch(target, seq, event)
             change.add(_by_the_hour(target[0], call.hour, counters), sign)
 
@@ -216,7 +237,8 @@ def hourly(item: Item, counter: str) -> list[int]:
 
 
 def _targets(call: Call) -> list[tuple[str, str]]:
-    by_name = [(BY_DAY[kind], day_id(call.day, name)) for kind, name in call.names.items()]
+    names = call.names
+    by_name = [(of, day_id(call.day, names[name])) for name, of in BY_DAY.items() if name in names]
     return [("usage", call.month), ("day", call.day), *by_name]
 
 

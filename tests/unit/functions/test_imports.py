@@ -34,8 +34,9 @@ MAY_LOAD = {
     "api": Own(
         frozenset(
             {
-                *("access", "intake.allowance", "intake.stamp", "keys", "policies"),
-                "sessions",
+                *("access", "budgets.holding", "budgets.keeping", "budgets.reaching"),
+                *("budgets.usage", "intake.allowance", "intake.stamp", "intake.told"),
+                *("keys", "policies", "sessions"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
                 *("approvals.reading", "approvals.steps", "approvals.telling"),
                 *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),
@@ -55,7 +56,9 @@ MAY_LOAD = {
         frozenset({"ingest"}),
     ),
     "project": Own(
-        frozenset({"sealing.project", "reading.replay", "reading.checked", "reading.since"}),
+        frozenset({"sealing.project", "reading.replay", "reading.checked", "reading.since"})
+        | {"budgets.reaching", "budgets.spending", "intake.stamp", "intake.told"}
+        | {"keys.ending", "keys.issuing", "keys.writing"},
         frozenset({"project"}),
     ),
     "stream": Own(

@@ -141,7 +141,7 @@ def whole(org: str, what: str, seq: int = 1) -> Iterator[None]:
     """Turn what reading a stored item's attributes raises into IntegrityError, at ``seq``."""
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(org, seq, f"{what} is malformed: {error!r}") from error
 
 

@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["delegating", "issuing", "writing"]
+__all__ = ["delegating", "ending", "issuing", "writing"]

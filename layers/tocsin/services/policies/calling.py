@@ -16,6 +16,7 @@ from tocsin.domain.policy import Decision, Verdict
 from tocsin.ports import Clock, Journal
 from tocsin.services.approvals.asking import Ask, Asking, shown
 from tocsin.services.approvals.steps import Steps
+from tocsin.services.budgets.holding import Holding
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.stamp import Draft, new_id
 from tocsin.services.policies.engine import Situation
@@ -51,8 +52,10 @@ class Calling:
         allowance: Allowance,
         clock: Clock,
         suspended: Suspended,
+        budgets: Holding,
     ) -> None:
         self._suspended = suspended
+        self._budgets = budgets
         self._keeping = keeping
         self._steps = steps
         self._asking = asking
@@ -61,15 +64,18 @@ class Calling:
         self._clock = clock
 
     def preflight(self, situation: Situation) -> Outcome:
-        """Say what would be decided; nothing is recorded. In a suspended session all is denied.
+        """Say what would be decided; nothing is recorded.
+
+        In a suspended session all is denied, and so it is beyond a budget that blocks.
 
         Raises:
             Malformed: the call is not I-JSON.
             Busy: the store does not answer.
         """
         if situation.call.session in self._suspended(situation.org):
-            message = "the session is suspended: a person has to resume it"
-            return Outcome(verdict=Verdict(decision=Decision.DENY, message=message), eval_us=0)
+            return _denied("the session is suspended: a person has to resume it")
+        if why := self._budgets.denies(situation.org, situation.call):
+            return _denied(why)
         _, policies = self._keeping.to_decide(situation.org)
         began = time.perf_counter_ns()
         verdict = policies.decide(situation)
@@ -81,9 +87,11 @@ class Calling:
         Raises:
             Malformed, TooLarge: the call can't be recorded.
             QuotaExhausted: the org may record nothing more this month: the call is not allowed.
+            LimitReached: a budget is used up, and lets no call through for some seconds.
             QueueFull: too many calls wait for an approval already.
             Busy: it may be recorded; send it again.
         """
+        self._budgets.take_turn(situation.org, situation.call)
         outcome = self.preflight(situation)
         if outcome.verdict.decision is Decision.ASK:
             outcome = self._asked(key, situation, outcome)
@@ -146,6 +154,10 @@ class Calling:
         batch, packed = draft.stamped(new_id(self._clock.now_ms()))
         with self._allowance.reserved(batch):
             self._journal.put(batch, packed)
+
+
+def _denied(why: str) -> Outcome:
+    return Outcome(verdict=Verdict(decision=Decision.DENY, message=why), eval_us=0)
 
 
 def _event(situation: Situation, outcome: Outcome) -> dict[str, Any]:

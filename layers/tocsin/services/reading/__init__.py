@@ -13,6 +13,8 @@ __all__ = [
     "past",
     "replay",
     "selection",
+    "served",
     "threads",
     "verification",
+    "whole",
 ]

@@ -7,13 +7,15 @@ events; and each item records the last run that it counted, so that it counts ea
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Protocol
 
+from tocsin.domain.budgets import Budget
 from tocsin.domain.errors import Busy, IntegrityError
-from tocsin.domain.projection import INDEXES, Change, Changes, Projected
+from tocsin.domain.projection import INDEXES, SPENT, Change, Changes, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import before, keys_of, settled
 from tocsin.domain.segment import SealedEvent
@@ -39,6 +41,26 @@ class ProjectReport:
     broken: dict[str, Exception] = field(default_factory=dict)
 
 
+class Spending(Protocol):
+    """Whose budgets are counted, and who is told what was counted for them."""
+
+    def budgets(self, org: str) -> Sequence[Budget]:
+        """Return those that are counted now."""
+
+    def __call__(
+        self, org: str, budgets: Sequence[Budget], changed: Collection[str], generation: int
+    ) -> None:
+        """Look at the changed items of budgets, given by their ids; may be repeated."""
+
+
+class _NoBudgets:
+    def budgets(self, org: str) -> Sequence[Budget]:
+        return ()
+
+    def __call__(self, *_: object) -> None:
+        pass
+
+
 class Projector:
     """The use case behind the ledger's stream: brings projections up to the ledgers' heads."""
 
@@ -48,16 +70,19 @@ class Projector:
         ledger: Ledger,
         journal: Journal,
         projections: Projections,
+        spending: Spending | None = None,
         retention: Callable[[], Retention] = lambda: KEEPS_ALL,
         writers: int = 1,
     ) -> None:
         """Wire the ports; ``writers`` threads write the items of a run, which are independent.
 
-        What ``retention`` says that the journal may have dropped is counted nowhere.
+        What ``retention`` says that the journal may have dropped is counted nowhere. Without
+        ``spending`` there are no budgets.
         """
         self._ledger = ledger
         self._journal = journal
         self._projections = projections
+        self._spending = spending or _NoBudgets()
         self._retention = retention
         self._writers = writers
 
@@ -86,9 +111,10 @@ class Projector:
             run = cursor if claimed else self._following(org, cursor)
             if run is None:
                 return
-            run, found, hash = self._read(org, run, whole=claimed)
+            budgets = self._spending.budgets(org)
+            run, found, hash = self._read(org, run, budgets, whole=claimed)
             if claimed or self._projections.claim(org, cursor, run):
-                self._apply(org, run, found.items(), hash)
+                self._apply(org, run, found.items(), hash, budgets if generation is None else ())
 
     def _following(self, org: str, cursor: Projected) -> Projected | None:
         """Return the longest run that may come next; None at the head.
@@ -105,12 +131,14 @@ class Projector:
             return None
         return replace(cursor, until_seq=min(head.seq, cursor.through_seq + _RUN_EVENTS))
 
-    def _read(self, org: str, run: Projected, *, whole: bool) -> tuple[Projected, Changes, bytes]:
+    def _read(
+        self, org: str, run: Projected, budgets: Sequence[Budget], *, whole: bool
+    ) -> tuple[Projected, Changes, bytes]:
         """Return what a run changes, and the ledger's hash at its end.
 
         Unless it must be the ``whole`` of it, the run ends where it touches too many items.
         """
-        found = Changes(lambda session: self._pending(org, run, session))
+        found = Changes(lambda session: self._pending(org, run, session), budgets)
         reader = _Reader(self._ledger, self._journal, org, run, self._retention())
         for sealed in reader:
             found.add(sealed)
@@ -122,12 +150,21 @@ class Projector:
         item = self._projections.get(org, "session", session, run.generation)
         return str(before(item, run).get("pending", ""))
 
-    def _apply(self, org: str, run: Projected, found: Sequence[Change], hash: bytes) -> None:
+    def _apply(
+        self,
+        org: str,
+        run: Projected,
+        found: Sequence[Change],
+        hash: bytes,
+        budgets: Sequence[Budget],
+    ) -> None:
         items = self._projections.items(org, keys_of(found), run.generation)
         were = {key: was for key, item in items.items() if (was := before(item, run))}
         ready = settled(found, were)
         for _, independent in groupby(ready, lambda change: change.kind == "day"):
             self._write(org, run, list(independent))
+        spent = [each.id for each in ready if each.kind == SPENT]
+        self._spending(org, budgets, spent, run.generation)
         new = Counter(
             each.kind for each in ready if each.kind in INDEXES and (each.kind, each.id) not in were
         )

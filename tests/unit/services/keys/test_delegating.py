@@ -104,7 +104,7 @@ def test_an_admins_can_do_all_but_administer(house: House) -> None:
         ({"scopes": INGEST, "types": frozenset({"completion", "tool_call"})}, "types"),
         ({"scopes": INGEST, "agent": "gpt"}, "agent"),
     ],
-    ids=str,
+    ids=["a scope", "admin", "a type", "another agent"],
 )
 def test_it_has_nothing_that_its_parent_lacks(
     house: House, wanted: dict[str, Any], field: str

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakes.desk import Desk, key
-from fakes.stores import FakeOrgs, FakePolicies, FakeQuota, FakeSessionStates
+from fakes.stores import FakeBudgets, FakeOrgs, FakePolicies, FakeQuota, FakeSessionStates
 from tocsin.domain.approvals import Call
 from tocsin.domain.errors import Changed, Invalid, OutcomeUnknown, QuotaExhausted
 from tocsin.domain.keys import Scope
@@ -13,6 +13,7 @@ from tocsin.domain.org import Org
 from tocsin.domain.policy import Decision
 from tocsin.domain.sessions import SessionStatus
 from tocsin.services.approvals.deciding import Resolve
+from tocsin.services.budgets.holding import Holding
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.policies.calling import Calling, Outcome
 from tocsin.services.policies.engine import Situation
@@ -33,6 +34,7 @@ class Office:
         self.orgs.put(Org("acme", limit))
         self.policies = FakePolicies(self.desk.journal)
         self.sessions = FakeSessionStates(self.desk.journal)
+        self.budgets = FakeBudgets(self.desk.journal)
         self.keeping = Keeping(self.policies, self.desk.clock)
         self.calling = Calling(
             self.keeping,
@@ -42,6 +44,7 @@ class Office:
             Allowance(self.orgs, FakeQuota(), self.desk.clock),
             self.desk.clock,
             Suspended(self.sessions, self.desk.clock),
+            Holding(self.budgets, self.desk.clock),
         )
 
     def call(self, command: str = RM, **more: Any) -> Outcome:

@@ -1,0 +1,173 @@
+"""Keeping an org's budgets: made, changed and removed, each told by an event."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from hashlib import sha256
+from typing import Any
+
+from tocsin.domain.budgets import Budget, BudgetAction, Limit, Used, period_id
+from tocsin.domain.errors import Conflict, NotFound
+from tocsin.domain.ids import is_name
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.limits import MAX_BUDGETS
+from tocsin.domain.times import iso_ms
+from tocsin.ports import Budgets, Clock, Projections
+from tocsin.services.budgets.reaching import reached
+from tocsin.services.budgets.usage import opening, usage
+from tocsin.services.intake.stamp import new_id
+from tocsin.services.intake.told import Plan, tell
+
+__all__ = ["BudgetState", "Keeping", "Wanted", "id_of_agent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a budget shall be; ``kind`` and ``subject`` as :class:`Budget` has them."""
+
+    name: str = ""
+    kind: str = "org"
+    subject: str = ""
+    limits: tuple[Limit, ...]
+    action: BudgetAction = BudgetAction.WARN
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget, what was used of it by the kind of period, and which kinds are used up."""
+
+    budget: Budget
+    used: dict[str, Used]
+    used_up: tuple[str, ...]
+
+
+class Keeping:
+    """The use cases behind ``/api/v1/budgets``. Everything blocks, and may raise Busy."""
+
+    def __init__(
+        self,
+        store: Budgets,
+        projections: Projections,
+        clock: Clock,
+        revoke: Callable[[Budget], None],
+    ) -> None:
+        """Wire the ports; ``revoke`` ends the keys of a budget's subject, and may be repeated."""
+        self._store = store
+        self._projections = projections
+        self._clock = clock
+        self._revoke = revoke
+
+    def all(self, org: str) -> Sequence[BudgetState]:
+        """Return every budget, oldest first."""
+        return self._states(org, self._store.all(org))
+
+    def one(self, org: str, id: str) -> BudgetState:
+        """Return a budget, or raise NotFound."""
+        return self._states(org, [self._found(org, id)])[0]
+
+    def create(self, key: ApiKey, wanted: Wanted) -> BudgetState:
+        """Make a budget.
+
+        Raises:
+            Conflict: the org has :data:`.limits.MAX_BUDGETS`.
+        """
+        return self._put(key, f"bud_{new_id(self._clock.now_ms()).lower()}", wanted)
+
+    def change(self, key: ApiKey, id: str, wanted: Wanted) -> BudgetState:
+        """Change a budget, or raise NotFound. Of the same subject it goes on counting."""
+        self._found(key.org, id)
+        return self._put(key, id, wanted)
+
+    def put_of_agent(self, key: ApiKey, wanted: Wanted) -> BudgetState:
+        """Make or change the budget that an agent has by its own route."""
+        return self._put(key, id_of_agent(wanted.subject), wanted)
+
+    def remove(self, key: ApiKey, id: str) -> None:
+        """Remove a budget, or raise NotFound."""
+        self._found(key.org, id)
+
+        def plan(at_ms: int, batch_id: str) -> Plan[Budget | None]:
+            now = self._store.get(key.org, id)
+            if now is None:
+                return Plan(None)
+            event = {
+                "type": "tocsin.budget_removed",
+                "user_id": key.holder,
+                "request": {"budget_id": id},
+            }
+            return Plan(now, now.change, [event])
+
+        tell(
+            key.org,
+            self._clock,
+            plan,
+            lambda budget, _, *batch: budget is None or self._store.remove(budget, *batch),
+        )
+
+    def _found(self, org: str, id: str) -> Budget:
+        found = self._store.get(org, id) if is_name(id.replace("_", "-")) else None
+        if found is None:
+            raise NotFound("there is no such budget")
+        return found
+
+    def _put(self, key: ApiKey, id: str, wanted: Wanted) -> BudgetState:
+        def plan(at_ms: int, batch_id: str) -> Plan[Budget]:
+            now = self._store.get(key.org, id)
+            if now and wanted == _as_wanted(now):
+                return Plan(now)
+            if now is None and len(self._store.all(key.org)) >= MAX_BUDGETS:
+                raise Conflict(f"the org has {MAX_BUDGETS:,} budgets: remove one first")
+            if now and (now.kind, now.subject) == (wanted.kind, wanted.subject):
+                next = replace(now, exceeded={}, **_fields(wanted))
+            else:
+                next = self._begun(key, id, wanted, at_ms, batch_id)
+            next, events = reached(next, self._counted(next, at_ms))
+            if events and next.action is BudgetAction.REVOKE:
+                self._revoke(next)
+            event = {
+                "type": "tocsin.budget_set",
+                "user_id": key.holder,
+                "request": {"budget_id": id, "of": wanted.kind, "subject": wanted.subject}
+                | {"action": str(wanted.action), "enabled": wanted.enabled}
+                | {f"{it.measure}_per_{it.period}": it.most for it in wanted.limits},
+            }
+            next = replace(next, change=batch_id)
+            return Plan(next, now.change if now else "", [event, *events])
+
+        return self._states(key.org, [tell(key.org, self._clock, plan, self._store.write)])[0]
+
+    def _begun(self, key: ApiKey, id: str, wanted: Wanted, at_ms: int, batch_id: str) -> Budget:
+        from_seq, before = opening(self._projections, key.org, wanted.kind, wanted.subject, at_ms)
+        return Budget(
+            org=key.org,
+            id=id,
+            created_at_ms=at_ms,
+            created_by=key.holder,
+            counter=batch_id,
+            from_seq=from_seq,
+            opening=before,
+            **_fields(wanted),
+        )
+
+    def _counted(self, budget: Budget, at_ms: int) -> list[tuple[str, str, Used]]:
+        used = usage(self._projections, budget.org, [budget], at_ms)[budget.id]
+        time = iso_ms(at_ms)
+        return [(period, period_id(period, time), each) for period, each in used.items()]
+
+    def _states(self, org: str, budgets: Sequence[Budget]) -> list[BudgetState]:
+        now_ms = self._clock.now_ms()
+        used, time = usage(self._projections, org, budgets, now_ms), iso_ms(now_ms)
+        return [BudgetState(it, used[it.id], it.used_up(time)) for it in budgets]
+
+
+def id_of_agent(agent: str) -> str:
+    """Return the id of the budget that an agent has by its own route."""
+    return f"bud_agent_{sha256(agent.encode()).hexdigest()[:26]}"
+
+
+def _as_wanted(budget: Budget) -> Wanted:
+    return Wanted(**{each.name: getattr(budget, each.name) for each in fields(Wanted)})
+
+
+def _fields(wanted: Wanted) -> dict[str, Any]:
+    return {each.name: getattr(wanted, each.name) for each in fields(Wanted)}

@@ -1,0 +1,49 @@
+"""What follows when a budget is used up."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from tocsin.domain.budgets import COUNTED, Budget, Used, in_words
+
+__all__ = ["reached", "unknown_to"]
+
+type Counted = Iterable[tuple[str, str, Used]]
+
+
+def unknown_to(budget: Budget, period: str, id: str) -> bool:
+    """Whether it has not been told that this period, or a later one, is used up."""
+    return id > budget.exceeded.get(period, "")
+
+
+def reached(budget: Budget, counted: Counted) -> tuple[Budget, list[dict[str, Any]]]:
+    """Return the budget with the periods that are used up, and an event for each that is new.
+
+    ``counted`` is what was used: the kind of a period, its id, and how much.
+    """
+    exceeded, events = dict(budget.exceeded), list[dict[str, Any]]()
+    for period, id, used in counted:
+        limits = budget.beyond(period, used)
+        if not limits or not budget.enabled or not unknown_to(budget, period, id):
+            continue
+        exceeded[period] = id
+        events.append(
+            {
+                "type": "budget.exceeded",
+                "status": str(budget.action),
+                **budget.event_names,
+                "data": {
+                    "budget_id": budget.id,
+                    "name": budget.name,
+                    "action": str(budget.action),
+                    "period": period,
+                    "period_id": id,
+                    "limits": {it.measure: in_words(it.measure, it.most) for it in limits},
+                    "used": {
+                        measure: in_words(measure, used[counter])
+                        for measure, counter in COUNTED.items()
+                    },
+                },
+            }
+        )
+    return replace(budget, exceeded=exceeded), events

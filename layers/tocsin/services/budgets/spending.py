@@ -1,0 +1,67 @@
+"""Telling that a budget is used up, when the projections have counted what used it up."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from tocsin.domain.budgets import PERIODS, Budget, BudgetAction, spent_id
+from tocsin.domain.projection import SPENT
+from tocsin.ports import Budgets, Clock, Projections
+from tocsin.services.budgets.reaching import reached, unknown_to
+from tocsin.services.intake.told import Plan, tell
+
+__all__ = ["Spending"]
+
+
+class Spending:
+    """What the projector asks and tells. Everything blocks, and may raise Busy."""
+
+    def __init__(
+        self,
+        store: Budgets,
+        projections: Projections,
+        clock: Clock,
+        revoke: Callable[[Budget], None],
+    ) -> None:
+        """Wire the ports; ``revoke`` as :class:`.Keeping` takes it."""
+        self._store = store
+        self._projections = projections
+        self._clock = clock
+        self._revoke = revoke
+
+    def budgets(self, org: str) -> Sequence[Budget]:
+        """Return the budgets that are counted, also those that are disabled."""
+        return self._store.all(org)
+
+    def __call__(
+        self, org: str, budgets: Sequence[Budget], changed: Collection[str], generation: int
+    ) -> None:
+        """Tell of those budgets whose changed items reach their limits; each period's once.
+
+        Whoever applies a run calls this before the run is recorded as applied: so it is done,
+        whatever is killed.
+        """
+        for budget in budgets:
+            for id in changed:
+                day, _, of = id.partition("#")
+                period = next(period for period, chars in PERIODS.items() if len(day) == chars)
+                if of == budget.counter and unknown_to(budget, period, day):
+                    self._look(budget, period, day, generation)
+
+    def _look(self, budget: Budget, period: str, id: str, generation: int) -> None:
+        """Tell that a period's use reaches the limits, if it does."""
+        org, item = budget.org, spent_id(budget.counter, id)
+        counted = self._projections.get(org, SPENT, item, generation) or {}
+
+        def plan(at_ms: int, batch_id: str) -> Plan[Budget | None]:
+            now = self._store.get(org, budget.id)
+            if now is None:
+                return Plan(None)
+            next, events = reached(now, [(period, id, now.used(id, counted))])
+            if events and now.action is BudgetAction.REVOKE:
+                self._revoke(now)
+            return Plan(replace(next, change=batch_id), now.change, events)
+
+        if budget.beyond(period, budget.used(id, counted)):
+            tell(
+                org, self._clock, plan, lambda to, *rest: bool(to and self._store.write(to, *rest))
+            )
