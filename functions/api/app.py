@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match, Route
 
-from functions.api import approvals, budgets, keys, operations, policies, projections
+from functions.api import agents, approvals, budgets, keys, operations, policies, projections
 from functions.api.asked import Asked, UseCase, answer
 from functions.api.front import Front
 from tocsin import __version__
@@ -50,6 +50,7 @@ def build(parts: ApiParts) -> FastAPI:
         **projections.routes(parts),
         **budgets.routes(parts),
         **keys.routes(parts),
+        **agents.routes(parts),
     }
     for route in ROUTES:
         app.add_api_route(

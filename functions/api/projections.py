@@ -1,4 +1,4 @@
-"""Govrix Scout's routes of sessions, agents and costs, and what is left of the quota."""
+"""Govrix Scout's routes of sessions and costs, and what is left of the quota."""
 
 from starlette.responses import Response
 
@@ -37,12 +37,6 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
 
         return decide
 
-    def list_agents(asked: Asked) -> Response:
-        return answer(indexes.agents(asked.key, listing.parse(asked.query)))
-
-    def get_agent(asked: Asked) -> Response:
-        return answer(indexes.agent(asked.key, asked.path["id"]))
-
     def costs_summary(asked: Asked) -> Response:
         return answer(costs.summary(asked.key, asking.summary(asked.query, clock.now_ms())))
 
@@ -61,8 +55,6 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
         "suspend_session": decides(SessionStatus.SUSPENDED),
         "resume_session": decides(SessionStatus.ACTIVE),
         "complete_session": decides(SessionStatus.COMPLETED),
-        "list_agents": list_agents,
-        "get_agent": get_agent,
         "costs_summary": costs_summary,
         "costs_breakdown": costs_breakdown,
         "costs_timeseries": costs_timeseries,

@@ -19,6 +19,7 @@ _KEPT = (
     "approval-call#*",
     "approval-grant#*",
     *_REMOVED,
+    "agent-state#*",
     "key#*",
     "policy#*",
     "session-state#*",

@@ -7,6 +7,7 @@ raises :class:`~tocsin.domain.errors.Busy` when the store throttles or does not 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from tocsin.domain.agents import AgentState
 from tocsin.domain.approvals import Approval, Grant, Rule, Step
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.budgets import Budget
@@ -21,6 +22,7 @@ from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 
 __all__ = [
+    "AgentStates",
     "Approvals",
     "Broker",
     "Budgets",
@@ -363,6 +365,32 @@ class SessionStates(Protocol):
 
     def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
         """Write a state and put the batch that tells of it into the journal: both, or neither.
+
+        Returns:
+            False: the change before it is not ``was`` (any more), and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
+        """
+
+
+class AgentStates(Protocol):
+    """What admins said of agents. Every read is strongly consistent."""
+
+    def get(self, org: str, ids: Sequence[str]) -> Mapping[str, AgentState]:
+        """Return what was said of these, by id; nothing of those of which nothing was.
+
+        Of several those that can't be read are left out.
+
+        Raises:
+            IntegrityError: the only one that is asked for can't be read.
+        """
+
+    def write(
+        self, state: AgentState, was: str, batch: Batch, packed: bytes, key: ApiKey | None = None
+    ) -> bool:
+        """Write a state, a new key if there is one, and the batch that tells of it: all, or none.
 
         Returns:
             False: the change before it is not ``was`` (any more), and nothing was written.

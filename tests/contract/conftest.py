@@ -30,6 +30,7 @@ def fake_stores() -> Stores:
         key_ring=stores.FakeKeyRing(keys, journal),
         session_states=stores.FakeSessionStates(journal),
         budgets=stores.FakeBudgets(journal),
+        agent_states=stores.FakeAgentStates(stores.FakeKeyRing(keys, journal)),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tocsin.domain.agents import AgentState
 from tocsin.domain.approvals import Approval, Grant, Rule, Step
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.budgets import Budget
@@ -450,4 +451,24 @@ class FakeSessionStates:
             return False
         self.states[state.org, state.id] = state
         self.journal.put(batch, packed)
+        return True
+
+
+@dataclass
+class FakeAgentStates:
+    ring: FakeKeyRing
+    states: dict[tuple[str, str], AgentState] = field(default_factory=dict)
+
+    def get(self, org: str, ids: Sequence[str]) -> Mapping[str, AgentState]:
+        return {id: self.states[org, id] for id in ids if (org, id) in self.states}
+
+    def write(
+        self, state: AgentState, was: str, batch: Batch, packed: bytes, key: ApiKey | None = None
+    ) -> bool:
+        found = self.states.get((state.org, state.id))
+        if (found.change if found else "") != was:
+            return False
+        if not self.ring.write([key] if key else [], batch, packed):
+            return False
+        self.states[state.org, state.id] = state
         return True

@@ -8,9 +8,18 @@ import pytest
 from support.databases import Database, Stores
 from support.localstack import LocalStack
 
-_MODULES = ("approvals", "budgets", "key_ring", "policies", "session_states", "stores")
+_MODULES = (
+    "agent_states",
+    "approvals",
+    "budgets",
+    "key_ring",
+    "policies",
+    "session_states",
+    "stores",
+)
 pytest.register_assert_rewrite(*(f"contract.test_{name}" for name in _MODULES))
 
+from contract.test_agent_states import TestAgentStates  # noqa: E402, F401
 from contract.test_approvals import TestApprovals, write  # noqa: E402, F401
 from contract.test_key_ring import TestKeyRing  # noqa: E402, F401
 from contract.test_policies import TestPolicies  # noqa: E402, F401

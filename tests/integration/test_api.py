@@ -788,6 +788,156 @@ class TestKeys:
         assert made["key"] not in str(told)
 
 
+class TestAgents:
+    @pytest.fixture
+    def admin(self, api: Api) -> str:
+        return api.key(Scope.ADMIN, person="ada")[0]
+
+    def told(self, api: Api) -> list[dict[str, Any]]:
+        found = []
+        for stored in api.stores.journal.between("acme", "", "z", 100):
+            batch = stored.unpack()
+            assert isinstance(batch, Batch)
+            found += [json.loads(entry) for entry in batch.entries]
+        return [each for each in found if each["source"] == "tocsin"]
+
+    def test_an_agent_is_created_with_a_key_of_its_own(self, api: Api, admin: str) -> None:
+        body = {
+            "id": "team/claude",
+            "name": "Claude",
+            "description": "writes code",
+            "framework": "mcp",
+            "labels": {"team": "payments"},
+            "key": {"scopes": ["ingest"]},
+        }
+        made = api("POST", "/api/v1/agents", body, token=admin)
+        assert made.status == 201
+        shown = dict(made.body)
+        key = shown.pop("key")
+        assert (key["agent"], key["scopes"]) == ("team/claude", ["ingest"])
+        assert shown == api("GET", "/api/v1/agents/team/claude", token=admin).body
+        for name in ("id", "name", "description", "framework", "labels"):
+            assert shown[name] == body[name]
+        assert (shown["status"], shown["first_seen_at"]) == ("idle", None)
+        ask = ASK | {"agent": "team/claude"}
+        assert api("POST", "/v1/approvals", ask, token=key["key"]).status == 201
+        told = {each["type"]: each for each in self.told(api)}
+        assert told.keys() == {"agent.created", "tocsin.key_created", "approval.created"}
+        created, issued = told["agent.created"], told["tocsin.key_created"]
+        assert created["agent_id"] == created["data"]["agentId"] == "team/claude"
+        assert created["data"]["keyId"] == issued["request"]["key_id"] == key["id"]
+        assert key["key"] not in str(self.told(api))
+
+    def test_it_is_created_once(self, api: Api, admin: str) -> None:
+        assert api("POST", "/api/v1/agents", {"id": "a"}, token=admin).status == 201
+        body = {"id": "a", "key": {"scopes": ["read"]}}
+        answer = api("POST", "/api/v1/agents", body, token=admin)
+        assert (answer.status, answer.body["code"]) == (409, "CONFLICT")
+        assert len(api("GET", "/api/v1/keys", token=admin).body["data"]) == 1
+        assert len(self.told(api)) == 1
+
+    def test_what_is_given_changes_and_the_rest_stays(self, api: Api, admin: str) -> None:
+        TestProjections().seen(api, agent_id="a", session_id="s", model="m")
+        first = api("PUT", "/api/v1/agents/a", {"name": "A", "labels": {"x": "1"}}, token=admin)
+        assert (first.status, first.body["name"], first.body["last_model_used"]) == (200, "A", "m")
+        second = api("PUT", "/api/v1/agents/a", {"description": "d"}, token=admin).body
+        assert (second["name"], second["description"]) == ("A", "d")
+        assert second["labels"] == {"x": "1"}
+        third = api("PUT", "/api/v1/agents/a", {"name": "", "labels": {}}, token=admin).body
+        assert (third["name"], third["labels"]) == ("a", {})
+        [listed] = api("GET", "/api/v1/agents", token=admin).body["data"]
+        assert listed == third == api("GET", "/api/v1/agents/a", token=admin).body
+        assert api("PUT", "/api/v1/agents/a", {"description": "d"}, token=admin).status == 200
+        assert [each["type"] for each in self.told(api)] == ["agent.updated"] * 3
+
+    def test_a_retired_one_may_call_nothing(self, api: Api, agent: str, admin: str) -> None:
+        TestProjections().seen(api, agent_id="claude", session_id="s")
+        body = {"reason": "replaced"}
+        retired = api("POST", "/api/v1/agents/claude/retire", body, token=admin)
+        assert (retired.status, retired.body["status"]) == (200, "retired")
+        assert retired.body["retired_reason"] == "replaced"
+        again = api("POST", "/api/v1/agents/claude/retire", {"reason": "x"}, token=admin)
+        assert again.body == retired.body
+        call = TestCalls.BODY | {"agent": "claude"}
+        answer = api("POST", "/v1/tool/exec", call, token=agent)
+        assert (answer.status, "retired" in answer.body["message"]) == (403, True)
+        other = api.key(Scope.INGEST, org="beta")[0]
+        assert api("POST", "/v1/tool/exec", call, token=other).status == 200
+        renamed = api("PUT", "/api/v1/agents/claude", {"name": "old"}, token=admin).body
+        assert (renamed["name"], renamed["status"]) == ("old", "retired")
+        back = api("PUT", "/api/v1/agents/claude", {"status": "active"}, token=admin).body
+        assert back["status"] == "active"
+        assert "retired_at" not in back
+        api.clock.ms += 3_000
+        assert api("POST", "/v1/tool/exec", call, token=agent).status == 200
+        types = [(each["type"], each["data"].get("reason")) for each in self.told(api)]
+        assert sorted(types, key=str) == [
+            ("agent.revoked", "replaced"),
+            ("agent.updated", None),
+            ("agent.updated", None),
+        ]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"id": ""},
+            {"id": "x" * 257},
+            {"id": "a", "labels": {"": "x"}},
+            {"id": "a", "labels": {"x": 1}},
+            {"id": "a", "labels": {str(at): "" for at in range(51)}},
+            {"id": "a", "description": "x" * 2_001},
+            {"id": "a", "key": {}},
+            {"id": "a", "key": {"scopes": ["ingest"], "agent": "b"}},
+            {"id": "a", "key": {"scopes": ["ingest"], "expires_at": "2020-01-01T00:00:00Z"}},
+            {"id": "a", "status": "active"},
+        ],
+        ids=lambda body: str(body)[:60],
+    )
+    def test_what_is_no_agent(self, api: Api, admin: str, body: Any) -> None:
+        assert api("POST", "/api/v1/agents", body, token=admin).status == 400
+        assert api("GET", "/api/v1/agents/a", token=admin).status == 404
+        assert self.told(api) == []
+
+    def test_nothing_is_said_of_what_is_not_there(self, api: Api, admin: str) -> None:
+        assert api("PUT", "/api/v1/agents/a", {}, token=admin).status == 404
+        assert api("PUT", "/api/v1/agents/a", {"status": "active"}, token=admin).status == 404
+        assert api("PUT", "/api/v1/agents/a", {"status": "idle"}, token=admin).status == 400
+        assert api("GET", "/api/v1/agents/a", token=admin).status == 404
+        assert self.told(api) == []
+
+    def test_another_orgs_is_another(self, api: Api, admin: str) -> None:
+        api("POST", "/api/v1/agents", {"id": "a", "name": "ours"}, token=admin)
+        other = api.key(Scope.ADMIN, org="beta")[0]
+        assert api("GET", "/api/v1/agents/a", token=other).status == 404
+        assert api("POST", "/api/v1/agents", {"id": "a"}, token=other).status == 201
+        assert api("GET", "/api/v1/agents/a", token=admin).body["name"] == "ours"
+
+    def test_the_longest_of_everything(self, api: Api, admin: str) -> None:
+        bell, steer = "\U0001f514" * 256, "\x01" * 256
+        labels = {f"{at:02}" + steer[2:]: steer for at in range(50)}
+        body = {"id": bell, "name": bell, "description": steer * 7, "labels": labels}
+        body["key"] = {"scopes": ["ingest"]}
+        made = api("POST", "/api/v1/agents", body, token=admin)
+        assert made.status == 201, made.text
+        found = api("GET", f"/api/v1/agents/{bell}", token=admin).body
+        assert found["labels"] == labels
+        assert api("POST", f"/api/v1/agents/{bell}/retire", {}, token=admin).status == 200
+
+    def test_one_that_can_not_be_read_hides_no_other(
+        self, api: Api, admin: str, database: Database
+    ) -> None:
+        for id in ("a", "b"):
+            TestProjections().seen(api, agent_id=id, session_id="s")
+            api("PUT", f"/api/v1/agents/{id}", {"name": id.upper()}, token=admin)
+        store: Any = api.stores.agent_states
+        store._put("agent-state#acme", "a", {"name": {"N": "1"}})
+        listed = api("GET", "/api/v1/agents", token=admin).body["data"]
+        assert {each["name"] for each in listed} == {"a", "B"}
+        answer = api("GET", "/api/v1/agents/a", token=admin)
+        assert (answer.status, answer.body["code"]) == (500, "INTEGRITY")
+
+
 class TestDelegations:
     @pytest.fixture
     def admin(self, api: Api) -> str:

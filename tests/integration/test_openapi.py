@@ -25,14 +25,19 @@ SOME_ARE_REFUSED = {
     "POST /v1/approvals/{id}/resolve": "it may be over (410)",
     "POST /api/v1/keys": "most texts are no event type, or a time that is over",
     "POST /api/v1/delegations": "the same, or a scope that can't be delegated; a key's are bounded",
+    "POST /api/v1/agents": "the same, of its key; or there is such an agent (409)",
+    "PUT /api/v1/agents/{id}": "nothing is known of most ids",
     "GET /api/v1/costs/summary": "from and to are too far apart, or the wrong way round",
     "GET /api/v1/costs/breakdown": "the same",
     "GET /api/v1/costs/timeseries": "the same",
 }
 """What a schema can't say: a request that it allows may be refused here, and why."""
 
-READ_AS_IDS = [f"POST /api/v1/sessions/{{id}}/{verb}" for verb in ("suspend", "resume", "complete")]
-"""A session's id may hold slashes: with another method these are ids, or too long for one."""
+READ_AS_IDS = [
+    *(f"POST /api/v1/sessions/{{id}}/{verb}" for verb in ("suspend", "resume", "complete")),
+    "POST /api/v1/agents/{id}/retire",
+]
+"""These ids may hold slashes: with another method the whole is an id, or too long for one."""
 
 ASKING = ["POST /v1/approvals", "POST /v1/tool/{tool}", "POST /v1/preflight/{tool}"]
 PHASES = {PhaseName.EXAMPLES, PhaseName.COVERAGE, PhaseName.FUZZING, PhaseName.STATEFUL_TESTING}

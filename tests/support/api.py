@@ -58,6 +58,7 @@ class Api:
             key_ring=self.stores.key_ring,
             session_states=self.stores.session_states,
             budgets=self.stores.budgets,
+            agent_states=self.stores.agent_states,
             allowed_origins=frozenset({ORIGIN}),
         )
         self.handler = adapter(self.parts)

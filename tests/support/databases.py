@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from support.ministack import Server
 from tocsin import ports
+from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.journal import DynamoJournal
@@ -45,6 +46,7 @@ class Stores(NamedTuple):
     key_ring: ports.KeyRing
     session_states: ports.SessionStates
     budgets: ports.Budgets
+    agent_states: ports.AgentStates
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Database:
             key_ring=DynamoKeyRing(*state, journal),
             session_states=DynamoSessionStates(*state, journal),
             budgets=DynamoBudgets(*state, journal),
+            agent_states=DynamoAgentStates(*state, journal),
         ), settings
 
     def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:

@@ -23,7 +23,7 @@ from tocsin.domain.limits import (
     MAX_NAME_CHARS,
     MAX_PENDING_APPROVALS,
 )
-from tocsin.wire import approvals, budgets, costs, indexes, keys, policies, sessions
+from tocsin.wire import agents, approvals, budgets, costs, indexes, keys, policies, sessions
 from tocsin.wire.parameters import MAX_NUMBER
 
 __all__ = ["OWN"]
@@ -253,6 +253,35 @@ OWN: Final[dict[str, Operation]] = {
         says="Remove it",
         answers={200: Answer("Removed")},
         refusals=(NotFound, OutcomeUnknown),
+    ),
+    "create_agent": Operation(
+        says="Create an agent, with a key of its own if you like; its token is in the answer, once",
+        body=agents.CREATE,
+        example={"id": "claude", "framework": "mcp", "key": {"scopes": ["ingest"]}},
+        answers={
+            201: Answer(
+                "CreatedAgent",
+                links={
+                    name: {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
+                    for name, operation in (("show", "get_agent"), ("retire", "retire_agent"))
+                },
+            )
+        },
+        refusals=(*_WRITES, Conflict),
+    ),
+    "update_agent": Operation(
+        says="Describe an agent; what is not given stays",
+        body=agents.UPDATE,
+        example={"name": "Claude", "labels": {"team": "payments"}},
+        answers={200: Answer("Agent")},
+        refusals=(*_WRITES, NotFound),
+    ),
+    "retire_agent": Operation(
+        says="Have an agent's calls denied",
+        body=agents.RETIRE,
+        example={"reason": "replaced"},
+        answers={200: Answer("Agent")},
+        refusals=(*_WRITES, NotFound),
     ),
     "costs_summary": Operation(
         says="What calls cost",

@@ -89,6 +89,21 @@ _KEY: Final = {
     "expires_at": nullable(TIME),
     "revoked_at": nullable(TIME),
 }
+_AGENT: Final = (
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "description": nullable(TEXT),
+        "framework": nullable(TEXT),
+        "status": enum(("active", "idle", "error", "retired")),
+        "labels": {"type": "object", "additionalProperties": TEXT},
+        "last_error_at": nullable(TEXT),
+        **_FIGURES,
+        **{name: nullable(TEXT) for name in ("first_seen_at", "last_seen_at")},
+        **{name: nullable(COUNT) for name in ("first_seq", "last_seq")},
+    },
+    {"retired_at": TIME, "retired_reason": TEXT},
+)
 _RESOLVED: Final = {"resolved_at": TIME, "resolved_by": TEXT}
 _LISTED: Final = {
     "id": TEXT,
@@ -252,18 +267,8 @@ SHAPES: Final[dict[str, Schema]] = {
     "Keys": obj({"data": array(ref("Key")), "total": COUNT}),
     "Issued": obj({"key": TEXT, **_KEY}),
     "Sessions": _page("Session"),
-    "Agent": obj(
-        {
-            "id": TEXT,
-            "name": TEXT,
-            "description": nullable(TEXT),
-            "framework": nullable(TEXT),
-            "status": enum(("active", "idle", "error")),
-            "labels": {"type": "object"},
-            "last_error_at": nullable(TEXT),
-            **_FIGURES,
-        }
-    ),
+    "Agent": obj(*_AGENT),
+    "CreatedAgent": obj(_AGENT[0], _AGENT[1] | {"key": ref("Issued")}),
     "Agents": _page("Agent"),
     "Budget": obj(
         {

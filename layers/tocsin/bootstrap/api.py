@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from tocsin.adapters import sqs
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.journal import DynamoJournal
@@ -18,6 +19,7 @@ from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.sqs import SqsTimers
 from tocsin.ports import (
+    AgentStates,
     Approvals,
     Budgets,
     Clock,
@@ -34,6 +36,8 @@ from tocsin.ports import (
 from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.sign_ins import SignIns
+from tocsin.services.agents.registering import Registering
+from tocsin.services.agents.retired import Retired
 from tocsin.services.approvals.asking import Asking
 from tocsin.services.approvals.deciding import Deciding
 from tocsin.services.approvals.expiring import Expiring
@@ -71,6 +75,7 @@ class ApiParts:
     delegating: Delegating
     sessions: SessionDeciding
     budgets: BudgetKeeping
+    agents: Registering
     indexes: Indexes
     costs: Costs
     asking: Asking
@@ -97,6 +102,7 @@ def parts(
     key_ring: KeyRing,
     session_states: SessionStates,
     budgets: Budgets,
+    agent_states: AgentStates,
     allowed_origins: frozenset[str] = frozenset(),
 ) -> ApiParts:
     """Return the parts over these ports."""
@@ -112,6 +118,7 @@ def parts(
         delegating=Delegating(issuing, writing),
         sessions=SessionDeciding(session_states, clock),
         budgets=BudgetKeeping(budgets, projections, clock, Ending(writing)),
+        agents=Registering(agent_states, issuing, clock),
         indexes=Indexes(projections, clock),
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
@@ -128,6 +135,7 @@ def parts(
             clock,
             Suspended(session_states, clock),
             Holding(budgets, clock),
+            Retired(agent_states, clock),
         ),
         allowed_origins=allowed_origins,
     )
@@ -155,5 +163,6 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         key_ring=DynamoKeyRing(db, state, journal),
         session_states=DynamoSessionStates(db, state, journal),
         budgets=DynamoBudgets(db, state, journal),
+        agent_states=DynamoAgentStates(db, state, journal),
         allowed_origins=settings.allowed_origins,
     )

@@ -10,7 +10,7 @@ from tocsin.domain.projection import Item
 from tocsin.wire.filters import Query
 from tocsin.wire.parameters import known, number, once
 
-__all__ = ["CURSOR", "Asked", "agent", "parse", "session"]
+__all__ = ["CURSOR", "Asked", "agent", "parse", "session", "unseen_agent"]
 
 _PARAMETERS: Final = frozenset({"limit", "cursor"})
 CURSOR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}#[0-9]{16}")
@@ -64,6 +64,11 @@ def agent(id: str, item: Item, active_since: str) -> dict[str, Any]:
     }
 
 
+def unseen_agent(id: str) -> dict[str, Any]:
+    """Return what is said of an agent that has sent nothing yet."""
+    return agent(id, {}, active_since="~")  # beyond any time
+
+
 def session(id: str, item: Item) -> dict[str, Any]:
     """Return what is said of a session."""
     return {"id": id, **_figures(item)}
@@ -76,9 +81,9 @@ def _figures(item: Item) -> dict[str, Any]:
         "total_cost_usd": int(item.get("cost_nano_usd", 0)) / _NANO,
         "error_count": item.get("errors", 0),
         "last_model_used": item.get("last_model"),
-        "first_seen_at": item["first_timestamp"],
-        "last_seen_at": item["last_timestamp"],
-        "first_seq": item["first_seq"],
-        "last_seq": item["last_seq"],
+        "first_seen_at": item.get("first_timestamp"),
+        "last_seen_at": item.get("last_timestamp"),
+        "first_seq": item.get("first_seq"),
+        "last_seq": item.get("last_seq"),
         **{name: item.get(name, 0) for name in counters},
     }

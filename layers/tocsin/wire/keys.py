@@ -17,27 +17,30 @@ __all__ = [
     "ROTATE",
     "CreateBody",
     "DelegateBody",
+    "Expiry",
     "RotateBody",
+    "Scopes",
+    "Types",
     "listed",
     "moment",
     "overlap_seconds",
     "types",
 ]
 
-_Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
-_Types = Annotated[list[Perhaps], Field(min_length=1, max_length=100)]
-_Time = Annotated[str, Field(max_length=64)]
+Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+Types = Annotated[list[Perhaps], Field(min_length=1, max_length=100)]
+Expiry = Annotated[str, Field(max_length=64)]
 
 
 @with_config(ConfigDict(extra="forbid"))
 class CreateBody(TypedDict):
     """Of ``POST /api/v1/keys``; ``expires_at`` is ISO 8601. ``agent`` is whose alone it is."""
 
-    scopes: _Scopes
+    scopes: Scopes
     name: NotRequired[Perhaps]
     person: NotRequired[Perhaps]
-    types: NotRequired[_Types]
-    expires_at: NotRequired[_Time]
+    types: NotRequired[Types]
+    expires_at: NotRequired[Expiry]
     agent: NotRequired[Perhaps]
 
 
@@ -45,10 +48,10 @@ class CreateBody(TypedDict):
 class DelegateBody(TypedDict):
     """Of ``POST /api/v1/delegations``."""
 
-    scopes: _Scopes
+    scopes: Scopes
     name: NotRequired[Perhaps]
-    types: NotRequired[_Types]
-    expires_at: NotRequired[_Time]
+    types: NotRequired[Types]
+    expires_at: NotRequired[Expiry]
     agent: NotRequired[Perhaps]
 
 

@@ -149,6 +149,12 @@ ROUTES: Final = (
         query=("limit", "cursor"),
     ),
     ApiRoute(
+        method="POST",
+        path="/api/v1/agents/{id:path}/retire",
+        use_case="retire_agent",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
         method="GET",
         path="/api/v1/agents/{id:path}/budget",
         use_case="get_agent_budget",
@@ -171,6 +177,19 @@ ROUTES: Final = (
         path="/api/v1/agents/{id:path}",
         use_case="get_agent",
         scopes=_READS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/agents",
+        use_case="create_agent",
+        scopes=_ADMINS,
+        status=201,
+    ),
+    ApiRoute(
+        method="PUT",
+        path="/api/v1/agents/{id:path}",
+        use_case="update_agent",
+        scopes=_ADMINS,
     ),
     ApiRoute(
         method="GET",

@@ -18,7 +18,7 @@ ON_TABLES = {
         "Journal": {"PutItem"},
         "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
-        "approval-rule#*, budget#*, key#*, policy#*, session-state#*": {"PutItem"},
+        "approval-rule#*, agent-state#*, budget#*, key#*, policy#*, session-state#*": {"PutItem"},
         "State: approval-pending#*, approval-rule#*, budget#*": {"DeleteItem"},
         "State: budget-turn#*, quota#*, suspended#*": {"UpdateItem"},
     },
@@ -157,6 +157,7 @@ from tocsin.adapters.dynamodb.approvals import PARTITIONS
 print(*(f"{each}*" for each in PARTITIONS))
 """
     partitions = set(run(code, lock="functions", environment={}).split()) | {
+        "agent-state#*",
         "budget#*",
         "key#*",
         "policy#*",

@@ -34,7 +34,7 @@ MAY_LOAD = {
     "api": Own(
         frozenset(
             {
-                *("access", "budgets.holding", "budgets.keeping", "budgets.reaching"),
+                *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.reaching"),
                 *("budgets.usage", "intake.allowance", "intake.stamp", "intake.told"),
                 *("keys", "policies", "sessions"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),

@@ -14,6 +14,7 @@ from tocsin.domain.errors import Changed
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.policy import Decision, Verdict
 from tocsin.ports import Clock, Journal
+from tocsin.services.agents.retired import Retired
 from tocsin.services.approvals.asking import Ask, Asking, shown
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.budgets.holding import Holding
@@ -53,9 +54,11 @@ class Calling:
         clock: Clock,
         suspended: Suspended,
         budgets: Holding,
+        retired: Retired,
     ) -> None:
         self._suspended = suspended
         self._budgets = budgets
+        self._retired = retired
         self._keeping = keeping
         self._steps = steps
         self._asking = asking
@@ -66,7 +69,7 @@ class Calling:
     def preflight(self, situation: Situation) -> Outcome:
         """Say what would be decided; nothing is recorded.
 
-        In a suspended session all is denied, and so it is beyond a budget that blocks.
+        All is denied in a suspended session, to a retired agent, and beyond a budget that blocks.
 
         Raises:
             Malformed: the call is not I-JSON.
@@ -74,6 +77,8 @@ class Calling:
         """
         if situation.call.session in self._suspended(situation.org):
             return _denied("the session is suspended: a person has to resume it")
+        if self._retired(situation.org, situation.call.agent):
+            return _denied("the agent is retired: an admin has to bring it back")
         if why := self._budgets.denies(situation.org, situation.call):
             return _denied(why)
         _, policies = self._keeping.to_decide(situation.org)

@@ -5,16 +5,29 @@ from typing import Any
 import pytest
 
 from fakes.desk import Desk, key
-from fakes.stores import FakeBudgets, FakeOrgs, FakePolicies, FakeQuota, FakeSessionStates
+from fakes.stores import (
+    FakeAgentStates,
+    FakeBudgets,
+    FakeKeyRing,
+    FakeKeys,
+    FakeOrgs,
+    FakePolicies,
+    FakeQuota,
+    FakeSessionStates,
+)
 from tocsin.domain.approvals import Call
-from tocsin.domain.errors import Changed, Invalid, OutcomeUnknown, QuotaExhausted
+from tocsin.domain.errors import Busy, Changed, Invalid, OutcomeUnknown, QuotaExhausted
 from tocsin.domain.keys import Scope
 from tocsin.domain.org import Org
 from tocsin.domain.policy import Decision
 from tocsin.domain.sessions import SessionStatus
+from tocsin.services.agents.registering import Registering
+from tocsin.services.agents.retired import Retired
 from tocsin.services.approvals.deciding import Resolve
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.keys.issuing import Issuing
+from tocsin.services.keys.writing import Writing
 from tocsin.services.policies.calling import Calling, Outcome
 from tocsin.services.policies.engine import Situation
 from tocsin.services.policies.keeping import Keeping
@@ -35,6 +48,7 @@ class Office:
         self.policies = FakePolicies(self.desk.journal)
         self.sessions = FakeSessionStates(self.desk.journal)
         self.budgets = FakeBudgets(self.desk.journal)
+        self.agents = FakeAgentStates(FakeKeyRing(FakeKeys(), self.desk.journal))
         self.keeping = Keeping(self.policies, self.desk.clock)
         self.calling = Calling(
             self.keeping,
@@ -45,6 +59,7 @@ class Office:
             self.desk.clock,
             Suspended(self.sessions, self.desk.clock),
             Holding(self.budgets, self.desk.clock),
+            Retired(self.agents, self.desk.clock),
         )
 
     def call(self, command: str = RM, **more: Any) -> Outcome:
@@ -160,6 +175,42 @@ def test_in_a_suspended_session_all_is_denied(office: Office) -> None:
     deciding.set(maria, "s", SessionStatus.ACTIVE, "")
     office.desk.clock.ms += 3_000
     assert office.call("ls", session="s").allowed
+
+
+def registering(office: Office) -> Registering:
+    desk = office.desk
+    issuing = Issuing(Writing(FakeKeys(), FakeKeyRing(FakeKeys(), desk.journal), desk.clock))
+    return Registering(office.agents, issuing, desk.clock)
+
+
+def test_a_retired_agents_calls_are_denied_until_it_is_brought_back(office: Office) -> None:
+    admin, agents = key(Scope.ADMIN), registering(office)
+    assert office.call("ls").allowed
+    agents.retire(admin, "claude", "replaced")
+    office.desk.clock.ms += 3_000
+    outcome = office.call("ls")
+    assert (outcome.allowed, outcome.verdict.message[:20]) == (False, "the agent is retired")
+    assert events(office)[-1]["action"] == "deny"
+    assert office.call("ls", agent="gpt").allowed
+    agents.change(admin, "claude", {}, bring_back=True)
+    office.desk.clock.ms += 3_000
+    assert office.call("ls").allowed
+
+
+def test_what_was_approved_before_its_agent_was_retired_is_denied(office: Office) -> None:
+    office.resolve(office.call(), YES)
+    registering(office).retire(key(Scope.ADMIN), "claude", "")
+    office.desk.clock.ms += 3_000
+    assert office.call().verdict.decision is Decision.DENY
+
+
+def test_where_it_can_not_be_known_nothing_is_allowed(office: Office) -> None:
+    def busy(*_: object) -> Any:
+        raise Busy("throttled")
+
+    vars(office.agents)["get"] = busy
+    with pytest.raises(Busy):
+        office.call("ls")
 
 
 def test_a_preflight_leaves_no_trace(office: Office) -> None:
