@@ -69,7 +69,7 @@ class Tenant:
         keys.put(key)
         orgs.put(Org(ORG, EVENTS_PER_MONTH))
         self.ingest = Ingest(
-            access=Access(keys, clock),
+            access=Access(keys, orgs, clock),
             orgs=orgs,
             quota=quota or FakeQuota(),
             receipts=FakeReceipts(),

@@ -11,9 +11,10 @@ from typing import Any
 from bench.stream.events import ORG
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch, pack, unpack
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.org import Org
 from tocsin.domain.segment import Head, Markers, Segment
 
-__all__ = ["Journal", "Keys", "Ledger"]
+__all__ = ["Journal", "Keys", "Ledger", "Orgs"]
 
 
 class Ledger:
@@ -105,3 +106,31 @@ class Keys:
     def all(self, org: str) -> Sequence[ApiKey]:
         """Return the key, whichever org asks."""
         return [self._key]
+
+
+class Orgs:
+    """The one org, as it is without settings."""
+
+    def get(self, org: str) -> Org | None:
+        """Return the org."""
+        return Org(org)
+
+    def put(self, org: Org) -> None:
+        """No org is made here."""
+        raise NotImplementedError
+
+    def change(self, org: Org, was: Org | None) -> bool:
+        """None is changed."""
+        raise NotImplementedError
+
+    def all(self) -> Sequence[Org]:
+        """Return the org."""
+        return [Org(ORG)]
+
+    def swept_until(self, org: str) -> str:
+        """Nothing is swept here."""
+        raise NotImplementedError
+
+    def set_swept_until(self, org: str, batch_id: str) -> None:
+        """Nothing is swept here."""
+        raise NotImplementedError

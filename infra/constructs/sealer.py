@@ -46,6 +46,8 @@ class Sealer(Function):
         )
         tables.allow(self, journal=journal, ledger=_SEALING, state=state)
         tables.allow_writing(self, ["set-aside#*"], ["PutItem"])
+        if not state:  # to know who was deleted
+            tables.allow_writing(self, ["org"], ["GetItem"])
         self._publishes = valkey is not None
         if valkey is not None:
             valkey.allow(self, PUBLISHER)

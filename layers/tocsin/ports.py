@@ -28,6 +28,7 @@ __all__ = [
     "Budgets",
     "Clock",
     "Feed",
+    "Holdings",
     "Journal",
     "KeyRing",
     "Keys",
@@ -151,16 +152,36 @@ class Orgs(Protocol):
         """Return an org's settings."""
 
     def put(self, org: Org) -> None:
-        """Create or change an org."""
+        """Create or change an org, whatever it was."""
+
+    def change(self, org: Org, was: Org | None) -> bool:
+        """Write an org that is as it ``was`` when it was read; None: that is not there.
+
+        Returns:
+            False: it is otherwise (it may be as this call wrote it, if its answer was lost).
+        """
 
     def all(self) -> Sequence[Org]:
-        """Return every org, by id."""
+        """Return every org, by id, those that are gone included.
+
+        One that can't be read may take nothing in, and is suspended.
+        """
 
     def swept_until(self, org: str) -> str:
         """Return the batch id up to which the sweeper has looked ("" at first)."""
 
     def set_swept_until(self, org: str, batch_id: str) -> None:
         """Remember how far the sweeper has looked."""
+
+
+class Holdings(Protocol):
+    """All that is stored of orgs."""
+
+    def remove(self, org: str) -> Iterator[int]:
+        """Remove all of an org but its settings, and yield how many items went, step by step.
+
+        Ended at any step it can be begun again. What is written meanwhile may stay.
+        """
 
 
 class Keys(Protocol):
@@ -310,6 +331,9 @@ class Approvals(Protocol):
 
     def asked(self, org: str, digest: bytes) -> str:
         """Return the id of the approval that a call was last asked for with; "" for none."""
+
+    def every(self, org: str) -> Iterator[tuple[str, Approval | None]]:
+        """Yield the id and the approval of each, oldest first; None for one that can't be read."""
 
     def grant(self, org: str, run: bytes) -> Grant | None:
         """Return a run's grant, which may have expired."""

@@ -13,7 +13,7 @@ from tocsin.domain import chain, passes
 from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.keys import Scope, mint
-from tocsin.domain.org import Org
+from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.passes import Kind
 from tocsin.domain.projection import Change, Projected
 from tocsin.domain.receipt import Receipt
@@ -263,6 +263,23 @@ class TestState:
         assert on.orgs.swept_until("acme") == ""
         on.orgs.set_swept_until("acme", "01")
         assert on.orgs.swept_until("acme") == "01"
+
+    def test_an_org_is_changed_from_where_it_was(self, on: Stores) -> None:
+        first, more = Org("acme", 7), Org("acme", 8)
+        assert on.orgs.change(first, None)
+        assert not on.orgs.change(more, None)
+        assert not on.orgs.change(more, more)
+        assert on.orgs.change(more, first)
+        was = more
+        for at, status in enumerate(OrgStatus):
+            now = Org("acme", 8, status, at)
+            assert on.orgs.change(now, was)
+            assert on.orgs.get("acme") == now
+            for other in (first, replace(now, since_ms=99), replace(now, status=OrgStatus.ACTIVE)):
+                if other != now:
+                    assert not on.orgs.change(first, other)
+            was = now
+        assert on.orgs.all() == [was]
 
     def test_quota_is_taken_only_as_far_as_the_limit(self, on: Stores) -> None:
         assert on.quota.reserve("acme", "2026-11", 11, 10) is None

@@ -46,7 +46,7 @@ class World:
     def service(self, gate: Callable[[Any], Any] = lambda port: port) -> Ingest:
         """Return another function on the same stores."""
         return Ingest(
-            access=Access(self.keys, self.clock),
+            access=Access(self.keys, self.orgs, self.clock),
             orgs=self.orgs,
             quota=gate(self.quota),
             receipts=gate(self.receipts),

@@ -136,6 +136,12 @@ class FakeOrgs:
     def put(self, org: Org) -> None:
         self.orgs[org.id] = org
 
+    def change(self, org: Org, was: Org | None) -> bool:
+        if self.orgs.get(org.id) != was:
+            return False
+        self.orgs[org.id] = org
+        return True
+
     def all(self) -> Sequence[Org]:
         return [self.orgs[id] for id in sorted(self.orgs)]
 
@@ -313,6 +319,9 @@ class FakeApprovals:
 
     def asked(self, org: str, digest: bytes) -> str:
         return self.calls.get((org, digest), "")
+
+    def every(self, org: str) -> Iterator[tuple[str, Approval | None]]:
+        yield from sorted((id, each) for (o, id), each in self.approvals.items() if o == org)
 
     def grant(self, org: str, run: bytes) -> Grant | None:
         return self.grants.get((org, run))

@@ -80,7 +80,7 @@ def deployed(
         found.outputs |= outputs
     found.token, key = mint("acme", frozenset({Scope.INGEST, Scope.READ}), "test", 1)
     admin = found.admin
-    admin.orgs.put(Org("acme"))
+    admin.tenants.create("acme")
     admin.keys.put(key)
     yield found
     cdk.destroy()

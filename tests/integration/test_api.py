@@ -15,6 +15,7 @@ from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import Scope
 from tocsin.domain.limits import MAX_SMALL_BODY_BYTES
+from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.segment import seal
 from tocsin.domain.times import iso_ms
 from tocsin.services.sealing.project import Projector
@@ -92,6 +93,20 @@ class TestGuards:
         token, key = api.key(Scope.ADMIN)
         api.stores.keys.put(replace(key, revoked_at_ms=2))
         assert api(route.method, path(route), {}, token=token).status == 401
+
+    @pytest.mark.parametrize("status", [each for each in OrgStatus if each is not OrgStatus.ACTIVE])
+    @pytest.mark.parametrize("route", GUARDED, ids=called)
+    def test_nobody_of_an_org_that_is_suspended(
+        self, api: Api, route: ApiRoute, status: OrgStatus
+    ) -> None:
+        token, key = api.key(Scope.ADMIN)
+        cookie, _ = api.sign_ins.open(key)
+        api.stores.orgs.put(Org("acme", status=status))
+        host = {"Host": "tocsin.example.com", "Cookie": f"tocsin_session={cookie}"}
+        for headers in ({"Authorization": f"Bearer {token}"}, host):
+            answer = api(route.method, path(route), {}, headers=headers)
+            assert (answer.status, answer.body["code"]) == (403, "ORG_SUSPENDED"), answer.text
+        assert api(route.method, path(route), {}, token=f"{token}x").status == 401
 
     @pytest.mark.parametrize("route", ROUTES, ids=called)
     def test_no_parameter_that_it_does_not_know(self, api: Api, route: ApiRoute) -> None:

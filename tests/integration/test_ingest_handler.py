@@ -23,7 +23,7 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.limits import MAX_PACKED_BYTES
-from tocsin.domain.org import Org
+from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.segment import seal
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
@@ -147,7 +147,7 @@ def test_partial(post: Post, stores: Stores) -> None:
 def ingest_on(on: Stores) -> Ingest:
     clock = SystemClock()
     return Ingest(
-        access=Access(on.keys, clock),
+        access=Access(on.keys, on.orgs, clock),
         orgs=on.orgs,
         quota=on.quota,
         receipts=on.receipts,
@@ -227,6 +227,16 @@ def test_the_quota_holds_under_concurrency(stores: Stores, token: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         accepted = sum(pool.map(send, range(40)))
     assert accepted == len(stored(stores)) == 20
+
+
+@pytest.mark.parametrize("status", [each for each in OrgStatus if each is not OrgStatus.ACTIVE])
+def test_of_an_org_that_is_not_active_nothing_is_taken(
+    stores: Stores, post: Post, status: OrgStatus
+) -> None:
+    stores.orgs.put(Org("acme", 1_000, status, 1))
+    answered, body, _ = post(json.dumps(EVENT))
+    assert (answered, body["code"]) == (403, "ORG_SUSPENDED")
+    assert stored(stores) == []
 
 
 def test_503_when_the_store_is_gone(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

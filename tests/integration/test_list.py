@@ -102,7 +102,7 @@ async def product(database: Database, **numbers: Any) -> AsyncIterator[Product]:
     parts = StreamParts(
         ledger=stores.ledger,
         journal=stores.journal,
-        credentials=Credentials(Access(stores.keys, clock)),
+        credentials=Credentials(Access(stores.keys, stores.orgs, clock)),
         clock=clock,
         approvals=stores.approvals,
         projections=stores.projections,

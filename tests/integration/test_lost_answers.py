@@ -64,7 +64,7 @@ def test_what_was_written_is_known_as_ours(
     on.orgs.put(Org("acme", 1_000))
     clock = SystemClock()
     ingest = Ingest(
-        access=Access(on.keys, clock),
+        access=Access(on.keys, on.orgs, clock),
         orgs=on.orgs,
         quota=on.quota,
         receipts=DynamoReceipts(client, settings.state_table),
@@ -159,7 +159,7 @@ def deployment(database: Database) -> Deployment:
     on.orgs.put(Org("acme", 20))
     clock = SystemClock()
     ingest = Ingest(
-        access=Access(on.keys, clock),
+        access=Access(on.keys, on.orgs, clock),
         orgs=on.orgs,
         quota=DynamoQuota(client, settings.state_table),
         receipts=DynamoReceipts(client, settings.state_table),

@@ -1,6 +1,7 @@
 """SignIns, tickets and CORS over HTTP: uvicorn and DynamoDB's API for real, events in memory."""
 
 import asyncio
+import json
 import logging
 import socket
 import time
@@ -25,6 +26,7 @@ from support.databases import Database, Stores
 from support.server import serving
 from support.streams import decode
 from support.waiting import HANG_SECONDS
+from tocsin.domain import org as domain
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.passes import Kind, claim
 from tocsin.services.access.access import Access
@@ -112,7 +114,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     org = org or Org(stores, FakeBroker())
     clock = org.tenant.clock
-    access = Access(stores.keys, clock)
+    access = Access(stores.keys, stores.orgs, clock)
     credentials = Credentials(
         access, SignIns(stores.passes, access, clock, 3_600), Tickets(stores.passes, access, clock)
     )
@@ -294,6 +296,38 @@ async def test_a_revoked_key_ends_its_sign_ins_streams_and_no_other(stores: Stor
             assert await by_other.until(1) == [1]
         assert await refused(on, GOVRIX, **cookie)
         assert other_key.org == on.org.tenant.org
+
+
+async def test_a_suspended_orgs_streams_end_and_no_other_orgs(stores: Stores) -> None:
+    async with service(stores, recheck_seconds=0.05) as on:
+        id = on.org.tenant.org
+        stores.orgs.put(domain.Org(id))
+        stores.orgs.put(domain.Org(f"{id}-2", status=domain.OrgStatus.SUSPENDED))
+        cookie, ticket, unused = await on.cookie(), await on.ticket(), await on.ticket()
+        async with (
+            watching(on, GOVRIX, **on.org.bearer) as by_key,
+            watching(on, GOVRIX, **cookie) as by_session,
+            watching(on, f"{GOVRIX}?token={ticket}") as by_ticket,
+        ):
+            on.org.seal()
+            for watcher in (by_key, by_session, by_ticket):
+                assert await watcher.until(1) == [1]
+            stores.orgs.put(domain.Org(id, status=domain.OrgStatus.SUSPENDED))
+            on.clock.ms += 30_000  # as long as an org is remembered
+            for watcher in (by_key, by_session, by_ticket):
+                message = decode(await watcher.to_the_end())[-1]
+                assert "is suspended" in json.dumps(message.fields)
+        for url, sent in (
+            (GOVRIX, on.org.bearer),
+            (GOVRIX, cookie),
+            (f"{GOVRIX}?token={unused}", {}),
+        ):
+            answer = await on.client.get(url, headers=sent)
+            assert (answer.status_code, answer.json()["code"]) == (403, "ORG_SUSPENDED")
+        stores.orgs.put(domain.Org(id))
+        on.clock.ms += 30_000
+        async with watching(on, f"{GOVRIX}?after=0", **on.org.bearer) as again:
+            assert await again.until(1) == [1]
 
 
 @pytest.mark.parametrize("how", ["signing out", "time"])

@@ -41,7 +41,7 @@ class Api:
     timers: FakeTimers = field(default_factory=FakeTimers)
 
     def __post_init__(self) -> None:
-        access = Access(self.stores.keys, self.clock)
+        access = Access(self.stores.keys, self.stores.orgs, self.clock)
         self.sign_ins = SignIns(self.stores.passes, access, self.clock, 3_600)
         asyncio.set_event_loop(asyncio.new_event_loop())
         self.parts = parts(

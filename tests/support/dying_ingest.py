@@ -21,9 +21,10 @@ from tocsin.settings import IngestSettings
 def main(deadly: Deadly, event: Any) -> None:
     settings, client, clock = IngestSettings(), dynamodb.client(), SystemClock()
     state = (client, settings.state_table)
+    orgs = DynamoOrgs(*state)
     ingest = Ingest(
-        access=Access(DynamoKeys(*state), clock),
-        orgs=DynamoOrgs(*state),
+        access=Access(DynamoKeys(*state), orgs, clock),
+        orgs=orgs,
         quota=deadly.wrap(DynamoQuota(*state)),
         receipts=deadly.wrap(DynamoReceipts(*state)),
         journal=deadly.wrap(DynamoJournal(client, settings.journal_table)),

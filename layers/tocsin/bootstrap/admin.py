@@ -5,15 +5,22 @@ from dataclasses import dataclass
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.holdings import DynamoHoldings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.bootstrap import project
 from tocsin.domain.retention import Retention
-from tocsin.ports import Clock, Journal, Keys, Ledger, Orgs, Projections, SetAside
+from tocsin.ports import Clock, Journal, Keys, Ledger, Orgs, Projections, Quota, SetAside
+from tocsin.services.orgs.exporting import Exporting
+from tocsin.services.orgs.keeping import Keeping
 from tocsin.services.sealing.rebuild import Rebuild
 from tocsin.settings import ProjectSettings
 
@@ -26,6 +33,9 @@ class Admin:
 
     keys: Keys
     orgs: Orgs
+    tenants: Keeping
+    quota: Quota
+    exporting: Exporting
     set_aside: SetAside
     ledger: Ledger
     journal: Journal
@@ -41,10 +51,28 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
     db, state, clock = client(), settings.state_table, SystemClock()
     ledger = DynamoLedger(db, settings.ledger_table)
     journal = DynamoJournal(db, settings.journal_table)
-    projections = DynamoProjections(db, state)
+    orgs = DynamoOrgs(db, state)
+    projections, keys = DynamoProjections(db, state), DynamoKeys(db, state)
+    holdings = DynamoHoldings(db, settings.journal_table, settings.ledger_table, state)
+
+    def retention() -> Retention:
+        return Retention(clock.now_ms(), settings.retention_days)
+
     return Admin(
-        keys=DynamoKeys(db, state),
-        orgs=DynamoOrgs(db, state),
+        keys=keys,
+        orgs=orgs,
+        tenants=Keeping(orgs, holdings, clock),
+        quota=DynamoQuota(db, state),
+        exporting=Exporting(
+            ledger=ledger,
+            journal=journal,
+            keys=keys,
+            approvals=DynamoApprovals(db, state, journal),
+            policies=DynamoPolicies(db, state, journal),
+            projections=projections,
+            session_states=DynamoSessionStates(db, state, journal),
+            retention=retention,
+        ),
         set_aside=DynamoSetAside(db, state),
         ledger=ledger,
         journal=journal,
@@ -56,5 +84,5 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
             projections=projections,
             projector=project.wire(settings, db=db),
         ),
-        retention=lambda: Retention(clock.now_ms(), settings.retention_days),
+        retention=retention,
     )

@@ -145,14 +145,14 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
     """Return the parts on the tables and the queue that the settings name."""
     settings = settings or ApiSettings()
     db, state, clock = db or client(), settings.state_table, SystemClock()
-    keys = DynamoKeys(db, state)
-    access = Access(keys, clock)
+    keys, orgs = DynamoKeys(db, state), DynamoOrgs(db, state)
+    access = Access(keys, orgs, clock)
     sign_ins = SignIns(DynamoPasses(db, state), access, clock, settings.sign_in_seconds)
     journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
     return parts(
         credentials=Credentials(access, sign_ins),
         clock=clock,
-        orgs=DynamoOrgs(db, state),
+        orgs=orgs,
         quota=DynamoQuota(db, state),
         approvals=DynamoApprovals(db, state, journal),
         timers=SqsTimers(sqs.client(), settings.expiry_queue_url),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.bootstrap import valkey
 from tocsin.ports import Broker, Clock
@@ -33,4 +34,5 @@ def wire(
         broker=broker or valkey.broker(settings),
         clock=clock or SystemClock(),
         kept_days=settings.retention_days,
+        orgs=DynamoOrgs(db, settings.state_table),
     )

@@ -34,9 +34,10 @@ def wire(
     db, state, clock = db or client(), settings.state_table, clock or SystemClock()
     journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
     states = DynamoSessionStates(db, state, journal)
+    orgs = DynamoOrgs(db, state)
     return Ingest(
-        access=Access(DynamoKeys(db, state), clock),
-        orgs=DynamoOrgs(db, state),
+        access=Access(DynamoKeys(db, state), orgs, clock),
+        orgs=orgs,
         quota=DynamoQuota(db, state),
         receipts=DynamoReceipts(db, state),
         journal=journal,

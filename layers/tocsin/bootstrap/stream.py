@@ -6,6 +6,7 @@ from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
@@ -25,7 +26,8 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
     """Return what the service is made of."""
     settings = settings or StreamSettings()
     db, clock = client(), SystemClock()
-    access = Access(DynamoKeys(db, settings.state_table), clock)
+    state = settings.state_table
+    access = Access(DynamoKeys(db, state), DynamoOrgs(db, state), clock)
     passes = DynamoPasses(db, settings.state_table)
     namespace = settings.metrics_namespace
     journal = DynamoJournal(db, settings.journal_table)

@@ -44,6 +44,7 @@ _COMMANDS = {
         {"allow_interspersed_args": False},  # what follows COMMAND belongs to it
     ),
     "keys": _Lazy("tocsin.cli.keys", "app", "Create, list and revoke API keys."),
+    "orgs": _Lazy("tocsin.cli.orgs", "app", "Create, limit, suspend, delete and export orgs."),
     "rebuild": _Lazy("tocsin.cli.rebuild", "rebuild", "Rebuild sessions, agents and costs."),
     "set-aside": _Lazy("tocsin.cli.set_aside", "set_aside", "List what could not be sealed."),
 }

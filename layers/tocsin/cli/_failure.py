@@ -72,6 +72,8 @@ def _details(error: "ApiError") -> str:
 def _advice(error: "ApiError") -> str:
     if error.status == 401:
         return "\nGive a valid key with --api-key or TOCSIN_API_KEY."
+    if error.code == "ORG_SUSPENDED":
+        return "\n`tocsin orgs resume` ends that."
     if error.status == 403 and not error.details:
         return "\nUse a key with the scope for this: see `tocsin keys list`."
     return ""

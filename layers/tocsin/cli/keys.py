@@ -8,10 +8,9 @@ import typer
 from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, moment
 from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._output import escaped, note, say, show_table
-from tocsin.domain.errors import Malformed
+from tocsin.domain.errors import Conflict, Malformed
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.limits import EVENTS_PER_MONTH, REVOCATION_SECONDS
-from tocsin.domain.org import Org
 from tocsin.wire.filters import types_of
 
 __all__ = ["app"]
@@ -53,11 +52,12 @@ def create(
     except (ValueError, Malformed) as error:
         raise Failure(str(error), USAGE) from error
     with administration() as admin:
-        known = admin.orgs.get(org)
-        if events_per_month is not None:
-            admin.orgs.put(Org(org, events_per_month))
-        elif known is None:
-            admin.orgs.put(Org(org))
+        try:
+            admin.tenants.ensure(org, events_per_month)
+        except Conflict as error:
+            raise Failure(str(error)) from error
+        except Malformed as error:
+            raise Failure(str(error), USAGE) from error
         admin.keys.put(key)
     named = ", ".join(sorted(key.scopes))
     note(f"Key {key.id} of org {org} ({named}). It is shown only now:")

@@ -19,7 +19,7 @@ def set_aside(
     Exit code 0 also when there are some; they stay in the journal until its retention ends.
     """
     with administration() as admin:
-        orgs = [each.id for each in admin.orgs.all()] if all_orgs else [org]
+        orgs = [each.id for each in admin.tenants.all()] if all_orgs else [org]
         items = [item for each in orgs for item in admin.set_aside.all(each)]
     if not items:
         say("nothing is set aside")

@@ -8,6 +8,7 @@
     │   ├── Invalid                well-formed, but not an event; carries ``details``
     │   ├── Unauthenticated        no credential, or not a valid one
     │   ├── Forbidden              a valid credential that may not do this
+    │   │   └── OrgSuspended       nobody of its org may do anything
     │   ├── NotFound
     │   ├── Conflict               an idempotency key used again with another body
     │   ├── Changed                what the request is about is not as its sender saw it
@@ -36,6 +37,7 @@ Malformed          MALFORMED         400
 Invalid            INVALID           400
 Unauthenticated    UNAUTHORIZED      401
 Forbidden          FORBIDDEN         403
+OrgSuspended       ORG_SUSPENDED     403
 NotFound           NOT_FOUND         404
 Conflict           CONFLICT          409
 Changed            CHANGED           409
@@ -75,6 +77,7 @@ __all__ = [
     "LimitReached",
     "Malformed",
     "NotFound",
+    "OrgSuspended",
     "OutcomeUnknown",
     "Over",
     "PartlyDone",
@@ -141,6 +144,12 @@ class Forbidden(Refused):
         """``details`` names the fields that only Tocsin may set, where that is the reason."""
         super().__init__(message)
         self.details = details
+
+
+class OrgSuspended(Forbidden):
+    """The credential's org is suspended, or being deleted."""
+
+    code = "ORG_SUSPENDED"
 
 
 class NotFound(Refused):

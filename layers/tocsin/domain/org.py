@@ -1,15 +1,32 @@
 """Orgs: the tenants."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tocsin.domain.limits import EVENTS_PER_MONTH
 
-__all__ = ["Org"]
+__all__ = ["Org", "OrgStatus"]
+
+
+class OrgStatus(StrEnum):
+    """Whether an org may use Tocsin. What is deleted stays so: its id is never another's."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETING = "deleting"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Org:
-    """A tenant and its settings."""
+    """A tenant and its settings; ``since_ms`` is when it got its status, 0 for the first."""
 
     id: str
     events_per_month: int = EVENTS_PER_MONTH
+    status: OrgStatus = OrgStatus.ACTIVE
+    since_ms: int = 0
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is being deleted, or was."""
+        return self.status in (OrgStatus.DELETING, OrgStatus.DELETED)

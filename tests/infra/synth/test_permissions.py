@@ -33,6 +33,7 @@ ON_TABLES = {
         "JournalStream": CONSUMING,
         "Ledger": SEALING,
         "State: set-aside#*": {"PutItem"},
+        "State: org": {"GetItem"},
     },
     ("default", "pipeline", "ProjectRole"): {
         "LedgerStream": CONSUMING,

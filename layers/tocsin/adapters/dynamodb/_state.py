@@ -1,7 +1,11 @@
-"""The state table: key ``pk`` (``kind#org``) · ``sk`` (id)."""
+"""The state table: key ``pk`` (``kind#org``) · ``sk`` (id).
+
+Every kind of partition is in :data:`OF_AN_ORG` or :data:`OF_ALL_ORGS`: a key of another kind can't
+be made. So whoever removes an org knows of all that it has.
+"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -10,7 +14,22 @@ from tocsin.adapters.dynamodb._calls import calls, condition_failed, query, watc
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["StateTable", "item_key", "number"]
+__all__ = ["OF_ALL_ORGS", "OF_AN_ORG", "StateTable", "item_key", "number"]
+
+OF_AN_ORG: Final = frozenset(
+    {
+        *("key", "quota", "receipt", "set-aside", "pass-session", "pass-ticket"),
+        *("session", "agent", "usage", "day", "seen-session", "seen-agent"),
+        *("day-agent", "day-model", "day-tool", "day-provider"),
+        *("approval", "approval-pending", "approval-call", "approval-grant", "approval-rule"),
+        *("policy", "session-state", "suspended", "agent-state"),
+        *("budget", "budget-turn", "spent"),
+    }
+)
+"""Kinds whose partitions are one org's: ``kind#org``, and perhaps ``#`` and a generation."""
+
+OF_ALL_ORGS: Final = frozenset({"org", "sweep", "projected"})
+"""Partitions with an item for each org: the sort key is the org, perhaps with a generation."""
 
 
 class StateTable:
@@ -73,7 +92,14 @@ class StateTable:
 
 
 def item_key(pk: str, sk: str) -> dict[str, Any]:
-    """Return an item's key as the API's attribute values."""
+    """Return an item's key as the API's attribute values.
+
+    Raises:
+        LookupError: there is no such kind of partition (yet).
+    """
+    kind, separator, _ = pk.partition("#")
+    if kind not in (OF_AN_ORG if separator else OF_ALL_ORGS):
+        raise LookupError(f"{pk!r} is in no list of partitions: see {__name__}")
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 

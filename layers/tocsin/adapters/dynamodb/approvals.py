@@ -9,7 +9,7 @@
 | ``approval-rule#<org>`` | name | a call that is always approved |
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import Any, Final, override
@@ -71,6 +71,20 @@ class DynamoApprovals(ToldTable, Approvals):
     def asked(self, org: str, digest: bytes) -> str:
         item = self._get(_CALL + org, digest.hex())
         return str(item["approval_id"]["S"]) if item else ""
+
+    @override
+    def every(self, org: str) -> Iterator[tuple[str, Approval | None]]:
+        for item in query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": _ITEM + org}},
+            ConsistentRead=True,
+        ):
+            found = None
+            with suppress(IntegrityError):
+                found = _approval(org, item)
+            yield item["sk"]["S"], found
 
     @override
     def grant(self, org: str, run: bytes) -> Grant | None:

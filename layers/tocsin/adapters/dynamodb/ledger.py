@@ -10,7 +10,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, Final, override
 
 from tocsin.adapters.dynamodb._calls import batch_get, query, transact, whole
 from tocsin.domain import ids
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 from tocsin.ports import Ledger
 
-__all__ = ["DynamoLedger", "org_of_segment"]
+__all__ = ["PARTITIONS", "DynamoLedger", "org_of_segment"]
 
 _ULID_BYTES = 16
 _REFERENCE_BYTES = _ULID_BYTES + 2
 _BATCH_GET_KEYS = 100
 
+PARTITIONS: Final = ("segment#", "marker#", "minute#")
+"""What the partition keys begin with, before the org."""
 
-_SEGMENT = "segment#"
+_SEGMENT, _MARKER, _MINUTE = PARTITIONS
 
 
 def org_of_segment(key: Mapping[str, Any]) -> str | None:
@@ -61,7 +63,7 @@ class DynamoLedger(Ledger):
     def markers(self, org: str, batch_ids: Iterable[str]) -> Markers:
         wanted = set(batch_ids)
         keys = [
-            {"pk": {"S": f"marker#{org}"}, "sk": {"N": str(second)}}
+            {"pk": {"S": _MARKER + org}, "sk": {"N": str(second)}}
             for second in sorted({_second(batch_id) for batch_id in wanted})
         ]
         first_seqs: dict[str, int] = {}
@@ -74,12 +76,12 @@ class DynamoLedger(Ledger):
 
     @override
     def all_markers(self, org: str) -> Iterator[tuple[str, int]]:
-        for item in self._partition(f"marker#{org}"):
+        for item in self._partition(_MARKER + org):
             yield from _read_markers(org, item)
 
     @override
     def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
-        for item in self._partition(f"minute#{org}"):
+        for item in self._partition(_MINUTE + org):
             yield int(item["sk"]["N"]), _read_mark(org, item)
 
     @override
@@ -98,7 +100,7 @@ class DynamoLedger(Ledger):
                 {
                     "Update": {
                         "TableName": self._table,
-                        "Key": {"pk": {"S": f"marker#{segment.org}"}, "sk": {"N": str(second)}},
+                        "Key": {"pk": {"S": _MARKER + segment.org}, "sk": {"N": str(second)}},
                         "UpdateExpression": "ADD batches :markers",
                         **_unless_added(markers, None if counts is None else counts.get(second, 0)),
                     }
@@ -109,7 +111,7 @@ class DynamoLedger(Ledger):
         minute = segment.sealed_at_ms // 60_000
         if minute > previous.sealed_at_ms // 60_000:
             mark = {
-                "pk": {"S": f"minute#{segment.org}"},
+                "pk": {"S": _MINUTE + segment.org},
                 "sk": {"N": str(minute)},
                 "first_seq": {"N": str(segment.first_seq)},
             }
@@ -143,7 +145,7 @@ class DynamoLedger(Ledger):
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND sk >= :minute",
             ExpressionAttributeValues={
-                ":pk": {"S": f"minute#{org}"},
+                ":pk": {"S": _MINUTE + org},
                 ":minute": {"N": str(minute)},
             },
             ConsistentRead=True,

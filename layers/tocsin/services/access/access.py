@@ -1,28 +1,30 @@
 """From a credential to the key it stands for. The org comes from the credential alone."""
 
-from tocsin.domain.errors import Forbidden, Unauthenticated
+from tocsin.domain.errors import Forbidden, OrgSuspended, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, key_ids
-from tocsin.ports import Clock, Keys
+from tocsin.domain.org import Org, OrgStatus
+from tocsin.ports import Clock, Keys, Orgs
 from tocsin.services.access.remembered import Remembered
 
 __all__ = ["Access"]
 
 
 class Access:
-    """Checks API keys against the state table, remembering each for 30 seconds."""
+    """Checks API keys and their orgs against the state table, remembering each for 30 seconds."""
 
-    def __init__(self, keys: Keys, clock: Clock) -> None:
+    def __init__(self, keys: Keys, orgs: Orgs, clock: Clock) -> None:
         self._clock = clock
         self._keys: Remembered[tuple[str, str], ApiKey | None] = Remembered(
             lambda ids: keys.get(*ids), clock
         )
+        self._orgs: Remembered[str, Org | None] = Remembered(orgs.get, clock)
 
     def authorize(self, authorization: str | None, scope: Scope | None) -> ApiKey:
         """Return the key of an ``Authorization`` header; with scope None, whatever it may do.
 
         Raises:
             Unauthenticated: there is none, or it is not (or no longer) valid.
-            Forbidden: it does not carry ``scope``.
+            Forbidden: it does not carry ``scope``; or OrgSuspended: its org is not active.
             Busy: the state table does not answer.
         """
         kind, _, token = (authorization or "").partition(" ")
@@ -39,7 +41,7 @@ class Access:
         if key.ended(self._clock.now_ms()):
             raise Unauthenticated("the API key has expired: use another")
         self._check_chain(key)
-        return _carrying(scope, key)
+        return self._carrying(scope, key)
 
     def authorize_key(self, org: str, key_id: str, scope: Scope | None) -> ApiKey:
         """Return the key that a pass stands for; raises what :meth:`authorize` raises."""
@@ -49,6 +51,12 @@ class Access:
                 "the API key that this came from was revoked, or has expired: use another"
             )
         self._check_chain(key)
+        return self._carrying(scope, key)
+
+    def _carrying(self, scope: Scope | None, key: ApiKey) -> ApiKey:
+        org = self._orgs.read(key.org)
+        if org is not None and org.status is not OrgStatus.ACTIVE:
+            raise OrgSuspended(f"the org {key.org} is {org.status}: ask those who run this Tocsin")
         return _carrying(scope, key)
 
     def _check_chain(self, key: ApiKey) -> None:

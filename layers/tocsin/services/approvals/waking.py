@@ -64,6 +64,8 @@ class Waking:
         """Do what is due with every org's approvals whose timers were lost."""
         report = Report()
         for org in self._orgs.all():
+            if org.gone:
+                continue
             try:
                 report.swept += self._expiring.sweep(org.id)
             except Exception as error:  # as above

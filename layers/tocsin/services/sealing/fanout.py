@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import Busy
 from tocsin.domain.set_aside import SetAsideItem
-from tocsin.ports import Broker, Clock, Ledger, SetAside
+from tocsin.ports import Broker, Clock, Ledger, Orgs, SetAside
 from tocsin.services.sealing.seal import Sealed, seal_batches
 from tocsin.wire import channel
 
@@ -64,11 +64,14 @@ class Fanout:
         broker: Broker | None,
         clock: Clock,
         kept_days: int | None = None,
+        orgs: Orgs | None = None,
     ) -> None:
         """Wire the ports; without a broker subscribers poll the ledger.
 
-        ``kept_days`` is how long the journal keeps a batch.
+        ``kept_days`` is how long the journal keeps a batch. ``orgs`` says which org was deleted:
+        for it no ledger is begun anew, however late its batches are delivered.
         """
+        self._orgs = orgs
         self._ledger = ledger
         self._set_aside = set_aside
         self._broker = broker
@@ -107,11 +110,17 @@ class Fanout:
             self._seal(org, readable, report)
 
     def _seal(self, org: str, batches: Sequence[Batch], report: Report) -> None:
-        sealed = seal_batches(org, batches, self._ledger, self._clock, self._kept_days)
+        sealed = seal_batches(
+            org, batches, self._ledger, self._clock, self._kept_days, self._may_begin
+        )
         report.conflicts += sealed.conflicts
         report.segments += len(sealed.fresh)
         report.sealed_events += sum(segment.count for segment, _ in sealed.fresh)
         self._publish(org, sealed, report)
+
+    def _may_begin(self, org: str) -> bool:
+        found = self._orgs.get(org) if self._orgs else None
+        return found is None or not found.gone
 
     def _publish(self, org: str, sealed: Sealed, report: Report) -> None:
         """Tell the subscribers. A broker that is gone costs them a look at the ledger, no more."""

@@ -1,7 +1,7 @@
 """Seal: give the batches of an org their order. The commit of a segment is the seal."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tocsin.domain.batch import Batch
@@ -34,13 +34,15 @@ def seal_batches(
     ledger: Ledger,
     clock: Clock,
     kept_days: int | None = None,
+    may_begin: Callable[[str], bool] = lambda org: True,
 ) -> Sealed:
     """Append to an org's ledger those of the batches that are not in it, in order of their ids.
 
     Safe to repeat and to run concurrently: of the sealers that read the same head one commits and
     the others start again from the new one.
 
-    ``kept_days`` is how long the journal keeps them.
+    ``kept_days`` is how long the journal keeps them. ``may_begin`` is asked where the org has no
+    ledger yet; if it says no, nothing is sealed.
 
     Raises:
         Busy: the store does not answer, or too many others are sealing.
@@ -49,6 +51,8 @@ def seal_batches(
     result = Sealed()
     for _ in range(_TRIES):
         head = ledger.head(org)  # before the markers: a commit in between moves the head
+        if head.seq == 0 and not may_begin(org):
+            return result
         markers = ledger.markers(org, todo)
         counts = Counter(markers.counts)
         for batch_id, first_seq in markers.first_seqs.items():

@@ -26,7 +26,8 @@ class Sweep:
         What is sealed already is skipped there. The sweep goes on from where the last one ended,
         but remembers no end younger than ten minutes: a slow request may still write before it.
         """
-        return [report for org in self._orgs.all() for report in self._one_org(org.id, min_age_ms)]
+        orgs = [org.id for org in self._orgs.all() if not org.gone]
+        return [report for org in orgs for report in self._one_org(org, min_age_ms)]
 
     def _one_org(self, org: str, min_age_ms: int) -> list[Report]:
         try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.stores import FakeClock, FakeKeys, FakePasses
+from fakes.stores import FakeClock, FakeKeys, FakeOrgs, FakePasses
 from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.services.access.access import Access
@@ -19,7 +19,7 @@ class On:
 
     def service(self) -> SignIns:
         """One process's: it remembers nothing of what another one does."""
-        return SignIns(self.store, Access(self.keys, self.clock), self.clock, HOURS_12)
+        return SignIns(self.store, Access(self.keys, FakeOrgs(), self.clock), self.clock, HOURS_12)
 
     def new_key(self, org: str = "acme", scope: Scope = Scope.READ) -> ApiKey:
         _, key = mint(org, frozenset({scope}), "n", 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.stores import FakeClock, FakeKeys, FakePasses
+from fakes.stores import FakeClock, FakeKeys, FakeOrgs, FakePasses
 from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.services.access.access import Access
@@ -12,7 +12,7 @@ from tocsin.services.access.tickets import Tickets
 class On:
     def __init__(self) -> None:
         self.clock, self.keys = FakeClock(), FakeKeys()
-        self.tickets = Tickets(FakePasses(), Access(self.keys, self.clock), self.clock)
+        self.tickets = Tickets(FakePasses(), Access(self.keys, FakeOrgs(), self.clock), self.clock)
 
     def new_key(self, scope: Scope = Scope.READ) -> ApiKey:
         _, key = mint("acme", frozenset({scope}), "n", 1)

@@ -1,0 +1,129 @@
+"""All that an org has, in the words of the API, for who writes it to files."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from tocsin.domain.projection import place_of
+from tocsin.domain.retention import Retention
+from tocsin.domain.segment import Head, SealedEvent
+from tocsin.ports import (
+    Approvals,
+    Journal,
+    Keys,
+    Ledger,
+    PolicyStore,
+    Projections,
+    SessionStates,
+)
+from tocsin.services.reading import replay
+from tocsin.wire import approvals, indexes, keys, policies, sessions
+
+__all__ = ["Exporting", "line"]
+
+_PAGE: Final = 100
+_READ_EVENTS: Final = 1_000
+
+type Row = Mapping[str, Any]
+
+
+class Exporting:
+    """The use case behind ``tocsin orgs export``. It holds a page of each at a time."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        journal: Journal,
+        keys: Keys,
+        approvals: Approvals,
+        policies: PolicyStore,
+        projections: Projections,
+        session_states: SessionStates,
+        retention: Callable[[], Retention],
+    ) -> None:
+        self._ledger = ledger
+        self._journal = journal
+        self._keys = keys
+        self._approvals = approvals
+        self._policies = policies
+        self._projections = projections
+        self._session_states = session_states
+        self._retention = retention
+
+    def head(self, org: str) -> Head:
+        """Return where the org's ledger ends."""
+        return self._ledger.head(org)
+
+    def events(self, org: str, after_seq: int, until_seq: int) -> Iterator[SealedEvent]:
+        """Yield the events after one seq, up to another, each checked; but not expired ones.
+
+        Raises:
+            IntegrityError: the next one is not the one that was sealed.
+        """
+        seq, hash = after_seq, b""
+        while seq < until_seq:
+            try:
+                found = replay.read(
+                    self._ledger,
+                    self._journal,
+                    org,
+                    seq,
+                    limit=min(until_seq - seq, _READ_EVENTS),
+                    expected_hash=hash or None,
+                    retention=self._retention(),
+                )
+            except replay.Expired as expired:
+                seq, hash = expired.first_seq - 1, b""
+                continue
+            if not found:
+                return
+            yield from found
+            seq, hash = found[-1].seq, found[-1].hash
+
+    def tables(self, org: str) -> Mapping[str, Iterator[Row]]:
+        """Return what there is beside events, by name. Of keys not the digests."""
+        return {
+            "keys": (keys.listed(each) for each in self._keys.all(org)),
+            "approvals": self._every_approval(org),
+            "rules": iter(approvals.rules(self._approvals.rules(org))["rules"]),
+            "policies": self._versions(org),
+            "sessions": self._indexed(org, "session"),
+            "agents": self._indexed(org, "agent"),
+        }
+
+    def _every_approval(self, org: str) -> Iterator[Row]:
+        for id, approval in self._approvals.every(org):
+            yield approvals.shown(approval) if approval else {"id": id, "unreadable": True}
+
+    def _versions(self, org: str) -> Iterator[Row]:
+        current = self._policies.current(org)
+        for version in range(1, current.version + 1 if current else 1):
+            if found := self._policies.version(org, version):
+                yield _without("count", policies.shown(found, 0))
+
+    def _indexed(self, org: str, kind: str) -> Iterator[Row]:
+        generation, place = self._projections.cursor(org).generation, ""
+        while page := self._projections.newest(org, kind, place, _PAGE, generation):
+            ids = [id for id, _ in page]
+            states = self._session_states.get(org, ids) if kind == "session" else {}
+            for id, item in page:
+                yield (
+                    indexes.session(id, item) | sessions.said(states.get(id))
+                    if kind == "session"
+                    else _without("status", indexes.agent(id, item, ""))  # which is of a moment
+                )
+            place = place_of(page[-1][1])
+
+
+def _without(name: str, row: Row) -> Row:
+    return {each: value for each, value in row.items() if each != name}
+
+
+def line(event: SealedEvent) -> bytes:
+    """Return an event as a line of JSON, the entry in it as it was hashed."""
+    return b'{"seq":%d,"prev_hash":"%b","hash":"%b","event":%b}\n' % (
+        event.seq,
+        event.prev_hash.hex().encode(),
+        event.hash.hex().encode(),
+        event.entry,
+    )
