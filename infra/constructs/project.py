@@ -46,8 +46,8 @@ class Project(Function):
             ledger=["Query", "BatchGetItem"],
             state=["GetItem", "BatchGetItem", "Query"],
         )
-        tables.allow_writing(self, ["budget#*", "key#*"], ["PutItem"])
         tables.allow_writing(self, _PROJECTED, ["UpdateItem"])
+        tables.allow_writing(self, ["budget#*", "key#*", "session-state#*"], ["PutItem"])
         tables.allow_writing(self, _LISTED, ["UpdateItem", "DeleteItem"])
         consume(
             self,

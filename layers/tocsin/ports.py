@@ -379,13 +379,26 @@ class PolicyStore(Protocol):
 
 
 class SessionStates(Protocol):
-    """What people decided about sessions. Every read is strongly consistent."""
+    """Which status sessions have. Every read is strongly consistent."""
 
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, SessionState]:
-        """Return what was decided about these, by id; nothing of those that nobody looked at."""
+        """Return the states of these, by id; none of those that have not begun."""
 
     def suspended(self, org: str) -> frozenset[str]:
         """Return the ids of all that are suspended."""
+
+    def begin(self, states: Sequence[SessionState], batch: Batch, packed: bytes) -> bool:
+        """Write the first states of an org's sessions and the batch that tells of them.
+
+        There are 99 at most, and all are written, or nothing is.
+
+        Returns:
+            False: one has a state already, and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
+        """
 
     def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
         """Write a state and put the batch that tells of it into the journal: both, or neither.

@@ -51,3 +51,23 @@ class TestSessionStates:
         assert on.session_states.suspended("acme") == {"t"}
         assert write(on, 5, replace(over, status=SessionStatus.ACTIVE), second)
         assert on.session_states.suspended("acme") == {"t"}
+
+    def test_sessions_begin_together_or_not_at_all(self, on: Stores) -> None:
+        def begin(salt: int, *ids: str) -> bool:
+            id = new_batch_id(1_774_000_000_000, (salt << 20).to_bytes(10))
+            batch, packed = own_batch("acme", [{"type": "session_update"}], id)
+            states = [SessionState(org="acme", id=each, at_ms=7, change=id) for each in ids]
+            begun = on.session_states.begin(states, batch, packed)
+            assert (id in on.journal.get("acme", [id])) is begun
+            found = on.session_states.get("acme", ids)
+            assert not begun or found == {each.id: each for each in states}
+            return begun
+
+        assert begin(1, "s", "t/\U0001f600")
+        assert not begin(2, "u", "s")
+        assert on.session_states.get("acme", ["u"]) == {}
+        assert begin(3, *(f"{n}" for n in range(99)))
+        assert on.session_states.suspended("acme") == frozenset()
+        change = on.session_states.get("acme", ["s"])["s"].change
+        assert write(on, 4, suspended("s"), change)
+        assert on.session_states.suspended("acme") == {"s"}

@@ -454,6 +454,13 @@ class FakeSessionStates:
         states = self.states.items()
         return frozenset(id for (o, id), each in states if o == org and each.status == "suspended")
 
+    def begin(self, states: Sequence[SessionState], batch: Batch, packed: bytes) -> bool:
+        if any((each.org, each.id) in self.states for each in states):
+            return False
+        self.states |= {(each.org, each.id): each for each in states}
+        self.journal.put(batch, packed)
+        return True
+
     def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
         found = self.states.get((state.org, state.id))
         if (found.change if found else "") != was:

@@ -102,8 +102,9 @@ class TestGuards:
         token, key = api.key(Scope.ADMIN)
         cookie, _ = api.sign_ins.open(key)
         api.stores.orgs.put(Org("acme", status=status))
-        host = {"Host": "tocsin.example.com", "Cookie": f"tocsin_session={cookie}"}
-        for headers in ({"Authorization": f"Bearer {token}"}, host):
+        page = {"Host": "tocsin.example.com", "Sec-Fetch-Site": "same-origin"}
+        page["Cookie"] = f"__Host-tocsin_session={cookie}"
+        for headers in ({"Authorization": f"Bearer {token}"}, page):
             answer = api(route.method, path(route), {}, headers=headers)
             assert (answer.status, answer.body["code"]) == (403, "ORG_SUSPENDED"), answer.text
         assert api(route.method, path(route), {}, token=f"{token}x").status == 401

@@ -14,6 +14,7 @@ from support.databases import Database
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.domain.approvals import Call
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import OutcomeUnknown
@@ -21,6 +22,7 @@ from tocsin.domain.keys import Scope, mint
 from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.deciding import Deciding, Resolve
 from tocsin.services.approvals.steps import Steps
+from tocsin.services.sessions.beginning import Beginning
 
 
 class Line:
@@ -81,3 +83,26 @@ def test_where_every_answer_is_lost_it_says_so(database: Database) -> None:
     with pytest.raises(OutcomeUnknown):
         Asking(steps, FakeTimers())(agent, Ask(call=call, message="may I?"))
     assert len(store.pending("acme", 10)) == 1
+
+
+@pytest.mark.parametrize("lost", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), (4,)], ids=str)
+def test_a_session_begins_once_however_many_answers_are_lost(
+    database: Database, lost: tuple[int, ...]
+) -> None:
+    on, settings = database.stores()
+    client, line = database.server.client(), Line(*lost)
+    client.meta.events.register("before-send.dynamodb", line)
+    journal = DynamoJournal(client, settings.journal_table)
+    begin = Beginning(DynamoSessionStates(client, settings.state_table, journal), SystemClock())
+    ids = [f"s{n}" for n in range(150)]
+    for _ in range(2):  # as a projector does that was killed after it
+        begin("acme", ids)
+    batches = [each.unpack() for each in on.journal.between("acme", "", "z", 100)]
+    told = [
+        json.loads(entry)["session_id"]
+        for each in batches
+        if isinstance(each, Batch)
+        for entry in each.entries
+    ]
+    assert Counter(told) == Counter(ids)
+    assert on.session_states.get("acme", ids).keys() == set(ids)

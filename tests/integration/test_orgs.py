@@ -26,6 +26,7 @@ from tocsin.domain.receipt import Receipt
 from tocsin.domain.retention import KEEPS_ALL
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.services.access.tickets import Tickets
+from tocsin.services.budgets.spending import Spending
 from tocsin.services.orgs.exporting import Exporting
 from tocsin.services.orgs.keeping import Keeping
 from tocsin.services.sealing.fanout import Fanout
@@ -95,6 +96,10 @@ class World:
             call("PUT", "/api/v1/policies", {"policies": text})
         call("POST", "/api/v1/keys", {"scopes": ["read"]})
         call("POST", "/api/v1/sessions/s/suspend", {})
+        call("POST", "/api/v1/agents", {"id": "claude"})
+        limits = {"limits": {"calls_per_day": 0, "tokens_per_month": 9}, "action": "throttle"}
+        call("POST", "/api/v1/budgets", limits)
+        assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
         api.sign_ins.open(key)
         Tickets(on.passes, api.sign_ins._access, self.clock).issue(key)
         on.quota.reserve(org, "2026-03", 3, 10)
@@ -106,7 +111,12 @@ class World:
             self.accept(batch(org, 3, self.clock.ms, salt, **fields))
         told = on.journal.between(org, "", "z", 100)
         self.seal(org, *(each.unpack() for each in told))
-        projector = Projector(ledger=on.ledger, journal=on.journal, projections=on.projections)
+        projector = Projector(
+            ledger=on.ledger,
+            journal=on.journal,
+            projections=on.projections,
+            spending=Spending(on.budgets, on.projections, self.clock, lambda _: None),
+        )
         projector.catch_up(org)
         Rebuild(
             ledger=on.ledger, journal=on.journal, projections=on.projections, projector=projector
@@ -436,6 +446,6 @@ def test_a_ledger_that_was_changed_is_not_exported_as_if_it_held(
 
 
 def test_a_partition_that_is_in_no_list_can_not_be_written() -> None:
-    for pk in ("budget#acme", "key", "org#acme", "", "#acme"):
+    for pk in ("nothing#acme", "key", "org#acme", "", "#acme"):
         with pytest.raises(LookupError, match="is in no list"):
             item_key(pk, "x")

@@ -57,7 +57,9 @@ def test_an_org_from_its_creation_to_its_stone(tables: tuple[Stores, Run]) -> No
     assert org is not None
     assert (org.status, org.events_per_month) == (OrgStatus.SUSPENDED, 9)
     assert run("orgs", "resume", "acme").returncode == 0
-    assert stores.orgs.get("acme") == Org("acme", 9, since_ms=0)
+    org = stores.orgs.get("acme")
+    assert org is not None
+    assert (org.status, org.events_per_month) == (OrgStatus.ACTIVE, 9)
 
     early = run("orgs", "delete", "acme", "--yes")
     assert early.returncode == 1

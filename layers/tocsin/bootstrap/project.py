@@ -9,11 +9,13 @@ from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.domain.retention import Retention
 from tocsin.services.budgets.spending import Spending
 from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.writing import Writing
 from tocsin.services.sealing.project import Projector
+from tocsin.services.sessions.beginning import Beginning
 from tocsin.settings import ProjectSettings
 
 if TYPE_CHECKING:
@@ -40,4 +42,5 @@ def wire(
         spending=Spending(DynamoBudgets(db, state, journal), projections, clock, ending),
         retention=lambda: Retention(clock.now_ms(), settings.retention_days),
         writers=_WRITERS,
+        begin=Beginning(DynamoSessionStates(db, state, journal), clock),
     )

@@ -1,4 +1,4 @@
-"""What people decide about an agent's session. One that nobody decided about is active."""
+"""An agent's session: it begins active, and people decide whether it goes on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,10 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """A session's status, who decided it, and why. ``change`` names the batch that tells of it."""
+    """A session's status, who decided it, and why: nobody did, if ``by`` is empty.
+
+    ``change`` names the batch that tells of it.
+    """
 
     org: str
     id: str

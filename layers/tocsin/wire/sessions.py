@@ -24,8 +24,8 @@ DECIDE: Final[TypeAdapter[DecideBody]] = TypeAdapter(DecideBody)
 
 def said(state: SessionState | None) -> dict[str, Any]:
     """Return what people decided about a session; where nobody did, that it is active."""
-    if state is None:
-        return {"status": SessionStatus.ACTIVE}
+    if state is None or not state.by:
+        return {"status": SessionStatus.ACTIVE if state is None else state.status}
     return {
         "status": state.status,
         "status_reason": state.reason,

@@ -40,7 +40,7 @@ ON_TABLES = {
         "Journal": {"Query", "BatchGetItem", "PutItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem", "BatchGetItem", "Query"},
-        "State: budget#*, key#*": {"PutItem"},
+        "State: budget#*, key#*, session-state#*": {"PutItem"},
         "State: projected, session#*, agent#*, usage#*, day#*, day-*, spent#*": {"UpdateItem"},
         "State: seen-session#*, seen-agent#*": {"UpdateItem", "DeleteItem"},
     },

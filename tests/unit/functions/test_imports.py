@@ -58,7 +58,7 @@ MAY_LOAD = {
     "project": Own(
         frozenset({"sealing.project", "reading.replay", "reading.checked", "reading.since"})
         | {"budgets.reaching", "budgets.spending", "intake.stamp", "intake.told"}
-        | {"keys.ending", "keys.issuing", "keys.writing"},
+        | {"keys.ending", "keys.issuing", "keys.writing", "sessions.beginning"},
         frozenset({"project"}),
     ),
     "stream": Own(

@@ -32,7 +32,7 @@ class DynamoOrgs(StateTable, Orgs):
             request: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
         else:
             before = _attributes(was)
-            names = {f"#{name}": name for name in _attributes(Org("", 0, OrgStatus.SUSPENDED))}
+            names = {f"#{name}": name for name in ("events_per_month", "status", "since")}
             conditions = [
                 f"{alias} = :{name}" if name in before else f"attribute_not_exists({alias})"
                 for alias, name in names.items()
@@ -72,7 +72,9 @@ class DynamoOrgs(StateTable, Orgs):
 def _attributes(org: Org) -> dict[str, Any]:
     attributes: dict[str, Any] = {"events_per_month": number(org.events_per_month)}
     if org.status is not OrgStatus.ACTIVE:
-        attributes |= {"status": {"S": org.status}, "since": number(org.since_ms)}
+        attributes["status"] = {"S": org.status}
+    if org.since_ms:
+        attributes["since"] = number(org.since_ms)
     return attributes
 
 

@@ -1,4 +1,4 @@
-"""What was decided about sessions: ``session-state#<org>`` · id, and ``suspended#<org>`` · ``all``.
+"""Which status sessions have: ``session-state#<org>`` · id, and ``suspended#<org>`` · ``all``.
 
 (``session#<org>`` holds the projected sessions.)
 """
@@ -35,20 +35,14 @@ class DynamoSessionStates(ToldTable, SessionStates):
             return frozenset(item["ids"]["SS"] if "ids" in item else ())
 
     @override
+    def begin(self, states: Sequence[SessionState], batch: Batch, packed: bytes) -> bool:
+        return self._tell([{"Put": self._put_new(state)} for state in states], batch, packed)
+
+    @override
     def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
-        put: Any = {
-            "TableName": self._table,
-            "Item": {
-                **item_key(f"session-state#{state.org}", state.id),
-                "status": {"S": state.status},
-                "reason": {"S": state.reason},
-                "by": {"S": state.by},
-                "at": number(state.at_ms),
-                "change": {"S": state.change},
-            },
-            "ConditionExpression": "#change = :was" if was else "attribute_not_exists(pk)",
-        }
+        put = self._put_new(state)
         if was:
+            put["ConditionExpression"] = "#change = :was"
             put["ExpressionAttributeNames"] = {"#change": "change"}
             put["ExpressionAttributeValues"] = {":was": {"S": was}}
         verb = "ADD" if state.status is SessionStatus.SUSPENDED else "DELETE"
@@ -59,6 +53,20 @@ class DynamoSessionStates(ToldTable, SessionStates):
             "ExpressionAttributeValues": {":id": {"SS": [state.id]}},
         }
         return self._tell([{"Put": put}, {"Update": update}], batch, packed)
+
+    def _put_new(self, state: SessionState) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Item": {
+                **item_key(f"session-state#{state.org}", state.id),
+                "status": {"S": state.status},
+                "reason": {"S": state.reason},
+                "by": {"S": state.by},
+                "at": number(state.at_ms),
+                "change": {"S": state.change},
+            },
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
 
 
 def _state(org: str, item: Mapping[str, Any]) -> SessionState:

@@ -7,7 +7,7 @@ events; and each item records the last run that it counted, so that it counts ea
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from tocsin.domain.budgets import Budget
 from tocsin.domain.errors import Busy, IntegrityError
-from tocsin.domain.projection import INDEXES, SPENT, Change, Changes, Projected
+from tocsin.domain.projection import INDEXES, SPENT, Change, Changes, Item, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import before, keys_of, settled
 from tocsin.domain.segment import SealedEvent
@@ -73,8 +73,12 @@ class Projector:
         spending: Spending | None = None,
         retention: Callable[[], Retention] = lambda: KEEPS_ALL,
         writers: int = 1,
+        begin: Callable[[str, Sequence[str]], None] | None = None,
     ) -> None:
         """Wire the ports; ``writers`` threads write the items of a run, which are independent.
+
+        ``begin`` is told of an org's sessions that begin: before a run that meets their first
+        events is applied, and again with each repetition of it.
 
         What ``retention`` says that the journal may have dropped is counted nowhere. Without
         ``spending`` there are no budgets.
@@ -85,6 +89,7 @@ class Projector:
         self._spending = spending or _NoBudgets()
         self._retention = retention
         self._writers = writers
+        self._begin = begin
 
     def __call__(self, orgs: Iterable[str]) -> ProjectReport:
         """Project what is sealed and not yet projected; one org's trouble holds up no other."""
@@ -98,8 +103,11 @@ class Projector:
                 report.broken[org] = error
         return report
 
-    def catch_up(self, org: str, generation: int | None = None) -> None:
+    def catch_up(self, org: str, generation: int | None = None, *, remaking: bool = False) -> None:
         """Project what is sealed of an org into a generation; None: into the one that is served.
+
+        ``remaking``: which sessions begin and which budgets are used up was told when the one that
+        is served met them.
 
         Raises:
             IntegrityError: the ledger can't be read, or it is not the one that was projected.
@@ -114,7 +122,7 @@ class Projector:
             budgets = self._spending.budgets(org)
             run, found, hash = self._read(org, run, budgets, whole=claimed)
             if claimed or self._projections.claim(org, cursor, run):
-                self._apply(org, run, found.items(), hash, budgets if generation is None else ())
+                self._apply(org, run, found.items(), hash, None if remaking else budgets)
 
     def _following(self, org: str, cursor: Projected) -> Projected | None:
         """Return the longest run that may come next; None at the head.
@@ -156,15 +164,20 @@ class Projector:
         run: Projected,
         found: Sequence[Change],
         hash: bytes,
-        budgets: Sequence[Budget],
+        budgets: Sequence[Budget] | None,
     ) -> None:
+        """Apply a run, and tell what follows from it; None for ``budgets``: tell nothing."""
         items = self._projections.items(org, keys_of(found), run.generation)
         were = {key: was for key, item in items.items() if (was := before(item, run))}
+        begun = [each.id for each in found if _begins(each, items)]
+        if self._begin and begun and budgets is not None:
+            self._begin(org, begun)  # before anything is applied: what is applied was told
         ready = settled(found, were)
         for _, independent in groupby(ready, lambda change: change.kind == "day"):
             self._write(org, run, list(independent))
         spent = [each.id for each in ready if each.kind == SPENT]
-        self._spending(org, budgets, spent, run.generation)
+        if budgets is not None:
+            self._spending(org, budgets, spent, run.generation)
         new = Counter(
             each.kind for each in ready if each.kind in INDEXES and (each.kind, each.id) not in were
         )
@@ -179,6 +192,16 @@ class Projector:
             writing = [pool.submit(self._projections.apply, org, run, each) for each in found]
             for written in writing:
                 written.result()
+
+
+def _begins(change: Change, items: Mapping[tuple[str, str], Item]) -> bool:
+    """Whether a session's first event is in a run; those of Tocsin's own count for none."""
+    there = items.get((change.kind, change.id), {})
+    return (
+        change.kind == "session"
+        and change.counters.get("events", 0) > 0
+        and not there.get("events")
+    )
 
 
 class _Reader:

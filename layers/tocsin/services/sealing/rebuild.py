@@ -5,6 +5,9 @@ Killed at any step, a rebuild goes on where it was when it is begun again; two a
 ones.
 """
 
+from contextlib import suppress
+
+from tocsin.domain.errors import IntegrityError
 from tocsin.domain.retention import Retention
 from tocsin.ports import Journal, Ledger, Projections
 from tocsin.services.reading import replay
@@ -46,7 +49,9 @@ class Rebuild:
                 or the new ones already.
         """
         generation = self._projections.remake(org)
-        self._projector.catch_up(org, generation)
+        self._projector.catch_up(org, generation, remaking=True)
+        with suppress(IntegrityError):  # the old ones may be why there are new ones
+            self._projector.catch_up(org, generation - 1)  # tells of the sessions that begin
         self._projections.serve(org, generation)
         # What came meanwhile may be in the old ones alone, and nothing else need come.
         self._projector.catch_up(org, generation)

@@ -1,6 +1,6 @@
-"""Agents' sessions: suspended, resumed and completed by people, each told by an event.
+"""Agents' sessions: begun by events, suspended, resumed and completed by people; each is told.
 
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["deciding", "suspended"]
+__all__ = ["beginning", "deciding", "suspended"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fakes.stores import FakeClock, FakeJournal, FakeKeyRing, FakeKeys
+from fakes.stores import FakeClock, FakeJournal, FakeKeyRing, FakeKeys, FakeOrgs
 from tocsin.domain.errors import (
     Forbidden,
     Invalid,
@@ -48,7 +48,7 @@ class House:
 
     def works(self, key: ApiKey) -> bool:
         try:
-            Access(self.keys, self.clock).authorize_key(key.org, key.id, None)
+            Access(self.keys, FakeOrgs(), self.clock).authorize_key(key.org, key.id, None)
         except Unauthenticated:
             return False
         return True
@@ -277,7 +277,7 @@ def test_the_chain_costs_no_reads_that_are_known(house: House) -> None:
         return get(org, id)
 
     vars(house.keys)["get"] = counted
-    access = Access(house.keys, house.clock)
+    access = Access(house.keys, FakeOrgs(), house.clock)
     for _ in range(3):
         access.authorize_key("acme", child.id, Scope.INGEST)
     assert sorted(reads) == sorted([child.id, *child.chain])

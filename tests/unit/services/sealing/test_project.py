@@ -1,7 +1,9 @@
 """Projections are what one fold over the ledger gives, however runs are cut and broken off."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -13,19 +15,21 @@ from hypothesis import strategies as st
 from fakes.events import batch
 from fakes.interleave import Gate, Move, interleave
 from fakes.projected import figures_of
-from fakes.stores import FakeProjections
+from fakes.stores import FakeProjections, FakeSessionStates
 from fakes.tenant import Tenant
 from tocsin.domain.batch import Batch
-from tocsin.domain.errors import Busy
+from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.limits import MAX_NAMES_PER_DAY
 from tocsin.domain.projection import Change, Changes, Item, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import BOOKKEEPING, settled
+from tocsin.domain.sessions import SessionState, SessionStatus
 from tocsin.services.reading import replay, verification
 from tocsin.services.sealing import project
 from tocsin.services.sealing.project import Projector
 from tocsin.services.sealing.rebuild import Rebuild
 from tocsin.services.sealing.seal import seal_batches
+from tocsin.services.sessions.beginning import Beginning
 
 DAY_MS = 86_400_000
 
@@ -55,6 +59,7 @@ class World(Tenant):
     def __init__(self) -> None:
         super().__init__()
         self.projections = FakeProjections()
+        self.states = FakeSessionStates(self.journal)
 
     def event(self, **fields: object) -> None:
         """Seal an event, which Tocsin itself may have written."""
@@ -70,8 +75,28 @@ class World(Tenant):
 
     def projector(self, gate: Callable[[Any], Any] = lambda port: port) -> Projector:
         return Projector(
-            ledger=self.ledger, journal=self.journal, projections=gate(self.projections)
+            ledger=self.ledger,
+            journal=self.journal,
+            projections=gate(self.projections),
+            begin=Beginning(gate(self.states), self.clock),
         )
+
+    def told(self) -> list[str]:
+        """Return the sessions that were told to begin, as often as they were."""
+        found = []
+        for each in self.journal.batches.values():
+            assert isinstance(each, Batch)
+            for event in map(json.loads, each.entries):
+                if event["type"] == "session_update":
+                    assert (event["source"], event["status"]) == ("tocsin", "active")
+                    found.append(event["session_id"])
+        return sorted(found)
+
+    def begun(self) -> list[str]:
+        """Return the sessions that senders' events name."""
+        events = replay.read(self.ledger, self.journal, "acme", 0, limit=100_000)
+        parsed = [each.parse() for each in events]
+        return sorted({each["session_id"] for each in parsed if each["source"] == "client"})
 
     def rebuild(self, gate: Callable[[Any], Any] = lambda port: port) -> Rebuild:
         return Rebuild(
@@ -146,6 +171,7 @@ def test_runs_that_are_broken_off_and_repeated_give_what_one_fold_gives(
             def rebuild(gate: Gate) -> object:
                 return world.rebuild(gate)("acme")
 
+            assert len(set(world.told())) == len(world.told())
             tasks: list[Callable[[Gate], object]] = data.draw(
                 st.lists(st.sampled_from([run, run, rebuild]), max_size=3)
             )
@@ -157,6 +183,12 @@ def test_runs_that_are_broken_off_and_repeated_give_what_one_fold_gives(
         world.check()
         world.rebuild()("acme")
         world.check()
+    told = world.told()
+    assert len(set(told)) == len(told)
+    assert set(told) == set(world.begun())
+    seal_batches("acme", world.journal.batches.values(), world.ledger, world.clock)  # type: ignore[arg-type]
+    assert world.projector()(["acme"]).broken == {}
+    assert world.told() == told, "what Tocsin tells begins no session"
 
 
 def test_names_beyond_a_day_s_first_hundred_are_counted_together() -> None:
@@ -350,3 +382,78 @@ def test_a_day_has_its_hours() -> None:
     item = dict(world.items()["day-agent", "2026-03-20#a1"])
     counters = {name: value for name, value in item.items() if isinstance(value, int)}
     assert figures_of(counters) == {"calls": 1, "total_tokens": 3, "cost_nano_usd": 500_000_000}
+
+
+def test_a_session_that_was_decided_about_before_is_not_told_to_begin() -> None:
+    world = World()
+    state = SessionState(org="acme", id="s1", status=SessionStatus.SUSPENDED, by="m", change="c")
+    world.states.states["acme", "s1"] = state
+    world.add(1, session_id="s1")
+    world.add(1, session_id="s2")
+    world.projector()(["acme"])
+    assert world.told() == ["s2"]
+    assert world.states.states["acme", "s1"] == state
+
+
+def test_sessions_of_before_begin_no_more() -> None:
+    world = World()
+    for n in range(3):
+        world.add(1, session_id=f"s{n}")
+    of_before = Projector(ledger=world.ledger, journal=world.journal, projections=world.projections)
+    of_before(["acme"])
+    world.add(1, session_id="s0")
+    world.add(1, session_id="new")
+    world.projector()(["acme"])
+    world.rebuild()("acme")
+    assert world.told() == ["new"]
+
+
+def test_what_tocsin_wrote_first_does_not_keep_a_session_from_beginning() -> None:
+    world = World()
+    world.event(source="tocsin", session_id="s1")
+    world.projector()(["acme"])
+    assert world.told() == []
+    world.event(session_id="s1")
+    world.projector()(["acme"])
+    assert world.told() == ["s1"]
+
+
+def test_what_begins_during_a_rebuild_is_told_and_a_broken_projection_is_rebuilt() -> None:
+    world = World()
+    world.add(1, session_id="s1")
+    world.rebuild()("acme")  # before anything was projected
+    assert world.told() == ["s1"]
+    served = world.projections.cursor("acme")
+    world.projections.cursors["acme", 1] = replace(served, hash=b"another")
+    with pytest.raises(IntegrityError):
+        world.projector().catch_up("acme")
+    world.rebuild()("acme")
+    assert world.projections.cursor("acme").generation == 2
+
+
+def test_many_sessions_begin_in_few_batches() -> None:
+    world = World()
+    for n in range(250):
+        world.add(1, session_id=f"{n:03}" + "\N{PILE OF POO}" * 253)
+    world.projector()(["acme"])
+    assert len(world.told()) == 250
+    own = [each for each in world.journal.batches.values() if isinstance(each, Batch)]
+    assert sorted(each.count for each in own if each.key_id == "tocsin") == [52, 99, 99]
+
+
+def test_nothing_is_applied_of_a_run_whose_sessions_are_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.add(1, session_id="s1")
+
+    def busy(*_: object) -> bool:
+        raise Busy("not now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.states, "begin", busy)
+        assert world.projector()(["acme"]).failed.keys() == {"acme"}
+    assert world.projections.get("acme", "session", "s1") is None
+    assert world.projector()(["acme"]).failed == {}
+    assert world.told() == ["s1"]
+    world.check()
