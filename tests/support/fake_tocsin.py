@@ -226,6 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(answer)
 
+    do_PUT = do_POST
+
     def do_GET(self) -> None:
         tocsin, url = self.server.tocsin, urlsplit(self.path)
         if self.headers["Accept"] == "application/json":

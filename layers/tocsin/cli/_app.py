@@ -36,14 +36,14 @@ _COMMANDS = {
     ),
     "policy": _Lazy("tocsin.cli.policy", "app", "See, test and change what agents may call."),
     "sessions": _Lazy("tocsin.cli.sessions", "app", "See agents' sessions, and suspend them."),
-    "agents": _Lazy("tocsin.cli.agents", "agents", "List agents, the newest seen first."),
+    "agents": _Lazy("tocsin.cli.agents", "app", "List agents; create, describe and retire them."),
     "mcp": _Lazy(
         "tocsin.cli.mcp.command",
         "mcp",
         "Relay an MCP server and record its tool calls.",
         {"allow_interspersed_args": False},  # what follows COMMAND belongs to it
     ),
-    "keys": _Lazy("tocsin.cli.keys", "app", "Create, list and revoke API keys."),
+    "keys": _Lazy("tocsin.cli.keys", "app", "Create, list, revoke and delegate API keys."),
     "orgs": _Lazy("tocsin.cli.orgs", "app", "Create, limit, suspend, delete and export orgs."),
     "rebuild": _Lazy("tocsin.cli.rebuild", "rebuild", "Rebuild sessions, agents and costs."),
     "set-aside": _Lazy("tocsin.cli.set_aside", "set_aside", "List what could not be sealed."),
@@ -99,8 +99,8 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="`send`, `tail`, `verify`, `approvals`, `policy`, `sessions`, `agents` and `mcp` find "
-    "Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
+    epilog="`send`, `tail`, `verify`, `approvals`, `policy`, `sessions`, `agents`, `keys delegate` "
+    "and `mcp` find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
     "`$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."

@@ -1,18 +1,121 @@
-"""``tocsin agents``: the agents there are."""
+"""``tocsin agents``: list agents; create, describe and retire one."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
 
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connected
-from tocsin.cli._output import say, show_table
-from tocsin.cli.sessions import LimitOption, figures
+from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli._output import escaped, note, say, show_table
+from tocsin.cli.sessions import LimitOption, ReasonOption, figures
+from tocsin.domain.keys import Scope
 
-__all__ = ["agents"]
+__all__ = ["app"]
+
+_PATH = "/api/v1/agents"
+
+app = typer.Typer(
+    invoke_without_command=True, help="List agents, the newest seen first; create and retire them."
+)
+
+IdArgument = Annotated[str, typer.Argument(help="The agent's id: what events name as agentId.")]
+NameOption = Annotated[str | None, typer.Option(help="What it is called.")]
+DescriptionOption = Annotated[str | None, typer.Option(help="What it is for.")]
+FrameworkOption = Annotated[str | None, typer.Option(help="What it is made with.")]
+LabelsOption = Annotated[
+    list[str] | None, typer.Option("--label", help="As in team=payments; all that it shall have.")
+]
 
 
-def agents(limit: LimitOption = 50, url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
-    """List agents, the newest seen first."""
+@app.callback()
+def agents(
+    context: typer.Context,
+    limit: LimitOption = 50,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """List agents, the newest seen first; create and retire them."""
+    if context.invoked_subcommand:
+        return
     with connected(url, api_key) as client:
-        found = client.call("GET", "/api/v1/agents", {"limit": str(limit)})["data"]
+        found = client.call("GET", _PATH, {"limit": str(limit)})["data"]
     if not found:
         say("there are no agents yet")
         return
     names = ("agent", "status", "last seen", "calls", "denied", "errors", "tokens", "cost")
     show_table(names, ((each["id"], each["status"], *figures(each)) for each in found))
+
+
+@app.command()
+def create(
+    id: IdArgument,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="Make it a key that may do this; may be given more than once."),
+    ] = None,
+    name: NameOption = None,
+    description: DescriptionOption = None,
+    framework: FrameworkOption = None,
+    label: LabelsOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """Create an agent, with `--scope` with a key of its own, printed once. Needs the scope admin.
+
+    Example: `tocsin agents create claude --scope ingest --label team=payments`
+    """
+    body = {"id": id} | _said(name, description, framework, label)
+    if scope:
+        body["key"] = {"scopes": scope}
+    with connected(url, api_key) as client:
+        done = client.call("POST", _PATH, body=body)
+    note(f"{escaped(done['id'])} is created.")
+    if "key" in done:
+        note(f"Its key {escaped(done['key']['id'])} is shown only now:")
+        say(escaped(done["key"]["key"]))
+
+
+@app.command()
+def update(
+    id: IdArgument,
+    name: NameOption = None,
+    description: DescriptionOption = None,
+    framework: FrameworkOption = None,
+    label: LabelsOption = None,
+    active: Annotated[bool, typer.Option("--active", help="Bring a retired one back.")] = False,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """Describe an agent; what is not given stays. Needs the scope admin."""
+    body = _said(name, description, framework, label) | ({"status": "active"} if active else {})
+    with connected(url, api_key) as client:
+        done = client.call("PUT", f"{_PATH}/{quote(id, safe='')}", body=body)
+    note(f"{escaped(done['id'])} is {escaped(done['status'])}.")
+
+
+@app.command()
+def retire(
+    id: IdArgument, reason: ReasonOption = "", url: UrlOption = None, api_key: ApiKeyOption = None
+) -> None:
+    """Have all calls of an agent denied. Needs the scope admin."""
+    with connected(url, api_key) as client:
+        path = f"{_PATH}/{quote(id, safe='')}/retire"
+        done = client.call("POST", path, body={"reason": reason})
+    note(f"{escaped(done['id'])} is {escaped(done['status'])}.")
+
+
+def _said(
+    name: str | None, description: str | None, framework: str | None, labels: list[str] | None
+) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": name, "description": description, "framework": framework}
+    if labels:
+        said["labels"] = dict(map(_label, labels))
+    return {field: value for field, value in said.items() if value is not None}
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Failure(f"--label {escaped(text)}: write it as name=value", USAGE)
+    return name, value

@@ -1,4 +1,4 @@
-"""``tocsin keys``: create, list and revoke API keys, directly in the state table."""
+"""``tocsin keys``: API keys, directly in the state table; delegated ones by the API."""
 
 import time
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, moment
+from tocsin.cli._connection import ApiKeyOption, UrlOption, connected
 from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._output import escaped, note, say, show_table
 from tocsin.domain.errors import Conflict, Malformed
@@ -15,7 +16,7 @@ from tocsin.wire.filters import types_of
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Create, list, revoke and delegate API keys.")
 
 
 @app.command()
@@ -95,6 +96,34 @@ def revoke(
         if key.revoked_at_ms is None:
             admin.keys.put(key.revoked(_now_ms()))
     note(f"Key {key_id} is revoked; it stops everywhere within {REVOCATION_SECONDS} seconds.")
+
+
+@app.command()
+def delegate(
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="What it may do; may be given more than once.", show_default="ingest"),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
+    agent: Annotated[str, typer.Option(help="Which agent it stands for.")] = "",
+    expires_at: Annotated[
+        str | None, typer.Option(help="When it ends (ISO 8601).", show_default="in a day")
+    ] = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """Make a key that may do a part of what the one in use may, and ends with it; printed once.
+
+    Example: `tocsin keys delegate --scope ingest --agent reviewer`
+    """
+    body = {"scopes": scope or [Scope.INGEST], "name": name, "agent": agent}
+    if expires_at is not None:
+        body["expires_at"] = expires_at
+    with connected(url, api_key) as client:
+        made = client.call("POST", "/api/v1/delegations", body=body)
+    ends = escaped(made["expires_at"])
+    note(f"Key {escaped(made['id'])} works until {ends}. It is shown only now:")
+    say(escaped(made["key"]))
 
 
 def _now_ms() -> int:

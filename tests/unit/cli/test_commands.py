@@ -1020,3 +1020,40 @@ def test_a_session_is_suspended(env: dict[str, str], tocsin: FakeTocsin) -> None
     done = run("sessions", "suspend", "team/s", "--reason", "too fast", env=env)
     assert (done.returncode, done.stderr) == (0, "team/s is suspended.\n")
     assert json.loads(tocsin.ingests[0].body) == {"reason": "too fast"}
+
+
+def test_an_agent_is_created_with_a_key(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    key = {"id": "k1", "key": "tocsin_acme_k1_secret"}
+    tocsin.faults += [Answer(201, body={"id": "team/a", "key": key})]
+    options = ("--scope", "ingest", "--label", "team=a=b", "--framework", "mcp")
+    done = run("agents", "create", "team/a", *options, env=env)
+    assert (done.returncode, done.stdout) == (0, "tocsin_acme_k1_secret\n"), done.stderr
+    assert json.loads(tocsin.ingests[0].body) == {
+        "id": "team/a",
+        "framework": "mcp",
+        "labels": {"team": "a=b"},
+        "key": {"scopes": ["ingest"]},
+    }
+    assert run("agents", "create", "a", "--label", "team", env=env).returncode == 2
+
+
+def test_an_agent_is_described_and_retired(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults += [
+        Answer(200, body={"id": "team/a", "status": "idle"}),
+        Answer(200, body={"id": "team/a", "status": "retired"}),
+    ]
+    done = run("agents", "update", "team/a", "--name", "A", "--active", env=env)
+    assert (done.returncode, done.stderr) == (0, "team/a is idle.\n")
+    done = run("agents", "retire", "team/a", "--reason", "old", env=env)
+    assert (done.returncode, done.stderr) == (0, "team/a is retired.\n")
+    bodies = [json.loads(each.body) for each in tocsin.ingests]
+    assert bodies == [{"name": "A", "status": "active"}, {"reason": "old"}]
+
+
+def test_a_key_is_delegated(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    made = {"id": "k2", "key": "tocsin_acme_k2_secret", "expires_at": "2026-03-20T00:00:00.000Z"}
+    tocsin.faults += [Answer(201, body=made)]
+    done = run("keys", "delegate", "--agent", "reviewer", env=env)
+    assert (done.returncode, done.stdout) == (0, "tocsin_acme_k2_secret\n"), done.stderr
+    body = {"scopes": ["ingest"], "name": "", "agent": "reviewer"}
+    assert json.loads(tocsin.ingests[0].body) == body

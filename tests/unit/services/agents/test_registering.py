@@ -84,6 +84,21 @@ def test_a_lost_answer_does_nothing_twice(
     assert len(register.keys.keys) == types.count("tocsin.key_created")
 
 
+@pytest.mark.parametrize(("deed", "types"), DEEDS.values(), ids=DEEDS)
+def test_what_the_store_did_and_then_refuses_to_repeat_is_ours(
+    register: Register, deed: Callable[[Registering], object], types: list[str]
+) -> None:
+    """As when the SDK asks again, since an answer was lost that nobody here knows of."""
+    write, calls = register.states.write, iter(range(100))
+
+    def refusing(*step: Any) -> bool:
+        return write(*step) and next(calls) > 0
+
+    vars(register.states)["write"] = refusing
+    deed(register.agents)
+    assert register.types == types
+
+
 def test_a_creation_whose_answer_was_lost_and_that_was_changed_since_is_not_denied(
     register: Register,
 ) -> None:
