@@ -1,7 +1,8 @@
-"""Approvals where DynamoDB does what it is asked, and the answer is lost: the SDK asks again."""
+"""Where DynamoDB does what it is asked, and the answer is lost: the SDK asks again."""
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,18 +11,24 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 from fakes.stores import FakeTimers
-from support.databases import Database
+from support.databases import Database, Stores
 from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
+from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.domain.approvals import Call
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import OutcomeUnknown
 from tocsin.domain.keys import Scope, mint
+from tocsin.services.agents.registering import Registering
 from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.deciding import Deciding, Resolve
 from tocsin.services.approvals.steps import Steps
+from tocsin.services.keys.delegating import Delegate, Delegating
+from tocsin.services.keys.issuing import Issue, Issuing
+from tocsin.services.keys.writing import Writing
 from tocsin.services.sessions.beginning import Beginning
 
 
@@ -40,6 +47,16 @@ class Line:
         if self.writes in self.lost:
             raise ReadTimeoutError(endpoint_url=request.url)
         return answer
+
+
+def told(on: Stores) -> Counter[str]:
+    """Return how many events of each type there are."""
+    found = Counter[str]()
+    for stored in on.journal.between("acme", "", "z", 100):
+        batch = stored.unpack()
+        assert isinstance(batch, Batch)
+        found.update(json.loads(entry)["type"] for entry in batch.entries)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -61,12 +78,7 @@ def test_what_was_done_is_known_as_ours_and_told_once(
     line.writes = 0
     done = Deciding(steps).resolve(maria, asked.id, Resolve(approved=True))
     assert done.status == "approved"
-    told = Counter[str]()
-    for stored in on.journal.between("acme", "", "z", 100):
-        batch = stored.unpack()
-        assert isinstance(batch, Batch)
-        told.update(json.loads(entry)["type"] for entry in batch.entries)
-    assert told == {"approval.created": 1, "approval.resolved": 1}
+    assert told(on) == {"approval.created": 1, "approval.resolved": 1}
 
 
 def test_where_every_answer_is_lost_it_says_so(database: Database) -> None:
@@ -106,3 +118,38 @@ def test_a_session_begins_once_however_many_answers_are_lost(
     ]
     assert Counter(told) == Counter(ids)
     assert on.session_states.get("acme", ids).keys() == set(ids)
+
+
+@pytest.mark.parametrize("lost", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)], ids=str)
+def test_agents_and_delegated_keys_are_made_once(database: Database, lost: tuple[int, ...]) -> None:
+    on, settings = database.stores()
+    client, line = database.server.client(), Line()
+    client.meta.events.register("before-send.dynamodb", line)
+    journal = DynamoJournal(client, settings.journal_table)
+    keys, clock = DynamoKeys(client, settings.state_table), SystemClock()
+    writing = Writing(keys, DynamoKeyRing(client, settings.state_table, journal), clock)
+    issuing = Issuing(writing)
+    agents = Registering(DynamoAgentStates(client, settings.state_table, journal), issuing, clock)
+    admin = mint("acme", frozenset({Scope.ADMIN}), "ada", 1)[1]
+
+    def losing[Made](deed: Callable[[], Made]) -> Made:
+        line.lost, line.writes = lost, 0
+        return deed()
+
+    issue = Issue(scopes=frozenset({Scope.INGEST}), agent="a")
+    _, issued = losing(lambda: agents.create(admin, "a", {"name": "A"}, issue))
+    losing(lambda: agents.change(admin, "a", {"name": "B"}))
+    losing(lambda: agents.retire(admin, "a", "r"))
+    assert issued
+    delegating, wanted = Delegating(issuing, writing), Delegate(scopes=issue.scopes)
+    child = losing(lambda: delegating.delegate(issued.key, wanted))
+    losing(lambda: delegating.revoke(issued.key, child.key.id))
+    assert told(on) == {
+        "agent.created": 1,
+        "tocsin.key_created": 1,
+        "agent.updated": 1,
+        "agent.revoked": 1,
+        "delegation.created": 1,
+        "delegation.revoked": 1,
+    }
+    assert [each.id for each in on.keys.all("acme")] == [issued.key.id, child.key.id]

@@ -1,5 +1,7 @@
 """How many streams there may be at once: in this process, of an org, and with a key.
 
+Those with the keys that it delegated are a key's own.
+
 A seat is taken before anything is awaited, so that a burst of requests can't pass the limit while
 they are authenticated. Only after that is it known whose seat it is; then one step decides and
 counts it for the org and the key, before anything else is awaited.
@@ -65,7 +67,7 @@ class Seats:
         """
         for whose, taken, limit in (
             ("org", self._orgs[key.org], self._per_org),
-            ("key", self._keys[key.org, key.id], self._per_key),
+            ("key", self._keys[key.org, key.root], self._per_key),
         ):
             if limit is not None and taken >= limit:
                 raise LimitReached(
@@ -74,13 +76,13 @@ class Seats:
                     RETRY_AFTER_SECONDS,
                 )
         self._orgs[key.org] += 1
-        self._keys[key.org, key.id] += 1
+        self._keys[key.org, key.root] += 1
 
     def leave(self, key: ApiKey) -> None:
         """Give back a key's seat."""
         self._taken -= 1
         _less(self._orgs, key.org)
-        _less(self._keys, (key.org, key.id))
+        _less(self._keys, (key.org, key.root))
 
 
 def _less[K](counter: Counter[K], name: K) -> None:

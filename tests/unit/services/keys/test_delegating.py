@@ -281,3 +281,18 @@ def test_the_chain_costs_no_reads_that_are_known(house: House) -> None:
     for _ in range(3):
         access.authorize_key("acme", child.id, Scope.INGEST)
     assert sorted(reads) == sorted([child.id, *child.chain])
+
+
+def test_what_is_delegated_while_its_parent_is_revoked_never_works(house: House) -> None:
+    parent, write, once = house.key(), house.ring.write, iter([True])
+
+    def behind(*step: Any) -> bool:
+        if next(once, False):
+            house.issuing.revoke(house.admin, parent.id)
+        return write(*step)
+
+    vars(house.ring)["write"] = behind
+    child = house.delegate(parent)
+    assert not house.works(child)
+    [listed] = house.delegating.delegated(house.admin)
+    assert listed.revoked_at_ms is not None

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tocsin.domain.errors import Crowded, LimitReached
@@ -47,6 +49,17 @@ def test_a_key_has_so_many_and_is_its_orgs() -> None:
         sit(seats, key())
     sit(seats, key(id="k2"))
     sit(seats, key(org="beta"))
+
+
+def test_what_a_key_delegated_sits_on_its_seats() -> None:
+    seats, child = Seats(10, None, 1), replace(key(id="k2"), chain=("k1",))
+    sit(seats, key())
+    with pytest.raises(LimitReached):
+        sit(seats, child)
+    seats.leave(key())
+    sit(seats, child)
+    with pytest.raises(LimitReached):
+        sit(seats, replace(key(id="k3"), chain=("k1", "k2")))
 
 
 def test_who_has_left_leaves_nothing_behind() -> None:
