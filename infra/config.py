@@ -66,6 +66,8 @@ class Config(BaseModel):
 
     domain: str | None = Field(None, pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$")
     certificate: str | None = Field(None, pattern=_CERTIFICATE)  # for it
+    # Where people reach it, for signed links. Only a domain is known before CloudFront is there.
+    public_url: str | None = Field(None, pattern=r"^https://[a-z0-9.-]+$", max_length=261)
 
     requests_per_second: int = Field(1_000, ge=1)  # to the API, for all orgs together
     request_burst: int = Field(2_000, ge=1)
@@ -91,6 +93,11 @@ class Config(BaseModel):
             chosen = json.loads(chosen)
         given = {name: context[name] for name in cls.model_fields if name in context}
         return cls.model_validate({**chosen, **given})
+
+    @property
+    def address(self) -> str | None:
+        """Where people reach it; None: nobody has said, and there is no domain."""
+        return self.public_url or (f"https://{self.domain}" if self.domain else None)
 
     @property
     def streams_per_task(self) -> int:

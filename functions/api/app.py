@@ -22,6 +22,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.web.cors import cors
 from tocsin.web.presented import header_or_cookie
+from tocsin.wire import links
 from tocsin.wire.parameters import known
 from tocsin.wire.problems import problem
 from tocsin.wire.routes import ROUTES, ApiRoute
@@ -75,7 +76,8 @@ def _guarded(route: ApiRoute, use_case: UseCase, parts: ApiParts) -> Callable[..
 
     def endpoint(request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
         query = request.query_params.multi_items()
-        key = None if route.public else _admitted(request, route, parts)
+        linked = route.signed and links.presented(query)
+        key = None if route.public or linked else _admitted(request, route, parts)
         known(query, route.query)
         if not all(1 <= len(name) <= MAX_NAME_CHARS for name in request.path_params.values()):
             raise Malformed(f"a name in a path has 1 to {MAX_NAME_CHARS} characters")

@@ -2,18 +2,19 @@
 
 from typing import Final
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from functions.api.asked import Asked, UseCase, answer
 from tocsin.bootstrap.api import ApiParts
 from tocsin.domain.approvals import Approval, Call, Expiry
-from tocsin.domain.errors import Invalid
+from tocsin.domain.errors import Busy, Forbidden, Invalid, Over, Refused
 from tocsin.domain.limits import APPROVAL_SECONDS, RUN_GRANT_SECONDS
 from tocsin.domain.times import iso_ms
 from tocsin.services.approvals.asking import Ask
 from tocsin.services.approvals.deciding import BulkResolve, Resolve
 from tocsin.wire import approvals as wire
-from tocsin.wire import bodies
+from tocsin.wire import bodies, link_page, links
+from tocsin.wire.problems import problem
 
 __all__ = ["routes"]
 
@@ -23,7 +24,7 @@ _PAGE_BYTES: Final = 2 * 1024 * 1024  # of the approvals in a list; their groups
 def routes(parts: ApiParts) -> dict[str, UseCase]:
     """Return the use cases over ``parts``, by their names in the table of routes."""
     asking, deciding = parts.asking, parts.deciding
-    expiring, reading = parts.expiring, parts.reading
+    expiring, reading, linking = parts.expiring, parts.reading, parts.linking
 
     def create_approval(asked: Asked) -> Response:
         body = bodies.read(asked.body, wire.CREATE)
@@ -71,7 +72,42 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
             approval = expiring.look(approval.org, approval.id) or approval
         return answer(wire.shown(approval))
 
+    def make_links(asked: Asked) -> Response:
+        bodies.read(asked.body, links.MAKE)
+        made = linking.make(asked.key, asked.path["id"])
+        return answer(
+            {
+                "approve_url": links.url(made.public_url, made.approve),
+                "deny_url": links.url(made.public_url, made.deny),
+                "expires_at": iso_ms(made.expires_at_ms),
+            }
+        )
+
+    def show_link(asked: Asked) -> Response:
+        try:
+            link = links.link_in(asked.path["id"], asked.query, parts.clock.now_ms())
+            approval = linking.look(link)
+        except (Forbidden, Over) as error:
+            return _said(error)
+        return _page(link_page.asking(approval, link))
+
+    def resolve_by_link(asked: Asked) -> Response:
+        form = links.is_form(asked.body)
+        try:
+            link = links.link_in(asked.path["id"], asked.query, parts.clock.now_ms())
+            given = links.sent(asked.body, link)
+            approval = linking.resolve(link, given.get("resolved_by", ""))
+        except Refused as error:
+            if form:
+                return _said(error)
+            raise
+        if form:
+            return _page(link_page.saying(f"The call is {approval.status}"))
+        return answer(wire.resolved(approval))
+
     def resolve(asked: Asked) -> Response:
+        if links.presented(asked.query):
+            return resolve_by_link(asked)
         body = bodies.read(asked.body, wire.RESOLVE)
         wanted = Resolve(
             approved=body["approved"],
@@ -127,7 +163,19 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
         "list_approvals": list_approvals,
         "get_approval": get_approval,
         "resolve": resolve,
+        "show_link": show_link,
+        "make_links": make_links,
         "bulk_resolve": bulk_resolve,
         "list_rules": list_rules,
         "remove_rule": remove_rule,
     }
+
+
+def _page(html: str, status: int = 200) -> Response:
+    return HTMLResponse(html, status, link_page.HEADERS)
+
+
+def _said(error: Refused) -> Response:
+    """Return an error as a person reads it."""
+    title = "Try it again" if isinstance(error, Busy) else "Nothing was changed"
+    return _page(link_page.saying(title, str(error)), problem(error).status)

@@ -44,6 +44,7 @@ class Api(Function):
                 **timers.environment,
                 "TOCSIN_RETENTION_DAYS": str(config.retention_days),
                 "TOCSIN_ALLOWED_ORIGINS": json.dumps(config.allowed_origins),
+                **({"TOCSIN_PUBLIC_URL": config.address} if config.address else {}),
             },
             timeout=Duration.seconds(29),  # the gateway answers 504 after 30
         )

@@ -24,6 +24,8 @@ __all__ = [
 
 # As browsers send it (RFC 6454, section 6.2): lower case, a port only if it is not the scheme's.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.ASCII)
+# What is sent in the clear must stay on this machine.
+_CONFIDENTIAL = re.compile(r"https:|http://(localhost|127(\.[0-9]+){3}|\[::1\])(:|$)", re.ASCII)
 
 
 class _Settings(BaseSettings):
@@ -115,11 +117,23 @@ class ApiSettings(StoreSettings, _Browsers):
 
     ``expiry_queue_url`` is the SQS queue that says when approvals are due. ``allowed_origins`` (a
     JSON list) are the web pages of other origins that may call from a browser, also with a
-    sign-in's cookie.
+    sign-in's cookie. ``public_url`` is where people reach Tocsin: signed links begin with it, and
+    without it there are none.
     """
 
+    public_url: str | None = None
     expiry_queue_url: str
     retention_days: int = RETENTION_DAYS
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, url: str | None) -> str | None:
+        if url is not None and not (_ORIGIN.fullmatch(url) and _CONFIDENTIAL.match(url)):
+            raise ValueError(
+                f"TOCSIN_PUBLIC_URL is {url!r}: write it without a path, like "
+                "https://tocsin.example.com; http is for this machine's own addresses"
+            )
+        return url
 
 
 class StreamSettings(ValkeySettings, _Browsers):

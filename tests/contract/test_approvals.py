@@ -77,6 +77,18 @@ class TestApprovals:
         assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
         assert on.approvals.get("acme", ["apr_2"]) == {}
 
+    def test_what_signs_its_links_comes_back_through_each_change(
+        self, on: Stores, write: Writer
+    ) -> None:
+        step = write(Step(approvals=(approval(link_secret=b"\x00s" * 16, linked_by="maria"),)))
+        assert step
+        [linked] = step.approvals
+        assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": linked}
+        done = linked.resolved(Status.APPROVED, NOW_MS, by="signed-link")
+        assert write(Step(approvals=(done,), was={"apr_1": linked.change}))
+        found = on.approvals.get("acme", ["apr_1"])["apr_1"]
+        assert (found.link_secret, found.linked_by) == (b"\x00s" * 16, "maria")
+
     def test_of_two_with_one_id_the_first_stays(self, on: Stores, write: Writer) -> None:
         assert write(Step(approvals=(approval(message="first"),)))
         assert not write(Step(approvals=(approval(message="second"),)))
@@ -162,6 +174,17 @@ class TestApprovals:
         assert step
         if isinstance(on.approvals, DynamoApprovals):
             change_record(on.approvals, lambda record: record | {"new": 1})
+        assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
+
+    def test_an_earlier_versions_approval_has_no_links(self, on: Stores, write: Writer) -> None:
+        step = write(Step(approvals=(approval(),)))
+        assert step
+        if isinstance(on.approvals, DynamoApprovals):
+            before = ("linked_by", "link_secret")
+            change_record(
+                on.approvals,
+                lambda record: {name: record[name] for name in record if name not in before},
+            )
         assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}
 
     def test_what_cannot_be_read_is_nobody_elses_trouble(self, on: Stores, write: Writer) -> None:

@@ -86,6 +86,20 @@ def test_a_person_at_a_terminal_answers_an_agent_that_waits(people: People) -> N
     assert people.reader.verify().ok
 
 
+def test_links_at_a_terminal(people: People) -> None:
+    asked = people.agent.ask("exec", "claude", "may I?")
+    printed = people.run("links", asked.id)
+    urls = dict(line.split() for line in printed.splitlines()[:2])
+    assert asked.expires_at in printed
+    assert httpx.post(urls["deny"], timeout=HANG_SECONDS).json()["status"] == "denied"
+    assert people.agent.decision(asked.id).resolved_by == "signed-link"
+    assert [each.type for each in people.told(3)] == [
+        "approval.created",
+        "approval.linked",
+        "approval.resolved",
+    ]
+
+
 def test_what_nobody_answers_expires_by_itself(people: People) -> None:
     began = time.time()
     asked = people.agent.ask("exec", "claude", "may I?", ttl=10)

@@ -11,6 +11,7 @@ from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.deciding import Deciding
 from tocsin.services.approvals.expiring import Expiring
+from tocsin.services.approvals.linking import Linking
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.steps import Steps
 
@@ -34,6 +35,7 @@ class Desk:
         self.steps = Steps(self.store, self.clock)
         self.asking = Asking(self.steps, self.timers)
         self.deciding = Deciding(self.steps)
+        self.linking = Linking(self.steps, self.deciding, "https://tocsin.example.com")
         self.expiring = Expiring(self.steps, self.timers)
         self.reading = Reading(self.store, self.clock)
 

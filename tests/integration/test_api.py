@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -13,6 +14,7 @@ from support.databases import Database
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch
+from tocsin.domain.errors import OutcomeUnknown
 from tocsin.domain.keys import Scope
 from tocsin.domain.limits import MAX_SMALL_BODY_BYTES
 from tocsin.domain.org import Org, OrgStatus
@@ -24,6 +26,7 @@ from tocsin.wire.routes import ROUTES, ApiRoute
 ASK = {"tool": "exec", "agent": "claude", "message": "may I?", "command": "rm -rf build"}
 RUN = {"agent": "claude", "session": "s", "run_id": "r"}
 GUARDED = [route for route in ROUTES if not route.public]
+SIGNED = [route for route in ROUTES if route.signed]
 
 
 @pytest.fixture
@@ -57,6 +60,13 @@ def path(route: ApiRoute) -> str:
         .replace("{name}", "auto-none")
     )
     return path.replace("{tool:path}", "exec")
+
+
+def url_of(api: Api, token: str, id: str, answer: str = "approve") -> str:
+    """Return the path and the query of a signed link."""
+    made = api("POST", f"/v1/approvals/{id}/links", token=token)
+    assert made.status == 200, made.text
+    return str(made.body[f"{answer}_url"]).removeprefix(ORIGIN)
 
 
 def called(route: ApiRoute) -> str:
@@ -108,6 +118,59 @@ class TestGuards:
             answer = api(route.method, path(route), {}, headers=headers)
             assert (answer.status, answer.body["code"]) == (403, "ORG_SUSPENDED"), answer.text
         assert api(route.method, path(route), {}, token=f"{token}x").status == 401
+
+    @pytest.mark.parametrize("route", SIGNED, ids=called)
+    def test_no_link_that_opens_nothing_whatever_is_wrong_with_it(
+        self, api: Api, agent: str, maria: str, route: ApiRoute
+    ) -> None:
+        """Nor does a key, or a cookie, help it: it is not looked at."""
+        good = url_of(api, maria, ask(api, agent))
+        other = url_of(api, maria, ask(api, agent))
+        unlinked = ask(api, agent)
+        id, _, query = good.removeprefix("/v1/approvals/").partition("/resolve?")
+        parts = dict(parse_qsl(query))
+        wrong: list[tuple[str, dict[str, str]]] = [
+            *((id, {k: v for k, v in parts.items() if k != name}) for name in parts),
+            *((id, parts | {name: "x"}) for name in parts),
+            *((id, parts | {"sig": sig}) for sig in ("A" * 43, parts["sig"] + "=", "%2F" * 43)),
+            (id, parts | {"approved": "false"}),
+            (id, parts | {"exp": str(int(parts["exp"]) + 1)}),
+            (id, parts | {"org": "beta"}),
+            (id, parts | {"org": ""}),
+            (unlinked, parts),
+            (other.split("/")[3], parts),
+            ("apr_" + "0" * 26, parts),
+            ("x", parts),
+        ]
+        told = set()
+        for token in (None, "no-key", maria, api.key(Scope.ADMIN)[0]):
+            for each, given in wrong:
+                target = f"/v1/approvals/{each}/resolve?{urlencode(given)}"
+                answer = api(route.method, target, token=token)
+                told.add((answer.status, answer.text))
+                assert "www-authenticate" not in answer.headers
+        [(status, text)] = told
+        assert status == 403
+        assert "this link opens nothing" in text
+        assert len(api("GET", "/v1/approvals", token=maria).body["approvals"]) == 3
+
+    @pytest.mark.parametrize("route", SIGNED, ids=called)
+    def test_no_link_whose_time_is_over_and_nothing_is_read_for_it(
+        self, api: Api, agent: str, maria: str, route: ApiRoute, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        good = url_of(api, maria, ask(api, agent))
+        api.clock.ms += 121_000
+
+        def unread(*_: object) -> None:
+            raise AssertionError("it was read")
+
+        monkeypatch.setattr(type(api.stores.approvals), "get", unread)
+        for target in (good, good[:-43] + "A" * 43, good.replace("acme", "beta")):
+            answer = api(route.method, target)
+            assert answer.status == 410
+            assert "this link has expired" in answer.text
+        for target in (good[:-1], good.replace("approved=true", "approved=maybe")):
+            assert api(route.method, target).status == 403
 
     @pytest.mark.parametrize("route", ROUTES, ids=called)
     def test_no_parameter_that_it_does_not_know(self, api: Api, route: ApiRoute) -> None:
@@ -396,6 +459,162 @@ def test_what_needs_no_key(api: Api) -> None:
     assert api("GET", "/health").body == {"status": "ok"}
     assert api("GET", "/ready").body == {"status": "ok"}
     assert "tocsin_up 1\n" in api("GET", "/metrics").text
+
+
+class TestLinks:
+    """Signed links, as somebody without a key uses them."""
+
+    def test_the_way_of_a_link(self, api: Api, agent: str, maria: str) -> None:
+        id = ask(api, agent, session="s", reason="tidy")
+        made = api("POST", f"/v1/approvals/{id}/links", token=maria)
+        assert made.status == 200
+        again = api("POST", f"/v1/approvals/{id}/links", {}, token=maria)
+        assert again.body == made.body
+        asked = api("GET", f"/v1/approvals/{id}", token=maria).body
+        assert made.body["expires_at"] == asked["expires_at"]
+        assert asked["linked_by"] == "maria@example.com"
+        assert "secret" not in str(asked)
+        for answer in ("approve", "deny"):
+            assert made.body[f"{answer}_url"].startswith(f"{ORIGIN}/v1/approvals/{id}/resolve?")
+
+        target = made.body["approve_url"].removeprefix(ORIGIN)
+        page = api("GET", target)
+        assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        for said in ("claude", "rm -rf build", "may I?", "tidy", asked["expires_at"]):
+            assert said in page.text
+        for _ in range(3):
+            assert api("GET", target).status == 200
+            head = api("HEAD", target)
+            assert (head.status, head.text) == (200, "")
+        assert api("GET", f"/v1/approvals/{id}", token=maria).body["status"] == "pending"
+
+        done = api("POST", target)
+        assert done.body == {
+            "id": id,
+            "status": "approved",
+            "approved": True,
+            "persisted": False,
+        }
+        shown = api("GET", f"/v1/approvals/{id}", token=agent).body
+        assert (shown["status"], shown["resolved_by"]) == ("approved", "signed-link")
+        for link in (target, made.body["deny_url"].removeprefix(ORIGIN)):
+            over = api("POST", link, {})
+            assert (over.status, over.body["code"]) == (410, "OVER")
+            page = api("GET", link)
+            assert (page.status, "approved before, by signed-link" in page.text) == (410, True)
+            assert "<form" not in page.text
+        assert api("POST", f"/v1/approvals/{id}/links", token=maria).status == 410
+
+    @pytest.mark.parametrize("status", [200, 403, 410])
+    def test_a_page_is_neither_kept_nor_framed_nor_told_of(
+        self, api: Api, agent: str, maria: str, status: int
+    ) -> None:
+        target = url_of(api, maria, ask(api, agent))
+        target = target[:-43] + "A" * 43 if status == 403 else target
+        api.clock.ms += 200_000 if status == 410 else 0
+        page = api("GET", target)
+        assert page.status == status
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["referrer-policy"] == "no-referrer"
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+    @pytest.mark.parametrize(
+        "body", [None, {}, {"approved": False}, {"approved": False, "persist": False}], ids=str
+    )
+    def test_json_or_nothing_is_answered_with_json(
+        self, api: Api, agent: str, maria: str, body: Any
+    ) -> None:
+        target = url_of(api, maria, ask(api, agent), "deny")
+        headers = {"Origin": "https://mail.example.com", "Sec-Fetch-Site": "cross-site"}
+        answer = api("POST", target, body, headers=headers)
+        assert (answer.status, answer.body["status"]) == (200, "denied")
+
+    def test_a_form_is_answered_with_a_page(self, api: Api, agent: str, maria: str) -> None:
+        target = url_of(api, maria, ask(api, agent))
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "null"}
+        wrong = api("POST", target, b"approved=false", headers=form)
+        assert (wrong.status, "text/html" in wrong.headers["content-type"]) == (400, True)
+        for status, said in ((200, "The call is approved"), (410, "approved before")):
+            page = api("POST", target, b"approved=true", headers=form)
+            assert (page.status, said in page.text) == (status, True)
+            assert page.headers["referrer-policy"] == "no-referrer"
+
+    def test_a_form_whose_outcome_is_unknown_is_to_be_sent_again(
+        self, api: Api, agent: str, maria: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target = url_of(api, maria, ask(api, agent))
+
+        def lost(*_: object) -> bool:
+            raise OutcomeUnknown("it may have been stored")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(api.stores.approvals), "write", lost)
+            page = api("POST", target, b"approved=true")
+        assert (page.status, "Try it again" in page.text) == (503, True)
+        assert "Nothing was changed" not in page.text
+        assert api("POST", target, b"approved=true").status == 200
+
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            ({"approved": False}, 400),
+            ({"approved": "true"}, 400),
+            ({"x": 1}, 400),
+            ({"approved": True, "persist": True}, 403),
+            ({"persist": True}, 403),
+            (b"{", 400),
+            (b" " * (MAX_SMALL_BODY_BYTES + 1), 413),
+        ],
+        ids=lambda value: str(value)[:40],
+    )
+    def test_what_a_link_does_not_do(
+        self, api: Api, agent: str, maria: str, body: Any, status: int
+    ) -> None:
+        target = url_of(api, maria, id := ask(api, agent))
+        assert api("POST", target, body).status == status
+        assert api("GET", f"/v1/approvals/{id}", token=maria).body["status"] == "pending"
+
+    def test_beside_a_key_or_a_cookie_it_is_the_link_that_answers(
+        self, api: Api, agent: str, maria: str
+    ) -> None:
+        cookie = {"Cookie": "__Host-tocsin_session=x", "Origin": "https://evil.example.com"}
+        for token, headers in ((maria, {}), (agent, {}), ("no-key", {}), (None, cookie)):
+            target = url_of(api, maria, id := ask(api, agent))
+            assert api("POST", target, token=token, headers=headers).status == 200
+            shown = api("GET", f"/v1/approvals/{id}", token=maria).body
+            assert shown["resolved_by"] == "signed-link"
+
+    def test_what_was_asked_is_never_approved_by_its_own_key(self, api: Api, agent: str) -> None:
+        token, _ = api.key(Scope.INGEST, Scope.APPROVE)
+        id = ask(api, token)
+        assert api("POST", f"/v1/approvals/{id}/links", token=token).status == 403
+        assert api("POST", f"/v1/approvals/{id}/links", token=agent).status == 403
+
+    def test_making_takes_no_fields(self, api: Api, agent: str, maria: str) -> None:
+        id = ask(api, agent)
+        answer = api("POST", f"/v1/approvals/{id}/links", {"approved": True}, token=maria)
+        assert (answer.status, answer.body["details"][0]["field"]) == (400, "approved")
+
+    def test_without_a_public_address_it_says_what_to_set(self, database: Database) -> None:
+        api = Api(database.stores()[0], public_url=None)
+        id = ask(api, api.key(Scope.INGEST)[0])
+        answer = api("POST", f"/v1/approvals/{id}/links", token=api.key(Scope.APPROVE)[0])
+        assert (answer.status, answer.body["code"]) == (409, "CONFLICT")
+        assert "TOCSIN_PUBLIC_URL" in answer.body["error"]
+        api.close()
+
+    def test_what_agents_write_is_masked_and_escaped(
+        self, api: Api, agent: str, maria: str
+    ) -> None:
+        command = "<script>x</script> \u202e curl -H 'Authorization: Bearer sk-0123456789abcdef'"
+        id = ask(api, agent, command=command, input={"api_key": "sk-0123456789abcdef"})
+        page = api("GET", url_of(api, maria, id)).text
+        assert "&lt;script&gt;" in page
+        assert "\\u{202e}" in page
+        assert "sk-0123456789abcdef" not in page
+        assert page.count("[REDACTED]") == 2
 
 
 class TestCalls:

@@ -25,6 +25,7 @@ from tocsin.domain.keys import Scope, mint
 from tocsin.services.agents.registering import Registering
 from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.deciding import Deciding, Resolve
+from tocsin.services.approvals.linking import Linking
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.keys.delegating import Delegate, Delegating
 from tocsin.services.keys.issuing import Issue, Issuing
@@ -79,6 +80,30 @@ def test_what_was_done_is_known_as_ours_and_told_once(
     done = Deciding(steps).resolve(maria, asked.id, Resolve(approved=True))
     assert done.status == "approved"
     assert told(on) == {"approval.created": 1, "approval.resolved": 1}
+
+
+@pytest.mark.parametrize("lost", [(1,), (1, 2), (2,), (1, 3), (1, 2, 3, 4)], ids=str)
+def test_links_are_made_and_used_once(database: Database, lost: tuple[int, ...]) -> None:
+    on, settings = database.stores()
+    client, line = database.server.client(), Line()
+    client.meta.events.register("before-send.dynamodb", line)
+    journal = DynamoJournal(client, settings.journal_table)
+    steps = Steps(DynamoApprovals(client, settings.state_table, journal), SystemClock())
+    agent = mint("acme", frozenset({Scope.INGEST}), "agent", 1)[1]
+    maria = mint("acme", frozenset({Scope.APPROVE}), "maria", 1)[1]
+    call = Call(tool="exec", agent="claude", owner=agent.holder)
+    asked = Asking(steps, FakeTimers())(agent, Ask(call=call, message="may I?"))
+    linking = Linking(steps, Deciding(steps), "https://tocsin.example.com")
+    line.writes, line.lost = 0, lost
+    made = linking.make(maria, asked.id)
+    assert linking.make(maria, asked.id) == made
+    assert linking.resolve(made.deny).status == "denied"
+    told = Counter[str]()
+    for stored in on.journal.between("acme", "", "z", 100):
+        batch = stored.unpack()
+        assert isinstance(batch, Batch)
+        told.update(json.loads(entry)["type"] for entry in batch.entries)
+    assert told == {"approval.created": 1, "approval.linked": 1, "approval.resolved": 1}
 
 
 def test_where_every_answer_is_lost_it_says_so(database: Database) -> None:

@@ -23,6 +23,8 @@ SOME_ARE_REFUSED = {
     "POST /v1/tool/{tool}": "the same",
     "POST /v1/preflight/{tool}": "the same",
     "POST /v1/approvals/{id}/resolve": "it may be over (410)",
+    "POST /v1/approvals/{id}/links": "the same",
+    "GET /v1/approvals/{id}/resolve": "most are no link, or one whose time is over",
     "POST /api/v1/keys": "most texts are no event type, or a time that is over",
     "POST /api/v1/delegations": "the same, or a scope that can't be delegated; a key's are bounded",
     "POST /api/v1/agents": "the same, of its key; or there is such an agent (409)",

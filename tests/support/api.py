@@ -39,6 +39,7 @@ class Api:
     stores: Stores
     clock: FakeClock = field(default_factory=FakeClock)
     timers: FakeTimers = field(default_factory=FakeTimers)
+    public_url: str | None = ORIGIN
 
     def __post_init__(self) -> None:
         access = Access(self.stores.keys, self.stores.orgs, self.clock)
@@ -60,6 +61,7 @@ class Api:
             budgets=self.stores.budgets,
             agent_states=self.stores.agent_states,
             allowed_origins=frozenset({ORIGIN}),
+            public_url=self.public_url,
         )
         self.handler = adapter(self.parts)
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.bootstrap import stream
-from tocsin.settings import FanoutSettings, StreamSettings
+from tocsin.settings import ApiSettings, FanoutSettings, StreamSettings
 
 TABLES = {
     "TOCSIN_JOURNAL_TABLE": "journal",
@@ -102,6 +102,36 @@ def test_what_no_browser_would_send_is_no_origin(
     monkeypatch.setenv("TOCSIN_ALLOWED_ORIGINS", json.dumps([origin]))
     with pytest.raises(ValidationError, match="write it as browsers do"):
         StreamSettings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://tocsin.example.com", "https://t.example:8443", "https://[2001:db8::1]"),
+        *("http://127.0.0.1:8484", "http://localhost", "http://[::1]:1", "http://127.9.9.9"),
+    ],
+)
+def test_where_people_reach_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_EXPIRY_QUEUE_URL", "http://127.0.0.1:1/q")
+    assert ApiSettings().public_url is None
+    monkeypatch.setenv("TOCSIN_PUBLIC_URL", url)
+    assert ApiSettings().public_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "tocsin.example.com", "http://tocsin.example.com", "https://t.example/"),
+        *("https://t.example/api", "https://user@t.example", "https://T.example", "ftp://t"),
+        *("http://127.0.0.1.evil.example", "http://localhost.evil.example", "https://a b"),
+        *("http://127.0.0.1@evil.example", "https://t.example\n", "javascript:alert(1)"),
+    ],
+)
+def test_where_people_can_not_reach_it_safely(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_EXPIRY_QUEUE_URL", "http://127.0.0.1:1/q")
+    monkeypatch.setenv("TOCSIN_PUBLIC_URL", url)
+    with pytest.raises(ValidationError, match="write it without a path"):
+        ApiSettings()
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,12 @@ def document() -> bytes:
             schemas |= _bodies(operation.body)
         path, names = _path(route.path)
         paths.setdefault(path, {})[route.method.lower()] = described(
-            operation, id=route.use_case, scopes=_scopes(route), names=names, service="api"
+            operation,
+            id=route.use_case,
+            scopes=_scopes(route),
+            names=names,
+            service="api",
+            signed=route.signed,
         )
     for (method, shown), (scopes, operation) in OTHERS.items():
         path, names = _path(shown)
@@ -57,7 +62,10 @@ def document() -> bytes:
             "paths": paths,
             "components": {
                 "schemas": schemas,
-                "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+                "securitySchemes": {
+                    "key": {"type": "http", "scheme": "bearer"},
+                    "link": {"type": "apiKey", "in": "query", "name": "sig"},
+                },
             },
         }
     )

@@ -76,8 +76,12 @@ def described(
     scopes: str | None,
     names: tuple[str, ...],
     service: str,
+    signed: bool = False,
 ) -> dict[str, Any]:
-    """Return an operation object; ``scopes`` is what a key needs, None: there is no key."""
+    """Return an operation object; ``scopes`` is what a key needs, None: there is no key.
+
+    ``signed``: a signed link is taken in place of a key.
+    """
     refusals: set[type[TocsinError]] = {Malformed, Busy, IntegrityError, *operation.refusals}
     if scopes is not None:
         refusals |= {Unauthenticated, Forbidden}
@@ -101,7 +105,7 @@ def described(
                 for name, schema in operation.headers.items()
             ),
         ],
-        "security": [] if scopes is None else [{"key": []}],
+        "security": ([] if scopes is None else [{"key": []}]) + ([{"link": []}] if signed else []),
     }
     if scopes is not None:
         said["description"] = f"Scope: {scopes}."

@@ -1,5 +1,6 @@
 """The API function's own routes, by use case."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from functions.api.describing.operation import Answer, Operation
@@ -23,7 +24,7 @@ from tocsin.domain.limits import (
     MAX_NAME_CHARS,
     MAX_PENDING_APPROVALS,
 )
-from tocsin.wire import agents, approvals, budgets, costs, indexes, keys, policies, sessions
+from tocsin.wire import agents, approvals, budgets, costs, indexes, keys, links, policies, sessions
 from tocsin.wire.parameters import MAX_NUMBER
 
 __all__ = ["OWN"]
@@ -48,12 +49,20 @@ def _of(id: str) -> dict[str, Any]:
             "parameters": {"id": id},
             "requestBody": {"approved": True, "persist": True},
         },
+        "link": {"operationId": "make_links", "parameters": {"id": id}},
     }
 
 
 _BUDGET: Final = {
     name: {"operationId": f"{name}_budget", "parameters": {"id": "$response.body#/id"}}
     for name in ("get", "put", "delete")
+}
+_PAGE_OF_HTML: Final = Answer({"type": "string"}, media="text/html")
+_LINK: Final[dict[str, Schema]] = {
+    "org": text(description="Of a signed link, as its other parts."),
+    "approved": enum(("true", "false")),
+    "exp": {"type": "integer", "minimum": 1},
+    "sig": text(pattern="^[A-Za-z0-9_-]{43}$"),
 }
 _CALLED: Final = {
     200: Answer("Called", "It may be made."),
@@ -118,7 +127,8 @@ OWN: Final[dict[str, Operation]] = {
         refusals=(NotFound,),
     ),
     "resolve": Operation(
-        says="Answer one approval",
+        says="Answer one approval; with a link, which needs no body and no key",
+        query=_LINK,
         body=approvals.RESOLVE,
         example={"approved": True, "resolved_by": "maria@example.com"},
         answers={
@@ -134,6 +144,21 @@ OWN: Final[dict[str, Operation]] = {
             )
         },
         refusals=(*_WRITES, NotFound, Over, Changed),
+    ),
+    "show_link": Operation(
+        says="The page behind a signed link, which asks for its answer and changes nothing",
+        query=_LINK,
+        answers={
+            200: replace(_PAGE_OF_HTML, says="The call waits."),
+            403: replace(_PAGE_OF_HTML, says="The link opens nothing."),
+            410: replace(_PAGE_OF_HTML, says="It was resolved before, or has expired."),
+        },
+    ),
+    "make_links": Operation(
+        says="Signed links to both answers of an approval",
+        body=links.MAKE,
+        answers={200: Answer("Links")},
+        refusals=(*_WRITES, NotFound, Over, Conflict),
     ),
     "bulk_resolve": Operation(
         says="Answer several of one run: all, or none",

@@ -181,6 +181,7 @@ SHAPES: Final[dict[str, Schema]] = {
             "tool_call_id": TEXT,
             "reason": TEXT,
             "claimed_by": TEXT,
+            "linked_by": TEXT,
             "input": ANYTHING,
             "on_expiry": enum(Expiry),
             "persisted": FLAG,
@@ -188,6 +189,7 @@ SHAPES: Final[dict[str, Schema]] = {
         },
     ),
     "Resolved": obj({"id": TEXT, "status": enum(Status), "approved": FLAG, "persisted": FLAG}),
+    "Links": obj({"approve_url": TEXT, "deny_url": TEXT, "expires_at": TIME}),
     "BulkResolved": obj(
         {
             "resolved": COUNT,

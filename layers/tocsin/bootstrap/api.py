@@ -41,6 +41,7 @@ from tocsin.services.agents.retired import Retired
 from tocsin.services.approvals.asking import Asking
 from tocsin.services.approvals.deciding import Deciding
 from tocsin.services.approvals.expiring import Expiring
+from tocsin.services.approvals.linking import Linking
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.budgets.holding import Holding
@@ -80,6 +81,7 @@ class ApiParts:
     costs: Costs
     asking: Asking
     deciding: Deciding
+    linking: Linking
     expiring: Expiring
     reading: Reading
     keeping: Keeping
@@ -104,12 +106,14 @@ def parts(
     budgets: Budgets,
     agent_states: AgentStates,
     allowed_origins: frozenset[str] = frozenset(),
+    public_url: str | None = None,
 ) -> ApiParts:
     """Return the parts over these ports."""
     steps, allowance = Steps(approvals, clock), Allowance(orgs, quota, clock)
     asking, keeping = Asking(steps, timers), Keeping(policies, clock)
     writing = Writing(keys, key_ring, clock)
     issuing = Issuing(writing)
+    deciding = Deciding(steps)
     return ApiParts(
         credentials=credentials,
         clock=clock,
@@ -122,7 +126,8 @@ def parts(
         indexes=Indexes(projections, clock),
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
-        deciding=Deciding(steps),
+        deciding=deciding,
+        linking=Linking(steps, deciding, public_url),
         expiring=Expiring(steps, timers),
         reading=Reading(approvals, clock),
         keeping=keeping,
@@ -165,4 +170,5 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         budgets=DynamoBudgets(db, state, journal),
         agent_states=DynamoAgentStates(db, state, journal),
         allowed_origins=settings.allowed_origins,
+        public_url=settings.public_url,
     )

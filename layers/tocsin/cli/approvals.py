@@ -15,7 +15,7 @@ __all__ = ["app"]
 
 _SHOWN_CHARS = 60
 _TOLD = (
-    *("approval.created", "approval.reminder", "approval.expired"),
+    *("approval.created", "approval.reminder", "approval.linked", "approval.expired"),
     *("approval.resolved", "approval.resolved_in_bulk", "approval.rule_removed"),
 )
 
@@ -68,6 +68,16 @@ def deny(id: IdArgument, url: UrlOption = None, api_key: ApiKeyOption = None) ->
 
 
 @app.command()
+def links(id: IdArgument, url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
+    """Print links to both answers, for people without a key: whoever has one can give it."""
+    with connected(url, api_key) as client:
+        made = client.approval_links(id)
+    say(f"approve  {escaped(made.approve_url)}")
+    say(f"deny     {escaped(made.deny_url)}")
+    note(f"They work until {escaped(made.expires_at)}, or until one of them is used.")
+
+
+@app.command()
 def watch(url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
     """Print what waits now, and then each change, a line each. The key needs the scope read."""
     with connected(url, api_key) as client:
@@ -97,7 +107,7 @@ def _line(type: str, fields: Any) -> str:
         fields.get("agent_id"),
         " ".join(str(request.get(name) or "") for name in ("tool", "command")).strip(),
         request.get("resolution"),
-        request.get("resolved_by") or request.get("removed_by"),
+        request.get("resolved_by") or request.get("removed_by") or request.get("linked_by"),
     )
     return "  ".join(_short(str(part)) for part in parts if part)
 

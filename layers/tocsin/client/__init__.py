@@ -11,7 +11,7 @@
 :class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
 """
 
-from tocsin.client._approvals import Approval, AskOptions
+from tocsin.client._approvals import Approval, ApprovalLinks, AskOptions
 from tocsin.client._async import AsyncClient
 from tocsin.client._backoff import Backoff
 from tocsin.client._errors import (
@@ -31,6 +31,7 @@ from tocsin.client._verifying import Verified
 __all__ = [
     "ApiError",
     "Approval",
+    "ApprovalLinks",
     "AskOptions",
     "AsyncClient",
     "Backoff",

@@ -15,11 +15,13 @@ from tocsin.domain.limits import MAX_DECISION_WAIT_SECONDS
 
 __all__ = [
     "Approval",
+    "ApprovalLinks",
     "AskOptions",
     "Deadline",
     "Question",
     "answered",
     "asked",
+    "linked",
     "one",
     "page",
     "question",
@@ -77,6 +79,15 @@ class Approval:
             resolved_by=fields.get("resolved_by"),
             fields=fields,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalLinks:
+    """Two links, each to one answer: whoever opens it can give that answer, without a key."""
+
+    approve_url: str
+    deny_url: str
+    expires_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +163,15 @@ def one(response: httpx.Response) -> Approval:
         return Approval.from_fields(orjson.loads(response.content))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise not_tocsins(response, "approval") from error
+
+
+def linked(response: httpx.Response) -> ApprovalLinks:
+    """Return the links that an answer holds; raises what :func:`one` raises."""
+    fields = answered(response)
+    try:
+        return ApprovalLinks(fields["approve_url"], fields["deny_url"], fields["expires_at"])
+    except (KeyError, TypeError) as error:
+        raise not_tocsins(response, "links") from error
 
 
 def page(response: httpx.Response) -> tuple[list[Approval], Question | None]:

@@ -12,11 +12,13 @@ from tenacity import AsyncRetrying
 
 from tocsin.client._approvals import (
     Approval,
+    ApprovalLinks,
     AskOptions,
     Deadline,
     Question,
     answered,
     asked,
+    linked,
     one,
     page,
     question,
@@ -197,6 +199,10 @@ class AsyncClient:
         """Answer an approval; see :meth:`Client.resolve`."""
         body = {"approved": approved, "persist": persist}
         return one(await self._asked(question("POST", id, "resolve", body)))
+
+    async def approval_links(self, id: str) -> ApprovalLinks:
+        """Return links to both answers of an approval; see :meth:`Client.approval_links`."""
+        return linked(await self._asked(question("POST", id, "links")))
 
     async def decision(self, id: str, timeout_seconds: float | None = None) -> Approval:
         """Wait until an approval is decided; see :meth:`Client.decision`."""

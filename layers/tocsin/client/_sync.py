@@ -13,11 +13,13 @@ from tenacity import Retrying, sleep_using_event, stop_when_event_set
 
 from tocsin.client._approvals import (
     Approval,
+    ApprovalLinks,
     AskOptions,
     Deadline,
     Question,
     answered,
     asked,
+    linked,
     one,
     page,
     question,
@@ -274,6 +276,18 @@ class Client:
         """
         body = {"approved": approved, "persist": persist}
         return one(self._asked(question("POST", id, "resolve", body)))
+
+    def approval_links(self, id: str) -> ApprovalLinks:
+        """Return links to both answers of an approval, for people without a key.
+
+        The key is one that may answer itself. The same links are returned each time.
+
+        Raises:
+            ApiError: Tocsin refused. Its ``status`` is 409 where no public URL is set, 410 if it
+                was resolved before or has expired.
+            httpx.TransportError: Tocsin can't be reached.
+        """
+        return linked(self._asked(question("POST", id, "links")))
 
     def decision(self, id: str, timeout_seconds: float | None = None) -> Approval:
         """Wait until an approval is decided, and return it.

@@ -138,6 +138,7 @@ class Approval:
     ``digest`` and ``rule_digest`` are those of the call as it was sent. ``key_id`` is the key that
     asked, ``root_key_id`` the one that its chain of delegations begins with ("" in old ones: its
     own). ``resolved_by`` is what the resolver's credential proves, ``claimed_by`` what it said.
+    ``link_secret`` signs its links, if there are any, and ``linked_by`` was given them last.
     """
 
     org: str
@@ -160,6 +161,8 @@ class Approval:
     persisted: bool = False
     consumed_at_ms: int | None = None
     root_key_id: str = ""
+    link_secret: bytes = field(default=b"", repr=False)
+    linked_by: str = ""
 
     @property
     def pending(self) -> bool:

@@ -62,7 +62,8 @@ def environment(
         "PYTHONPATH": os.pathsep.join((str(checkout / "layers"), str(checkout))),
         "PYTHONUNBUFFERED": "1",
     }
-    return {**without_aws(inherited), **layout.env, **own, **part.env}
+    public = {"TOCSIN_PUBLIC_URL": layout.url(GATEWAY)}
+    return {**public, **without_aws(inherited), **layout.env, **own, **part.env}
 
 
 def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:

@@ -192,6 +192,7 @@ def shown(approval: Approval) -> dict[str, Any]:
         "tool_call_id": call.tool_call_id,
         "reason": approval.reason,
         "claimed_by": approval.claimed_by,
+        "linked_by": approval.linked_by,
     }
     answer = listed(approval) | {name: value for name, value in more.items() if value}
     if call.input is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tocsin.domain.keys import Scope
+from tocsin.wire import links
 
 __all__ = ["ROUTES", "ApiRoute"]
 
@@ -20,7 +21,8 @@ _ANSWERS = frozenset({Scope.READ, Scope.APPROVE})
 class ApiRoute:
     """One method of one path. A key needs one of ``scopes``; None: any key, and no scope: nobody's.
 
-    ``use_case`` names the function that answers it.
+    ``use_case`` names the function that answers it. If it is ``signed``, a signed link does in
+    place of a key; if it is ``public``, too, nothing else does.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -30,6 +32,7 @@ class ApiRoute:
     query: tuple[str, ...] = ()
     status: int = 200
     public: bool = False
+    signed: bool = False
 
 
 ROUTES: Final = (
@@ -68,6 +71,23 @@ ROUTES: Final = (
         method="POST",
         path="/v1/approvals/{id}/resolve",
         use_case="resolve",
+        scopes=frozenset({Scope.APPROVE}),
+        query=links.PARAMETERS,
+        signed=True,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/v1/approvals/{id}/resolve",
+        use_case="show_link",
+        scopes=frozenset(),
+        query=links.PARAMETERS,
+        public=True,
+        signed=True,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/v1/approvals/{id}/links",
+        use_case="make_links",
         scopes=frozenset({Scope.APPROVE}),
     ),
     ApiRoute(method="GET", path="/v1/rules/auto-allowed", use_case="list_rules", scopes=_ANSWERS),

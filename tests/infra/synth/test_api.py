@@ -1,6 +1,7 @@
 """The way in."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,18 @@ def test_browsers_of_other_origins_are_let_in_only_by_choice(
         if function["Properties"]["Handler"].startswith("functions.api.")
     ]
     assert json.loads(variables["TOCSIN_ALLOWED_ORIGINS"]) == ["https://a.example"]
+
+
+def test_links_lead_to_the_domain_or_to_where_it_is_said(
+    default: Templates, synthesize: Synthesize
+) -> None:
+    def variables(templates: Templates) -> Any:
+        function = templates.one("api", "AWS::Lambda::Function", "Api")
+        return function["Environment"]["Variables"]
+
+    assert "TOCSIN_PUBLIC_URL" not in variables(default)  # CloudFront's name is not known yet
+    chosen = synthesize(public_url="https://d1.cloudfront.net")
+    assert variables(chosen)["TOCSIN_PUBLIC_URL"] == "https://d1.cloudfront.net"
 
 
 @pytest.mark.parametrize("name", ["ingest", "api"])

@@ -49,6 +49,8 @@ def test_lists_can_be_given_on_the_command_line() -> None:
         ("stream_tasks_max", 0),
         ("allowed_origins", ["*"]),
         ("allowed_origins", ["https://a.example/"]),
+        ("public_url", "http://a.example"),
+        ("public_url", "https://a.example/"),
     ],
 )
 def test_what_is_not_allowed_is_named(name: str, value: object) -> None:
@@ -82,6 +84,16 @@ def test_an_environments_name_makes_names_that_elasticache_takes(name: str) -> N
     """https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html"""
     with pytest.raises(ValidationError, match="environment"):
         Config(environment=name)
+
+
+def test_people_reach_it_at_its_domain_unless_it_is_said() -> None:
+    assert Config().address is None
+    owned = Config(domain="events.example.com", certificate=CERTIFICATE)
+    assert owned.address == "https://events.example.com"
+    said = Config(
+        domain="events.example.com", certificate=CERTIFICATE, public_url="https://t.example"
+    )
+    assert said.address == "https://t.example"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def long(synthesize: Synthesize) -> Templates:
         allowed_origins=ORIGINS,
         stream_options={"max_streams_per_org": "100"},
         alarm_email="ops@example.com",
+        public_url=f"https://{'a' * 249}.com",
         batch_window_seconds=10,
     )
 

@@ -952,6 +952,18 @@ def test_an_answer_is_told(
     assert asked == {"approved": True, "persist": "--persist" in command}
 
 
+def test_links_are_printed_a_line_each(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    until = "2026-03-20T00:00:00.000Z"
+    made = {"approve_url": "https://t/a?sig=1", "deny_url": "https://t/d\x1b[2J?sig=2"}
+    tocsin.faults += [Answer(200, body=made | {"expires_at": until})]
+    done = run("approvals", "links", "apr_1", env=env)
+    assert done.returncode == 0, done.stderr
+    approve, deny = done.stdout.splitlines()
+    assert approve.split() == ["approve", "https://t/a?sig=1"]
+    assert "\x1b" not in deny
+    assert until in done.stderr
+
+
 def test_an_approval_that_is_over_is_told_as_such(env: dict[str, str], tocsin: FakeTocsin) -> None:
     tocsin.faults += [Answer(410, body={"error": "it has expired", "code": "OVER"})]
     done = run("approvals", "deny", "apr_1", env=env)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tocsin.client import ApiError, Approval, AsyncClient, Backoff, Client
+from tocsin.client import ApiError, Approval, ApprovalLinks, AsyncClient, Backoff, Client
 
 BACKOFF = Backoff(first_seconds=0.01, max_seconds=0.02)
 PENDING = {"id": "apr_1", "status": "pending", "expires_at": "2026-03-20T00:00:00.000Z"}
@@ -106,6 +106,20 @@ def test_answering(call: Call, server: Server) -> None:
     assert call("resolve", "a/b", approved=True, persist=True).status == "approved"
     assert server.paths == ["POST /v1/approvals/a%2Fb/resolve"]
     assert json.loads(server.asked[0].content) == {"approved": True, "persist": True}
+
+
+def test_links(call: Call, server: Server) -> None:
+    made = {"approve_url": "https://t/a", "deny_url": "https://t/d", "expires_at": "2026-03-20"}
+    server.answers = [httpx.ReadTimeout("lost"), (200, made | {"more": 1})]
+    assert call("approval_links", "a/b") == ApprovalLinks(**made)
+    assert server.paths == ["POST /v1/approvals/a%2Fb/links"] * 2
+
+
+@pytest.mark.parametrize("body", [{}, [], "x", {"approve_url": "x"}], ids=repr)
+def test_what_holds_no_links_is_not_tocsins(call: Call, server: Server, body: Any) -> None:
+    server.answers = [(200, body)] * 9
+    with pytest.raises(httpx.TransportError):
+        call("approval_links", "apr_1")
 
 
 def test_what_was_resolved_before_is_an_error(call: Call, server: Server) -> None:

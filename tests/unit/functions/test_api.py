@@ -121,14 +121,25 @@ bodies = st.dictionaries(
     st.sampled_from(FIELDS), SENSIBLE | st.booleans() | st.integers(0, 99) | LISTS | values
 )
 
+LINKS = st.fixed_dictionaries(
+    {
+        "org": st.sampled_from([["acme"], ["é"]]) | st.lists(text, min_size=1, max_size=2),
+        "approved": st.sampled_from([["true"], ["false"], ["1"]]),
+        "exp": st.integers().map(lambda n: [str(n)]) | st.just(["99999999999"]),
+        "sig": st.just(["A" * 43]) | text.map(lambda sig: [sig]),
+    }
+)
+
 
 @settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     route=st.sampled_from(ROUTES),
-    id=text | st.just("x"),
-    query=st.none() | st.dictionaries(text, st.lists(text, min_size=1, max_size=2), max_size=2),
+    id=text | st.sampled_from(["x", "apr_" + "0" * 26]),
+    query=st.none()
+    | st.dictionaries(text, st.lists(text, min_size=1, max_size=2), max_size=2)
+    | LINKS,
     body=st.none() | text | bodies.map(lambda fields: json.dumps(fields)),
     headers=st.fixed_dictionaries(
         {},

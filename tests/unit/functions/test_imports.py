@@ -38,7 +38,7 @@ MAY_LOAD = {
                 *("budgets.usage", "intake.allowance", "intake.stamp", "intake.told"),
                 *("keys", "policies", "sessions"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
-                *("approvals.reading", "approvals.steps", "approvals.telling"),
+                *("approvals.linking", "approvals.reading", "approvals.steps", "approvals.telling"),
                 *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),
             }
         ),

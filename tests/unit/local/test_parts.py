@@ -34,6 +34,13 @@ def test_no_part_ever_sees_the_users_aws_account() -> None:
         assert env["TOCSIN_RETENTION_DAYS"] == "1"
 
 
+def test_links_lead_to_the_gateway_unless_the_user_says_where() -> None:
+    part = next(each for each in parts(LAYOUT, CHECKOUT) if each.name == "api")
+    assert environment(LAYOUT, part, CHECKOUT, {})["TOCSIN_PUBLIC_URL"] == "http://127.0.0.1:4001"
+    said = {"TOCSIN_PUBLIC_URL": "https://tunnel.example"}
+    assert environment(LAYOUT, part, CHECKOUT, said)["TOCSIN_PUBLIC_URL"] == said.popitem()[1]
+
+
 def test_the_environment_is_what_each_function_reads() -> None:
     fields = {name.removeprefix("TOCSIN_").lower() for name in LAYOUT.env}
     for settings in (ApiSettings, IngestSettings, FanoutSettings, StreamSettings):

@@ -170,9 +170,11 @@ def _gone_at(approval: Approval) -> dict[str, str]:
 
 def _approval_attributes(approval: Approval) -> dict[str, Any]:
     record = asdict(approval)
-    for name in ("org", "id", "digest", "rule_digest", "change"):
+    for name in ("org", "id", "digest", "rule_digest", "change", "link_secret"):
         del record[name]
+    secret = {"link_secret": {"B": approval.link_secret}} if approval.link_secret else {}
     return {
+        **secret,
         "change": {"S": approval.change},
         "status": {"S": approval.status},  # for people who look into the table
         "digest": {"B": approval.digest},
@@ -193,6 +195,7 @@ def _approval(org: str, item: Mapping[str, Any]) -> Approval:
                 "digest": item["digest"]["B"],
                 "rule_digest": item["rule_digest"]["B"],
                 "change": item["change"]["S"],
+                "link_secret": item.get("link_secret", {}).get("B", b""),
                 "call": Call(**_known(Call, record["call"])),
                 "status": Status(record["status"]),
                 "on_expiry": Expiry(record["on_expiry"]),

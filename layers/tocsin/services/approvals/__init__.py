@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["asking", "deciding", "expiring", "reading", "steps", "waiting", "waking"]
+__all__ = ["asking", "deciding", "expiring", "linking", "reading", "steps", "waiting", "waking"]

@@ -1,6 +1,6 @@
 """Deciding: one approval or several, by who may; and what is remembered of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any, Final, Literal
@@ -21,7 +21,15 @@ from tocsin.domain.limits import MAX_PENDING_APPROVALS, RUN_GRANT_SECONDS
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.steps import Steps
 
-__all__ = ["BulkResolution", "BulkResolve", "Deciding", "Resolve"]
+__all__ = [
+    "BulkResolution",
+    "BulkResolve",
+    "Deciding",
+    "Resolve",
+    "check_resolver",
+    "expired",
+    "over",
+]
 
 # A transaction holds 100 items: two for an approval, the batch, and a run's grant.
 _AT_ONCE: Final = 45
@@ -78,30 +86,48 @@ class Deciding:
         """
         if not is_id(id):
             raise NotFound("there is no such approval")
+
+        def checked(found: Approval | None) -> Approval:
+            if found is None:
+                raise NotFound("there is no such approval")
+            check_resolver(key, found)
+            return found
+
+        return self.decide(key.org, id, resolve, by=key.holder, checked=checked)
+
+    def decide(
+        self,
+        org: str,
+        id: str,
+        resolve: Resolve,
+        *,
+        by: str,
+        checked: Callable[[Approval | None], Approval],
+    ) -> Approval:
+        """Resolve an approval, if it still waits and ``checked`` returns it.
+
+        Raises what ``checked`` raises, and what :meth:`resolve` does of the rest.
+        """
         status = Status.APPROVED if resolve.approved else Status.DENIED
         persisted = resolve.persist and resolve.approved
 
         def plan(found: Mapping[str, Approval], now_ms: int) -> Step:
-            approval = found.get(id)
-            if approval is None:
-                raise NotFound("there is no such approval")
-            _check_resolver(key, approval)
+            approval = checked(found.get(id))
             if not approval.pending:
-                raise _over(approval)
-            was = {id: approval.change}
+                raise over(approval)
             if approval.overdue(now_ms):
-                late = approval.after(now_ms)
-                return Step(approvals=(late,), was=was, events=(telling.expired(late),))
+                return expired(approval, now_ms)
             done = approval.resolved(
-                status, now_ms, by=key.holder, claimed=resolve.claimed_by, persisted=persisted
+                status, now_ms, by=by, claimed=resolve.claimed_by, persisted=persisted
             )
             event = telling.resolved(done, persist_asked=resolve.persist)
-            rule = _rule(done, key, now_ms) if persisted else None
+            rule = _rule(done, by, now_ms) if persisted else None
+            was = {id: approval.change}
             return Step(approvals=(done,), was=was, rule=rule, events=(event,))
 
-        [approval] = self._steps.take(key.org, [id], plan).approvals
+        [approval] = self._steps.take(org, [id], plan).approvals
         if approval.status is Status.EXPIRED:
-            raise _over(approval)
+            raise over(approval)
         return approval
 
     def resolve_several(self, key: ApiKey, wanted: BulkResolve) -> BulkResolution:
@@ -171,7 +197,7 @@ class Deciding:
             if not is_id(id) or id not in found or _run_of(found[id]) != run:
                 raise Malformed(f"ids: {id!r} is no approval of this agent, session and run")
         for approval in found.values():
-            _check_resolver(key, approval)
+            check_resolver(key, approval)
         owners = {approval.call.owner for approval in found.values()}
         if wanted.scope == "run" and len(owners) > 1:
             raise Malformed("scope run is for the calls of one owner: these have several")
@@ -248,7 +274,8 @@ class Deciding:
         return covered
 
 
-def _check_resolver(key: ApiKey, approval: Approval) -> None:
+def check_resolver(key: ApiKey, approval: Approval) -> None:
+    """Raise Forbidden if the key may not resolve this approval."""
     if key.root == (approval.root_key_id or approval.key_id):
         raise Forbidden(
             "a key can't resolve what it asked for itself, nor what was asked for with one that it "
@@ -260,18 +287,26 @@ def _run_of(approval: Approval) -> tuple[str, str, str]:
     return approval.call.agent, approval.call.session, approval.call.run_id
 
 
-def _over(approval: Approval) -> Over:
+def expired(approval: Approval, now_ms: int) -> Step:
+    """Return the step that lets an overdue approval expire: it was found before its timer ended."""
+    late = approval.after(now_ms)
+    was = {approval.id: approval.change}
+    return Step(approvals=(late,), was=was, events=(telling.expired(late),))
+
+
+def over(approval: Approval) -> Over:
+    """Return why an approval that does not wait can't be resolved."""
     if approval.status is Status.EXPIRED:
         return Over("the approval has expired: the call must be asked for again")
     return Over(f"the approval was {approval.status} before, by {approval.resolved_by}")
 
 
-def _rule(approval: Approval, key: ApiKey, now_ms: int) -> Rule:
+def _rule(approval: Approval, by: str, now_ms: int) -> Rule:
     return Rule(
         org=approval.org,
         digest=approval.rule_digest,
         agent=approval.call.agent,
         what=approval.call.what,
         created_at_ms=now_ms,
-        created_by=key.holder,
+        created_by=by,
     )

@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from tocsin.domain.approvals import Approval, Grant, Rule, Status
 from tocsin.domain.limits import MAX_MESSAGE_CHARS
+from tocsin.domain.links import SIGNED_LINK
 from tocsin.domain.times import iso_ms
 
-__all__ = ["asked", "bulk", "expired", "reminded", "resolved", "rule_removed"]
+__all__ = ["asked", "bulk", "expired", "linked", "reminded", "resolved", "rule_removed"]
 
 _ACTIONS: Final = {Status.APPROVED: "allow", Status.DENIED: "deny", Status.EXPIRED: "deny"}
 
@@ -24,6 +25,18 @@ def reminded(approval: Approval) -> Event:
     """Tell that a call still waits, of an approval that is to be escalated."""
     request = approval.call.what | {"approval_id": approval.id}
     return _event("approval.reminder", approval, "ask", request, {"action": "ask"})
+
+
+def linked(approval: Approval) -> Event:
+    """Tell to whom an approval's links were given."""
+    request = {
+        "action": "approval_linked",
+        "tool": approval.call.tool,
+        "approval_id": approval.id,
+        "linked_by": approval.linked_by,
+    }
+    event = _event("approval.linked", approval, "log", request, {})
+    return event | {"user_id": approval.linked_by}
 
 
 def resolved(
@@ -85,7 +98,11 @@ def _resolution(approval: Approval, resolution: str) -> dict[str, Any]:
         "resolved_by": approval.resolved_by,
         "approval_id": approval.id,
     }
-    return request | ({"claimed_by": approval.claimed_by} if approval.claimed_by else {})
+    if approval.claimed_by:
+        request["claimed_by"] = approval.claimed_by
+    if approval.resolved_by == SIGNED_LINK:
+        request["linked_by"] = approval.linked_by
+    return request
 
 
 def _short(text: str) -> str:

@@ -11,6 +11,7 @@ from tocsin.domain.errors import Over
 from tocsin.services.approvals.asking import Asking
 from tocsin.services.approvals.deciding import BulkResolve, Deciding, Resolve
 from tocsin.services.approvals.expiring import Expiring
+from tocsin.services.approvals.linking import Linking
 from tocsin.services.approvals.steps import Steps
 
 CALLS = 12
@@ -105,6 +106,24 @@ class TestKilled:
             assert "approved before, by maria" in str(error)
         check(desk)
         assert len(desk.reading.rules(desk.maria)) == 1
+
+    def test_who_makes_links_and_uses_one_does_it_again(
+        self, desk: Desk, at: int, after: bool
+    ) -> None:
+        asked = desk.ask()
+
+        def act(steps: Steps, _: object = None) -> None:
+            linking = Linking(steps, Deciding(steps), "https://tocsin.example.com")
+            linking.resolve(linking.make(desk.maria, asked.id).approve)
+
+        killed(act, desk, at, after=after)
+        check(desk)
+        try:
+            act(desk.steps)
+        except Over as error:
+            assert "approved before, by signed-link" in str(error)
+        check(desk)
+        assert desk.types == ["approval.created", "approval.linked", "approval.resolved"]
 
     def test_who_resolves_a_run_goes_on_with_the_rest(
         self, desk: Desk, at: int, after: bool
