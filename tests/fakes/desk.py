@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from fakes.stores import FakeApprovals, FakeClock, FakeJournal, FakeTimers
+from fakes.stores import FakeApprovals, FakeClock, FakeJournal, FakeOrgs, FakeTimers
 from tocsin.domain.approvals import Approval, Call
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey, Scope, mint
@@ -35,7 +35,8 @@ class Desk:
         self.steps = Steps(self.store, self.clock)
         self.asking = Asking(self.steps, self.timers)
         self.deciding = Deciding(self.steps)
-        self.linking = Linking(self.steps, self.deciding, "https://tocsin.example.com")
+        self.orgs = FakeOrgs()
+        self.linking = Linking(self.steps, self.deciding, self.orgs, "https://tocsin.example.com")
         self.expiring = Expiring(self.steps, self.timers)
         self.reading = Reading(self.store, self.clock)
 

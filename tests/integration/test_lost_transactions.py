@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from fakes.stores import FakeTimers
+from fakes.stores import FakeOrgs, FakeTimers
 from support.databases import Database, Stores
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
@@ -93,7 +93,7 @@ def test_links_are_made_and_used_once(database: Database, lost: tuple[int, ...])
     maria = mint("acme", frozenset({Scope.APPROVE}), "maria", 1)[1]
     call = Call(tool="exec", agent="claude", owner=agent.holder)
     asked = Asking(steps, FakeTimers())(agent, Ask(call=call, message="may I?"))
-    linking = Linking(steps, Deciding(steps), "https://tocsin.example.com")
+    linking = Linking(steps, Deciding(steps), FakeOrgs(), "https://tocsin.example.com")
     line.writes, line.lost = 0, lost
     made = linking.make(maria, asked.id)
     assert linking.make(maria, asked.id) == made

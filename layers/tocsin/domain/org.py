@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tocsin.domain.errors import OrgSuspended
 from tocsin.domain.limits import EVENTS_PER_MONTH
 
-__all__ = ["Org", "OrgStatus"]
+__all__ = ["Org", "OrgStatus", "check_active"]
 
 
 class OrgStatus(StrEnum):
@@ -30,3 +31,9 @@ class Org:
     def gone(self) -> bool:
         """Whether it is being deleted, or was."""
         return self.status in (OrgStatus.DELETING, OrgStatus.DELETED)
+
+
+def check_active(org: Org | None) -> None:
+    """Raise OrgSuspended if an org may not use Tocsin; one that nobody made may."""
+    if org is not None and org.status is not OrgStatus.ACTIVE:
+        raise OrgSuspended(f"the org {org.id} is {org.status}: ask those who run this Tocsin")

@@ -1,8 +1,8 @@
 """From a credential to the key it stands for. The org comes from the credential alone."""
 
-from tocsin.domain.errors import Forbidden, OrgSuspended, Unauthenticated
+from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, key_ids
-from tocsin.domain.org import Org, OrgStatus
+from tocsin.domain.org import Org, check_active
 from tocsin.ports import Clock, Keys, Orgs
 from tocsin.services.access.remembered import Remembered
 
@@ -54,9 +54,7 @@ class Access:
         return self._carrying(scope, key)
 
     def _carrying(self, scope: Scope | None, key: ApiKey) -> ApiKey:
-        org = self._orgs.read(key.org)
-        if org is not None and org.status is not OrgStatus.ACTIVE:
-            raise OrgSuspended(f"the org {key.org} is {org.status}: ask those who run this Tocsin")
+        check_active(self._orgs.read(key.org))
         return _carrying(scope, key)
 
     def _check_chain(self, key: ApiKey) -> None:

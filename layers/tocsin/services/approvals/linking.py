@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tocsin.domain.approvals import Approval, Status, Step, is_id
 from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.links import SIGNED_LINK, Link, new_secret
+from tocsin.domain.org import check_active
+from tocsin.ports import Orgs
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.deciding import Deciding, Resolve, check_resolver, expired, over
 from tocsin.services.approvals.steps import Steps
@@ -27,10 +30,13 @@ class Links:
 class Linking:
     """The use cases of signed links. Everything blocks."""
 
-    def __init__(self, steps: Steps, deciding: Deciding, public_url: str | None) -> None:
+    def __init__(
+        self, steps: Steps, deciding: Deciding, orgs: Orgs, public_url: str | None
+    ) -> None:
         """``public_url`` is where people reach Tocsin; without it no links are made."""
         self._steps = steps
         self._deciding = deciding
+        self._orgs = orgs
         self._public_url = public_url
 
     def make(self, key: ApiKey, id: str) -> Links:
@@ -82,10 +88,10 @@ class Linking:
         """Return the approval that a link is about, if it still waits; changes nothing.
 
         Raises:
-            Forbidden: the link opens nothing.
+            Forbidden: the link opens nothing; or OrgSuspended.
             Over: it was resolved before, or has expired.
         """
-        approval = link.opened(self._steps.store.get(link.org, [link.id]).get(link.id))
+        approval = self._opened(link, self._steps.store.get(link.org, [link.id]).get(link.id))
         now = approval.after(self._steps.clock.now_ms())
         if not now.pending:
             raise over(now)
@@ -95,8 +101,15 @@ class Linking:
         """Resolve an approval as its link says, if it still waits.
 
         Raises:
-            Forbidden: the link opens nothing.
+            Forbidden: the link opens nothing; or OrgSuspended.
             Over, Busy: as :meth:`.Deciding.resolve`.
         """
         wanted = Resolve(approved=link.approved, claimed_by=claimed_by)
-        return self._deciding.decide(link.org, link.id, wanted, by=SIGNED_LINK, checked=link.opened)
+        return self._deciding.decide(
+            link.org, link.id, wanted, by=SIGNED_LINK, checked=partial(self._opened, link)
+        )
+
+    def _opened(self, link: Link, approval: Approval | None) -> Approval:
+        found = link.opened(approval)
+        check_active(self._orgs.get(link.org))
+        return found

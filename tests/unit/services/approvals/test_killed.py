@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.desk import Desk
+from fakes.stores import FakeOrgs
 from tocsin.domain.errors import Over
 from tocsin.services.approvals.asking import Asking
 from tocsin.services.approvals.deciding import BulkResolve, Deciding, Resolve
@@ -113,7 +114,7 @@ class TestKilled:
         asked = desk.ask()
 
         def act(steps: Steps, _: object = None) -> None:
-            linking = Linking(steps, Deciding(steps), "https://tocsin.example.com")
+            linking = Linking(steps, Deciding(steps), FakeOrgs(), "https://tocsin.example.com")
             linking.resolve(linking.make(desk.maria, asked.id).approve)
 
         killed(act, desk, at, after=after)

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from fakes.desk import Desk, key
+from fakes.stores import FakeOrgs
 from tocsin.domain.approvals import Expiry, Status
-from tocsin.domain.errors import Conflict, Forbidden, NotFound, OutcomeUnknown, Over
+from tocsin.domain.errors import Conflict, Forbidden, NotFound, OrgSuspended, OutcomeUnknown, Over
 from tocsin.domain.keys import Scope
 from tocsin.domain.links import Link
+from tocsin.domain.org import Org, OrgStatus
 from tocsin.services.approvals.deciding import Resolve
 from tocsin.services.approvals.linking import Linking
 
@@ -77,7 +79,7 @@ class TestMaking:
     def test_without_a_public_address_there_are_none(self, desk: Desk) -> None:
         asked = desk.ask()
         with pytest.raises(Conflict, match="set TOCSIN_PUBLIC_URL"):
-            Linking(desk.steps, desk.deciding, None).make(desk.maria, asked.id)
+            Linking(desk.steps, desk.deciding, FakeOrgs(), None).make(desk.maria, asked.id)
         assert desk.types == ["approval.created"]
 
     def test_all_who_ask_at_once_are_given_the_same(self, desk: Desk) -> None:
@@ -219,4 +221,16 @@ class TestUsing:
         desk.clock.ms = asked.created_at_ms + 61_000
         assert desk.expiring.look("acme", asked.id)
         assert desk.types[-1] == "approval.reminder"
+        assert desk.linking.resolve(mine).status is Status.APPROVED
+
+    @pytest.mark.parametrize("status", [each for each in OrgStatus if each is not OrgStatus.ACTIVE])
+    def test_of_an_org_that_is_suspended_it_opens_nothing(
+        self, desk: Desk, status: OrgStatus
+    ) -> None:
+        mine = link(desk, desk.ask().id)
+        desk.orgs.put(Org("acme", status=status))
+        for use in (desk.linking.look, desk.linking.resolve):
+            with pytest.raises(OrgSuspended):
+                use(mine)
+        desk.orgs.put(Org("acme"))
         assert desk.linking.resolve(mine).status is Status.APPROVED
