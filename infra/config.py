@@ -78,6 +78,7 @@ class Config(BaseModel):
     stream_concurrency: int | None = Field(None, ge=1)  # reserved, where Lambda is the host
     stream_options: dict[str, str] = {}  # more of its settings: {"max_streams_per_org": "100"}
 
+    api_options: dict[str, str] = {}  # the API's settings: {"key_requests_per_minute": "9000"}
     tracing: bool = False  # X-Ray; costs as much as a third of everything else
     alarm_email: str | None = None
 
@@ -129,11 +130,12 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _variables(self) -> Self:
-        chars = len(json.dumps(self.allowed_origins)) + len(json.dumps(self.stream_options))
+        given = (self.allowed_origins, self.api_options, self.stream_options)
+        chars = sum(len(json.dumps(each)) for each in given)
         if chars > _VARIABLES_CHARS:
             raise ValueError(
-                f"allowed_origins and stream_options take {chars} characters, more than "
-                f"{_VARIABLES_CHARS}: a function's variables have 4 KB"
+                f"allowed_origins, api_options and stream_options take {chars} characters, more "
+                f"than {_VARIABLES_CHARS}: a function's variables have 4 KB"
             )
         return self
 

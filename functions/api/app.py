@@ -12,12 +12,21 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Match, Route
 
-from functions.api import agents, approvals, budgets, keys, operations, policies, projections
+from functions.api import (
+    agents,
+    approvals,
+    budgets,
+    keys,
+    operations,
+    policies,
+    projections,
+    sign_ins,
+)
 from functions.api.asked import Asked, UseCase, answer
 from functions.api.front import Front
 from tocsin import __version__
 from tocsin.bootstrap.api import ApiParts
-from tocsin.domain.errors import Forbidden, Malformed, NotFound, TocsinError
+from tocsin.domain.errors import Forbidden, Malformed, NotFound, TocsinError, Unauthenticated
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.web.cors import cors
@@ -52,6 +61,7 @@ def build(parts: ApiParts) -> FastAPI:
         **budgets.routes(parts),
         **keys.routes(parts),
         **agents.routes(parts),
+        **sign_ins.routes(parts),
     }
     for route in ROUTES:
         app.add_api_route(
@@ -81,7 +91,8 @@ def _guarded(route: ApiRoute, use_case: UseCase, parts: ApiParts) -> Callable[..
         known(query, route.query)
         if not all(1 <= len(name) <= MAX_NAME_CHARS for name in request.path_params.values()):
             raise Malformed(f"a name in a path has 1 to {MAX_NAME_CHARS} characters")
-        return use_case(Asked(key, request.path_params, query, body))  # type: ignore[arg-type]
+        asked = Asked(key, request.path_params, query, body, request.scope)  # type: ignore[arg-type]
+        return use_case(asked)
 
     endpoint.__name__ = route.use_case
     return endpoint
@@ -89,10 +100,13 @@ def _guarded(route: ApiRoute, use_case: UseCase, parts: ApiParts) -> Callable[..
 
 def _admitted(request: Request, route: ApiRoute, parts: ApiParts) -> ApiKey:
     presented = header_or_cookie(request.scope, parts.allowed_origins)
+    if presented is None:
+        raise Unauthenticated("sign in with POST /api/v1/session, or send an API key")
     key, _ = parts.credentials.admit(presented, None)
     if route.scopes is not None and not any(map(key.may, route.scopes)):
         needed = " or ".join(sorted(route.scopes))
         raise Forbidden(f"the API key lacks the scope {needed}: use a key that has it")
+    parts.rate.take(key.org, key.id, writes=route.method != "GET")
     return key
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Scope
 
 from tocsin.domain.keys import ApiKey
 from tocsin.wire.filters import Query
@@ -15,12 +16,16 @@ __all__ = ["Asked", "UseCase", "answer"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: whose it is, what the path names, the query, and the body as it came."""
+    """One request: whose it is, what the path names, the query, and the body as it came.
+
+    ``scope`` is ASGI's, with the headers: for what asks for a credential itself.
+    """
 
     key: ApiKey
     path: Mapping[str, str]
     query: Query
     body: bytes
+    scope: Scope
 
 
 type UseCase = Callable[[Asked], Response]

@@ -31,7 +31,7 @@ from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.watch import Watch
 from tocsin.web.cors import cors
 from tocsin.web.options import HttpOptions
-from tocsin.web.passes import Passes
+from tocsin.web.tickets import TicketRoute
 from tocsin.wire.dialects import DIALECTS, IGRIS
 from tocsin.wire.filters import Query
 from tocsin.wire.problems import problem
@@ -45,10 +45,9 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
     watch, credentials = Watch(parts), parts.credentials
     origins = http.allowed_origins
     stream = partial(StreamEndpoint, watch, read=reader(http))
-    passes = []
-    if credentials.sign_ins and credentials.tickets:
-        sign_ins, tickets = credentials.sign_ins, credentials.tickets
-        passes = Passes(credentials.access, sign_ins, tickets, origins).routes
+    tickets = []
+    if credentials.tickets:
+        tickets = TicketRoute(credentials, credentials.tickets, origins).routes
     answers = Answers(
         ledger=parts.ledger,
         journal=parts.journal,
@@ -131,7 +130,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
                 answer(_without_path(audit.export), content_type=b"application/jsonl"),
             ),
             *decisions,
-            *passes,
+            *tickets,
             Route("/healthz", healthz, methods=["GET"]),
             Route("/livez", livez, methods=["GET"]),
         ],

@@ -13,13 +13,14 @@ from infra.constructs.timers import Timers
 
 __all__ = ["Api"]
 
-_REMOVED = ("approval-pending#*", "approval-rule#*", "budget#*")
+_REMOVED = ("approval-pending#*", "approval-rule#*", "budget#*", "pass-session#*")
 _KEPT = (
     "approval#*",
     "approval-call#*",
     "approval-grant#*",
     *_REMOVED,
     "agent-state#*",
+    "auth-failed#*",
     "key#*",
     "policy#*",
     "session-state#*",
@@ -29,7 +30,8 @@ _KEPT = (
 class Api(Function):
     """``functions/api``: may read the state table, and keep what people decide on.
 
-    What it changes it tells in the journal. It counts the calls that it decides about.
+    It keeps sign-ins, too. What it changes it tells in the journal. It counts the calls that it
+    decides about, and how often a key asks.
     """
 
     def __init__(self, scope: Construct, id: str, *, props: Props, timers: Timers) -> None:
@@ -45,13 +47,16 @@ class Api(Function):
                 "TOCSIN_RETENTION_DAYS": str(config.retention_days),
                 "TOCSIN_ALLOWED_ORIGINS": json.dumps(config.allowed_origins),
                 **({"TOCSIN_PUBLIC_URL": config.address} if config.address else {}),
+                **{f"TOCSIN_{name.upper()}": value for name, value in config.api_options.items()},
             },
             timeout=Duration.seconds(29),  # the gateway answers 504 after 30
         )
         tables.allow(self, journal=["PutItem"], state=["GetItem", "BatchGetItem", "Query"])
         tables.allow_writing(self, _KEPT, ["PutItem"])
         tables.allow_writing(self, _REMOVED, ["DeleteItem"])
-        tables.allow_writing(self, ["budget-turn#*", "quota#*", "suspended#*"], ["UpdateItem"])
+        tables.allow_writing(
+            self, ["budget-turn#*", "quota#*", "rate#*", "suspended#*"], ["UpdateItem"]
+        )
         timers.allow_setting(self)
 
     def alarm(self, alarms: Alarms) -> None:

@@ -88,6 +88,6 @@ def allow_stream(who: iam.IGrantable, *, tables: Tables, valkey: Valkey | None) 
     """
     reads = ["Query", "BatchGetItem"]
     tables.allow(who, journal=reads, ledger=reads, state=["GetItem", "BatchGetItem"])
-    tables.allow_writing(who, ["pass-session#*", "pass-ticket#*"], ["PutItem", "DeleteItem"])
+    tables.allow_writing(who, ["pass-ticket#*"], ["PutItem", "DeleteItem"])
     if valkey is not None:
         valkey.allow(who, SUBSCRIBER)

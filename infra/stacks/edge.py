@@ -18,7 +18,6 @@ __all__ = ["EdgeStack"]
 STREAMED = (
     "/api/v1/events*",
     "/api/v1/agents/*/events",
-    "/api/v1/session",
     "/v1/events*",
     "/v1/audit/*",
     "/v1/stream-tickets",

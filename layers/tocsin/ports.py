@@ -39,9 +39,12 @@ __all__ = [
     "PolicyStore",
     "Projections",
     "Quota",
+    "Rates",
     "Receipts",
     "SessionStates",
     "SetAside",
+    "SignInFailures",
+    "SignInWrites",
     "Timers",
 ]
 
@@ -228,6 +231,62 @@ class Passes(Protocol):
 
     def take(self, kind: Kind, org: str, digest: bytes) -> Pass | None:
         """Remove a pass and return it. Of several who take the same at once, one gets it."""
+
+
+class SignInWrites(Protocol):
+    """The sign-ins, as they are changed with the events that tell of it."""
+
+    def write(
+        self, new: Pass | None, old: Pass | None, told: Sequence[tuple[Batch, bytes]]
+    ) -> bool:
+        """Store a sign-in, remove another, and put batches into the journal: all, or nothing.
+
+        Returns:
+            False: ``new`` is there, or ``old`` is not (any more), and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
+        """
+
+
+class SignInFailures(Protocol):
+    """How often signing in with an org's keys has failed in an hour (``2026-11-27T14``)."""
+
+    def get(self, org: str, hour: str) -> Mapping[str, int]:
+        """Return what was told, by key id, strongly consistent."""
+
+    def write(
+        self,
+        org: str,
+        hour: str,
+        was: Mapping[str, int],
+        now: Mapping[str, int],
+        batch: Batch,
+        packed: bytes,
+    ) -> bool:
+        """Write what was told, and put the batch that tells of the last into the journal.
+
+        Returns:
+            False: it is not as it ``was`` (any more), and nothing was written.
+
+        Raises:
+            Busy: nothing was written.
+            OutcomeUnknown: it may or may not have been written.
+        """
+
+
+class Rates(Protocol):
+    """How many requests a key has made in a minute (of Unix time)."""
+
+    def take(self, org: str, key_id: str, minute: int, limit: int) -> bool:
+        """Count a request; False, counting nothing, where there were ``limit``.
+
+        One whose answer was lost may be counted again.
+
+        Raises:
+            Busy: it is not known.
+        """
 
 
 class Quota(Protocol):

@@ -7,7 +7,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from tocsin.domain.limits import MAX_STREAMS, RETENTION_DAYS, SIGN_IN_SECONDS
+from tocsin.domain.limits import (
+    KEY_REQUESTS_PER_MINUTE,
+    MAX_STREAMS,
+    RETENTION_DAYS,
+    SIGN_IN_SECONDS,
+)
 from tocsin.wire.filters import is_event_type
 
 __all__ = [
@@ -98,7 +103,6 @@ class _Browsers(_Settings):
     """What services that browsers call have in common."""
 
     allowed_origins: frozenset[str] = frozenset()
-    sign_in_seconds: int = Field(default=SIGN_IN_SECONDS, ge=60)
 
     @field_validator("allowed_origins")
     @classmethod
@@ -117,13 +121,16 @@ class ApiSettings(StoreSettings, _Browsers):
 
     ``expiry_queue_url`` is the SQS queue that says when approvals are due. ``allowed_origins`` (a
     JSON list) are the web pages of other origins that may call from a browser, also with a
-    sign-in's cookie. ``public_url`` is where people reach Tocsin: signed links begin with it, and
-    without it there are none.
+    sign-in's cookie, which lasts ``sign_in_seconds``. A key may make ``key_requests_per_minute``.
+    ``public_url`` is where people reach Tocsin: signed links begin with it, and without it there
+    are none.
     """
 
     public_url: str | None = None
     expiry_queue_url: str
     retention_days: int = RETENTION_DAYS
+    sign_in_seconds: int = Field(default=SIGN_IN_SECONDS, ge=60)
+    key_requests_per_minute: int = Field(default=KEY_REQUESTS_PER_MINUTE, ge=1)
 
     @field_validator("public_url")
     @classmethod
@@ -155,7 +162,7 @@ class StreamSettings(ValkeySettings, _Browsers):
     metric format a minute on standard output.
 
     ``allowed_origins`` (a JSON list) are the web pages of other origins that may call from a
-    browser, also with a sign-in's cookie, which lasts ``sign_in_seconds``.
+    browser, also with a sign-in's cookie.
     """
 
     stream_types: Annotated[frozenset[str] | None, NoDecode] = None

@@ -14,14 +14,14 @@ from tocsin.embedded._ledger import SqliteLedger
 
 
 def fake_stores() -> Stores:
-    journal, keys = stores.FakeJournal(), stores.FakeKeys()
+    journal, keys, passes = stores.FakeJournal(), stores.FakeKeys(), stores.FakePasses()
     return Stores(
         journal=journal,
         receipts=stores.FakeReceipts(),
         ledger=stores.FakeLedger(),
         orgs=stores.FakeOrgs(),
         keys=keys,
-        passes=stores.FakePasses(),
+        passes=passes,
         quota=stores.FakeQuota(),
         set_aside=stores.FakeSetAside(),
         projections=stores.FakeProjections(),
@@ -31,6 +31,9 @@ def fake_stores() -> Stores:
         session_states=stores.FakeSessionStates(journal),
         budgets=stores.FakeBudgets(journal),
         agent_states=stores.FakeAgentStates(stores.FakeKeyRing(keys, journal)),
+        sign_in_writes=stores.FakeSignInWrites(passes, journal),
+        sign_in_failures=stores.FakeSignInFailures(journal),
+        rates=stores.FakeRates(),
     )
 
 

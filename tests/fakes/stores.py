@@ -183,6 +183,63 @@ class FakePasses:
         return self.passes.pop((kind, org, digest), None)
 
 
+@dataclass
+class FakeSignInWrites:
+    passes: FakePasses
+    journal: FakeJournal
+
+    def write(
+        self, new: Pass | None, old: Pass | None, told: Sequence[tuple[Batch, bytes]]
+    ) -> bool:
+        kept = self.passes.passes
+        if new and (new.kind, new.org, new.digest) in kept:
+            return False
+        if old and (old.kind, old.org, old.digest) not in kept:
+            return False
+        if new:
+            self.passes.put(new)
+        if old:
+            self.passes.take(old.kind, old.org, old.digest)
+        for batch, packed in told:
+            self.journal.put(batch, packed)
+        return True
+
+
+@dataclass
+class FakeSignInFailures:
+    journal: FakeJournal
+    counts: dict[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
+
+    def get(self, org: str, hour: str) -> Mapping[str, int]:
+        return self.counts.get((org, hour), {})
+
+    def write(
+        self,
+        org: str,
+        hour: str,
+        was: Mapping[str, int],
+        now: Mapping[str, int],
+        batch: Batch,
+        packed: bytes,
+    ) -> bool:
+        if self.get(org, hour) != was:
+            return False
+        self.counts[org, hour] = dict(now)
+        self.journal.put(batch, packed)
+        return True
+
+
+class FakeRates:
+    def __init__(self) -> None:
+        self.used: Counter[tuple[str, str, int]] = Counter()
+
+    def take(self, org: str, key_id: str, minute: int, limit: int) -> bool:
+        if self.used[org, key_id, minute] >= limit:
+            return False
+        self.used[org, key_id, minute] += 1
+        return True
+
+
 class FakeQuota:
     def __init__(self) -> None:
         self.taken: dict[tuple[str, str], int] = defaultdict(int)

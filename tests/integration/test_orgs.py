@@ -25,6 +25,7 @@ from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.retention import KEEPS_ALL
 from tocsin.domain.set_aside import SetAsideItem
+from tocsin.services.access.access import Access
 from tocsin.services.access.tickets import Tickets
 from tocsin.services.budgets.spending import Spending
 from tocsin.services.orgs.exporting import Exporting
@@ -100,8 +101,9 @@ class World:
         limits = {"limits": {"calls_per_day": 0, "tokens_per_month": 9}, "action": "throttle"}
         call("POST", "/api/v1/budgets", limits)
         assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
-        api.sign_ins.open(key)
-        Tickets(on.passes, api.sign_ins._access, self.clock).issue(key)
+        api.parts.signing.open(key)
+        api("POST", "/api/v1/session", token=f"{admin}x")
+        Tickets(on.passes, Access(on.keys, on.orgs, self.clock), self.clock).issue(key)
         on.quota.reserve(org, "2026-03", 3, 10)
         on.receipts.put(Receipt(org, "i", b"f" * 32, "b", 1, 2_000_000_000), self.clock.ms)
         on.set_aside.add(SetAsideItem(org, "b", "why", 1))

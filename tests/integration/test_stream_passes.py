@@ -33,12 +33,13 @@ from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.access.tickets import Tickets
+from tocsin.services.signing_in.signing import Signing
 from tocsin.web.cors import Cors
 from tocsin.web.options import HttpOptions
 from tocsin.wire import channel
 
 pytestmark = pytest.mark.anyio
-SESSION, TICKETS = "/api/v1/session", "/v1/stream-tickets"
+TICKETS = "/v1/stream-tickets"
 DASHBOARD, EVIL = "https://dashboard.example", "https://evil.example"
 EVENT_STREAM = {"Accept": "text/event-stream"}
 PUBLIC = {"Host": "tocsin.example"}
@@ -91,18 +92,27 @@ class Service:
     org: Org
     clock: FakeClock
     client: httpx.AsyncClient
+    signing: Signing
 
-    async def cookie(self, headers: dict[str, str] | None = None) -> dict[str, str]:
-        """Sign in as a browser does; return the header that it sends from then on."""
-        answer = await self.client.post(SESSION, headers=self.org.bearer | (headers or {}))
-        assert answer.status_code == 201, answer.text
-        return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    async def cookie(self, org: Org | None = None, *, public: bool = False) -> dict[str, str]:
+        """Sign in at the API; return the header that a browser sends from then on."""
+        opened = await asyncio.to_thread(self.signing.open, (org or self.org).key)
+        return cookie_header(opened.token, public=public)
+
+    async def sign_out(self, cookie: dict[str, str]) -> None:
+        """Sign out at the API, and let the time pass in which this process may not know of it."""
+        await asyncio.to_thread(self.signing.close, cookie["Cookie"].partition("=")[2])
+        self.clock.ms += 30_000
 
     async def ticket(self, **headers: str) -> str:
         answer = await self.client.post(TICKETS, headers=headers or self.org.bearer)
         assert answer.status_code == 201, answer.text
         assert answer.json()["expires_in"] == 60
         return str(answer.json()["ticket"])
+
+
+def cookie_header(token: str, *, public: bool = False) -> dict[str, str]:
+    return {"Cookie": f"{'__Host-' if public else ''}tocsin_session={token}"}
 
 
 HTTP = {each.name for each in fields(HttpOptions)}
@@ -116,7 +126,16 @@ async def service(
     clock = org.tenant.clock
     access = Access(stores.keys, stores.orgs, clock)
     credentials = Credentials(
-        access, SignIns(stores.passes, access, clock, 3_600), Tickets(stores.passes, access, clock)
+        access, SignIns(stores.passes, access, clock), Tickets(stores.passes, access, clock)
+    )
+    at_api = Access(stores.keys, stores.orgs, clock)
+    signing = Signing(
+        SignIns(stores.passes, at_api, clock),
+        at_api,
+        stores.passes,
+        stores.sign_in_writes,
+        clock,
+        3_600,
     )
     given: dict[str, Any] = {"allowed_origins": frozenset({DASHBOARD})} | numbers
     http = HttpOptions(**{name: given.pop(name) for name in HTTP & given.keys()})
@@ -127,7 +146,7 @@ async def service(
         serving(app, access_log=access_log) as url,
         httpx.AsyncClient(base_url=url, timeout=HANG_SECONDS, cookies=NoCookies()) as client,
     ):
-        yield Service(org, clock, client)
+        yield Service(org, clock, client, signing)
 
 
 class NoCookies(httpx.Cookies):
@@ -160,100 +179,40 @@ async def refused(on: Service, path: str, **headers: str) -> bool:
     return response.status_code == 401
 
 
-# Signing in and out
-
-
-async def test_signing_in_gives_a_cookie_and_says_who_one_is(on: Service) -> None:
-    answer = await on.client.post(SESSION, headers=on.org.bearer | PUBLIC)
-    assert answer.status_code == 201
-    said = answer.json()
-    assert said["org"] == on.org.tenant.org
-    assert said["scopes"] == ["read"]
-    assert said["expires_at"].endswith("Z")
-    assert answer.headers["cache-control"] == "no-store"
-    name, _, rest = answer.headers["set-cookie"].partition("=")
-    token, *attributes = rest.split("; ")
-    assert name == "__Host-tocsin_session"
-    assert set(attributes) == {"Path=/", "Max-Age=3600", "HttpOnly", "Secure", "SameSite=Strict"}
-    assert on.org.token not in answer.text + str(answer.headers)
-    assert token not in answer.text
-    who = await on.client.get(SESSION, headers=PUBLIC | {"Cookie": f"a=b; {name}={token}; c"})
-    assert (who.status_code, who.json()) == (200, said)
-
-
-async def test_with_a_key_one_is_told_the_same_without_an_end(on: Service) -> None:
-    who = await on.client.get(SESSION, headers=on.org.bearer)
-    assert who.json() == {"org": on.org.tenant.org, "scopes": ["read"], "expires_at": None}
+# Tickets are for those who may read
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    "headers",
     [
-        ({}, 401),
-        ({"Authorization": "Bearer x"}, 401),
-        ({"Cookie": "tocsin_session=x"}, 401),
-        ({"Cookie": "__Host-tocsin_session=x"}, 401),
+        {},
+        {"Authorization": "Bearer x"},
+        {"Cookie": "tocsin_session=x"},
+        {"Cookie": "__Host-tocsin_session=x"},
     ],
 )
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", SESSION), ("POST", SESSION), ("POST", TICKETS)]
-)
-async def test_without_a_credential_there_is_neither_session_nor_ticket(
-    on: Service, method: str, path: str, headers: dict[str, str], status: int
+async def test_without_a_credential_there_is_no_ticket(
+    on: Service, headers: dict[str, str]
 ) -> None:
-    answer = await on.client.request(method, path, headers=headers)
-    assert answer.status_code == status
+    answer = await on.client.post(TICKETS, headers=headers)
+    assert answer.status_code == 401
     assert answer.json()["error"]
-    assert "set-cookie" not in answer.headers
 
 
-async def test_a_key_that_may_not_read_can_not_sign_in(on: Service) -> None:
+async def test_a_key_that_may_not_read_gets_no_ticket(on: Service) -> None:
     token, _ = on.org.new_key(Scope.INGEST)
-    for path in (SESSION, TICKETS):
-        answer = await on.client.post(path, headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code == 403
-
-
-async def test_a_session_makes_no_other_session(on: Service) -> None:
-    cookie = await on.cookie()
-    assert (await on.client.post(SESSION, headers=cookie)).status_code == 401
+    answer = await on.client.post(TICKETS, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 403
 
 
 async def test_other_methods_are_refused(on: Service) -> None:
-    answer = await on.client.put(SESSION)
-    assert answer.status_code == 405
-    assert {"GET", "POST", "DELETE"} <= set(answer.headers["allow"].split(", "))
     assert (await on.client.get(TICKETS)).status_code == 405
 
 
-async def test_what_a_cookie_planted_before_does_not_matter(on: Service) -> None:
-    planted = {"Cookie": "tocsin_session=tocsin-session_acme_planted"}
-    answer = await on.client.post(SESSION, headers=on.org.bearer | planted)
-    assert "planted" not in answer.headers["set-cookie"]
-    assert (await on.client.get(SESSION, headers=planted)).status_code == 401
-
-
-async def test_signing_out_ends_the_session_for_everybody_who_has_the_cookie(on: Service) -> None:
-    cookie = await on.cookie()
-    other = await on.cookie()
-    answer = await on.client.delete(SESSION, headers=cookie)
-    assert answer.status_code == 204
-    assert "Max-Age=0" in answer.headers["set-cookie"]
-    assert (await on.client.get(SESSION, headers=cookie)).status_code == 401
-    assert await refused(on, GOVRIX, **cookie)
-    assert (await on.client.get(SESSION, headers=other)).status_code == 200
-    assert (await on.client.delete(SESSION, headers=cookie)).status_code == 204
-
-
-async def test_only_this_machine_gets_a_cookie_without_tls(on: Service) -> None:
-    port = on.client.base_url.port
-    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
-        headers = on.org.bearer | {"Host": host, "Origin": DASHBOARD}
-        answer = await on.client.post(SESSION, headers=headers)
-        assert answer.headers["set-cookie"].startswith("tocsin_session=")
-        assert answer.headers["set-cookie"].endswith("HttpOnly; SameSite=Strict")
-    plain = (await on.cookie())["Cookie"]
-    assert (await on.client.get(SESSION, headers=PUBLIC | {"Cookie": plain})).status_code == 401
+async def test_only_this_machine_s_cookie_is_good_without_tls(on: Service) -> None:
+    plain = await on.cookie()
+    assert (await on.client.post(TICKETS, headers=plain)).status_code == 201
+    assert (await on.client.post(TICKETS, headers=PUBLIC | plain)).status_code == 401
 
 
 # SignIns on streams
@@ -338,24 +297,65 @@ async def test_a_session_s_end_ends_its_streams(stores: Stores, how: str) -> Non
             if how == "time":
                 on.clock.ms += 3_600_000
             else:
-                await on.client.delete(SESSION, headers=cookie)
+                await on.sign_out(cookie)
             (message,) = decode(await watcher.to_the_end())
             assert message.fields["code"] == "UNAUTHORIZED"
-        who = await on.client.get(SESSION, headers=other)
-        assert who.status_code == (401 if how == "time" else 200)
+        assert await refused(on, GOVRIX, **cookie)
+        ticket = await on.client.post(TICKETS, headers=other)
+        assert ticket.status_code == (401 if how == "time" else 201)
 
 
-async def test_signing_out_ends_streams_in_other_processes_too(stores: Stores) -> None:
-    async with (
-        service(stores, recheck_seconds=0.05) as on,
-        service(stores, on.org, recheck_seconds=0.05) as there,
-    ):
-        cookie = await on.cookie()
-        async with watching(there, GOVRIX, **cookie) as watcher:
-            await on.client.delete(SESSION, headers=cookie)
+async def test_a_stream_ends_when_another_org_is_made_active_and_shows_nothing_of_it(
+    stores: Stores,
+) -> None:
+    async with service(stores, recheck_seconds=0.05) as on:
+        theirs = Org(stores, on.org.broker, on.org.tenant)
+        first = on.signing.open(theirs.key)
+        both = on.signing.add(first.token, on.org.key)
+        cookie = cookie_header(both.token)
+        async with watching(on, GOVRIX, **cookie) as watcher:
+            on.org.seal(agent_id="ours")
+            assert await watcher.until(1) == [1]
+            switched = cookie_header(on.signing.switch(both.token, theirs.tenant.org).token)
+            theirs.seal(2, agent_id="theirs")
+            async with watching(on, f"{GOVRIX}?after=0", **switched) as there:  # at once
+                assert await there.until(2) == [1, 2]
+                assert b"ours" not in there.data
             on.clock.ms += 30_000
-            (message,) = decode(await watcher.to_the_end())
-            assert message.fields["code"] == "UNAUTHORIZED"
+            await watcher.to_the_end()
+            assert b"theirs" not in watcher.data
+            assert b"UNAUTHORIZED" in watcher.data
+        for over in (cookie_header(first.token), cookie):
+            assert await refused(on, GOVRIX, **over)
+
+
+async def test_another_org_s_cursor_is_ahead_or_one_of_the_active_org_s(stores: Stores) -> None:
+    async with service(stores) as on:
+        theirs = Org(stores, on.org.broker, on.org.tenant)
+        on.org.seal(5, agent_id="ours")
+        theirs.seal(2, agent_id="theirs")
+        both = on.signing.add(on.signing.open(on.org.key).token, theirs.key)
+        cookie = cookie_header(both.token)
+        answer = await on.client.get(f"{IGRIS}?after=4&limit=9", headers=cookie)
+        assert answer.status_code == 400
+        assert "ahead of the ledger" in answer.json()["error"]
+        answer = await on.client.get(f"{IGRIS}?after=1&limit=9", headers=cookie)
+        assert [each["agent_id"] for each in answer.json()] == ["theirs"]
+
+
+async def test_a_revoked_key_leaves_the_sign_in_s_other_orgs(stores: Stores) -> None:
+    async with service(stores, recheck_seconds=0.05) as on:
+        theirs = Org(stores, on.org.broker, on.org.tenant)
+        both = on.signing.add(on.signing.open(theirs.key).token, on.org.key)
+        async with watching(on, GOVRIX, **cookie_header(both.token)) as watcher:
+            on.org.revoke()
+            on.clock.ms += 30_000
+            await watcher.to_the_end()
+        answer = await on.client.post(TICKETS, headers=cookie_header(both.token))
+        assert (answer.status_code, answer.json()["orgs"]) == (401, [theirs.tenant.org])
+        left = on.signing.switch(both.token, theirs.tenant.org)
+        async with watching(on, GOVRIX, **cookie_header(left.token)):
+            pass
 
 
 # Which pages may use the cookie
@@ -383,10 +383,6 @@ async def test_the_cookie_is_good_for_allowed_pages_only(
         assert response.status_code == (200 if may else 403)
     answer = await on.client.post(TICKETS, headers=cookie | headers)
     assert answer.status_code == (201 if may else 403)
-    answer = await on.client.delete(SESSION, headers=cookie | headers)
-    assert answer.status_code == (204 if may else 403)
-    who = await on.client.get(SESSION, headers=cookie)
-    assert who.status_code == (401 if may else 200)
 
 
 async def test_a_key_or_ticket_is_good_from_anywhere(on: Service) -> None:
@@ -443,10 +439,8 @@ async def test_a_ticket_is_for_the_query_of_streams_only(on: Service) -> None:
     ticket = await on.ticket()
     bearer = {"Authorization": f"Bearer {ticket}"}
     assert (await on.client.get(GOVRIX, headers=bearer)).status_code == 401
-    for path in (SESSION, TICKETS):
-        assert (await on.client.post(path, headers=bearer)).status_code == 401
-        assert (await on.client.post(f"{path}?token={ticket}")).status_code == 400
-    assert (await on.client.get(f"{SESSION}?token={on.org.token}")).status_code == 400
+    assert (await on.client.post(TICKETS, headers=bearer)).status_code == 401
+    assert (await on.client.post(f"{TICKETS}?token={ticket}")).status_code == 400
     async with watching(on, f"{GOVRIX}?token={ticket}"):
         pass
 
@@ -483,7 +477,6 @@ async def test_no_secret_reaches_a_log(
             for token in (ticket, used, ticket):
                 await on.client.head(f"{path}?token={token}&types=nope")
                 await on.client.get(f"{path}?token={token}&types=nope", headers=cookie)
-        await on.client.delete(SESSION, headers=cookie)
         secrets = [cookie["Cookie"], ticket, used, on.org.token]
     said = [each.getMessage() for each in caplog.records if not each.name.startswith("http")]
     output = capfd.readouterr()
@@ -518,7 +511,7 @@ async def test_forged_orgs_and_swapped_ids_open_nothing(on: Service, stores: Sto
     theirs = Org(stores, on.org.broker, on.org.tenant)
     our_cookie = (await on.cookie())["Cookie"]
     our_ticket, their_ticket = await on.ticket(), await on.ticket(**theirs.bearer)
-    their_cookie = (await on.cookie(theirs.bearer))["Cookie"]
+    their_cookie = (await on.cookie(theirs))["Cookie"]
     our, their = f"_{on.org.tenant.org}_", f"_{theirs.tenant.org}_"
     forged_cookies = [
         our_cookie.replace(our, their),
@@ -531,8 +524,8 @@ async def test_forged_orgs_and_swapped_ids_open_nothing(on: Service, stores: Sto
     ]
     for cookie in forged_cookies:
         assert await refused(on, GOVRIX, Cookie=cookie)
-        assert (await on.client.get(SESSION, headers={"Cookie": cookie})).status_code == 401
-        await on.client.delete(SESSION, headers={"Cookie": cookie})
+        assert (await on.client.post(TICKETS, headers={"Cookie": cookie})).status_code == 401
+        on.signing.close(cookie.partition("=")[2])
     session = our_cookie.partition("=")[2]
     for ticket in [
         our_ticket.replace(our, their),
@@ -542,9 +535,8 @@ async def test_forged_orgs_and_swapped_ids_open_nothing(on: Service, stores: Sto
         session.replace("tocsin-session", "tocsin-ticket"),
     ]:
         assert await refused(on, f"{GOVRIX}?token={ticket}")
-    for cookie, org in [(our_cookie, on.org), (their_cookie, theirs)]:  # as good as before
-        who = await on.client.get(SESSION, headers={"Cookie": cookie})
-        assert who.json()["org"] == org.tenant.org
+    for cookie in (our_cookie, their_cookie):  # as good as before
+        await on.ticket(Cookie=cookie)
     for ticket in (our_ticket, their_ticket):
         async with watching(on, f"{GOVRIX}?token={ticket}"):
             pass
@@ -567,8 +559,6 @@ async def test_what_is_stored_does_not_hold_the_token(on: Service, stores: Store
     ("path", "method", "asked"),
     [
         *((path, "GET", "authorization,last-event-id") for path in ROUTES),
-        (SESSION, "POST", "authorization,content-type"),
-        (SESSION, "DELETE", ""),
         (TICKETS, "POST", "authorization, content-type"),
     ],
 )
@@ -592,7 +582,7 @@ async def test_a_preflight_is_granted_to_the_allowed_alone(
         assert "access-control-allow-origin" not in denied.headers
 
 
-@pytest.mark.parametrize("path", [*ROUTES, SESSION, "/nowhere"])
+@pytest.mark.parametrize("path", [*ROUTES, "/nowhere"])
 @pytest.mark.parametrize("credential", [True, False])
 async def test_allowed_pages_may_read_answers_and_refusals(
     on: Service, path: str, credential: bool
@@ -627,7 +617,7 @@ async def test_where_no_origin_is_allowed_none_is_granted(stores: Stores) -> Non
 
 
 async def test_events_come_to_a_foreign_page_as_they_happen(on: Service) -> None:
-    cookie = await on.cookie(PUBLIC | {"Origin": DASHBOARD})
+    cookie = await on.cookie(public=True)
     headers = cookie | PUBLIC | {"Origin": DASHBOARD, "Sec-Fetch-Site": "cross-site"}
     async with watching(on, IGRIS, **headers) as watcher:
         for seq in (1, 2, 3):

@@ -14,9 +14,6 @@ from tocsin.bootstrap.api import parts
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.org import Org
 from tocsin.local.apigateway import HttpRequest, proxy_event
-from tocsin.services.access.access import Access
-from tocsin.services.access.presented import Credentials
-from tocsin.services.access.sign_ins import SignIns
 
 ORIGIN = "https://dashboard.example.com"
 
@@ -40,13 +37,12 @@ class Api:
     clock: FakeClock = field(default_factory=FakeClock)
     timers: FakeTimers = field(default_factory=FakeTimers)
     public_url: str | None = ORIGIN
+    per_minute: int = 100_000
 
     def __post_init__(self) -> None:
-        access = Access(self.stores.keys, self.stores.orgs, self.clock)
-        self.sign_ins = SignIns(self.stores.passes, access, self.clock, 3_600)
-        asyncio.set_event_loop(asyncio.new_event_loop())
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
         self.parts = parts(
-            credentials=Credentials(access, self.sign_ins),
             clock=self.clock,
             orgs=self.stores.orgs,
             quota=self.stores.quota,
@@ -60,13 +56,19 @@ class Api:
             session_states=self.stores.session_states,
             budgets=self.stores.budgets,
             agent_states=self.stores.agent_states,
+            passes=self.stores.passes,
+            sign_in_writes=self.stores.sign_in_writes,
+            sign_in_failures=self.stores.sign_in_failures,
+            rates=self.stores.rates,
+            sign_in_seconds=3_600,
+            key_requests_per_minute=self.per_minute,
             allowed_origins=frozenset({ORIGIN}),
             public_url=self.public_url,
         )
         self.handler = adapter(self.parts)
 
     def close(self) -> None:
-        asyncio.get_event_loop().close()
+        self._loop.close()
         asyncio.set_event_loop(None)
 
     def key(self, *scopes: Scope, org: str = "acme", person: str = "") -> tuple[str, ApiKey]:
@@ -99,6 +101,7 @@ class Api:
             request_id="r",
             now_ms=0,
         )
+        asyncio.set_event_loop(self._loop)
         answer = self.handler(event, Context("api"))  # type: ignore[arg-type]
         single = {name.lower(): value for name, value in answer["headers"].items()}
         several = {

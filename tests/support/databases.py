@@ -14,10 +14,15 @@ from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
-from tocsin.adapters.dynamodb.passes import DynamoPasses
+from tocsin.adapters.dynamodb.passes import (
+    DynamoPasses,
+    DynamoSignInFailures,
+    DynamoSignInWrites,
+)
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
@@ -47,6 +52,9 @@ class Stores(NamedTuple):
     session_states: ports.SessionStates
     budgets: ports.Budgets
     agent_states: ports.AgentStates
+    sign_in_writes: ports.SignInWrites
+    sign_in_failures: ports.SignInFailures
+    rates: ports.Rates
 
 
 @dataclass
@@ -97,6 +105,9 @@ class Database:
             session_states=DynamoSessionStates(*state, journal),
             budgets=DynamoBudgets(*state, journal),
             agent_states=DynamoAgentStates(*state, journal),
+            sign_in_writes=DynamoSignInWrites(*state, journal),
+            sign_in_failures=DynamoSignInFailures(*state, journal),
+            rates=DynamoRates(*state),
         ), settings
 
     def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:

@@ -137,7 +137,6 @@ def test_where_people_can_not_reach_it_safely(url: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("TOCSIN_SIGN_IN_SECONDS", "59", "greater than"),
         ("TOCSIN_STREAM_TYPES", "anomaly,nope", "'nope'"),
         ("TOCSIN_STREAM_TYPES", "", "no event type"),
         ("TOCSIN_MAX_STREAMS", "0", "greater than"),
@@ -152,3 +151,16 @@ def test_a_setting_that_would_not_do_what_it_says_is_refused(
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=says):
         StreamSettings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TOCSIN_SIGN_IN_SECONDS", "59"), ("TOCSIN_KEY_REQUESTS_PER_MINUTE", "0")],
+)
+def test_the_api_has_no_sign_in_and_no_rate_that_is_none(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_EXPIRY_QUEUE_URL", "http://127.0.0.1/q")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match="greater than"):
+        ApiSettings()

@@ -77,7 +77,7 @@ def _path(path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _scopes(route: ApiRoute) -> str | None:
-    if route.public:
+    if route.scopes is not None and not route.scopes:
         return None
     if route.scopes is None:
         return OWN[route.use_case].scopes

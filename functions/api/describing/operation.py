@@ -16,6 +16,7 @@ from tocsin.domain.errors import (
     NotFound,
     Refused,
     TocsinError,
+    TooOften,
     Unauthenticated,
 )
 from tocsin.domain.limits import MAX_NAME_CHARS
@@ -85,6 +86,8 @@ def described(
     refusals: set[type[TocsinError]] = {Malformed, Busy, IntegrityError, *operation.refusals}
     if scopes is not None:
         refusals |= {Unauthenticated, Forbidden}
+    if scopes is not None and service == "api":
+        refusals.add(TooOften)
     said: dict[str, Any] = {
         "operationId": id,
         "summary": operation.says,

@@ -36,7 +36,6 @@ _DAY: Final = text(format="date")
 _LISTS: Final = (TooFar, LimitReached)
 _STREAMS: Final = (Crowded, LimitReached)
 _NEXT_PAGE: Final = {"Link": {"schema": {"type": "string"}, "description": "The next page."}}
-_COOKIE: Final = {"Set-Cookie": {"required": True, "schema": {"type": "string"}}}
 
 _KNOWN: Final[dict[str, Schema]] = {
     "action": enum(sorted(ACTIONS)),
@@ -196,21 +195,6 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             answers={200: Answer("Decision")},
             refusals=(NotFound, *_STREAMS),
         ),
-    ),
-    ("POST", "/api/v1/session"): (
-        "read",
-        Operation(
-            says="Sign in: a cookie in exchange for a key",
-            answers={201: Answer("SignedIn", headers=_COOKIE)},
-        ),
-    ),
-    ("GET", "/api/v1/session"): (
-        "read, or the cookie",
-        Operation(says="Who is signed in", answers={200: Answer("SignedIn")}),
-    ),
-    ("DELETE", "/api/v1/session"): (
-        None,
-        Operation(says="Sign out", answers={204: Answer(None, headers=_COOKIE)}),
     ),
     ("POST", "/v1/stream-tickets"): (
         "read",

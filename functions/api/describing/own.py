@@ -8,6 +8,7 @@ from functions.api.describing.shapes import Schema, enum, ref, text
 from tocsin.domain.errors import (
     Changed,
     Conflict,
+    Forbidden,
     Invalid,
     LimitReached,
     NotFound,
@@ -24,7 +25,18 @@ from tocsin.domain.limits import (
     MAX_NAME_CHARS,
     MAX_PENDING_APPROVALS,
 )
-from tocsin.wire import agents, approvals, budgets, costs, indexes, keys, links, policies, sessions
+from tocsin.wire import (
+    agents,
+    approvals,
+    budgets,
+    costs,
+    indexes,
+    keys,
+    links,
+    policies,
+    sessions,
+    sign_ins,
+)
 from tocsin.wire.parameters import MAX_NUMBER
 
 __all__ = ["OWN"]
@@ -37,6 +49,7 @@ _PAGE: Final = {
 }
 _SPAN: Final[dict[str, Schema]] = {"from": TIME, "to": TIME}
 _GRANULARITY: Final = {"granularity": enum(costs.GRANULARITIES) | {"default": "day"}}
+_COOKIE: Final = {"Set-Cookie": {"required": True, "schema": {"type": "string"}}}
 _NEXT_PAGE: Final = {"Link": {"schema": {"type": "string"}, "description": "The next page."}}
 
 
@@ -384,6 +397,26 @@ OWN: Final[dict[str, Operation]] = {
         scopes="any, of a key that it was delegated by; or admin",
         answers={200: Answer("Key")},
         refusals=(NotFound, OutcomeUnknown),
+    ),
+    "sign_in": Operation(
+        says="Sign in: a cookie in exchange for a key; with add, the cookie's orgs stay",
+        body=sign_ins.SIGN_IN,
+        example={},
+        answers={201: Answer("SignedIn", headers=_COOKIE)},
+        refusals=(*_WRITES, Conflict),
+    ),
+    "who": Operation(says="Who is signed in", answers={200: Answer("SignedIn")}),
+    "sign_out": Operation(
+        says="Sign out of every org",
+        answers={204: Answer(None, headers=_COOKIE)},
+        refusals=(Forbidden, OutcomeUnknown),
+    ),
+    "switch_org": Operation(
+        says="Make another org active that the cookie holds a key of; the cookie alone counts",
+        body=sign_ins.SWITCH,
+        example={"org": "acme"},
+        answers={200: Answer("SignedIn", headers=_COOKIE)},
+        refusals=(*_WRITES, NotFound),
     ),
     "suspend_session": _decides("Have a session's calls denied, and its senders told"),
     "resume_session": _decides("Let a session go on"),

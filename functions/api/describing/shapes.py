@@ -355,7 +355,14 @@ SHAPES: Final[dict[str, Schema]] = {
             "next": nullable(COUNT),
         }
     ),
-    "SignedIn": obj({"org": TEXT, "scopes": array(TEXT), "expires_at": nullable(TIME)}),
+    "SignedIn": obj(
+        {
+            "org": TEXT,
+            "scopes": array(TEXT),
+            "expires_at": nullable(TIME),
+            "orgs": array(TEXT),
+        }
+    ),
     "Ticket": obj({"ticket": TEXT, "expires_in": COUNT}),
     "StreamHealth": obj({"status": TEXT, "ledger": TEXT, "broker": TEXT}),
 }

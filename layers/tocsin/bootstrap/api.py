@@ -12,12 +12,18 @@ from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
-from tocsin.adapters.dynamodb.passes import DynamoPasses
+from tocsin.adapters.dynamodb.passes import (
+    DynamoPasses,
+    DynamoSignInFailures,
+    DynamoSignInWrites,
+)
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
+from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.sqs import SqsTimers
+from tocsin.domain.limits import KEY_REQUESTS_PER_MINUTE, SIGN_IN_SECONDS
 from tocsin.ports import (
     AgentStates,
     Approvals,
@@ -27,14 +33,19 @@ from tocsin.ports import (
     KeyRing,
     Keys,
     Orgs,
+    Passes,
     PolicyStore,
     Projections,
     Quota,
+    Rates,
     SessionStates,
+    SignInFailures,
+    SignInWrites,
     Timers,
 )
 from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
+from tocsin.services.access.rate import Rate
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.agents.registering import Registering
 from tocsin.services.agents.retired import Retired
@@ -57,6 +68,8 @@ from tocsin.services.reading.costs import Costs
 from tocsin.services.reading.indexes import Indexes
 from tocsin.services.sessions.deciding import Deciding as SessionDeciding
 from tocsin.services.sessions.suspended import Suspended
+from tocsin.services.signing_in.failing import Failing
+from tocsin.services.signing_in.signing import Signing
 from tocsin.settings import ApiSettings
 
 if TYPE_CHECKING:
@@ -70,6 +83,10 @@ class ApiParts:
     """What the function's routes call."""
 
     credentials: Credentials
+    rate: Rate
+    sign_ins: SignIns
+    signing: Signing
+    failing: Failing
     clock: Clock
     orgs: Orgs
     issuing: Issuing
@@ -91,7 +108,6 @@ class ApiParts:
 
 def parts(
     *,
-    credentials: Credentials,
     clock: Clock,
     orgs: Orgs,
     quota: Quota,
@@ -105,6 +121,12 @@ def parts(
     session_states: SessionStates,
     budgets: Budgets,
     agent_states: AgentStates,
+    passes: Passes,
+    sign_in_writes: SignInWrites,
+    sign_in_failures: SignInFailures,
+    rates: Rates,
+    sign_in_seconds: int = SIGN_IN_SECONDS,
+    key_requests_per_minute: int = KEY_REQUESTS_PER_MINUTE,
     allowed_origins: frozenset[str] = frozenset(),
     public_url: str | None = None,
 ) -> ApiParts:
@@ -114,8 +136,14 @@ def parts(
     writing = Writing(keys, key_ring, clock)
     issuing = Issuing(writing)
     deciding = Deciding(steps)
+    access = Access(keys, orgs, clock)
+    sign_ins = SignIns(passes, access, clock)
     return ApiParts(
-        credentials=credentials,
+        credentials=Credentials(access, sign_ins),
+        rate=Rate(rates, clock, key_requests_per_minute),
+        sign_ins=sign_ins,
+        signing=Signing(sign_ins, access, passes, sign_in_writes, clock, sign_in_seconds),
+        failing=Failing(access, sign_in_failures, clock),
         clock=clock,
         orgs=orgs,
         issuing=issuing,
@@ -150,25 +178,27 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
     """Return the parts on the tables and the queue that the settings name."""
     settings = settings or ApiSettings()
     db, state, clock = db or client(), settings.state_table, SystemClock()
-    keys, orgs = DynamoKeys(db, state), DynamoOrgs(db, state)
-    access = Access(keys, orgs, clock)
-    sign_ins = SignIns(DynamoPasses(db, state), access, clock, settings.sign_in_seconds)
     journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
     return parts(
-        credentials=Credentials(access, sign_ins),
         clock=clock,
-        orgs=orgs,
+        orgs=DynamoOrgs(db, state),
         quota=DynamoQuota(db, state),
         approvals=DynamoApprovals(db, state, journal),
         timers=SqsTimers(sqs.client(), settings.expiry_queue_url),
         policies=DynamoPolicies(db, state, journal),
         journal=journal,
         projections=DynamoProjections(db, state),
-        keys=keys,
+        keys=DynamoKeys(db, state),
         key_ring=DynamoKeyRing(db, state, journal),
         session_states=DynamoSessionStates(db, state, journal),
         budgets=DynamoBudgets(db, state, journal),
         agent_states=DynamoAgentStates(db, state, journal),
+        passes=DynamoPasses(db, state),
+        sign_in_writes=DynamoSignInWrites(db, state, journal),
+        sign_in_failures=DynamoSignInFailures(db, state, journal),
+        rates=DynamoRates(db, state),
+        sign_in_seconds=settings.sign_in_seconds,
+        key_requests_per_minute=settings.key_requests_per_minute,
         allowed_origins=settings.allowed_origins,
         public_url=settings.public_url,
     )

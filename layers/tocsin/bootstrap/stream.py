@@ -36,7 +36,7 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
         journal=journal,
         credentials=Credentials(
             access,
-            SignIns(passes, access, clock, settings.sign_in_seconds),
+            SignIns(passes, access, clock),
             Tickets(passes, access, clock),
         ),
         clock=clock,

@@ -18,6 +18,7 @@
     │   ├── UnsupportedMedia
     │   ├── QuotaExhausted         carries ``retry_after_seconds``
     │   ├── LimitReached           an org or a key has as many of something open as it may
+    │   ├── TooOften               a key asks more often than it may; the same
     │   └── Busy                   throttled or out of reach; carries ``retry_after_seconds``
     │       ├── Crowded            this process serves as many streams as it may
     │       ├── QueueFull          an org has as many pending approvals as it may
@@ -47,6 +48,7 @@ TooFar             TOO_FAR           422
 UnsupportedMedia   UNSUPPORTED_MEDIA 415
 QuotaExhausted     QUOTA_EXHAUSTED   429
 LimitReached       LIMIT_REACHED     429
+TooOften           TOO_OFTEN         429
 Busy               BUSY              503
 Crowded            CROWDED           503
 QueueFull          QUEUE_FULL        503
@@ -88,6 +90,7 @@ __all__ = [
     "TocsinError",
     "TooFar",
     "TooLarge",
+    "TooOften",
     "Unauthenticated",
     "UnsupportedMedia",
 ]
@@ -208,6 +211,16 @@ class LimitReached(Refused):
     """The org or the key has as many of something open as it may."""
 
     code = "LIMIT_REACHED"
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooOften(Refused):
+    """The key makes more requests than it may; there is room after ``retry_after_seconds``."""
+
+    code = "TOO_OFTEN"
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         super().__init__(message)

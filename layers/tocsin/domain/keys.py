@@ -78,8 +78,11 @@ class ApiKey:
 
     def matches(self, token: str) -> bool:
         """Whether ``token`` is this key and the key is not revoked (in constant time)."""
-        same = compare_digest(sha256(token.encode()).digest(), self.digest)
-        return same and self.revoked_at_ms is None
+        return self.is_of(token) and self.revoked_at_ms is None
+
+    def is_of(self, token: str) -> bool:
+        """Whether ``token`` is this key, revoked or not (in constant time)."""
+        return compare_digest(sha256(token.encode()).digest(), self.digest)
 
     @property
     def ends_at_ms(self) -> int:

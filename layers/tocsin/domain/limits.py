@@ -172,6 +172,21 @@ MAX_DELEGATIONS: Final = 100
 DELEGATION_SECONDS: Final = 24 * 60 * 60
 """How long a delegated key works at most, and unless the request says otherwise."""
 
+KEY_REQUESTS_PER_MINUTE: Final = 3_000
+"""Of a key to the API function, unless set otherwise: those that may change something in all
+instances together, the others in each."""
+
+# Sign-ins
+
+MAX_SIGNED_IN_ORGS: Final = 10
+"""Whose keys one sign-in holds."""
+
+MAX_FAILED_SIGN_INS: Final = 60
+"""Of an org, told in an hour."""
+
+MAX_FAILED_SIGN_INS_PER_KEY: Final = 10
+"""Of a key, told in an hour."""
+
 # Agents
 
 MAX_AGENT_LABELS: Final = 50

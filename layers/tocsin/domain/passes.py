@@ -1,11 +1,14 @@
 """Passes: random tokens that stand for an API key for a while.
 
 A *sign-in* is what a browser's cookie holds until it signs out. A *ticket* opens one stream.
+A sign-in stands for one key, and may hold keys of other orgs beside it, which stand for nothing
+until another sign-in with one of them takes its place: what is stored is never changed.
 Their tokens read ``tocsin-<kind>_<org>_<secret>``: like keys they name their org, and only their
 SHA-256 is stored (see :mod:`tocsin.domain.keys`).
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -28,19 +31,31 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What is stored of a pass: the key it stands for, and until when."""
+    """What is stored of a pass: the key it stands for, and until when.
+
+    ``others`` are the keys of other orgs that a sign-in holds: (org, key id), by org.
+    """
 
     kind: Kind
     org: str
     digest: bytes  # SHA-256 of the token, by which it is found
     key_id: str
     expires_at_ms: int
+    others: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def held(self) -> tuple[tuple[str, str], ...]:
+        """Every key that it holds, the one that it stands for first: (org, key id)."""
+        return ((self.org, self.key_id), *self.others)
 
 
-def mint(kind: Kind, key: ApiKey, expires_at_ms: int) -> tuple[str, Pass]:
+def mint(
+    kind: Kind, key: ApiKey, expires_at_ms: int, others: Iterable[ApiKey] = ()
+) -> tuple[str, Pass]:
     """Make a pass for a key; return the token for its holder, and what to store."""
     token = f"{_prefix(kind)}{key.org}_{secrets.token_hex(_SECRET_BYTES)}"
-    return token, Pass(kind, key.org, _digest(token), key.id, expires_at_ms)
+    beside = tuple(sorted((each.org, each.id) for each in others))
+    return token, Pass(kind, key.org, _digest(token), key.id, expires_at_ms, beside)
 
 
 def claim(kind: Kind, token: str) -> tuple[str, bytes] | None:

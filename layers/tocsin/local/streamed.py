@@ -12,7 +12,6 @@ __all__ = ["STREAMED", "is_streamed"]
 STREAMED: Final = (
     "/api/v1/events*",
     "/api/v1/agents/*/events",
-    "/api/v1/session",
     "/v1/events*",
     "/v1/audit/*",
     "/v1/stream-tickets",

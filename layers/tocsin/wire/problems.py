@@ -26,6 +26,7 @@ from tocsin.domain.errors import (
     TocsinError,
     TooFar,
     TooLarge,
+    TooOften,
     Unauthenticated,
     UnsupportedMedia,
 )
@@ -46,6 +47,7 @@ STATUS: Mapping[type[TocsinError], int] = {
     UnsupportedMedia: 415,
     QuotaExhausted: 429,
     LimitReached: 429,
+    TooOften: 429,
     Busy: 503,
     Refused: 400,
     IntegrityError: 500,

@@ -22,7 +22,8 @@ class ApiRoute:
     """One method of one path. A key needs one of ``scopes``; None: any key, and no scope: nobody's.
 
     ``use_case`` names the function that answers it. If it is ``signed``, a signed link does in
-    place of a key; if it is ``public``, too, nothing else does.
+    place of a key; if it is ``public``, nobody asks for a key before: it may need none, or ask by
+    itself.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -319,5 +320,34 @@ ROUTES: Final = (
         path="/api/v1/delegations/{id}",
         use_case="revoke_delegation",
         scopes=None,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/session",
+        use_case="sign_in",
+        scopes=_READS,
+        status=201,
+        public=True,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/session",
+        use_case="who",
+        scopes=_READS,
+    ),
+    ApiRoute(
+        method="DELETE",
+        path="/api/v1/session",
+        use_case="sign_out",
+        scopes=frozenset(),
+        status=204,
+        public=True,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/session/org",
+        use_case="switch_org",
+        scopes=_READS,
+        public=True,
     ),
 )

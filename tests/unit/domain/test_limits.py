@@ -14,7 +14,7 @@ from tocsin.services.intake import once
 from tocsin.services.reading import answers
 from tocsin.services.stream import pools
 from tocsin.services.stream.parts import StreamLimits
-from tocsin.settings import IngestSettings, StreamSettings
+from tocsin.settings import ApiSettings, IngestSettings, StreamSettings
 from tocsin.wire import sse
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,7 +103,17 @@ def test_settings_begin_with_the_limits() -> None:
     assert IngestSettings.model_fields["retention_days"].default == limits.RETENTION_DAYS
     assert defaults["retention_days"].default == limits.RETENTION_DAYS
     assert defaults["max_streams"].default == limits.MAX_STREAMS == StreamLimits().max_streams
-    assert defaults["sign_in_seconds"].default == limits.SIGN_IN_SECONDS
+    of_api = ApiSettings.model_fields
+    assert of_api["sign_in_seconds"].default == limits.SIGN_IN_SECONDS
+    assert of_api["key_requests_per_minute"].default == limits.KEY_REQUESTS_PER_MINUTE
+
+
+def test_one_key_does_not_take_all_failed_sign_ins() -> None:
+    assert limits.MAX_FAILED_SIGN_INS_PER_KEY < limits.MAX_FAILED_SIGN_INS
+
+
+def test_a_sign_out_of_every_org_fits_a_transaction() -> None:
+    assert limits.MAX_SIGNED_IN_ORGS + 1 <= 100
 
 
 def test_a_request_fits_an_invocation_of_a_function_in_base64() -> None:

@@ -70,7 +70,7 @@ def test_the_payload_that_is_kept_as_a_file(api: Api) -> None:
 
 
 def test_a_sign_in_is_as_good_as_its_key_from_pages_that_may(api: Api) -> None:
-    token, _ = api.sign_ins.open(api.key(Scope.READ)[1])
+    token = api.parts.signing.open(api.key(Scope.READ)[1]).token
     cookie = f"a=b; __Host-tocsin_session={token}"
 
     def ask(path: str = USAGE, method: str = "GET", origin: str = "") -> int:

@@ -36,7 +36,7 @@ MAY_LOAD = {
             {
                 *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.reaching"),
                 *("budgets.usage", "intake.allowance", "intake.stamp", "intake.told"),
-                *("keys", "policies", "sessions"),
+                *("keys", "policies", "sessions", "signing_in"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
                 *("approvals.linking", "approvals.reading", "approvals.steps", "approvals.telling"),
                 *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),

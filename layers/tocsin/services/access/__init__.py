@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["access", "presented", "remembered", "seats", "sign_ins", "tickets"]
+__all__ = ["access", "presented", "rate", "remembered", "seats", "sign_ins", "tickets"]

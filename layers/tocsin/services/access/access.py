@@ -6,7 +6,19 @@ from tocsin.domain.org import Org, check_active
 from tocsin.ports import Clock, Keys, Orgs
 from tocsin.services.access.remembered import Remembered
 
-__all__ = ["Access"]
+__all__ = ["Access", "token_of"]
+
+
+def token_of(authorization: str | None) -> str:
+    """Return the token of an ``Authorization`` header.
+
+    Raises:
+        Unauthenticated: there is none.
+    """
+    kind, _, token = (authorization or "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Unauthenticated("send an API key: Authorization: Bearer <key>")
+    return token.strip()
 
 
 class Access:
@@ -27,15 +39,12 @@ class Access:
             Forbidden: it does not carry ``scope``; or OrgSuspended: its org is not active.
             Busy: the state table does not answer.
         """
-        kind, _, token = (authorization or "").partition(" ")
-        if kind.lower() != "bearer" or not token:
-            raise Unauthenticated("send an API key: Authorization: Bearer <key>")
-        return self.authorize_token(token.strip(), scope)
+        return self.authorize_token(token_of(authorization), scope)
 
     def authorize_token(self, token: str, scope: Scope | None) -> ApiKey:
         """Return the key of a bare token; raises what :meth:`authorize` raises."""
         claimed = key_ids(token)
-        key = self._keys.read(claimed) if claimed else None
+        key = self.known(*claimed) if claimed else None
         if key is None or not key.matches(token):
             raise Unauthenticated("the API key is not valid: it is unknown, or it was revoked")
         if key.ended(self._clock.now_ms()):
@@ -43,9 +52,13 @@ class Access:
         self._check_chain(key)
         return self._carrying(scope, key)
 
+    def known(self, org: str, key_id: str) -> ApiKey | None:
+        """Return a key as it is, revoked or not; raises Busy as :meth:`authorize` does."""
+        return self._keys.read((org, key_id))
+
     def authorize_key(self, org: str, key_id: str, scope: Scope | None) -> ApiKey:
         """Return the key that a pass stands for; raises what :meth:`authorize` raises."""
-        key = self._keys.read((org, key_id))
+        key = self.known(org, key_id)
         if key is None or key.ended(self._clock.now_ms()):
             raise Unauthenticated(
                 "the API key that this came from was revoked, or has expired: use another"
