@@ -137,5 +137,6 @@ def _link(scope: Scope, next: Next) -> bytes:
         each for each in QueryParams(scope["query_string"]).multi_items() if each[0] not in replaced
     ]
     path = quote(scope["raw_path"], safe="/%")  # an id may hold a slash, sent as %2F
-    target = f"{path}?{urlencode([*query, (cursor, next.seq)])}"
+    skip = [("offset", next.skip)] if next.skip else []
+    target = f"{path}?{urlencode([*query, (cursor, next.seq), *skip])}"
     return f'<{target}>; rel="next"'.encode()

@@ -54,6 +54,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         credentials=credentials,
         clock=parts.clock,
         projections=parts.projections,
+        summaries=parts.summaries,
         allowed_types=parts.limits.allowed_types,
         retention=parts.retention,
     )

@@ -21,7 +21,7 @@ _WINDOW_SECONDS = 30  # a projected item costs a write however many events chang
 
 
 class Project(Function):
-    """``functions/project``: sessions, agents, usage and days; on the ledger's stream.
+    """``functions/project``: sessions, agents, usage, days, summaries; on the ledger's stream.
 
     What it counts for budgets it compares with them, and tells what is used up in the journal.
     """
@@ -44,10 +44,12 @@ class Project(Function):
             self,
             journal=["Query", "BatchGetItem", "PutItem"],
             ledger=["Query", "BatchGetItem"],
-            state=["GetItem", "BatchGetItem", "Query"],
+            state=["GetItem", "BatchGetItem"],
         )
         tables.allow_writing(self, _PROJECTED, ["UpdateItem"])
-        tables.allow_writing(self, ["budget#*", "key#*", "session-state#*"], ["PutItem"])
+        kept = ["budget#*", "key#*", "session-state#*", "summary#*"]
+        tables.allow_writing(self, kept, ["PutItem"])
+        tables.allow_querying(self, ["budget#*", "key#*", "summary#*"])
         tables.allow_writing(self, _LISTED, ["UpdateItem", "DeleteItem"])
         consume(
             self,

@@ -65,6 +65,10 @@ class Tables(Construct):
             conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*kinds]}},
         )
 
+    def allow_querying(self, who: iam.IGrantable, kinds: Sequence[str]) -> None:
+        """Let it query these kinds of items, and no others, in the state table."""
+        self.allow_writing(who, kinds, ["Query"])
+
     def _table(
         self,
         id: str,

@@ -20,6 +20,7 @@ from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
+from tocsin.domain.stretches import Made
 
 __all__ = [
     "AgentStates",
@@ -45,6 +46,7 @@ __all__ = [
     "SetAside",
     "SignInFailures",
     "SignInWrites",
+    "Summaries",
     "Timers",
 ]
 
@@ -371,6 +373,25 @@ class Projections(Protocol):
 
     def drop(self, org: str, generation: int) -> None:
         """Remove a generation's items and its cursor."""
+
+
+class Summaries(Protocol):
+    """What stretches of the ledgers may hold: derived from them, and not needed to read them.
+
+    So a summary may be missing, and one that is read may be of before.
+    """
+
+    def get(self, org: str, level: int, numbers: range) -> Mapping[int, bytes]:
+        """Return those of some adjacent stretches' summaries that exist, by number."""
+
+    def put(self, org: str, level: int, number: int, summary: bytes) -> None:
+        """Store a summary."""
+
+    def made(self, org: str) -> Made:
+        """Return how far an org's summaries are made, strongly consistent."""
+
+    def set_made(self, org: str, made: Made) -> None:
+        """Remember how far they are."""
 
 
 class Approvals(Protocol):

@@ -25,6 +25,7 @@ def fake_stores() -> Stores:
         quota=stores.FakeQuota(),
         set_aside=stores.FakeSetAside(),
         projections=stores.FakeProjections(),
+        summaries=stores.FakeSummaries(),
         approvals=stores.FakeApprovals(journal),
         policies=stores.FakePolicies(journal),
         key_ring=stores.FakeKeyRing(keys, journal),

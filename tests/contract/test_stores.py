@@ -19,6 +19,7 @@ from tocsin.domain.projection import Change, Projected
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Segment, seal
 from tocsin.domain.set_aside import SetAsideItem
+from tocsin.domain.stretches import Made
 
 in_sqlite_too = pytest.mark.parametrize("on", ["dynamodb", "fake", "sqlite"], indirect=True)
 
@@ -337,6 +338,31 @@ def a_pass(kind: Kind) -> tuple[str, passes.Pass]:
     """Make one that the emulator, which has a clock of its own, does not expire meanwhile."""
     _, key = mint("acme", frozenset({Scope.READ}), "n", 1)
     return passes.mint(kind, key, int(time.time() * 1_000) + 3_600_000)
+
+
+class TestSummaries:
+    def test_those_that_are_there_are_found_by_level_and_number(self, on: Stores) -> None:
+        for number in (0, 1, 9, 10, 100, 10**9):
+            on.summaries.put("acme", 0, number, b"%d" % number)
+        on.summaries.put("acme", 1, 1, b"above")
+        on.summaries.put("acme", 10, 1, b"far above")
+        on.summaries.put("beta", 0, 2, b"another's")
+        on.summaries.put("acme", 0, 9, b"again")
+        assert on.summaries.get("acme", 0, range(0, 64)) == {
+            **{0: b"0", 1: b"1"},
+            **{9: b"again", 10: b"10"},
+        }
+        assert on.summaries.get("acme", 0, range(10**9, 10**9 + 1)) == {10**9: b"1000000000"}
+        assert on.summaries.get("acme", 1, range(0, 64)) == {1: b"above"}
+        assert on.summaries.get("acme", 2, range(0, 64)) == {}
+        assert on.summaries.get("acme", 0, range(5, 5)) == {}
+
+    def test_how_far_they_are_made_is_remembered(self, on: Stores) -> None:
+        assert on.summaries.made("acme") == Made()
+        for made in (Made(7, b"hash", 1), Made(0, b"", 2)):
+            on.summaries.set_made("acme", made)
+            assert on.summaries.made("acme") == made
+        assert on.summaries.made("beta") == Made()
 
 
 class TestProjections:

@@ -21,6 +21,7 @@ from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
+from tocsin.domain.stretches import Made
 
 
 class FakeClock:
@@ -354,6 +355,28 @@ class FakeProjections:
     def drop(self, org: str, generation: int) -> None:
         self.cursors.pop((org, generation), None)
         self.by_key.pop((org, generation), None)
+
+
+class FakeSummaries:
+    def __init__(self) -> None:
+        self.stored: dict[tuple[str, int, int], bytes] = {}
+        self.cursors: dict[str, Made] = {}
+
+    def get(self, org: str, level: int, numbers: range) -> Mapping[int, bytes]:
+        return {
+            each: self.stored[org, level, each]
+            for each in numbers
+            if (org, level, each) in self.stored
+        }
+
+    def put(self, org: str, level: int, number: int, summary: bytes) -> None:
+        self.stored[org, level, number] = summary
+
+    def made(self, org: str) -> Made:
+        return self.cursors.get(org, Made())
+
+    def set_made(self, org: str, made: Made) -> None:
+        self.cursors[org] = made
 
 
 @dataclass

@@ -101,6 +101,7 @@ class World:
         limits = {"limits": {"calls_per_day": 0, "tokens_per_month": 9}, "action": "throttle"}
         call("POST", "/api/v1/budgets", limits)
         assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
+        on.summaries.put(org, 0, 0, b"s")
         api.parts.signing.open(key)
         api("POST", "/api/v1/session", token=f"{admin}x")
         Tickets(on.passes, Access(on.keys, on.orgs, self.clock), self.clock).issue(key)

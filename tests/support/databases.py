@@ -26,6 +26,7 @@ from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
+from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.local import queues
 from tocsin.local.functions import Receives
 from tocsin.local.tables import TTL_ATTRIBUTE, create
@@ -46,6 +47,7 @@ class Stores(NamedTuple):
     quota: ports.Quota
     set_aside: ports.SetAside
     projections: ports.Projections
+    summaries: ports.Summaries
     approvals: ports.Approvals
     policies: ports.PolicyStore
     key_ring: ports.KeyRing
@@ -99,6 +101,7 @@ class Database:
             quota=DynamoQuota(*state),
             set_aside=DynamoSetAside(*state),
             projections=DynamoProjections(*state),
+            summaries=DynamoSummaries(*state),
             approvals=DynamoApprovals(*state, journal),
             policies=DynamoPolicies(*state, journal),
             key_ring=DynamoKeyRing(*state, journal),

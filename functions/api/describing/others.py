@@ -33,7 +33,8 @@ __all__ = ["OTHERS"]
 _NUMBER: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER}
 _NAME: Final = text(minLength=1, maxLength=MAX_NAME_CHARS)
 _DAY: Final = text(format="date")
-_LISTS: Final = (TooFar, LimitReached)
+_LISTS: Final = (LimitReached,)
+_COUNTED: Final = (TooFar, LimitReached)  # an audit's pages and counts are whole, or not at all
 _STREAMS: Final = (Crowded, LimitReached)
 _NEXT_PAGE: Final = {"Link": {"schema": {"type": "string"}, "description": "The next page."}}
 
@@ -148,7 +149,7 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
                 "session": _NAME,
             },
             answers={200: Answer("AuditPage")},
-            refusals=_LISTS,
+            refusals=_COUNTED,
         ),
     ),
     ("GET", "/v1/audit/dates"): (
@@ -165,7 +166,7 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             says="How many events there were from a day to another",
             query={"from": _DAY, "to": _DAY},
             answers={200: Answer("AuditStats")},
-            refusals=_LISTS,
+            refusals=_COUNTED,
         ),
     ),
     ("GET", "/v1/audit/export"): (

@@ -83,6 +83,7 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
             journal=journal,
             projections=projections,
             projector=project.wire(settings, db=db),
+            summariser=project.summariser(settings, db),
         ),
         retention=retention,
     )

@@ -10,18 +10,20 @@ from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
+from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.domain.retention import Retention
 from tocsin.services.budgets.spending import Spending
 from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.writing import Writing
 from tocsin.services.sealing.project import Projector
+from tocsin.services.sealing.summaries import Summariser
 from tocsin.services.sessions.beginning import Beginning
 from tocsin.settings import ProjectSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["wire"]
+__all__ = ["summariser", "wire"]
 
 _WRITERS = 8  # writes in flight at once; more than a function's share of a core can marshal
 
@@ -36,6 +38,7 @@ def wire(
     projections = DynamoProjections(db, state)
     ending = Ending(Writing(DynamoKeys(db, state), DynamoKeyRing(db, state, journal), clock))
     return Projector(
+        summariser=summariser(settings, db),
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=journal,
         projections=projections,
@@ -43,4 +46,15 @@ def wire(
         retention=lambda: Retention(clock.now_ms(), settings.retention_days),
         writers=_WRITERS,
         begin=Beginning(DynamoSessionStates(db, state, journal), clock),
+    )
+
+
+def summariser(settings: ProjectSettings, db: "DynamoDBClient") -> Summariser:
+    """Return what makes summaries on the tables."""
+    clock = SystemClock()
+    return Summariser(
+        ledger=DynamoLedger(db, settings.ledger_table),
+        journal=DynamoJournal(db, settings.journal_table),
+        summaries=DynamoSummaries(db, settings.state_table),
+        retention=lambda: Retention(clock.now_ms(), settings.retention_days),
     )

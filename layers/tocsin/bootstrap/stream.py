@@ -9,6 +9,7 @@ from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.bootstrap import valkey
 from tocsin.services.access.access import Access
@@ -42,6 +43,7 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
         clock=clock,
         feed=valkey.feed(settings),
         projections=DynamoProjections(db, settings.state_table),
+        summaries=DynamoSummaries(db, settings.state_table),
         approvals=DynamoApprovals(db, settings.state_table, journal),
         metrics=EmbeddedMetrics(namespace, "stream") if namespace else None,
         limits=StreamLimits(

@@ -14,7 +14,7 @@
     │   ├── Changed                what the request is about is not as its sender saw it
     │   ├── Over                   it was resolved before, or has expired
     │   ├── TooLarge               beyond a limit; the message says which and what to do
-    │   ├── TooFar                 a list that would look at more events than one request may
+    │   ├── TooFar                 an audit that would look at more events than one request may
     │   ├── UnsupportedMedia
     │   ├── QuotaExhausted         carries ``retry_after_seconds``
     │   ├── LimitReached           an org or a key has as many of something open as it may

@@ -74,7 +74,10 @@ MAX_LIST_EVENTS: Final = 1_000
 """Of one list, and of one replay."""
 
 MAX_EVENTS_LOOKED_AT: Final = 100_000
-"""By one list, or while skipping for ``since`` or ``offset``."""
+"""By one list, or while skipping for ``offset``."""
+
+MAX_SUMMARIES_LOOKED_AT: Final = 2_048
+"""By one list; each saves a look at the events of a stretch, or of many."""
 
 LISTS_AT_ONCE: Final = 32
 """In one process; each holds a few MB at most."""
@@ -109,6 +112,17 @@ MAX_SECONDS_PER_SEGMENT: Final = 60
 
 MAX_CHANNEL_BYTES: Final = 256 * 1024
 """Of the entries in one message; beyond this it carries only their seqs."""
+
+# Summaries, by which searches skip what can't match
+
+STRETCH_EVENTS: Final = 1_024
+"""Seqs of a stretch: the least that a summary is of."""
+
+STRETCHES_TOGETHER: Final = 64
+"""As many summaries have one of a higher level for all of them."""
+
+MAX_SUMMARY_BYTES: Final = 8 * 1024
+"""Of a summary; what has too many values for it is left out."""
 
 # Approvals
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["iso", "iso_ms", "moment_of", "ms_of", "utc"]
+__all__ = ["iso", "iso_ms", "moment_of", "ms_of", "time_ms", "utc"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -40,3 +40,14 @@ def moment_of(text: str) -> datetime:
 def ms_of(moment: datetime) -> int:
     """Return the Unix time of a moment with a time zone, rounded up to milliseconds."""
     return -((_EPOCH - moment) // _MILLISECOND)
+
+
+def time_ms(text: str) -> int | None:
+    """Return the Unix time of an ISO 8601 text, rounded up to milliseconds; None: it is none.
+
+    Without an offset it is UTC.
+    """
+    try:
+        return ms_of(moment_of(text))
+    except (ValueError, OverflowError):
+        return None

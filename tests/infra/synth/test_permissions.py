@@ -40,8 +40,9 @@ ON_TABLES = {
         "LedgerStream": CONSUMING,
         "Journal": {"Query", "BatchGetItem", "PutItem"},
         "Ledger": {"Query", "BatchGetItem"},
-        "State": {"GetItem", "BatchGetItem", "Query"},
-        "State: budget#*, key#*, session-state#*": {"PutItem"},
+        "State": {"GetItem", "BatchGetItem"},
+        "State: budget#*, key#*, summary#*": {"Query"},
+        "State: budget#*, key#*, session-state#*, summary#*": {"PutItem"},
         "State: projected, session#*, agent#*, usage#*, day#*, day-*, spent#*": {"UpdateItem"},
         "State: seen-session#*, seen-agent#*": {"UpdateItem", "DeleteItem"},
     },
@@ -62,12 +63,14 @@ ON_TABLES = {
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem", "BatchGetItem"},
+        "State: summary#*": {"Query"},
         "State: pass-ticket#*": {"PutItem", "DeleteItem"},
     },
     ("small", "stream-lambda", "StreamFunctionRole"): {
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem", "BatchGetItem"},
+        "State: summary#*": {"Query"},
         "State: pass-ticket#*": {"PutItem", "DeleteItem"},
     },
 }
@@ -209,6 +212,10 @@ for kind in KINDS:
 for kind in INDEXES:
     adapter.apply("acme", nothing, Change(kind, "id", 1, "t", place="b", left="a"))
 """
+SUMMARISING = """
+adapter.put("acme", 1, 2, b"")
+adapter.set_made("acme", MagicMock(stretches=1, hash=b"", version=1))
+"""
 
 
 @pytest.mark.parametrize(
@@ -221,6 +228,7 @@ for kind in INDEXES:
         ("SweeperRole", "set_aside", "DynamoSetAside", ASIDE),
         ("SweeperRole", "orgs", "DynamoOrgs", 'adapter.set_swept_until("acme", "b")'),
         ("ProjectRole", "projections", "DynamoProjections", PROJECTING),
+        ("ProjectRole", "summaries", "DynamoSummaries", SUMMARISING),
     ],
 )
 def test_what_a_role_may_write_in_the_state_table_is_what_its_adapters_write(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.domain.times import iso, iso_ms, moment_of, ms_of, utc
+from tocsin.domain.times import iso, iso_ms, moment_of, ms_of, time_ms, utc
 
 LAST_MS = 253_402_300_799_999  # of the year 9999
 
@@ -52,3 +52,32 @@ def test_digits_are_no_time(digits: str) -> None:
     with pytest.raises(ValueError, match="digits"):
         moment_of(digits)
     assert moment_of("20260101") == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+MOMENT = datetime(2026, 1, 15, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-15T10:00:00Z", MOMENT),
+        ("2026-01-15T10:00:00.123Z", MOMENT + timedelta(milliseconds=123)),
+        ("2026-01-15T10:00:00.1230001Z", MOMENT + timedelta(milliseconds=123)),
+        ("2026-01-15T10:00:00.123001Z", MOMENT + timedelta(milliseconds=124)),
+        ("2026-01-15T12:00:00+02:00", MOMENT),
+        ("2026-01-15T10:00:00", MOMENT),
+        ("2026-01-15", MOMENT.replace(hour=0)),
+    ],
+)
+def test_times_are_taken_as_iso_8601(text: str, moment: datetime) -> None:
+    assert time_ms(text) == round(moment.timestamp() * 1000)
+
+
+@pytest.mark.parametrize("text", ["", "now", "2026-13-01", "2026-01-15T10:00:00 02:00", "evt_x"])
+def test_other_times_are_none(text: str) -> None:
+    assert time_ms(text) is None
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_the_ends_of_time_are_times(text: str) -> None:
+    assert time_ms(text) is not None

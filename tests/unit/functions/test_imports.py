@@ -56,7 +56,12 @@ MAY_LOAD = {
         frozenset({"ingest"}),
     ),
     "project": Own(
-        frozenset({"sealing.project", "reading.replay", "reading.checked", "reading.since"})
+        frozenset(
+            {
+                *("sealing.project", "sealing.summaries"),
+                *("reading.checked", "reading.replay", "reading.since", "reading.summarise"),
+            }
+        )
         | {"budgets.reaching", "budgets.spending", "intake.stamp", "intake.told"}
         | {"keys.ending", "keys.issuing", "keys.writing", "sessions.beginning"},
         frozenset({"project"}),

@@ -23,7 +23,7 @@ OF_AN_ORG: Final = frozenset(
         *("day-agent", "day-model", "day-tool", "day-provider"),
         *("approval", "approval-pending", "approval-call", "approval-grant", "approval-rule"),
         *("policy", "session-state", "suspended", "agent-state"),
-        *("budget", "budget-turn", "spent", "auth-failed", "rate"),
+        *("budget", "budget-turn", "spent", "auth-failed", "rate", "summary"),
     }
 )
 """Kinds whose partitions are one org's: ``kind#org``, and perhaps ``#`` and a generation."""

@@ -14,6 +14,7 @@ __all__ = [
     "replay",
     "selection",
     "served",
+    "summarise",
     "threads",
     "verification",
     "whole",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import LISTS_AT_ONCE, LISTS_AT_ONCE_PER_ORG
 from tocsin.domain.retention import KEEPS_ALL, Retention
-from tocsin.ports import Clock, Journal, Ledger, Projections
+from tocsin.ports import Clock, Journal, Ledger, Projections, Summaries
 from tocsin.services.access.presented import Credentials, Presented
 from tocsin.services.access.seats import Seats
 from tocsin.services.reading.past import Past
@@ -23,10 +23,14 @@ ADMISSIONS_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """Comes before a page that others may follow, with the last seq that is on it."""
+    """Comes before a page that others may follow: those beyond a seq, in the page's order.
+
+    ``skip`` of them are to be skipped yet.
+    """
 
     seq: int
     order: Order
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +61,20 @@ class Answers:
         credentials: Credentials,
         clock: Clock,
         projections: Projections | None = None,
+        summaries: Summaries | None = None,
         allowed_types: frozenset[str] | None = None,
         retention: Callable[[], Retention] = lambda: KEEPS_ALL,
     ) -> None:
         """Wire the ports.
 
-        Without projections the whole ledger is looked through for a session or an agent. Event
-        types beyond the allowed ones are shown to nobody. ``retention`` returns what
-        the journal may have dropped by now.
+        Without projections the whole ledger is searched for a session or an agent, and without
+        summaries all that is searched is read. Event types beyond the allowed ones are shown to
+        nobody. ``retention`` returns what the journal may have dropped by now.
         """
         self.ledger = ledger
         self.projections = projections
         self.clock = clock
-        self._journal = journal
+        self._journal, self._summaries = journal, summaries
         self._credentials = credentials
         self._allowed_types = allowed_types
         self._retention = retention
@@ -92,7 +97,9 @@ class Answers:
 
     def past(self, key: ApiKey) -> Past:
         """Return the log that a key may read."""
-        return Past(self.ledger, self._journal, key.org, self._retention())
+        return Past(
+            self.ledger, self._journal, key.org, self._retention(), summaries=self._summaries
+        )
 
     def types(self, key: ApiKey) -> frozenset[str] | None:
         """Return the event types that a key may see; None: all.

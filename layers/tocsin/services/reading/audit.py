@@ -17,7 +17,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.services.access.presented import Presented
 from tocsin.services.reading import selection
 from tocsin.services.reading.answers import Answers, Attachment, Piece
-from tocsin.services.reading.past import Past
+from tocsin.services.reading.past import Past, too_far
 from tocsin.services.reading.since import first_sealed_since
 from tocsin.services.reading.verification import verify_some
 from tocsin.wire import audit, rampart
@@ -70,6 +70,8 @@ class Audit:
         page = _page(asked, span)
         found = yield from selection.page_of(past, answers.projections, page, now_ms)
         more = len(found.places) > asked.limit
+        if found.goes_on is not None and not more:
+            raise too_far(past.looks_at, f"before={found.goes_on}")
         del found.places[asked.limit :]
         before = b'{"events":['
         for events in found.read(past):

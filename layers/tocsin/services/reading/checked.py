@@ -17,9 +17,11 @@ from tocsin.domain.segment import SealedEvent, Segment, verify
 from tocsin.ports import Journal, Ledger
 
 __all__ = [
+    "FIRST_SEGMENTS",
     "SEGMENTS_PER_PAGE",
     "ends_at_seconds",
     "fetch",
+    "hash_at",
     "in_time",
     "parts_after",
     "parts_before",
@@ -30,6 +32,7 @@ __all__ = [
 
 SEGMENTS_PER_PAGE = 16
 SEGMENTS_PER_PAGE_BACK = 64  # one query each, where many small ones are looked through
+FIRST_SEGMENTS = 2  # asked for before it is known how far a read goes: each can be 50 KB
 BATCHES_PER_FETCH = 100
 FIRST_BATCHES = 4  # asked for before it is known how large they are
 FETCH_BYTES = 2 * 1024 * 1024  # of entries asked for at once, but always at least one batch
@@ -157,6 +160,12 @@ def _check_link(before: _Checked, after: _Checked) -> None:
         raise IntegrityError(earlier.org, earlier.first_seq, reason)
 
 
+def hash_at(segment: Segment, seq: int) -> bytes:
+    """Return the ledger's hash after an event of a segment, or before its first one."""
+    leaves = segment.leaves[: seq + 1 - segment.first_seq]
+    return [segment.hash_before, *chain.extend(segment.hash_before, leaves)][-1]
+
+
 def split(segment: Segment, hashes: Sequence[bytes]) -> Iterator[Segment]:
     """Yield a checked segment's parts, one for each batch."""
     start = 0
@@ -201,14 +210,15 @@ def _segments(
             seq, tied = segment.last_seq + 1, False
         if len(page) < per_page:
             return
+        per_page = max(per_page, min(2 * per_page, SEGMENTS_PER_PAGE))
 
 
 def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
     """Yield the segments back from the one that holds ``seq``, none missing, none overlapping."""
-    first = True
+    first, per_page = True, FIRST_SEGMENTS
     while seq > 0:
         in_time()
-        page = ledger.segments_before(org, seq, SEGMENTS_PER_PAGE_BACK)
+        page = ledger.segments_before(org, seq, per_page)
         if not page:
             raise IntegrityError(org, seq, _NO_SEGMENT)
         for segment in page:
@@ -217,6 +227,7 @@ def _segments_before(ledger: Ledger, org: str, seq: int) -> Iterator[Segment]:
             )
             yield segment
             seq, first = segment.first_seq - 1, False
+        per_page = min(2 * per_page, SEGMENTS_PER_PAGE_BACK)
 
 
 def _check_place(org: str, segment: Segment, first_seq: int, last_seq: int) -> None:

@@ -10,7 +10,7 @@ from tocsin.services.reading.answers import Answers, Next, Piece
 from tocsin.services.reading.past import Past
 from tocsin.wire import govrix, page
 from tocsin.wire.filters import Query
-from tocsin.wire.page import Page
+from tocsin.wire.page import Order, Page
 from tocsin.wire.parameters import known
 
 __all__ = ["Listing"]
@@ -38,7 +38,7 @@ class Listing:
 
         def steps(key: ApiKey) -> Iterator[Piece]:
             asked = self._page(key, query, session_id=session_id)
-            return self._array(selection.of_session, key, asked)
+            return self._array(selection.of_session, key, asked, "asc")
 
         return self._answers.answer(credential, steps)
 
@@ -46,11 +46,13 @@ class Listing:
         """Yield one event as an object, or raise NotFound."""
         return self._answers.answer(credential, lambda key: self._object(key, event_id, query))
 
-    def _array(self, look_up: _LookUp, key: ApiKey, asked: Page) -> Iterator[Piece]:
+    def _array(
+        self, look_up: _LookUp, key: ApiKey, asked: Page, order: Order | None = None
+    ) -> Iterator[Piece]:
         answers, past = self._answers, self._answers.past(key)
         found = yield from look_up(past, answers.projections, asked, answers.clock.now_ms())
-        if found.more:
-            yield Next(found.places[-1], asked.order)
+        if found.goes_on is not None:
+            yield Next(found.goes_on, order or asked.order, found.skip)
         yield from govrix.array(found.read(past))
 
     def _object(self, key: ApiKey, event_id: str, query: Query) -> Iterator[Piece]:

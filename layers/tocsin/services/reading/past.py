@@ -12,7 +12,7 @@ from tocsin.domain.errors import IntegrityError, TooFar
 from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
-from tocsin.ports import Journal, Ledger
+from tocsin.ports import Journal, Ledger, Summaries
 from tocsin.services.reading.checked import (
     SEGMENTS_PER_PAGE,
     fetch,
@@ -22,7 +22,7 @@ from tocsin.services.reading.checked import (
 )
 from tocsin.services.reading.since import first_sealed_at
 
-__all__ = ["Past"]
+__all__ = ["Past", "common", "too_far"]
 
 STEP_BYTES = 512 * 1024  # of entries, but always at least one batch
 STEP_EVENTS = 1_000
@@ -35,7 +35,7 @@ class Past:
     """An org's ledger and journal; ``retention`` says what the journal may have dropped.
 
     What was sealed before then is passed over, whether it was dropped or not yet. ``looks_at`` is
-    how many events a search may look at; None: all.
+    how many events a request may look at; None: all. ``summaries`` tell searches what to skip.
     """
 
     ledger: Ledger
@@ -43,6 +43,7 @@ class Past:
     org: str
     retention: Retention = KEEPS_ALL
     looks_at: int | None = MAX_EVENTS_LOOKED_AT
+    summaries: Summaries | None = None
 
     def through(
         self, spans: Iterable[range], *, forwards: bool = False
@@ -65,7 +66,7 @@ class Past:
                     goes_on = f"after={first.first_seq - 1}&order=asc"
                     if not forwards:
                         goes_on = f"before={first.last_seq + 1}"
-                    raise _too_far(self.looks_at, goes_on)
+                    raise too_far(self.looks_at, goes_on)
                 looked_at += sum(part.count for part, _ in group)
                 yield [
                     event
@@ -179,6 +180,11 @@ class Past:
                 return
 
 
+def common(one: range, other: range) -> range:
+    """Return what two spans have in common."""
+    return range(max(one.start, other.start), min(one.stop, other.stop))
+
+
 def _runs(seqs: Sequence[int]) -> Iterator[range]:
     """Yield the spans in which ascending seqs lie close to each other."""
     start = 0
@@ -188,9 +194,9 @@ def _runs(seqs: Sequence[int]) -> Iterator[range]:
             start = place + 1
 
 
-def _too_far(looks_at: int, goes_on: str) -> TooFar:
+def too_far(looks_at: int | None, goes_on: str) -> TooFar:
+    """Return the error of a request that can't be answered in part."""
     return TooFar(
         f"a request looks at {looks_at:,} events at most, and what it asks for is beyond them: "
-        "give after or since, ask for fewer or for a session, or go on with GET /api/v1/events and "
-        f"{goes_on}"
+        f"ask for fewer days, or go on with GET /api/v1/events and {goes_on}"
     )

@@ -12,11 +12,13 @@ from tocsin.domain.projection import INDEXES, Item, Projected
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Projections
 from tocsin.services.reading.cursor import Start, resolve
-from tocsin.services.reading.past import Past
+from tocsin.services.reading.past import Past, common
+from tocsin.services.reading.search import Search
 from tocsin.services.reading.served import served
-from tocsin.services.reading.since import seq_before, time_ms
+from tocsin.services.reading.since import seq_before
 from tocsin.wire.filters import Filter
 from tocsin.wire.page import Page
+from tocsin.wire.summary import Wanted, at_ms
 
 __all__ = ["Found", "Looking", "by_id", "of_session", "page_of", "received_since"]
 
@@ -28,13 +30,15 @@ _SEQ_MASK = (1 << _SEQ_BITS) - 1
 class Found:
     """Where the events of a list are, in its order, and those that were kept when they were seen.
 
-    ``more`` says that others may follow the last of them.
+    ``goes_on`` is None, or else others may follow: ``before`` this seq, or ``after`` it in an
+    ascending list, where ``skip`` of them are to be skipped yet.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.places: list[int] = []  # seqs, or times and seqs while they are sorted
-        self.more = False
+        self.goes_on: int | None = None
+        self.skip = 0
         self._kept: dict[int, SealedEvent] = {}  # of the first KEPT_BYTES
         self._kept_bytes = 0
 
@@ -62,21 +66,22 @@ def page_of(past: Past, projections: Projections | None, page: Page, now_ms: int
 
     Raises:
         Malformed: ``after`` or ``since`` is no cursor, or ahead of the ledger.
-        TooFar, IntegrityError, Busy: as :meth:`Past.through` does.
+        IntegrityError, Busy: as a :class:`Search` does.
     """
     span = _span(past, page, now_ms)
     found, forwards = Found(), page.order == "asc"
     if page.selective:
-        skip = page.offset
-        spans = _spans(projections, past.org, page.filter, span)
-        for events in past.through(spans[:: -1 if forwards else 1], forwards=forwards):
-            matching = [event for event in events if _lets(page, event)]
-            for event in matching[skip:][: page.limit - len(found.places)]:
+        found.skip = page.offset
+        spans = _spans(projections, past.org, page.filter, span)[:: -1 if forwards else 1]
+        search = Search(past, _wanted(page), spans, forwards=forwards)
+        for events in search:
+            for event in events[found.skip :][: page.limit - len(found.places)]:
                 found.add(event, event.seq)
-            skip = max(skip - len(matching), 0)
+            found.skip = max(found.skip - len(events), 0)
             if len(found.places) == page.limit:
                 break
             yield b""
+        found.goes_on = search.goes_on
     elif forwards:
         first = past.first_kept(span) + page.offset
         found.places += range(first, min(first + page.limit, span.stop))
@@ -84,23 +89,28 @@ def page_of(past: Past, projections: Projections | None, page: Page, now_ms: int
         last = span.stop - 1 - page.offset
         found.places += range(last, max(last - page.limit, span.start - 1), -1)
     if len(found.places) == page.limit:
-        found.more = found.places[-1] != (span[-1] if forwards else span[0])
+        last = found.places[-1]
+        found.goes_on = last if last != (span[-1] if forwards else span[0]) else None
     return found
 
 
 def of_session(past: Past, projections: Projections | None, page: Page, now_ms: int) -> Looking:
-    """Look for all events of the session that a page's filter names, by timestamp, then by seq.
+    """Look for the events of the session that a page's filter names, by timestamp, then by seq.
+
+    They are all of them up to where it goes on, if it was too much to look at for one request.
 
     Raises:
-        Malformed, TooFar, IntegrityError, Busy: as :func:`page_of` does.
+        Malformed, IntegrityError, Busy: as :func:`page_of` does.
     """
     found = Found()
     span = _span(past, page, now_ms)
-    for events in past.through(_spans(projections, past.org, page.filter, span)):
+    spans = _spans(projections, past.org, page.filter, span)[::-1]
+    search = Search(past, _wanted(page), spans, forwards=True)
+    for events in search:
         for event in events:
-            if _lets(page, event):
-                found.add(event, (_at_ms(event) << _SEQ_BITS) + event.seq)
+            found.add(event, (at_ms(canonical.parse(event.entry)) << _SEQ_BITS) + event.seq)
         yield b""
+    found.goes_on = search.goes_on
     found.places.sort()
     found.places = [key & _SEQ_MASK for key in found.places]
     return found
@@ -138,20 +148,8 @@ def by_id(past: Past, event_id: str, filter: Filter) -> SealedEvent:
     raise NotFound("event not found")
 
 
-def _lets(page: Page, event: SealedEvent) -> bool:
-    if not page.filter.matches(event):
-        return False
-    if page.from_ms is None and page.to_ms is None:
-        return True
-    at_ms = _at_ms(event)
-    return (page.from_ms is None or at_ms >= page.from_ms) and (
-        page.to_ms is None or at_ms < page.to_ms
-    )
-
-
-def _at_ms(event: SealedEvent) -> int:
-    """Return the Unix time that its sender gave an event, in milliseconds."""
-    return time_ms(canonical.parse(event.entry)["timestamp"]) or 0
+def _wanted(page: Page) -> Wanted:
+    return Wanted(page.filter, page.from_ms, page.to_ms)
 
 
 def _span(past: Past, page: Page, now_ms: int) -> range:
@@ -180,7 +178,7 @@ def _spans(
                 first_seq, last_seq = int(item["first_seq"]), int(item["last_seq"])
                 through_seq = max(through_seq, int(item["through_seq"]))
             spans = (range(through_seq + 1, span.stop), range(first_seq, last_seq + 1))
-            return [within for each in spans if (within := _common(each, span))]
+            return [within for each in spans if (within := common(each, span))]
     return [span] if span else []
 
 
@@ -189,7 +187,3 @@ def _indexed(
 ) -> tuple[Projected, Item | None]:
     """Return the cursor, and the item as it was then or later."""
     return served(projections, org, lambda at: (at, projections.get(org, kind, id, at.generation)))
-
-
-def _common(one: range, other: range) -> range:
-    return range(max(one.start, other.start), min(one.stop, other.stop))

@@ -4,26 +4,14 @@ from typing import Final
 
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.ids import batch_time_ms
-from tocsin.domain.times import moment_of, ms_of
 from tocsin.ports import Ledger
 from tocsin.services.reading.checked import in_time
 
-__all__ = ["first_sealed_at", "first_sealed_since", "seq_before", "time_ms"]
+__all__ = ["first_sealed_at", "first_sealed_since", "seq_before"]
 
 SKEW_MS: Final = 2_000  # by which the sealer's clock may be behind the receivers'
 SEGMENTS_PER_READ: Final = 64
 READS: Final = 4
-
-
-def time_ms(text: str) -> int | None:
-    """Return the Unix time of an ISO 8601 text, rounded up to milliseconds; None: it is none.
-
-    Without an offset it is UTC.
-    """
-    try:
-        return ms_of(moment_of(text))
-    except (ValueError, OverflowError):
-        return None
 
 
 def seq_before(ledger: Ledger, org: str, since_ms: int) -> int:

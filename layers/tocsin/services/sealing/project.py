@@ -21,6 +21,7 @@ from tocsin.domain.runs import before, keys_of, settled
 from tocsin.domain.segment import SealedEvent
 from tocsin.ports import Journal, Ledger, Projections
 from tocsin.services.reading import replay
+from tocsin.services.sealing.summaries import Summariser
 
 __all__ = ["ProjectReport", "Projector"]
 
@@ -74,6 +75,7 @@ class Projector:
         retention: Callable[[], Retention] = lambda: KEEPS_ALL,
         writers: int = 1,
         begin: Callable[[str, Sequence[str]], None] | None = None,
+        summariser: Summariser | None = None,
     ) -> None:
         """Wire the ports; ``writers`` threads write the items of a run, which are independent.
 
@@ -81,7 +83,7 @@ class Projector:
         events is applied, and again with each repetition of it.
 
         What ``retention`` says that the journal may have dropped is counted nowhere. Without
-        ``spending`` there are no budgets.
+        ``spending`` there are no budgets. The ``summariser`` follows what is projected.
         """
         self._ledger = ledger
         self._journal = journal
@@ -90,24 +92,30 @@ class Projector:
         self._retention = retention
         self._writers = writers
         self._begin = begin
+        self._summariser = summariser
 
     def __call__(self, orgs: Iterable[str]) -> ProjectReport:
         """Project what is sealed and not yet projected; one org's trouble holds up no other."""
         report = ProjectReport()
         for org in orgs:
             try:
-                self.catch_up(org)
+                through_seq = self.catch_up(org)
+                if self._summariser:
+                    self._summariser(org, through_seq)
             except Busy as error:
                 report.failed[org] = error
             except Exception as error:  # whatever an org's data can raise
                 report.broken[org] = error
         return report
 
-    def catch_up(self, org: str, generation: int | None = None, *, remaking: bool = False) -> None:
+    def catch_up(self, org: str, generation: int | None = None, *, remaking: bool = False) -> int:
         """Project what is sealed of an org into a generation; None: into the one that is served.
 
         ``remaking``: which sessions begin and which budgets are used up was told when the one that
         is served met them.
+
+        Returns:
+            The seq up to which it is projected now.
 
         Raises:
             IntegrityError: the ledger can't be read, or it is not the one that was projected.
@@ -118,7 +126,7 @@ class Projector:
             claimed = cursor.until_seq > cursor.through_seq
             run = cursor if claimed else self._following(org, cursor)
             if run is None:
-                return
+                return cursor.through_seq
             budgets = self._spending.budgets(org)
             run, found, hash = self._read(org, run, budgets, whole=claimed)
             if claimed or self._projections.claim(org, cursor, run):

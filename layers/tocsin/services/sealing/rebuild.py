@@ -12,6 +12,7 @@ from tocsin.domain.retention import Retention
 from tocsin.ports import Journal, Ledger, Projections
 from tocsin.services.reading import replay
 from tocsin.services.sealing.project import Projector
+from tocsin.services.sealing.summaries import Summariser
 
 __all__ = ["Rebuild"]
 
@@ -20,13 +21,20 @@ class Rebuild:
     """The use case behind ``tocsin rebuild``."""
 
     def __init__(
-        self, *, ledger: Ledger, journal: Journal, projections: Projections, projector: Projector
+        self,
+        *,
+        ledger: Ledger,
+        journal: Journal,
+        projections: Projections,
+        projector: Projector,
+        summariser: Summariser | None = None,
     ) -> None:
-        """Wire the ports, and the projector on the same ports."""
+        """Wire the ports, and the projector and the summariser on the same ports."""
         self._ledger = ledger
         self._journal = journal
         self._projections = projections
         self._projector = projector
+        self._summariser = summariser
 
     def expired(self, org: str, retention: Retention) -> int:
         """Return how many events at the ledger's beginning can't be counted any more.
@@ -42,7 +50,7 @@ class Rebuild:
         return 0
 
     def __call__(self, org: str) -> int:
-        """Rebuild an org's projections; return the seq up to which they are.
+        """Rebuild an org's projections, and its summaries; return the seq up to which they are.
 
         Raises:
             IntegrityError, Busy: as :meth:`Projector.catch_up` does; the old ones are served on,
@@ -57,4 +65,7 @@ class Rebuild:
         self._projector.catch_up(org, generation)
         for old in range(max(0, generation - 2), generation):  # twice: writers may have been late
             self._projections.drop(org, old)
-        return self._projections.cursor(org, generation).through_seq
+        through_seq = self._projections.cursor(org, generation).through_seq
+        if self._summariser:
+            self._summariser.again(org, through_seq)
+        return through_seq

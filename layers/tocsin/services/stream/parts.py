@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tocsin.domain.limits import MAX_STREAMS
 from tocsin.domain.retention import Retention
-from tocsin.ports import Approvals, Clock, Feed, Journal, Ledger, Metrics, Projections
+from tocsin.ports import Approvals, Clock, Feed, Journal, Ledger, Metrics, Projections, Summaries
 from tocsin.services.access.presented import Credentials
 
 __all__ = ["LiveFeed", "StreamLimits", "StreamParts"]
@@ -50,7 +50,8 @@ class StreamParts:
     """The ports, and the limits within which they are used.
 
     Without a feed the ledgers' heads are looked at instead. Without projections a list looks
-    through the whole ledger for a session or an agent. Without approvals nobody waits for any.
+    through the whole ledger for a session or an agent, and without summaries at all that it goes
+    through. Without approvals nobody waits for any.
     """
 
     ledger: Ledger
@@ -59,6 +60,7 @@ class StreamParts:
     clock: Clock
     feed: LiveFeed | None = None
     projections: Projections | None = None
+    summaries: Summaries | None = None
     metrics: Metrics | None = None
     approvals: Approvals | None = None
     limits: StreamLimits = StreamLimits()

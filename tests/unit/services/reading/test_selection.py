@@ -13,15 +13,15 @@ from fakes.tenant import Tenant
 from support.lists import found
 from tocsin.domain import canonical, ids
 from tocsin.domain.batch import Batch, UnreadableBatch
-from tocsin.domain.errors import IntegrityError, Malformed, NotFound, TooFar
+from tocsin.domain.errors import IntegrityError, Malformed, NotFound
 from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
 from tocsin.domain.projection import INDEXES
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
+from tocsin.domain.times import time_ms
 from tocsin.services.reading import past as reading
 from tocsin.services.reading import selection
 from tocsin.services.reading.past import Past
-from tocsin.services.reading.since import time_ms
 from tocsin.services.sealing.project import Projector
 from tocsin.wire.filters import Filter
 from tocsin.wire.page import Order, Page
@@ -158,7 +158,9 @@ def test_a_page_is_what_the_whole_ledger_says(
         wanted.reverse()
     assert case.newest(page) == wanted[offset : offset + limit]
     asked = found(selection.page_of(case.past(), case.projections, page, case.tenant.clock.ms))
-    assert asked.more or not wanted[offset + limit :]  # a page that may be the last is never lost
+    assert (
+        asked.goes_on is not None or not wanted[offset + limit :]
+    )  # a page that may be the last is never lost
 
 
 def test_a_page_by_timestamp_is_of_what_came_late_too(case: Case) -> None:
@@ -184,12 +186,12 @@ def test_pages_in_either_order_lead_through_everything(case: Case) -> None:
             while True:
                 looked = found(selection.page_of(case.past(), None, page, case.tenant.clock.ms))
                 seen += looked.places
-                if not looked.more:
+                if looked.goes_on is None:
                     break
                 if order == "asc":
-                    page = replace(page, after=str(seen[-1]))
+                    page = replace(page, after=str(looked.goes_on))
                 else:
-                    page = replace(page, before=seen[-1])
+                    page = replace(page, before=looked.goes_on)
             assert seen == (wanted if order == "asc" else wanted[::-1])
 
 
@@ -287,33 +289,40 @@ def test_a_long_answer_comes_in_small_steps(case: Case) -> None:
         assert max(case.journal.reads) * 50 * 2_400 < 4 * reading.STEP_BYTES
 
 
-def test_there_is_a_limit_to_what_is_looked_at(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_ends_where_enough_was_looked_at_and_says_where_it_goes_on(case: Case) -> None:
     case.looks_at = 300
-    monkeypatch.setattr(reading, "STEP_BYTES", 50 * 1024)
     case.add(type="anomaly")
     for _ in range(100):
         case.add(10)
-    rare = Filter(types=frozenset({"anomaly"}))
-    with pytest.raises(TooFar, match="before=") as raised:
-        case.newest(Page(filter=rare))
-    before = int(str(raised.value).rpartition("=")[2])
-    assert 500 < before < 1_001 - 200
-    assert sum(case.journal.reads) * 10 < 800
-    pages = 0
-    while True:  # as the message says
-        pages += 1
-        try:
-            assert seqs(case.newest(Page(limit=1, before=before, filter=rare))) == [1]
+    page = Page(offset=1, limit=2, filter=Filter(types=frozenset({"anomaly"})))
+    case.add(type="anomaly")
+    lengths = []
+    while True:
+        case.journal.reads.clear()
+        looked = found(selection.page_of(case.past(), None, page, case.tenant.clock.ms))
+        lengths.append(len(looked.places))
+        assert sum(case.journal.reads) <= 32
+        if looked.goes_on is None:
             break
-        except TooFar as error:
-            before = int(str(error).rpartition("=")[2])
-    assert pages in (2, 3)
-    with pytest.raises(TooFar):
-        case.session("ses_none")
-    with pytest.raises(TooFar, match=r"after=\d+&order=asc") as forwards:
-        case.newest(Page(order="asc", filter=Filter(agent_id="nobody")))
-    after = int(str(forwards.value).rpartition("after=")[2].partition("&")[0])
-    assert 200 < after < 500
+        page = replace(page, before=looked.goes_on, offset=looked.skip)
+    assert lengths == [0, 0, 0, 1]
+    assert seqs(looked.read(case.past()).__next__()) == [1]
+
+
+def test_what_is_beyond_the_first_look_is_found_forwards_too(case: Case) -> None:
+    case.looks_at = 300
+    for _ in range(100):
+        case.add(10)
+    case.add(agent_id="late", session_id="s")
+    page, afters = Page(order="asc", filter=Filter(agent_id="late")), []
+    while not (looked := found(selection.page_of(case.past(), None, page, 0))).places:
+        assert looked.goes_on is not None
+        afters.append(looked.goes_on)
+        page = replace(page, after=str(looked.goes_on))
+    assert afters == [300, 600, 900]
+    assert looked.places == [1_001]
+    session = found(selection.of_session(case.past(), None, Page(filter=Filter(session_id="s")), 0))
+    assert (session.places, session.goes_on) == ([], 300)
 
 
 def test_what_is_older_than_the_retention_is_left_out(case: Case) -> None:

@@ -1,5 +1,3 @@
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,32 +77,3 @@ def test_a_backlog_is_not_searched_to_its_end_and_nothing_is_missed() -> None:
     ledger, _ = sealed([*late, (60_000, 3_600_000)])
     cursor = reading.seq_before(ledger, "acme", START_MS + 60_000)
     assert cursor == looked_at * 2
-
-
-MOMENT = datetime(2026, 1, 15, 10, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("2026-01-15T10:00:00Z", MOMENT),
-        ("2026-01-15T10:00:00.123Z", MOMENT + timedelta(milliseconds=123)),
-        ("2026-01-15T10:00:00.1230001Z", MOMENT + timedelta(milliseconds=123)),
-        ("2026-01-15T10:00:00.123001Z", MOMENT + timedelta(milliseconds=124)),
-        ("2026-01-15T12:00:00+02:00", MOMENT),
-        ("2026-01-15T10:00:00", MOMENT),
-        ("2026-01-15", MOMENT.replace(hour=0)),
-    ],
-)
-def test_times_are_taken_as_iso_8601(text: str, moment: datetime) -> None:
-    assert reading.time_ms(text) == round(moment.timestamp() * 1000)
-
-
-@pytest.mark.parametrize("text", ["", "now", "2026-13-01", "2026-01-15T10:00:00 02:00", "evt_x"])
-def test_other_times_are_none(text: str) -> None:
-    assert reading.time_ms(text) is None
-
-
-@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_the_ends_of_time_are_times(text: str) -> None:
-    assert reading.time_ms(text) is not None
