@@ -21,6 +21,7 @@ BENCHES = {
     "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
     "stream": "the stream service with many subscribers, against nchan and a generator per client",
     "floor": "single events to many subscribers, against bare loops in C and Python, and nchan",
+    "queries": "read units and milliseconds of lists, at 10 thousand and 1 million events",
     "approvals": "races of resolvers, how soon who waits is told, and what a decision takes",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }

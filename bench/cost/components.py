@@ -30,6 +30,7 @@ WRITES = {
     "minute": "seal: marks",
     "projected": "projections",
     **dict.fromkeys(PARTITIONS, "projections"),
+    "summary": "summaries",
     "receipt": "receipts",
 }
 READS = {"segment": "reads: head", "marker": "reads: markers", "receipt": "receipts"}
