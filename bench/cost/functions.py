@@ -98,7 +98,9 @@ def wired(
     services: dict[str, Any] = {
         "ingest": ingest.wire(ingesting, db=client, clock=clock),
         "fanout": fanout.wire(sealing, db=client, clock=clock, broker=broker),
-        "project": project.wire(ProjectSettings(**stores), db=client),
+        "project": project.wire(
+            ProjectSettings(**stores, retention_days=36_500), db=client, clock=clock
+        ),
         "sweeper": sweeper.wire(sealing, db=client, clock=clock, broker=broker),
     }
     with ExitStack() as patched:

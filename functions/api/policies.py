@@ -111,4 +111,6 @@ def _said(outcome: Outcome) -> dict[str, Any]:
         "message": verdict.message,
         "eval_duration_us": outcome.eval_us,
     }
+    if outcome.suspended:
+        said["suspended"] = True
     return said | ({"suggestions": list(verdict.suggestions)} if verdict.suggestions else {})

@@ -1320,6 +1320,7 @@ class TestSessions:
         answer = api("POST", "/v1/tool/exec", TestCalls.BODY, token=agent)
         assert (answer.status, answer.body["allowed"]) == (403, False)
         assert "suspended" in answer.body["message"]
+        assert answer.body["suspended"] is True
         other = api.key(Scope.INGEST, org="beta")[0]
         assert api("POST", "/v1/tool/exec", TestCalls.BODY, token=other).status == 200
 

@@ -737,3 +737,102 @@ def test_a_real_client_and_server(tocsin: FakeTocsin, tmp_path: Path, mode: Any)
     outcomes = [event["metadata"]["outcome"] for event in tocsin.ledger]
     assert outcomes == ["ok", "ok", "tool_error", "ok", "ok", "ok"]
     assert str(repository).encode() not in b"".join(request.body for request in tocsin.ingests)
+
+
+# What is suspended
+
+
+PING = {"jsonrpc": "2.0", "id": "p", "method": "ping", "params": {"answer": {"result": {}}}}
+
+
+def test_a_suspended_sessions_calls_are_refused_and_all_else_passes(
+    start: Start, tocsin: FakeTocsin
+) -> None:
+    relay = start("--session", "s")
+    assert "result" in relay.call(1, "before")
+    tocsin.suspended = {"s"}
+
+    def refused() -> bool:
+        return "error" in relay.call(2, "t")
+
+    began = time.monotonic()
+    tocsin.wait_until(refused)
+    assert time.monotonic() - began < 5 or len(tocsin.preflights) < 3  # a slow machine's fault
+    answer = relay.call("x", "kept back")
+    assert (answer["id"], answer["error"]["code"]) == ("x", -32050)
+    assert answer["error"]["data"] == {"reason": "session_suspended", "session": "s"}
+    assert relay.ask(PING) == {"jsonrpc": "2.0", "id": "p", "result": {}}
+    tocsin.wait_until(lambda: "kept back" in tocsin.tools)
+    event = next(each for each in tocsin.ledger if each["tool_name"] == "kept back")
+    assert (event["action"], event["session_id"]) == ("deny", "s")
+    assert event["metadata"] == {"outcome": "session_suspended"}
+
+    tocsin.suspended = set()
+    tocsin.wait_until(lambda: "result" in relay.call(3, "after"))
+    returncode, out, _ = relay.end()
+    assert (returncode, out) == (0, b"")
+    assert {each["session"] for each in tocsin.preflights} == {"s"}
+
+
+def test_a_relays_first_call_is_refused_and_another_session_goes_on(
+    start: Start, tocsin: FakeTocsin
+) -> None:
+    tocsin.suspended = {"s"}
+    suspended, other = start("--session", "s"), start("--session", "t")
+    for relay in (suspended, other):
+        assert relay.ask(PING)["result"] == {}
+        relay.call(0, "while Tocsin is asked for the first time")  # which may take too long
+    tocsin.wait_until(lambda: "error" in suspended.call(1, "t"))
+    assert "result" in other.call(1, "t")
+
+
+def test_a_tocsin_that_says_nothing_delays_a_call_once_and_holds_up_none(
+    start: Start, tocsin: FakeTocsin
+) -> None:
+    tocsin.slow.clear()
+    tocsin.suspended = {"s"}
+    relay = start("--session", "s")
+    for n in range(20):
+        assert "result" in relay.call(n, "t")
+    assert len(tocsin.preflights) <= 1
+    tocsin.slow.set()  # its answer comes late, and holds
+    tocsin.wait_until(lambda: "error" in relay.call(20, "t"))
+    tocsin.slow.clear()  # what it said last holds on
+    assert "error" in relay.call(21, "t")
+    tocsin.slow.set()
+
+
+def test_with_tocsin_out_of_reach_every_call_passes(start: Start, tocsin: FakeTocsin) -> None:
+    tocsin.stop()
+    relay = start()
+    for n in range(20):
+        assert "result" in relay.call(n, "t")
+
+
+def test_a_refusal_cuts_no_line_of_the_server(start: Start, tocsin: FakeTocsin) -> None:
+    tocsin.suspended = {"s"}
+    script = """
+import sys
+for line in sys.stdin:
+    if "half" in line:
+        sys.stdout.write("begun, ")
+    elif "ping" in line:
+        sys.stdout.write("and ended\\n")
+    else:
+        sys.stdout.write("called\\n")
+    sys.stdout.flush()
+"""
+    relay = start("--session", "s", command=[PYTHON, "-c", script])
+
+    def refused() -> bool:
+        relay.write(json.dumps(call(1, "t")).encode() + b"\n")
+        return b"error" in relay.stdout.readline()
+
+    tocsin.wait_until(refused)
+    relay.write(b'{"method": "half"}\n')
+    assert relay.stdout.read(7) == b"begun, "
+    relay.write(json.dumps(call(2, "t")).encode() + b"\n")
+    tocsin.wait_until(lambda: tocsin.tools.count("t") >= 2)
+    relay.write(b'{"method": "ping"}\n')
+    assert relay.stdout.readline() == b"and ended\n"
+    assert json.loads(relay.stdout.readline())["id"] == 2

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from typing import Any, Literal
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -65,6 +65,10 @@ class FakeTocsin:
         self.max_request_bytes = 4 * 1024 * 1024
         self.breaks_on: Callable[[dict[str, Any]], bool] = lambda event: False  # answers 502
         self.chokes_on: Callable[[dict[str, Any]], bool] = lambda event: False  # refuses all of it
+        self.suspended: set[str] = set()  # sessions
+        self.preflights: list[dict[str, Any]] = []
+        self.slow = Event()  # cleared: preflights are not answered
+        self.slow.set()
         self.stops = 0
         self.changed = Condition()
         self._answers: dict[str, tuple[bytes, Answer]] = {}
@@ -138,6 +142,13 @@ class FakeTocsin:
             if request.key is not None and final.status == 200:
                 self._answers[request.key] = (request.body, final)
             return None if fault == "lose the answer" else final
+
+    def preflight(self, body: dict[str, Any]) -> Answer:
+        self.preflights.append(body)
+        self.slow.wait(HANG_SECONDS)
+        denied = body["session"] in self.suspended
+        said = {"allowed": not denied, "decision": "deny" if denied else "allow"}
+        return Answer(200, body=said | ({"suspended": True} if denied else {}))
 
     def list(self, path: str, query: dict[str, str]) -> Answer:
         """Answer as the list of events does, as far as ``limit``, ``since`` and filters go."""
@@ -220,6 +231,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers["Content-Type"],
             self.client_address[1],
         )
+        if tocsin.running and url.path.startswith("/v1/preflight/"):
+            self._answer(tocsin.preflight(json.loads(request.body)))
+            return
         answer = tocsin.ingest(request) if tocsin.running else None
         if answer is None:
             self.close_connection = True

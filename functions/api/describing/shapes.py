@@ -223,6 +223,7 @@ SHAPES: Final[dict[str, Schema]] = {
         _SAID,
         {
             "suggestions": array(TEXT),
+            "suspended": FLAG,
             "policy": TEXT,
             "approval_id": TEXT,
             "approval_status": enum(Status),
@@ -230,7 +231,8 @@ SHAPES: Final[dict[str, Schema]] = {
         },
     ),
     "Preflight": obj(
-        _SAID | {"matched_policies": array(TEXT), "enforced": FLAG}, {"suggestions": array(TEXT)}
+        _SAID | {"matched_policies": array(TEXT), "enforced": FLAG},
+        {"suggestions": array(TEXT), "suspended": FLAG},
     ),
     "Policies": obj(
         {"version": COUNT, "count": COUNT, "policies": TEXT},

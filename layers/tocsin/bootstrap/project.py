@@ -12,6 +12,7 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.domain.retention import Retention
+from tocsin.ports import Clock
 from tocsin.services.budgets.spending import Spending
 from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.writing import Writing
@@ -29,11 +30,14 @@ _WRITERS = 8  # writes in flight at once; more than a function's share of a core
 
 
 def wire(
-    settings: ProjectSettings | None = None, *, db: "DynamoDBClient | None" = None
+    settings: ProjectSettings | None = None,
+    *,
+    db: "DynamoDBClient | None" = None,
+    clock: Clock | None = None,
 ) -> Projector:
     """Return the use case on the tables."""
     settings = settings or ProjectSettings()
-    db, clock, state = db or client(), SystemClock(), settings.state_table
+    db, clock, state = db or client(), clock or SystemClock(), settings.state_table
     journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
     projections = DynamoProjections(db, state)
     ending = Ending(Writing(DynamoKeys(db, state), DynamoKeyRing(db, state, journal), clock))

@@ -112,6 +112,13 @@ class Calls:
             steps = map(self._from_server, messages(line))
             return [step for step in steps if step is not None]
 
+    def refused(self, message: dict[str, Any]) -> list[Step]:
+        """Take a call that does not reach the server; return its beginning and its end."""
+        with self._lock:
+            call = self._call(_object(message.get("params")))
+            event = self._event(call, "session_suspended") | {"action": "deny"}
+            return [Begun(call.number, event), Ended(call.number, event)]
+
     def overdue(self) -> list[Step]:
         """Return the calls that were cancelled too long ago to be answered."""
         with self._lock:
@@ -152,13 +159,7 @@ class Calls:
                 unanswered = self._pending.pop(next(iter(self._pending)))
             if unanswered is not None:
                 yield self._ended(unanswered, "no_response")
-            call = self._pending[key] = _Call(
-                next(self._numbers),
-                label(params.get("name")) or "(unnamed)",
-                storable(params.get("arguments", {})) if self._recording.arguments else None,
-                self._now(),
-                self._monotonic(),
-            )
+            call = self._pending[key] = self._call(params)
             yield Begun(call.number, self._event(call, "no_response"))
         elif message["method"] in _TASK_METHODS and "id" in message:
             task = params.get("taskId")
@@ -171,6 +172,15 @@ class Calls:
             if key in self._pending:
                 self._pending[key].cancelled_seconds = self._monotonic()
                 self._cancelled.add(key)
+
+    def _call(self, params: dict[str, Any]) -> _Call:
+        return _Call(
+            next(self._numbers),
+            label(params.get("name")) or "(unnamed)",
+            storable(params.get("arguments", {})) if self._recording.arguments else None,
+            self._now(),
+            self._monotonic(),
+        )
 
     def _from_server(self, message: dict[str, Any]) -> Step | None:
         if "method" not in message:

@@ -4,6 +4,7 @@ import os
 import select
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +18,13 @@ from tocsin.cli._failure import Failure
 from tocsin.cli._local import home, own_home
 from tocsin.cli._output import escaped
 from tocsin.cli.mcp.calls import Calls, Recording
+from tocsin.cli.mcp.gate import Gate
 from tocsin.cli.mcp.recorder import Recorder
 from tocsin.cli.mcp.relay import relay
 from tocsin.cli.mcp.sender import Sender
 from tocsin.cli.mcp.signals import Signals, end_like
 from tocsin.cli.mcp.spool import Spool, target_folder
+from tocsin.cli.mcp.standing import Standing
 from tocsin.cli.mcp.witness import Witness
 
 __all__ = ["mcp"]
@@ -67,6 +70,9 @@ def mcp(
     exit code are the server's. With Tocsin out of reach the relay works as before: events wait
     in `$TOCSIN_HOME/spool` and are sent, in order and once, when Tocsin is back.
 
+    While a person has suspended the session, calls of tools are answered with an error and don't
+    reach the server. To know it, a call waits for Tocsin's answer, but a second at most.
+
     Put it in front of the server's command in your client's settings:
 
         {"command": "tocsin", "args": ["mcp", "--", "uvx", "mcp-server-git"]}
@@ -95,10 +101,19 @@ def mcp(
     calls = Calls(recording, lambda: datetime.now(UTC), time.monotonic)
     recorder = Recorder(calls, spool, _say)
     sender = Sender(spool, place.url, place.api_key, _say)
+    standing = Standing(place.url, place.api_key, recording.session)
+
+    def start() -> None:
+        sender.start()
+        standing.start()
+
+    def gate(answer: Callable[[bytes], None]) -> Gate:
+        return Gate(recording.session, standing.suspended, recorder.refused, answer)
+
     sys.setswitchinterval(_PROMPT_SECONDS)
     try:
         returncode = relay(
-            command, signals, recorder.from_client, recorder.from_server, sender.start
+            command, signals, recorder.from_client, recorder.from_server, start, gate
         )
         _last_words(recorder, sender, spool, signals, flush_seconds)
     finally:

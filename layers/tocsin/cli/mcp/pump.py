@@ -4,12 +4,13 @@ import os
 import select
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final
 
 __all__ = ["Pump"]
 
 _CHUNK_BYTES: Final = 64 * 1024
+_CLOSED: Final = -1
 
 
 class Pump(Thread):
@@ -25,6 +26,7 @@ class Pump(Thread):
         observe: Callable[[bytes], None],
         *,
         ended: int | None = None,
+        gate: Callable[[bytes], bytes] | None = None,
     ) -> None:
         """Own ``source`` and ``sink``.
 
@@ -35,24 +37,55 @@ class Pump(Thread):
                 not raise.
             ended: A descriptor that reads as ended once nothing more will be written to
                 ``source``, though a descendant of the writer may hold it open.
+            gate: Takes each chunk, and ``b""`` at the end, and returns what passes.
         """
         super().__init__(daemon=True)
         self._source = source
         self._sink = sink
         self._observe = observe
         self._ended = ended
+        self._gate = gate
+        self._lock = Lock()
+        self._inserted = b""  # waits for the end of a line
+        self._at_line_end = True
 
     def run(self) -> None:
         """Copy until either end closes."""
         try:
             with suppress(OSError):  # a pipe or terminal that is gone: the end, like any other
                 while chunk := self._read():
-                    self._observe(chunk)
-                    self._write(chunk)
+                    self._pass(self._gate(chunk) if self._gate else chunk)
+                if self._gate:
+                    self._pass(self._gate(b""))
         finally:
             self._observe(b"")
-            os.close(self._source)
-            os.close(self._sink)
+            with self._lock:
+                os.close(self._source)
+                os.close(self._sink)
+                self._sink = _CLOSED
+
+    def insert(self, line: bytes) -> None:
+        """Send a line of the relay's own where no other line is cut by it."""
+        with self._lock, suppress(OSError):
+            self._inserted += line
+            if self._at_line_end and self._sink != _CLOSED:
+                self._write(self._taken())
+
+    def _pass(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self._observe(chunk)
+        with self._lock:
+            end = chunk.find(b"\n") + 1
+            if self._inserted and end:
+                self._write(chunk[:end] + self._taken())
+                chunk = chunk[end:]
+            self._at_line_end = not chunk or chunk.endswith(b"\n")
+            self._write(chunk)
+
+    def _taken(self) -> bytes:
+        inserted, self._inserted = self._inserted, b""
+        return inserted
 
     def _read(self) -> bytes:
         if self._ended is not None:

@@ -7,6 +7,7 @@ relay sends it. That costs two writes to the page cache, some microseconds each.
 
 from collections.abc import Callable, Iterable
 from threading import Lock, Timer
+from typing import Any
 
 import orjson
 
@@ -41,6 +42,10 @@ class Recorder:
     def from_server(self, chunk: bytes) -> None:
         """See a chunk on its way to the client; ``b""`` is the end."""
         self._observe(self._to_client, chunk, self._calls.from_server)
+
+    def refused(self, message: dict[str, Any]) -> None:
+        """See a call that the server does not get."""
+        self._record(self._calls.refused(message))
 
     def finish(self) -> None:
         """Record the calls that were never answered."""

@@ -23,6 +23,7 @@ def relay(
     from_client: Observer,
     from_server: Observer,
     on_start: Callable[[], None],
+    gate: Callable[[Observer], Callable[[bytes], bytes]] | None = None,
 ) -> int:
     """Run ``command`` on this process's standard streams and return its return code.
 
@@ -36,6 +37,8 @@ def relay(
         from_client: Sees each chunk on its way to the server.
         from_server: Sees each chunk on its way to the client.
         on_start: Called when the server runs.
+        gate: Makes, of what sends a line to the client, what takes each chunk from it and returns
+            what the server gets.
 
     Raises:
         Failure: The command can't be run; with a shell's exit codes, 127 and 126.
@@ -56,8 +59,9 @@ def relay(
     signals.witness.watch(server.pid)
     signals.pass_on_to(server)
     ended, end = os.pipe()
-    Pump(_owned(_STDIN, os.O_RDONLY), to_server, from_client).start()
     answers = Pump(from_server_out, _owned(_STDOUT, os.O_WRONLY), from_server, ended=ended)
+    passed = gate(answers.insert) if gate else None
+    Pump(_owned(_STDIN, os.O_RDONLY), to_server, from_client, gate=passed).start()
     answers.start()
     on_start()
     server.wait()

@@ -34,6 +34,7 @@ class Outcome:
     verdict: Verdict
     eval_us: int
     approval: Approval | None = None
+    suspended: bool = False  # the session is: policies have not been asked
 
     @property
     def allowed(self) -> bool:
@@ -76,7 +77,8 @@ class Calling:
             Busy: the store does not answer.
         """
         if situation.call.session in self._suspended(situation.org):
-            return _denied("the session is suspended: a person has to resume it")
+            why = "the session is suspended: a person has to resume it"
+            return replace(_denied(why), suspended=True)
         if self._retired(situation.org, situation.call.agent):
             return _denied("the agent is retired: an admin has to bring it back")
         if why := self._budgets.denies(situation.org, situation.call):
