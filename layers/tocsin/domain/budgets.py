@@ -55,6 +55,11 @@ class Limit:
     period: str
     most: int
 
+    @property
+    def name(self) -> str:
+        """Its name in requests."""
+        return f"{self.measure}_per_{self.period}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:

@@ -1,6 +1,6 @@
 """What the routes of budgets take and answer; that of an agent's is Govrix Scout's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
@@ -113,10 +113,12 @@ def limits_of(body: Mapping[str, Any]) -> dict[str, Any]:
     action = BudgetAction(body.get("action", BudgetAction.WARN))
     if action is BudgetAction.REVOKE and kind not in ("agent", "user"):
         raise Invalid([{"field": "action", "message": "Only an agent and a user have keys"}])
+    asked = body["limits"]
     limits = tuple(
         Limit(measure, period, counted(measure, asked[name]))
-        for measure, period, name in _names()
-        if name in (asked := body["limits"])
+        for measure in COUNTED
+        for period in PERIODS
+        if (name := f"{measure}_per_{period}") in asked
     )
     if not limits:
         raise Invalid([{"field": "limits", "message": "Set at least one"}])
@@ -132,18 +134,13 @@ def limits_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def shown(budget: Budget, used: Mapping[str, Used], used_up: Sequence[str]) -> dict[str, Any]:
     """Return a budget, what was used of it in the present periods, and its status."""
-    limits = {(limit.measure, limit.period): limit.most for limit in budget.limits}
     status = "triggered" if used_up else "active"
     return {
         "id": budget.id,
         "name": budget.name,
         "of": budget.kind,
         **budget.event_names,
-        "limits": {
-            name: in_words(measure, limits[measure, period])
-            for measure, period, name in _names()
-            if (measure, period) in limits
-        },
+        "limits": {limit.name: in_words(limit.measure, limit.most) for limit in budget.limits},
         "action": budget.action,
         "status": status if budget.enabled else "disabled",
         "exceeded": list(used_up),
@@ -164,9 +161,3 @@ def overview(budgets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for each in budgets:
         count[each["status"]] += 1
     return {"data": budgets, "total": len(budgets), **count}
-
-
-def _names() -> Iterator[tuple[str, str, str]]:
-    for measure in COUNTED:
-        for period in PERIODS:
-            yield measure, period, f"{measure}_per_{period}"

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from tocsin.domain.agents import AgentState, Profile
-from tocsin.domain.errors import Busy, Conflict, OutcomeUnknown
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import ApiKey
 from tocsin.ports import AgentStates, Clock
-from tocsin.services.intake.stamp import new_id, own_batch
+from tocsin.services.intake.told import tell
 from tocsin.services.keys.issuing import Issue, Issued, Issuing
 
 __all__ = ["Registering"]
-
-_TRIES: Final = 4
 
 type _Plan = Callable[[AgentState, int], tuple[AgentState, Sequence[dict[str, Any]]]]
 """Says what becomes of an agent as it is found, by the time in milliseconds, and what is told."""
@@ -85,31 +84,17 @@ class Registering:
         return self._take(admin, id, plan)
 
     def _take(self, admin: ApiKey, id: str, plan: _Plan, key: ApiKey | None = None) -> AgentState:
-        unknown: Busy = Busy("others are changing the same agent: send the request again")
-        tried = set[str]()
-        for _ in range(_TRIES):
-            now = self._states.get(admin.org, [id]).get(id, AgentState(org=admin.org, id=id))
-            if now.change in tried:  # the answer was lost
-                return now
-            at_ms = self._clock.now_ms()
-            try:
-                next, events = plan(now, at_ms)
-            except Conflict:
-                if isinstance(unknown, OutcomeUnknown):  # it may be ours, and was changed since
-                    raise unknown from None
-                raise
-            if not events:
-                return now
-            batch_id = new_id(at_ms)
-            tried.add(batch_id)
-            next = replace(next, by=admin.holder, at_ms=at_ms, change=batch_id)
-            batch, packed = own_batch(admin.org, events, batch_id)
-            try:
-                if self._states.write(next, now.change, batch, packed, key):
-                    return next
-            except OutcomeUnknown as error:
-                unknown = error
-        raise unknown
+        def stamped(now: AgentState, at_ms: int) -> tuple[AgentState, Sequence[dict[str, Any]]]:
+            next, events = plan(now, at_ms)
+            return replace(next, by=admin.holder, at_ms=at_ms) if events else now, events
+
+        def read() -> AgentState:
+            return self._states.get(admin.org, [id]).get(id, AgentState(org=admin.org, id=id))
+
+        def write(state: AgentState, was: str, batch: Batch, packed: bytes) -> bool:
+            return self._states.write(state, was, batch, packed, key)
+
+        return tell(admin.org, self._clock, read, stamped, write, "agent")
 
 
 def _event(type: str, admin: ApiKey, id: str, more: Mapping[str, Any]) -> dict[str, Any]:

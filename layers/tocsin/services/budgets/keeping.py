@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from tocsin.domain.budgets import Budget, BudgetAction, Limit, Used, period_id
+from tocsin.domain.budgets import Budget, BudgetAction, Limit, Used, in_words, period_id
 from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.ids import is_name
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_BUDGETS
 from tocsin.domain.times import iso_ms
 from tocsin.ports import Budgets, Clock, Projections
-from tocsin.services.budgets.reaching import reached
+from tocsin.services.budgets.reaching import reached, stored
 from tocsin.services.budgets.usage import opening, usage
 from tocsin.services.intake.stamp import new_id
-from tocsin.services.intake.told import Plan, tell
+from tocsin.services.intake.told import tell
 
 __all__ = ["BudgetState", "Keeping", "Wanted", "id_of_agent"]
 
@@ -86,23 +87,19 @@ class Keeping:
         """Remove a budget, or raise NotFound."""
         self._found(key.org, id)
 
-        def plan(at_ms: int, batch_id: str) -> Plan[Budget | None]:
-            now = self._store.get(key.org, id)
-            if now is None:
-                return Plan(None)
+        def plan(now: Budget, _: int) -> tuple[Budget, Sequence[dict[str, Any]]]:
             event = {
                 "type": "tocsin.budget_removed",
                 "user_id": key.holder,
                 "request": {"budget_id": id},
             }
-            return Plan(now, now.change, [event])
+            return now, [event] if now.change else []
 
-        tell(
-            key.org,
-            self._clock,
-            plan,
-            lambda budget, _, *batch: budget is None or self._store.remove(budget, *batch),
-        )
+        def removed(budget: Budget, was: str, *told: Any) -> bool:
+            return self._store.remove(replace(budget, change=was), *told)
+
+        read = partial(stored, self._store, key.org, id)
+        tell(key.org, self._clock, read, plan, removed, "budget")
 
     def _found(self, org: str, id: str) -> Budget:
         found = self._store.get(org, id) if is_name(id.replace("_", "-")) else None
@@ -111,16 +108,15 @@ class Keeping:
         return found
 
     def _put(self, key: ApiKey, id: str, wanted: Wanted) -> BudgetState:
-        def plan(at_ms: int, batch_id: str) -> Plan[Budget]:
-            now = self._store.get(key.org, id)
-            if now and wanted == _as_wanted(now):
-                return Plan(now)
-            if now is None and len(self._store.all(key.org)) >= MAX_BUDGETS:
+        def plan(now: Budget, at_ms: int) -> tuple[Budget, Sequence[dict[str, Any]]]:
+            if now.change and wanted == _as_wanted(now):
+                return now, []
+            if not now.change and len(self._store.all(key.org)) >= MAX_BUDGETS:
                 raise Conflict(f"the org has {MAX_BUDGETS:,} budgets: remove one first")
-            if now and (now.kind, now.subject) == (wanted.kind, wanted.subject):
+            if now.change and (now.kind, now.subject) == (wanted.kind, wanted.subject):
                 next = replace(now, exceeded={}, **_fields(wanted))
             else:
-                next = self._begun(key, id, wanted, at_ms, batch_id)
+                next = self._begun(key, id, wanted, at_ms)
             next, events = reached(next, self._counted(next, at_ms))
             if events and next.action is BudgetAction.REVOKE:
                 self._revoke(next)
@@ -129,21 +125,22 @@ class Keeping:
                 "user_id": key.holder,
                 "request": {"budget_id": id, "of": wanted.kind, "subject": wanted.subject}
                 | {"action": str(wanted.action), "enabled": wanted.enabled}
-                | {f"{it.measure}_per_{it.period}": it.most for it in wanted.limits},
+                | {limit.name: in_words(limit.measure, limit.most) for limit in wanted.limits},
             }
-            next = replace(next, change=batch_id)
-            return Plan(next, now.change if now else "", [event, *events])
+            return next, [event, *events]
 
-        return self._states(key.org, [tell(key.org, self._clock, plan, self._store.write)])[0]
+        read = partial(stored, self._store, key.org, id)
+        budget = tell(key.org, self._clock, read, plan, self._store.write, "budget")
+        return self._states(key.org, [budget])[0]
 
-    def _begun(self, key: ApiKey, id: str, wanted: Wanted, at_ms: int, batch_id: str) -> Budget:
+    def _begun(self, key: ApiKey, id: str, wanted: Wanted, at_ms: int) -> Budget:
         from_seq, before = opening(self._projections, key.org, wanted.kind, wanted.subject, at_ms)
         return Budget(
             org=key.org,
             id=id,
             created_at_ms=at_ms,
             created_by=key.holder,
-            counter=batch_id,
+            counter=new_id(at_ms),
             from_seq=from_seq,
             opening=before,
             **_fields(wanted),

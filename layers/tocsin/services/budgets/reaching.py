@@ -5,10 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from tocsin.domain.budgets import COUNTED, Budget, Used, in_words
+from tocsin.ports import Budgets
 
-__all__ = ["reached", "unknown_to"]
+__all__ = ["reached", "stored", "unknown_to"]
 
 type Counted = Iterable[tuple[str, str, Used]]
+
+
+def stored(store: Budgets, org: str, id: str) -> Budget:
+    """Return a budget as it is stored; one without a change, if there is none."""
+    return store.get(org, id) or Budget(org=org, id=id)
 
 
 def unknown_to(budget: Budget, period: str, id: str) -> bool:
@@ -38,7 +44,7 @@ def reached(budget: Budget, counted: Counted) -> tuple[Budget, list[dict[str, An
                     "action": str(budget.action),
                     "period": period,
                     "period_id": id,
-                    "limits": {it.measure: in_words(it.measure, it.most) for it in limits},
+                    "limits": {limit.name: in_words(limit.measure, limit.most) for limit in limits},
                     "used": {
                         measure: in_words(measure, used[counter])
                         for measure, counter in COUNTED.items()

@@ -1,13 +1,14 @@
 """Telling that a budget is used up, when the projections have counted what used it up."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from tocsin.domain.budgets import PERIODS, Budget, BudgetAction, spent_id
 from tocsin.domain.projection import SPENT
 from tocsin.ports import Budgets, Clock, Projections
-from tocsin.services.budgets.reaching import reached, unknown_to
-from tocsin.services.intake.told import Plan, tell
+from tocsin.services.budgets.reaching import reached, stored, unknown_to
+from tocsin.services.intake.told import tell
 
 __all__ = ["Spending"]
 
@@ -52,16 +53,12 @@ class Spending:
         org, item = budget.org, spent_id(budget.counter, id)
         counted = self._projections.get(org, SPENT, item, generation) or {}
 
-        def plan(at_ms: int, batch_id: str) -> Plan[Budget | None]:
-            now = self._store.get(org, budget.id)
-            if now is None:
-                return Plan(None)
+        def plan(now: Budget, _: int) -> tuple[Budget, Sequence[dict[str, Any]]]:
             next, events = reached(now, [(period, id, now.used(id, counted))])
             if events and now.action is BudgetAction.REVOKE:
                 self._revoke(now)
-            return Plan(replace(next, change=batch_id), now.change, events)
+            return next, events
 
         if budget.beyond(period, budget.used(id, counted)):
-            tell(
-                org, self._clock, plan, lambda to, *rest: bool(to and self._store.write(to, *rest))
-            )
+            read = partial(stored, self._store, org, budget.id)
+            tell(org, self._clock, read, plan, self._store.write, "budget")

@@ -5,54 +5,66 @@ known by what it wrote, and one that another overtook is planned on what that on
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tocsin.domain.batch import Batch
-from tocsin.domain.errors import Busy, OutcomeUnknown
+from tocsin.domain.errors import Busy, Conflict, OutcomeUnknown
 from tocsin.ports import Clock
 from tocsin.services.intake.stamp import new_id, own_batch
 
-__all__ = ["Plan", "tell"]
+__all__ = ["tell"]
 
 _TRIES: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Plan[State]:
-    """What the state shall be, the change that it was last written by, and what is told of it.
+class State(Protocol):
+    """What is stored, and the batch that tells of its last change; empty: there is none yet."""
 
-    Without events there is nothing to write.
-    """
+    @property
+    def change(self) -> str:
+        """The batch's id."""
 
-    state: State
-    was: str = ""
-    events: Sequence[dict[str, Any]] = ()
+    def __replace__(self, *, change: str) -> Any: ...
 
 
-def tell[State](
+def tell[S: State](
     org: str,
     clock: Clock,
-    plan: Callable[[int, str], Plan[State]],
-    write: Callable[[State, str, Batch, bytes], bool],
-) -> State:
-    """Write what ``plan`` makes of the time (Unix ms) and a batch id; return the state.
+    read: Callable[[], S],
+    plan: Callable[[S, int], tuple[S, Sequence[dict[str, Any]]]],
+    write: Callable[[S, str, Batch, bytes], bool],
+    what: str,
+) -> S:
+    """Write what ``plan`` makes of the state and the time (Unix ms); return what is there then.
 
-    ``write`` returns False where the state was written by another change than the plan says.
+    ``plan`` also says what is told; if that is nothing, the state stays. ``write`` returns False
+    where the state was written by another change than the one it is given. ``what`` it is, in a
+    word, is told where that happens again and again.
 
     Raises:
         Busy: nothing was written; or OutcomeUnknown: it may have been.
     """
-    unknown = Busy("others are changing the same: send the request again")
+    unknown = Busy(f"others are changing the same {what}: send the request again")
+    tried = set[str]()
     for _ in range(_TRIES):
+        now = read()
+        if now.change in tried:  # the answer was lost
+            return now
         at_ms = clock.now_ms()
-        batch_id = new_id(at_ms)
-        planned = plan(at_ms, batch_id)
-        if not planned.events:
-            return planned.state
         try:
-            if write(planned.state, planned.was, *own_batch(org, planned.events, batch_id)):
-                return planned.state
+            next, events = plan(now, at_ms)
+        except Conflict:
+            if isinstance(unknown, OutcomeUnknown):  # it may be ours, and was changed since
+                raise unknown from None
+            raise
+        if not events:
+            return now
+        batch_id = new_id(at_ms)
+        tried.add(batch_id)
+        next = next.__replace__(change=batch_id)
+        try:
+            if write(next, now.change, *own_batch(org, events, batch_id)):
+                return next
         except OutcomeUnknown as error:
             unknown = error
     raise unknown

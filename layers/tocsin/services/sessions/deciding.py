@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any
 
-from tocsin.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
+from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_NAME_CHARS, MAX_SUSPENDED_SESSIONS
 from tocsin.domain.sessions import SessionState, SessionStatus
 from tocsin.ports import Clock, SessionStates
-from tocsin.services.intake.stamp import new_id, own_batch
+from tocsin.services.intake.told import tell
 
 __all__ = ["Deciding"]
-
-_TRIES: Final = 4
 
 
 class Deciding:
@@ -40,18 +38,12 @@ class Deciding:
         """
         if not 1 <= len(id) <= MAX_NAME_CHARS:
             raise NotFound("there is no such session")
-        unknown = Busy("others are changing the same session: send the request again")
-        for _ in range(_TRIES):
-            now = self._states.get(key.org, [id]).get(id, SessionState(org=key.org, id=id))
+
+        def plan(now: SessionState, at_ms: int) -> tuple[SessionState, Sequence[dict[str, Any]]]:
             if now.status is status:
-                return now
+                return now, []
             if status is SessionStatus.SUSPENDED:
                 self._check_room(key.org)
-            at_ms = self._clock.now_ms()
-            batch_id = new_id(at_ms)
-            next = replace(
-                now, status=status, reason=reason, by=key.holder, at_ms=at_ms, change=batch_id
-            )
             event = {
                 "type": "session_update",
                 "session_id": id,
@@ -59,12 +51,13 @@ class Deciding:
                 "user_id": key.holder,
                 "data": {"previous": str(now.status), "reason": reason},
             }
-            try:
-                if self._states.write(next, now.change, *own_batch(key.org, [event], batch_id)):
-                    return next
-            except OutcomeUnknown as error:
-                unknown = error
-        raise unknown
+            next = replace(now, status=status, reason=reason, by=key.holder, at_ms=at_ms)
+            return next, [event]
+
+        def read() -> SessionState:
+            return self._states.get(key.org, [id]).get(id, SessionState(org=key.org, id=id))
+
+        return tell(key.org, self._clock, read, plan, self._states.write, "session")
 
     def _check_room(self, org: str) -> None:
         if len(self._states.suspended(org)) >= MAX_SUSPENDED_SESSIONS:

@@ -131,7 +131,7 @@ def test_each_subject_has_its_own_use(
     office.spend(total_tokens=1, **mine)
     [event] = office.told()
     assert event["data"]["budget_id"] == id
-    assert (event["data"]["period"], event["data"]["limits"]) == ("day", {"calls": 2})
+    assert (event["data"]["period"], event["data"]["limits"]) == ("day", {"calls_per_day": 2})
     assert event["data"]["used"] == {"cost_usd": 0.25, "tokens": 8, "calls": 2}
     assert {name: event.get(name) for name in mine if of} == (mine if of else {})
 
