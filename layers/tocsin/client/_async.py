@@ -26,7 +26,8 @@ from tocsin.client._approvals import (
 from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
-from tocsin.client._events import Cursor, Event, read_list
+from tocsin.client._events import Cursor, Event
+from tocsin.client._listing import Listing
 from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
 from tocsin.client._requests import (
     Filters,
@@ -37,7 +38,6 @@ from tocsin.client._requests import (
     ingest_request,
     open_async_http,
     open_http,
-    replay_request,
     send_request,
     send_request_async,
     stream_request,
@@ -149,13 +149,17 @@ class AsyncClient:
         since: Since | None = None,
         types: Types | None = None,
         limit: int = MAX_LIST_EVENTS,
+        from_time: Since | None = None,
+        to_time: Since | None = None,
         **filters: Unpack[Filters],
     ) -> list[Event]:
         """Return what happened, newest first; see :meth:`Client.replay`."""
 
-        wanted = filter_query(types, filters)
-        answer = self._repeated(lambda http: replay_request(http, since, limit, wanted))
-        return read_list(await answer)
+        times = {"since": since, "from": from_time, "to": to_time}
+        listing = Listing(limit, times, filter_query(types, filters))
+        while not listing.done:
+            listing.take(await self._repeated(listing.request))
+        return listing.found
 
     async def verify(
         self,

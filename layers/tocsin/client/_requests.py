@@ -10,7 +10,7 @@ import httpx
 from tocsin import __version__
 from tocsin.client._approvals import Question
 from tocsin.client._environment import is_this_machine, opened
-from tocsin.client._events import LIST_PATH, STREAM_PATH, Cursor
+from tocsin.client._events import STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
 from tocsin.client._verifying import VERIFY_PATH
 from tocsin.domain.limits import HEARTBEAT_SECONDS
@@ -24,7 +24,6 @@ __all__ = [
     "ingest_request",
     "open_async_http",
     "open_http",
-    "replay_request",
     "send_request",
     "send_request_async",
     "stream_request",
@@ -189,21 +188,6 @@ def filter_query(types: Types | None, filters: Filters) -> dict[str, str]:
         types = ",".join(types)
     asked: dict[str, Any] = {"types": types, **filters}
     return {name: value for name, value in asked.items() if value is not None}
-
-
-def replay_request(
-    http: httpx.Client | httpx.AsyncClient,
-    since: Since | None,
-    limit: int,
-    wanted: Mapping[str, str],
-) -> httpx.Request:
-    """Return the request for a list of what happened."""
-    params = {"limit": str(limit), **wanted}
-    if since is not None:
-        params["since"] = since.isoformat() if isinstance(since, datetime) else str(since)
-    return http.build_request(
-        "GET", LIST_PATH, params=params, headers={"Accept": "application/json"}
-    )
 
 
 def verify_request(

@@ -27,7 +27,8 @@ from tocsin.client._approvals import (
 from tocsin.client._backoff import Backoff, raise_if_transient
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
 from tocsin.client._errors import StreamError
-from tocsin.client._events import Cursor, Event, read_list
+from tocsin.client._events import Cursor, Event
+from tocsin.client._listing import Listing
 from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
 from tocsin.client._requests import (
     Filters,
@@ -37,7 +38,6 @@ from tocsin.client._requests import (
     filter_query,
     ingest_request,
     open_http,
-    replay_request,
     send_request,
     stream_request,
     verify_request,
@@ -179,9 +179,11 @@ class Client:
         since: Since | None = None,
         types: Types | None = None,
         limit: int = MAX_LIST_EVENTS,
+        from_time: Since | None = None,
+        to_time: Since | None = None,
         **filters: Unpack[Filters],
     ) -> list[Event]:
-        """Return what happened, newest first: ``limit`` events, 1,000 at most.
+        """Return what happened, newest first: ``limit`` events at most, 1,000 in a request.
 
         Only sealed events are in it: one stored milliseconds ago may be missing.
 
@@ -189,6 +191,8 @@ class Client:
             since: Only what was received since this time, or what comes after this event.
             types: Only events of these types.
             limit: How many.
+            from_time: Only events with this timestamp or a later one.
+            to_time: Only events with an earlier timestamp.
             filters: Only events that have all of these (:class:`Filters`), as in
                 ``agent_id="claude", action="deny"``.
 
@@ -197,8 +201,11 @@ class Client:
             httpx.TransportError: Tocsin can't be reached.
         """
 
-        wanted = filter_query(types, filters)
-        return read_list(self._repeated(lambda http: replay_request(http, since, limit, wanted)))
+        times = {"since": since, "from": from_time, "to": to_time}
+        listing = Listing(limit, times, filter_query(types, filters))
+        while not listing.done:
+            listing.take(self._repeated(listing.request))
+        return listing.found
 
     def verify(
         self,

@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -114,3 +115,54 @@ def test_what_is_no_list_is_told(replay: Any, tocsin: FakeTocsin, body: Any) -> 
     tocsin.faults += [Answer(200, body=body)]
     with pytest.raises(httpx.RemoteProtocolError, match="no list of events"):
         replay()
+
+
+def page(*seqs: int, **link: str) -> Answer:
+    fields = {
+        "type": "tool_call",
+        "id": "x",
+        "session_id": "s",
+        "timestamp": "2026-03-20T10:00:00Z",
+    }
+    headers = {}
+    if link:
+        headers["Link"] = f'</api/v1/events?{urlencode(link)}>; rel="next"'
+    return Answer(200, headers, [fields | {"seq": seq} for seq in seqs])
+
+
+def test_a_page_that_is_cut_short_is_gone_on_with(replay: Any, tocsin: FakeTocsin) -> None:
+    said = {"limit": "1000", "agent_id": "a b"}
+    tocsin.faults += [
+        page(9, 8, before="7", **said),
+        page(before="3", **said),
+        page(2, before="1", **said),
+        page(1),
+    ]
+    assert [event.seq for event in replay(agent_id="a b")] == [9, 8, 2, 1]
+    assert tocsin.lists == [
+        {"agent_id": "a b", "limit": "1000"},
+        {"agent_id": "a b", "before": "7", "limit": "998"},
+        {"agent_id": "a b", "before": "3", "limit": "998"},
+        {"agent_id": "a b", "before": "1", "limit": "997"},
+    ]
+
+
+def test_no_more_is_asked_for_than_is_wanted(replay: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [page(9, 8, before="8", limit="2")]
+    assert [event.seq for event in replay(limit=2)] == [9, 8]
+    tocsin.store(*({"type": "tool_call"} for _ in range(3)))
+    assert len(replay(limit=5_000)) == 3
+    assert [each["limit"] for each in tocsin.lists] == ["2", "1000"]
+
+
+def test_a_list_that_does_not_go_on_ends(replay: Any, tocsin: FakeTocsin) -> None:
+    tocsin.faults += [page(9, before="9"), page(9, before="9")]
+    with pytest.raises(httpx.RemoteProtocolError):
+        replay()
+
+
+def test_times_of_events(replay: Any, tocsin: FakeTocsin) -> None:
+    replay(from_time=datetime(2026, 3, 1, tzinfo=UTC), to_time="2026-04-01")
+    assert tocsin.lists == [
+        {"from": "2026-03-01T00:00:00+00:00", "to": "2026-04-01", "limit": "1000"}
+    ]
