@@ -1,5 +1,6 @@
 """Govrix Scout's routes of agents: those that events named, as admins describe them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -20,19 +21,27 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
     """Return the use cases over ``parts``, by their names in the table of routes."""
     indexes, agents = parts.indexes, parts.agents
 
+    def shown(org: str, known: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return what is known of agents, with what admins and budgets say of them."""
+        states = agents.states(org, [each["id"] for each in known])
+        blocked = parts.holding.blocked_agents(org)
+        return [
+            wire.shown(each | ({"status": "blocked"} if each["id"] in blocked else {}), state)
+            for each in known
+            for state in [states.get(each["id"])]
+        ]
+
     def list_agents(asked: Asked) -> Response:
         page = indexes.agents(asked.key, listing.parse(asked.query))
-        states = agents.states(asked.key.org, [each["id"] for each in page["data"]])
-        page["data"] = [wire.shown(each, states.get(each["id"])) for each in page["data"]]
+        page["data"] = shown(asked.key.org, page["data"])
         return answer(page)
 
     def get_agent(asked: Asked) -> Response:
         id = asked.path["id"]
         seen = seen_as(asked.key, id)
-        state = agents.states(asked.key.org, [id]).get(id)
-        if seen is None and state is None:
+        if seen is None and id not in agents.states(asked.key.org, [id]):
             raise NotFound("agent not found")
-        return answer(wire.shown(seen or listing.unseen_agent(id), state))
+        return answer(shown(asked.key.org, [seen or listing.unseen_agent(id)])[0])
 
     def create_agent(asked: Asked) -> Response:
         body = bodies.read(asked.body, wire.CREATE)

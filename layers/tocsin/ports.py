@@ -495,6 +495,9 @@ class SessionStates(Protocol):
 class AgentStates(Protocol):
     """What admins said of agents. Every read is strongly consistent."""
 
+    def all(self, org: str) -> Iterator[AgentState]:
+        """Yield what was said of every agent, by id. Those that can't be read are left out."""
+
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, AgentState]:
         """Return what was said of these, by id; nothing of those of which nothing was.
 

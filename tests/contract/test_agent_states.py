@@ -48,6 +48,8 @@ class TestAgentStates:
         }
         assert on.agent_states.get("beta", ["a"]) == {}
         assert on.agent_states.get("acme", []) == {}
+        assert [state.id for state in on.agent_states.all("acme")] == ["a", longest]
+        assert list(on.agent_states.all("beta")) == []
 
     def test_a_page_of_them_is_read(self, on: Stores) -> None:
         for salt in range(1, 4):

@@ -558,6 +558,9 @@ class FakeAgentStates:
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, AgentState]:
         return {id: self.states[org, id] for id in ids if (org, id) in self.states}
 
+    def all(self, org: str) -> Iterator[AgentState]:
+        return (state for (of, _), state in sorted(self.states.items()) if of == org)
+
     def write(
         self, state: AgentState, was: str, batch: Batch, packed: bytes, key: ApiKey | None = None
     ) -> bool:

@@ -804,6 +804,7 @@ class TestBudgets:
             "user_id": "maria",
             **self.LIMITS,
             "action": "throttle",
+            "enabled": True,
             "status": "active",
             "exceeded": [],
             "usage": {
@@ -816,7 +817,7 @@ class TestBudgets:
         assert api("GET", one, token=admin).body == made.body
         assert api("GET", "/api/v1/budgets", token=admin).body["data"] == [made.body]
         off = api("PUT", one, body | {"enabled": False}, token=admin).body
-        assert off == made.body | {"status": "disabled"}
+        assert off == made.body | {"status": "disabled", "enabled": False}
         overview = api("GET", "/api/v1/budgets/overview", token=admin).body
         assert overview == {
             "data": [off],
@@ -876,6 +877,13 @@ class TestBudgets:
             assert "budget of the agent claude" in answer.body["message"]
             other = api("POST", route, call | {"agent": "other"}, token=agent)
             assert "budget" not in other.body["message"]
+        api("POST", "/api/v1/agents", {"id": "claude"}, token=admin)
+        api("POST", "/api/v1/agents", {"id": "other"}, token=admin)
+        said = {
+            id: api("GET", f"/api/v1/agents/{id}", token=admin).body["status"]
+            for id in ("claude", "other")
+        }
+        assert said == {"claude": "blocked", "other": "idle"}
         put = body | {"action": "throttle"}
         assert api("PUT", f"/api/v1/budgets/{id}", put, token=admin).body["status"] == "triggered"
         api.clock.ms += 3_000

@@ -67,6 +67,8 @@ class World:
             policies=on.policies,
             projections=on.projections,
             session_states=on.session_states,
+            agent_states=on.agent_states,
+            budgets=on.budgets,
             retention=lambda: KEEPS_ALL,
         )
 
@@ -402,6 +404,9 @@ def test_an_export_holds_everything_and_proves_itself(
     assert sessions["s"] == "suspended"
     assert {"s0", "s1"} <= sessions.keys()
     assert "a1" in {each["id"] for each in found["agents.jsonl"]}
+    assert [each["id"] for each in found["agent_profiles.jsonl"]] == ["claude"]
+    [budget] = found["budgets.jsonl"]
+    assert budget["limits"] == {"tokens_per_month": 9, "calls_per_day": 0}
     digests = [each.digest for each in world.stores.keys.all("acme")]
     for file in folder.iterdir():
         content = file.read_bytes()

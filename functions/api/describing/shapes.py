@@ -95,7 +95,7 @@ _AGENT: Final = (
         "name": TEXT,
         "description": nullable(TEXT),
         "framework": nullable(TEXT),
-        "status": enum(("active", "idle", "error", "retired")),
+        "status": enum(("active", "idle", "error", "blocked", "retired")),
         "labels": {"type": "object", "additionalProperties": TEXT},
         "last_error_at": nullable(TEXT),
         **_FIGURES,
@@ -281,6 +281,7 @@ SHAPES: Final[dict[str, Schema]] = {
             "of": enum(("org", *SUBJECTS)),
             "limits": {"type": "object", "additionalProperties": COST},
             "action": enum(BudgetAction),
+            "enabled": FLAG,
             "status": enum(STATUSES),
             "exceeded": array(enum(PERIODS)),
             "usage": {

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.holdings import DynamoHoldings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
@@ -71,6 +73,8 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
             policies=DynamoPolicies(db, state, journal),
             projections=projections,
             session_states=DynamoSessionStates(db, state, journal),
+            agent_states=DynamoAgentStates(db, state, journal),
+            budgets=DynamoBudgets(db, state, journal),
             retention=retention,
         ),
         set_aside=DynamoSetAside(db, state),

@@ -93,6 +93,7 @@ class ApiParts:
     delegating: Delegating
     sessions: SessionDeciding
     budgets: BudgetKeeping
+    holding: Holding
     agents: Registering
     indexes: Indexes
     costs: Costs
@@ -131,6 +132,7 @@ def parts(
     public_url: str | None = None,
 ) -> ApiParts:
     """Return the parts over these ports."""
+    holding = Holding(budgets, clock)
     steps, allowance = Steps(approvals, clock), Allowance(orgs, quota, clock)
     asking, keeping = Asking(steps, timers), Keeping(policies, clock)
     writing = Writing(keys, key_ring, clock)
@@ -150,6 +152,7 @@ def parts(
         delegating=Delegating(issuing, writing),
         sessions=SessionDeciding(session_states, clock),
         budgets=BudgetKeeping(budgets, projections, clock, Ending(writing)),
+        holding=holding,
         agents=Registering(agent_states, issuing, clock),
         indexes=Indexes(projections, clock),
         costs=Costs(projections, orgs, quota, clock),
@@ -167,7 +170,7 @@ def parts(
             allowance,
             clock,
             Suspended(session_states, clock),
-            Holding(budgets, clock),
+            holding,
             Retired(agent_states, clock),
         ),
         allowed_origins=allowed_origins,

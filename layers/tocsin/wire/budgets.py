@@ -28,6 +28,7 @@ __all__ = [
     "STATUSES",
     "AgentBudgetBody",
     "BudgetBody",
+    "defined",
     "limits_of",
     "overview",
     "shown",
@@ -132,9 +133,8 @@ def limits_of(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def shown(budget: Budget, used: Mapping[str, Used], used_up: Sequence[str]) -> dict[str, Any]:
-    """Return a budget, what was used of it in the present periods, and its status."""
-    status = "triggered" if used_up else "active"
+def defined(budget: Budget) -> dict[str, Any]:
+    """Return a budget as people set it."""
     return {
         "id": budget.id,
         "name": budget.name,
@@ -142,6 +142,17 @@ def shown(budget: Budget, used: Mapping[str, Used], used_up: Sequence[str]) -> d
         **budget.event_names,
         "limits": {limit.name: in_words(limit.measure, limit.most) for limit in budget.limits},
         "action": budget.action,
+        "enabled": budget.enabled,
+        "created_at": iso_ms(budget.created_at_ms),
+        "created_by": budget.created_by,
+    }
+
+
+def shown(budget: Budget, used: Mapping[str, Used], used_up: Sequence[str]) -> dict[str, Any]:
+    """Return a budget, what was used of it in the present periods, and its status."""
+    status = "triggered" if used_up else "active"
+    return {
+        **defined(budget),
         "status": status if budget.enabled else "disabled",
         "exceeded": list(used_up),
         "usage": {
@@ -150,8 +161,6 @@ def shown(budget: Budget, used: Mapping[str, Used], used_up: Sequence[str]) -> d
             }
             for period, each in used.items()
         },
-        "created_at": iso_ms(budget.created_at_ms),
-        "created_by": budget.created_by,
     }
 
 

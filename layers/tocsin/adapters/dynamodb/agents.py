@@ -1,6 +1,6 @@
 """What admins say of agents: ``agent-state#<org>`` · id (``agent#<org>`` holds the projected)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, override
 
@@ -29,11 +29,11 @@ class DynamoAgentStates(ToldTable, AgentStates):
             return {ids[0]: _state(org, item)} if item else {}
         wanted = [item_key(f"agent-state#{org}", id) for id in ids]
         items = batch_get(self._client, self._table, wanted, _BATCH_GET_KEYS)
-        found = {}
-        for item in items:
-            with suppress(IntegrityError):  # which who asks for it alone is told
-                found[item["sk"]["S"]] = _state(org, item)
-        return found
+        return {state.id: state for state in _readable(org, items)}
+
+    @override
+    def all(self, org: str) -> Iterator[AgentState]:
+        return _readable(org, self._all(f"agent-state#{org}"))
 
     @override
     def write(
@@ -67,6 +67,12 @@ def _attributes(state: AgentState) -> dict[str, Any]:
     if state.retired_at_ms is not None:
         attributes["retired_at"] = number(state.retired_at_ms)
     return attributes
+
+
+def _readable(org: str, items: Iterable[Mapping[str, Any]]) -> Iterator[AgentState]:
+    for item in items:
+        with suppress(IntegrityError):  # which who asks for it alone is told
+            yield _state(org, item)
 
 
 def _state(org: str, item: Mapping[str, Any]) -> AgentState:

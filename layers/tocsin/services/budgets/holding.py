@@ -12,6 +12,7 @@ from tocsin.services.access.remembered import Remembered
 
 __all__ = ["Holding"]
 
+_BLOCKING: Final = (BudgetAction.BLOCK, BudgetAction.REVOKE)
 _REMEMBERED_MS: Final = 3_000
 
 
@@ -23,14 +24,22 @@ class Holding:
         self._clock = clock
         self._budgets = Remembered(store.all, clock, remembered_ms=_REMEMBERED_MS)
 
+    def blocked_agents(self, org: str) -> frozenset[str]:
+        """Return the agents whose own budgets deny their calls. Raises Busy."""
+        time = iso_ms(self._clock.now_ms())
+        return frozenset(
+            budget.subject
+            for budget in self._budgets.read(org)
+            if budget.kind == "agent" and budget.action in _BLOCKING and budget.used_up(time)
+        )
+
     def denies(self, org: str, call: Call) -> str:
         """Return why a call is denied; "" if no budget denies it.
 
         Raises:
             Busy: the store does not answer.
         """
-        blocking = (BudgetAction.BLOCK, BudgetAction.REVOKE)
-        return next((_why(each) for each in self._used_up(org, call, *blocking)), "")
+        return next((_why(each) for each in self._used_up(org, call, *_BLOCKING)), "")
 
     def take_turn(self, org: str, call: Call) -> None:
         """Let a call through that may come now: of a throttled subject one in some seconds.

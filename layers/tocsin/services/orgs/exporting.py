@@ -7,7 +7,9 @@ from tocsin.domain.projection import place_of
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import Head, SealedEvent
 from tocsin.ports import (
+    AgentStates,
     Approvals,
+    Budgets,
     Journal,
     Keys,
     Ledger,
@@ -16,7 +18,7 @@ from tocsin.ports import (
     SessionStates,
 )
 from tocsin.services.reading import replay
-from tocsin.wire import approvals, indexes, keys, policies, sessions
+from tocsin.wire import agents, approvals, budgets, indexes, keys, policies, sessions
 
 __all__ = ["Exporting", "line"]
 
@@ -39,6 +41,8 @@ class Exporting:
         policies: PolicyStore,
         projections: Projections,
         session_states: SessionStates,
+        agent_states: AgentStates,
+        budgets: Budgets,
         retention: Callable[[], Retention],
     ) -> None:
         self._ledger = ledger
@@ -48,6 +52,8 @@ class Exporting:
         self._policies = policies
         self._projections = projections
         self._session_states = session_states
+        self._agent_states = agent_states
+        self._budgets = budgets
         self._retention = retention
 
     def head(self, org: str) -> Head:
@@ -89,6 +95,10 @@ class Exporting:
             "policies": self._versions(org),
             "sessions": self._indexed(org, "session"),
             "agents": self._indexed(org, "agent"),
+            "agent_profiles": (
+                agents.shown({"id": each.id}, each) for each in self._agent_states.all(org)
+            ),
+            "budgets": (budgets.defined(each) for each in self._budgets.all(org)),
         }
 
     def _every_approval(self, org: str) -> Iterator[Row]:
