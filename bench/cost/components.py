@@ -32,8 +32,14 @@ WRITES = {
     **dict.fromkeys(PARTITIONS, "projections"),
     "summary": "summaries",
     "receipt": "receipts",
+    "session-state": "sessions that begin",
 }
-READS = {"segment": "reads: head", "marker": "reads: markers", "receipt": "receipts"}
+READS = {
+    "segment": "reads: head",
+    "marker": "reads: markers",
+    "receipt": "receipts",
+    "suspended": "reads: suspended sessions",
+}
 
 
 def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
