@@ -65,7 +65,9 @@ class Watcher:
         self._stop.set()
 
     def of(self, session: str) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["session_id"] == session]
+        """Return a session's calls, without what tells that it begins."""
+        of = [event for event in self.events if event["session_id"] == session]
+        return [event for event in of if event["type"] != "session_update"]
 
 
 @pytest.fixture

@@ -58,6 +58,13 @@ class NewOrg:
             org, key_id = self._stored.org, self._stored.id
             tables.journal.put(Batch(org, batch_id, entries, key_id, now_ms), pack(entries))
 
+    def begin(self) -> int:
+        """Post an event, and return the seq of what tells that its session begins."""
+        self.post({"type": "tool_call", "toolName": "t"})
+        with self.product.tables() as tables:
+            until(lambda: tables.ledger.head(self._stored.org).seq == 2, "its session begins")
+        return 2
+
     def until_watched(self, seen: Callable[[], bool], **event: Any) -> None:
         """Post an event again and again, until a client that is still connecting sees one."""
 

@@ -13,7 +13,15 @@ from tocsin.domain.segment import Head, SealedEvent
 from tocsin.services.reading import replay, verification
 from tocsin.wire import sse
 
-__all__ = ["Difference", "Expected", "compare", "events_of", "head_of", "unaccounted"]
+__all__ = [
+    "Difference",
+    "Expected",
+    "at_rest",
+    "compare",
+    "events_of",
+    "head_of",
+    "unaccounted",
+]
 
 
 def events_of(product: Product) -> list[SealedEvent]:
@@ -38,9 +46,21 @@ def head_of(product: Product) -> Head:
         return stores.ledger.head(product.org)
 
 
+def at_rest(product: Product, accepted: int) -> int:
+    """Return where the ledger ends with all of that, and with what it made Tocsin tell; 0: not yet.
+
+    A session that begins is told by an event, once.
+    """
+    with product.tables() as stores:
+        head, at = stores.ledger.head(product.org), stores.projections.cursor(product.org)
+    whole = head.seq == at.through_seq == accepted + at.counts.get("session", 0)
+    return head.seq if whole else 0
+
+
 def unaccounted(events: Iterable[SealedEvent], sent: Iterable[str]) -> list[str]:
     """Return what is wrong with the events in the ledger, by the ids that their producers gave."""
-    stored = Counter(event.parse()["source_id"] for event in events)
+    parsed = (event.parse() for event in events)
+    stored = Counter(event["source_id"] for event in parsed if event["source"] != "tocsin")
     wanted = set(sent)
     return [
         *(f"{id} was accepted and is not in the ledger" for id in wanted - stored.keys()),

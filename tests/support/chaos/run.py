@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from support.chaos.check import Expected, compare, events_of, head_of, unaccounted
+from support.chaos.check import Expected, at_rest, compare, events_of, unaccounted
 from support.chaos.crowd import Crowd, crowd
 from support.chaos.faults import Faults
 from support.chaos.producer import Producer
@@ -111,10 +111,10 @@ class _Run:
                 await asyncio.to_thread(self._product.until_ready)
                 await asyncio.to_thread(
                     until,
-                    lambda: head_of(self._product).seq >= wanted,
-                    "all that was accepted is sealed",
+                    lambda: at_rest(self._product, wanted) > 0,
+                    "all that was accepted is sealed, and what follows from it",
                 )
-                await everybody.until_at(wanted)
+                await everybody.until_at(at_rest(self._product, wanted))
                 await asyncio.sleep(1)  # in which what is too much would come
         except (AssertionError, TimeoutError) as error:
             self._report.wrong.append(str(error) or f"not at rest within {HANG_SECONDS:g} s")
