@@ -117,7 +117,7 @@ class Meter:
         answer = self._tables.get_item(
             TableName=write["TableName"], Key=write["Key"], ConsistentRead=True
         )
-        return dict(answer["Item"])
+        return dict(answer.get("Item", write["Key"]))  # what is deleted counts as it was
 
     def _count(self, table: str, item: Mapping[str, Any], factor: int = 1) -> None:
         partition, sort = ("pk", "sk") if "pk" in item else ("org", "batch")

@@ -71,12 +71,12 @@ class Database:
         return self.server.env
 
     @cached_property
-    def _client(self) -> "DynamoDBClient":
+    def client(self) -> "DynamoDBClient":
         return self.server.client()
 
     def stores(self) -> tuple[Stores, StoreSettings]:
         """Make three empty tables."""
-        client = self._client
+        client = self.client
         suffix = uuid4().hex[:8]
         settings = StoreSettings(
             journal_table=f"journal-{suffix}",
