@@ -20,7 +20,7 @@ BUDGET = Budget(
     counter="01k",
     from_seq=41,
     opening={"2026-11": {"calls": 3}},
-    exceeded={"day": "2026-11-27"},
+    exceeded=("2026-11-27", "2026-11"),
 )
 
 

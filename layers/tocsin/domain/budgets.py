@@ -67,8 +67,8 @@ class Budget:
 
     ``change`` names the batch that tells of its last change. What was sealed beyond ``from_seq``
     is counted under the name ``counter``, which is never used again, and ``opening`` is what had
-    been used before, by the period's id. ``exceeded`` has the id of the period in which each kind
-    of period was last used up.
+    been used before, by the period's id. ``exceeded`` has the ids of the last periods in which it
+    was used up, as they were found: a clock may have been ahead.
     """
 
     org: str
@@ -85,7 +85,7 @@ class Budget:
     counter: str = ""
     from_seq: int = 0
     opening: Mapping[str, Used] = field(default_factory=dict)
-    exceeded: Mapping[str, str] = field(default_factory=dict)
+    exceeded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError where it is not a budget."""
@@ -99,7 +99,7 @@ class Budget:
             numbers += used.values()
         if not all(isinstance(number, int) for number in numbers):
             raise ValueError("it counts in whole numbers")
-        if not all(isinstance(period, str) for period in self.exceeded.values()):
+        if not all(isinstance(period, str) for period in self.exceeded):
             raise ValueError("a period's id is text")
 
     @property
@@ -146,7 +146,7 @@ class Budget:
         return tuple(
             period
             for period in self.periods
-            if self.enabled and self.exceeded.get(period) == period_id(period, now)
+            if self.enabled and period_id(period, now) in self.exceeded
         )
 
 

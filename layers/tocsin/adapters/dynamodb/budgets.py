@@ -110,5 +110,5 @@ def _budget(org: str, item: Mapping[str, Any]) -> Budget:
             counter=item["counter"]["S"],
             from_seq=int(item["from_seq"]["N"]),
             opening=dict(orjson.loads(item["opening"]["S"])),
-            exceeded=dict(orjson.loads(item["exceeded"]["S"])),
+            exceeded=tuple(orjson.loads(item["exceeded"]["S"])),
         )

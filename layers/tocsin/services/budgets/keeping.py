@@ -114,7 +114,7 @@ class Keeping:
             if not now.change and len(self._store.all(key.org)) >= MAX_BUDGETS:
                 raise Conflict(f"the org has {MAX_BUDGETS:,} budgets: remove one first")
             if now.change and (now.kind, now.subject) == (wanted.kind, wanted.subject):
-                next = replace(now, exceeded={}, **_fields(wanted))
+                next = replace(now, exceeded=(), **_fields(wanted))
             else:
                 next = self._begun(key, id, wanted, at_ms)
             next, events = reached(next, self._counted(next, at_ms))

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from tocsin.domain.budgets import COUNTED, Budget, Used, in_words
 from tocsin.ports import Budgets
 
-__all__ = ["reached", "stored", "unknown_to"]
+__all__ = ["reached", "stored"]
+
+_REMEMBERED: Final = 8
 
 type Counted = Iterable[tuple[str, str, Used]]
 
@@ -17,22 +19,17 @@ def stored(store: Budgets, org: str, id: str) -> Budget:
     return store.get(org, id) or Budget(org=org, id=id)
 
 
-def unknown_to(budget: Budget, period: str, id: str) -> bool:
-    """Whether it has not been told that this period, or a later one, is used up."""
-    return id > budget.exceeded.get(period, "")
-
-
 def reached(budget: Budget, counted: Counted) -> tuple[Budget, list[dict[str, Any]]]:
     """Return the budget with the periods that are used up, and an event for each that is new.
 
     ``counted`` is what was used: the kind of a period, its id, and how much.
     """
-    exceeded, events = dict(budget.exceeded), list[dict[str, Any]]()
+    exceeded, events = list(budget.exceeded), list[dict[str, Any]]()
     for period, id, used in counted:
         limits = budget.beyond(period, used)
-        if not limits or not budget.enabled or not unknown_to(budget, period, id):
+        if not limits or not budget.enabled or id in exceeded:
             continue
-        exceeded[period] = id
+        exceeded.append(id)
         events.append(
             {
                 "type": "budget.exceeded",
@@ -52,4 +49,4 @@ def reached(budget: Budget, counted: Counted) -> tuple[Budget, list[dict[str, An
                 },
             }
         )
-    return replace(budget, exceeded=exceeded), events
+    return replace(budget, exceeded=tuple(exceeded[-_REMEMBERED:])), events

@@ -7,7 +7,7 @@ from typing import Any
 from tocsin.domain.budgets import PERIODS, Budget, BudgetAction, spent_id
 from tocsin.domain.projection import SPENT
 from tocsin.ports import Budgets, Clock, Projections
-from tocsin.services.budgets.reaching import reached, stored, unknown_to
+from tocsin.services.budgets.reaching import reached, stored
 from tocsin.services.intake.told import tell
 
 __all__ = ["Spending"]
@@ -45,7 +45,7 @@ class Spending:
             for id in changed:
                 day, _, of = id.partition("#")
                 period = next(period for period, chars in PERIODS.items() if len(day) == chars)
-                if of == budget.counter and unknown_to(budget, period, day):
+                if of == budget.counter and day not in budget.exceeded:
                     self._look(budget, period, day, generation)
 
     def _look(self, budget: Budget, period: str, id: str, generation: int) -> None:

@@ -326,6 +326,18 @@ def test_a_clock_that_was_ahead_does_not_hold_for_ever(office: Office) -> None:
     office.holding.take_turn("acme", office.call())
 
 
+def test_a_clock_that_was_ahead_leaves_the_present_day_as_it_is(office: Office) -> None:
+    id = office.set(TWO_CALLS, action=BudgetAction.BLOCK).budget.id
+    office.clock.ms += 3 * DAY_MS
+    office.spend(2)
+    office.clock.ms -= 3 * DAY_MS
+    assert office.keeping.one("acme", id).used_up == ()
+    office.spend(2)
+    assert office.keeping.one("acme", id).used_up == ("day",)
+    assert len(office.told()) == 2
+    assert office.denied()
+
+
 def test_what_is_counted_late_is_of_the_day_when_it_came(office: Office) -> None:
     id = office.set(TWO_CALLS).budget.id
     office.seal(office.made(3))
