@@ -28,7 +28,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
         except Unauthenticated:
             parts.failing.tell(authorization)
             raise
-        parts.rate.take(key.org, key.id, writes=True)
+        parts.rate.take(key.org, key.root, writes=True)
         if not bodies.read(asked.body, wire.SIGN_IN).get("add"):
             return opened(asked, signing.open(key), 201)
         return opened(asked, signing.add(cookie_of(asked), key), 201)

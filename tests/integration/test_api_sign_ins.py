@@ -537,6 +537,18 @@ class TestRate:
         api.close()
         there.close()
 
+    def test_those_that_a_key_delegates_count_as_that_key(self, database: Database) -> None:
+        api = Api(database.stores()[0], per_minute=4)
+        token, _ = api.key(Scope.INGEST)
+        ask = {"tool": "exec", "agent": "claude", "message": "may I?"}
+        delegate = "/api/v1/delegations"
+        tokens = [
+            api("POST", delegate, {"scopes": ["ingest"]}, token=token).body["key"] for _ in range(2)
+        ]
+        asked = [api("POST", "/v1/approvals", ask, token=each).status for each in [*tokens, token]]
+        assert asked == [201, 201, 429]
+        api.close()
+
     def test_signing_in_and_switching_count_too(self, database: Database) -> None:
         api = Api(database.stores()[0], per_minute=2)
         token, _ = api.key(Scope.READ)
