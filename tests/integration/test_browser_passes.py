@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, Page
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from integration.test_stream_passes import Service, service
+from fakes.stores import FakeTimers
+from functions.api.app import build
+from integration.test_stream_passes import Org, Service, service
+from support.api import parts_over
 from support.browser import chromium, patient
 from support.databases import Database, Stores
 from support.pages import SIGN_IN, WATCH, blank_page
@@ -59,7 +64,13 @@ async def world(stores: Stores, tmp_path: Path) -> AsyncIterator[World]:
         dashboard = f"https://dashboard.example:{page_port}"
         on = await running.enter_async_context(
             # Each stream is cut at half a second.
-            service(stores, allowed_origins=frozenset({dashboard}), max_seconds=0.5, retry_ms=50)
+            service(
+                stores,
+                beside=partial(with_api, stores=stores, origin=dashboard),
+                allowed_origins=frozenset({dashboard}),
+                max_seconds=0.5,
+                retry_ms=50,
+            )
         )
         own_port, _ = await running.enter_async_context(
             tls_front(on.client.base_url.port or 0, tmp_path)
@@ -71,6 +82,18 @@ async def world(stores: Stores, tmp_path: Path) -> AsyncIterator[World]:
         url, other = f"https://tocsin.example:{own_port}", f"https://other.example:{page_port}"
         yield World(on, context, url, dashboard, other)
         await context.close()
+
+
+def with_api(stream: ASGIApp, org: Org, *, stores: Stores, origin: str) -> ASGIApp:
+    """Return both at one address, as the edge has them."""
+    parts = parts_over(stores, org.tenant.clock, FakeTimers(), allowed_origins=frozenset({origin}))
+    api = build(parts)
+
+    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+        signs_in = scope["type"] == "http" and scope["path"] == "/api/v1/session"
+        await (api if signs_in else stream)(scope, receive, send)
+
+    return edge
 
 
 def _port(url: str) -> int:

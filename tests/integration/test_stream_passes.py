@@ -5,14 +5,14 @@ import json
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Message, Receive, Send
+from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from fakes.broker import FakeBroker
@@ -120,8 +120,14 @@ HTTP = {each.name for each in fields(HttpOptions)}
 
 @asynccontextmanager
 async def service(
-    stores: Stores, org: Org | None = None, *, access_log: bool = False, **numbers: Any
+    stores: Stores,
+    org: Org | None = None,
+    *,
+    access_log: bool = False,
+    beside: Callable[[ASGIApp, Org], ASGIApp] = lambda app, _: app,
+    **numbers: Any,
 ) -> AsyncIterator[Service]:
+    """Serve, ``beside`` what else may be at the same address."""
     org = org or Org(stores, FakeBroker())
     clock = org.tenant.clock
     access = Access(stores.keys, stores.orgs, clock)
@@ -143,7 +149,7 @@ async def service(
     app = build(stream_parts(org.tenant, credentials, **parts), http)
     async with (
         asyncio.timeout(HANG_SECONDS),
-        serving(app, access_log=access_log) as url,
+        serving(beside(app, org), access_log=access_log) as url,
         httpx.AsyncClient(base_url=url, timeout=HANG_SECONDS, cookies=NoCookies()) as client,
     ):
         yield Service(org, clock, client, signing)

@@ -10,10 +10,11 @@ from fakes.stores import FakeClock, FakeTimers
 from functions.api.handler import adapter
 from support.context import Context
 from support.databases import Stores
-from tocsin.bootstrap.api import parts
+from tocsin.bootstrap.api import ApiParts, parts
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.org import Org
 from tocsin.local.apigateway import HttpRequest, proxy_event
+from tocsin.ports import Clock, Timers
 
 ORIGIN = "https://dashboard.example.com"
 
@@ -29,6 +30,31 @@ class Answer:
         return json.loads(self.text)
 
 
+def parts_over(stores: Stores, clock: Clock, timers: Timers, **more: Any) -> ApiParts:
+    """Return the API function's parts over stores."""
+    return parts(
+        clock=clock,
+        orgs=stores.orgs,
+        quota=stores.quota,
+        approvals=stores.approvals,
+        timers=timers,
+        policies=stores.policies,
+        journal=stores.journal,
+        projections=stores.projections,
+        keys=stores.keys,
+        key_ring=stores.key_ring,
+        session_states=stores.session_states,
+        budgets=stores.budgets,
+        agent_states=stores.agent_states,
+        passes=stores.passes,
+        sign_in_writes=stores.sign_in_writes,
+        sign_in_failures=stores.sign_in_failures,
+        rates=stores.rates,
+        sign_in_seconds=3_600,
+        **more,
+    )
+
+
 @dataclass
 class Api:
     """The function, and keys for it."""
@@ -42,25 +68,10 @@ class Api:
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self.parts = parts(
-            clock=self.clock,
-            orgs=self.stores.orgs,
-            quota=self.stores.quota,
-            approvals=self.stores.approvals,
-            timers=self.timers,
-            policies=self.stores.policies,
-            journal=self.stores.journal,
-            projections=self.stores.projections,
-            keys=self.stores.keys,
-            key_ring=self.stores.key_ring,
-            session_states=self.stores.session_states,
-            budgets=self.stores.budgets,
-            agent_states=self.stores.agent_states,
-            passes=self.stores.passes,
-            sign_in_writes=self.stores.sign_in_writes,
-            sign_in_failures=self.stores.sign_in_failures,
-            rates=self.stores.rates,
-            sign_in_seconds=3_600,
+        self.parts = parts_over(
+            self.stores,
+            self.clock,
+            self.timers,
             key_requests_per_minute=self.per_minute,
             allowed_origins=frozenset({ORIGIN}),
             public_url=self.public_url,
