@@ -92,8 +92,10 @@ def test_an_export_is_a_folder_of_the_orgs_name(tables: tuple[Stores, Run], tmp_
     assert done.returncode == 0, done.stderr
     assert "3 events of org beta are in" in done.stderr
     assert sorted(each.name for each in (tmp_path / "beta").iterdir()) == [
+        "agent_profiles.jsonl",
         "agents.jsonl",
         "approvals.jsonl",
+        "budgets.jsonl",
         "events-000000000001-000000000003.jsonl",
         "keys.jsonl",
         "org.json",

@@ -18,7 +18,7 @@ ON_TABLES = {
         "Journal": {"PutItem"},
         "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
-        "approval-rule#*, pass-session#*, agent-state#*, auth-failed#*, budget#*, key#*, policy#*, "
+        "approval-rule#*, budget#*, pass-session#*, agent-state#*, auth-failed#*, key#*, policy#*, "
         "session-state#*": {"PutItem"},
         "State: approval-pending#*, approval-rule#*, budget#*, pass-session#*": {"DeleteItem"},
         "State: budget-turn#*, quota#*, rate#*, suspended#*": {"UpdateItem"},
