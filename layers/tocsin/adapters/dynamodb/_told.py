@@ -11,7 +11,7 @@ from tocsin.domain.batch import Batch
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["ToldTable"]
+__all__ = ["ToldTable", "not_changed_since"]
 
 
 class ToldTable(StateTable):
@@ -25,3 +25,14 @@ class ToldTable(StateTable):
         """Write items and the batch that tells of them; False as :func:`transact` says."""
         told = {"Put": self._journal.put_request(batch, packed)}
         return transact(self._client, [told, *items])
+
+
+def not_changed_since(change: str) -> dict[str, Any]:
+    """Return a write's condition: the item's last change is this one; empty: there is no item."""
+    if not change:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "#change = :was",
+        "ExpressionAttributeNames": {"#change": "change"},
+        "ExpressionAttributeValues": {":was": {"S": change}},
+    }

@@ -7,7 +7,7 @@ from typing import Any, override
 from tocsin.adapters.dynamodb import keys
 from tocsin.adapters.dynamodb._calls import batch_get, whole
 from tocsin.adapters.dynamodb._state import item_key, number
-from tocsin.adapters.dynamodb._told import ToldTable
+from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.agents import AgentState
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import IntegrityError
@@ -42,11 +42,8 @@ class DynamoAgentStates(ToldTable, AgentStates):
         put: Any = {
             "TableName": self._table,
             "Item": {**item_key(f"agent-state#{state.org}", state.id), **_attributes(state)},
-            "ConditionExpression": "#change = :was" if was else "attribute_not_exists(pk)",
+            **not_changed_since(was),
         }
-        if was:
-            put["ExpressionAttributeNames"] = {"#change": "change"}
-            put["ExpressionAttributeValues"] = {":was": {"S": was}}
         items = [{"Put": put}]
         if key is not None:
             items.append({"Put": keys.put_request(self._table, key)})

@@ -11,7 +11,7 @@ import orjson
 
 from tocsin.adapters.dynamodb._calls import whole
 from tocsin.adapters.dynamodb._state import item_key, number
-from tocsin.adapters.dynamodb._told import ToldTable
+from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.batch import Batch
 from tocsin.domain.budgets import Budget, BudgetAction, Limit
 from tocsin.domain.errors import IntegrityError
@@ -54,7 +54,7 @@ class DynamoBudgets(ToldTable, Budgets):
             "opening": {"S": orjson.dumps(budget.opening).decode()},
             "exceeded": {"S": orjson.dumps(budget.exceeded).decode()},
         }
-        put: Any = {"TableName": self._table, "Item": item, **_not_changed_since(was)}
+        put: Any = {"TableName": self._table, "Item": item, **not_changed_since(was)}
         return self._tell([{"Put": put}], batch, packed)
 
     @override
@@ -62,7 +62,7 @@ class DynamoBudgets(ToldTable, Budgets):
         delete: Any = {
             "TableName": self._table,
             "Key": item_key(f"budget#{budget.org}", budget.id),
-            **_not_changed_since(budget.change),
+            **not_changed_since(budget.change),
         }
         return self._tell([{"Delete": delete}], batch, packed)
 
@@ -81,16 +81,6 @@ class DynamoBudgets(ToldTable, Budgets):
             "attribute_not_exists(taken_at) OR taken_at <= :before OR taken_at > :now",
         )
         return taken is not None
-
-
-def _not_changed_since(change: str) -> dict[str, Any]:
-    if not change:
-        return {"ConditionExpression": "attribute_not_exists(pk)"}
-    return {
-        "ConditionExpression": "#change = :was",
-        "ExpressionAttributeNames": {"#change": "change"},
-        "ExpressionAttributeValues": {":was": {"S": change}},
-    }
 
 
 def _budget(org: str, item: Mapping[str, Any]) -> Budget:

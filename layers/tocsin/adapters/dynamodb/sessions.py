@@ -8,7 +8,7 @@ from typing import Any, Final, override
 
 from tocsin.adapters.dynamodb._calls import batch_get, whole
 from tocsin.adapters.dynamodb._state import item_key, number
-from tocsin.adapters.dynamodb._told import ToldTable
+from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.batch import Batch
 from tocsin.domain.sessions import SessionState, SessionStatus
 from tocsin.ports import SessionStates
@@ -36,15 +36,11 @@ class DynamoSessionStates(ToldTable, SessionStates):
 
     @override
     def begin(self, states: Sequence[SessionState], batch: Batch, packed: bytes) -> bool:
-        return self._tell([{"Put": self._put_new(state)} for state in states], batch, packed)
+        return self._tell([{"Put": self._request(state)} for state in states], batch, packed)
 
     @override
     def write(self, state: SessionState, was: str, batch: Batch, packed: bytes) -> bool:
-        put = self._put_new(state)
-        if was:
-            put["ConditionExpression"] = "#change = :was"
-            put["ExpressionAttributeNames"] = {"#change": "change"}
-            put["ExpressionAttributeValues"] = {":was": {"S": was}}
+        put = self._request(state, was)
         verb = "ADD" if state.status is SessionStatus.SUSPENDED else "DELETE"
         update: Any = {
             "TableName": self._table,
@@ -54,7 +50,7 @@ class DynamoSessionStates(ToldTable, SessionStates):
         }
         return self._tell([{"Put": put}, {"Update": update}], batch, packed)
 
-    def _put_new(self, state: SessionState) -> dict[str, Any]:
+    def _request(self, state: SessionState, was: str = "") -> dict[str, Any]:
         return {
             "TableName": self._table,
             "Item": {
@@ -65,7 +61,7 @@ class DynamoSessionStates(ToldTable, SessionStates):
                 "at": number(state.at_ms),
                 "change": {"S": state.change},
             },
-            "ConditionExpression": "attribute_not_exists(pk)",
+            **not_changed_since(was),
         }
 
 
