@@ -69,6 +69,8 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
                 org=asked.key.org,
                 call=wire.call_of(each["tool"], each, asked.key.holder),
                 server=each.get("server", ""),
+                labels=each.get("labels", {}),
+                annotations=each.get("annotations", {}),
             )
             results.append(wire.tested(each, policies.decide(situation)))
         failed = sum(not each.get("ok", True) for each in results)
@@ -100,7 +102,12 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
 def _situation(asked: Asked, body: wire.CallBody) -> Situation:
     asked.key.check_agent(body["agent"])
     call = wire.call_of(asked.path["tool"], body, asked.key.holder)
-    return Situation(org=asked.key.org, call=call, server=body.get("server", ""))
+    return Situation(
+        org=asked.key.org,
+        call=call,
+        server=body.get("server", ""),
+        annotations=body.get("annotations", {}),
+    )
 
 
 def _said(outcome: Outcome) -> dict[str, Any]:

@@ -628,6 +628,26 @@ class TestCalls:
     def rm(self, **more: Any) -> dict[str, Any]:
         return self.BODY | {"params": {"command": "rm -rf build"}} | more
 
+    def test_policies_see_what_a_tool_s_server_declares(self, api: Api, agent: str) -> None:
+        admin = api.key(Scope.ADMIN)[0]
+        text = (
+            "permit(principal, action, resource);"
+            "forbid(principal, action, resource)"
+            ' when { resource.annotations.contains("destructiveHint=true") };'
+        )
+        api("PUT", "/api/v1/policies", {"policies": text}, token=admin)
+        said = [
+            api("POST", "/v1/tool/exec", self.BODY | {"annotations": each}, token=agent).status
+            for each in ({"destructiveHint": False, "title": "Run"}, {"destructiveHint": True})
+        ]
+        assert said == [200, 403]
+        for hint in ({"a": 1}, {"a": None}, {"": True}, {"a": {"b": True}}, {"x" * 257: True}):
+            answer = api("POST", "/v1/tool/exec", self.BODY | {"annotations": hint}, token=agent)
+            assert answer.status == 400, hint
+        calls = [{"tool": "t", "labels": {"a": "b"}, "annotations": {"destructiveHint": True}}]
+        tested = api("POST", "/api/v1/policies/test", {"calls": calls}, token=admin).body
+        assert tested["results"][0]["decision"] == "deny"
+
     def test_what_is_allowed(self, api: Api, agent: str) -> None:
         answer = api("POST", "/v1/tool/exec", self.BODY, token=agent)
         assert answer.status == 200

@@ -47,8 +47,8 @@ from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.rate import Rate
 from tocsin.services.access.sign_ins import SignIns
+from tocsin.services.agents.known import Known
 from tocsin.services.agents.registering import Registering
-from tocsin.services.agents.retired import Retired
 from tocsin.services.approvals.asking import Asking
 from tocsin.services.approvals.deciding import Deciding
 from tocsin.services.approvals.expiring import Expiring
@@ -171,7 +171,7 @@ def parts(
             clock,
             Suspended(session_states, clock),
             holding,
-            Retired(agent_states, clock),
+            Known(agent_states, clock),
         ),
         allowed_origins=allowed_origins,
     )

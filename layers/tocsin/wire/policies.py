@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, with_config
 from tocsin.domain.approvals import Call
 from tocsin.domain.errors import Malformed
 from tocsin.domain.limits import (
+    MAX_AGENT_LABELS,
     MAX_CALL_BYTES,
     MAX_NAME_CHARS,
     MAX_POLICY_BYTES,
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _Long = Annotated[str, Field(max_length=MAX_CALL_BYTES)]
+_Annotations = Annotated[dict[Name, bool | Perhaps], Field(max_length=MAX_AGENT_LABELS)]
 _Text = Annotated[str, Field(max_length=MAX_POLICY_BYTES)]
 
 
@@ -42,7 +44,7 @@ class CallBody(TypedDict):
 
     ``params`` are the tool's arguments. Those named ``command`` and ``path`` are what policies see
     by these names. ``input`` takes the place of ``params`` where a client sends both. ``response``
-    is taken and not kept.
+    is taken and not kept. ``annotations`` are the tool's, as its MCP server declares them.
     """
 
     agent: Name
@@ -55,6 +57,7 @@ class CallBody(TypedDict):
     input: NotRequired[dict[str, Any]]
     response: NotRequired[Any]
     server: NotRequired[Perhaps]
+    annotations: NotRequired[_Annotations]
     enforce: NotRequired[bool]
 
 
@@ -77,6 +80,8 @@ class TestCall(TypedDict):
     cwd: NotRequired[_Long]
     params: NotRequired[dict[str, Any]]
     server: NotRequired[Perhaps]
+    annotations: NotRequired[_Annotations]
+    labels: NotRequired[Annotated[dict[Name, Perhaps], Field(max_length=MAX_AGENT_LABELS)]]
     expect: NotRequired[Literal["allow", "watch", "ask", "deny"]]
 
 

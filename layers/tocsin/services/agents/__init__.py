@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["registering", "retired"]
+__all__ = ["known", "registering"]

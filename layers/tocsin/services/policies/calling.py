@@ -14,7 +14,7 @@ from tocsin.domain.errors import Changed
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.policy import Decision, Verdict
 from tocsin.ports import Clock, Journal
-from tocsin.services.agents.retired import Retired
+from tocsin.services.agents.known import Known
 from tocsin.services.approvals.asking import Ask, Asking, shown
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.budgets.holding import Holding
@@ -55,11 +55,11 @@ class Calling:
         clock: Clock,
         suspended: Suspended,
         budgets: Holding,
-        retired: Retired,
+        agents: Known,
     ) -> None:
         self._suspended = suspended
         self._budgets = budgets
-        self._retired = retired
+        self._agents = agents
         self._keeping = keeping
         self._steps = steps
         self._asking = asking
@@ -79,13 +79,14 @@ class Calling:
         if situation.call.session in self._suspended(situation.org):
             why = "the session is suspended: a person has to resume it"
             return replace(_denied(why), suspended=True)
-        if self._retired(situation.org, situation.call.agent):
+        agent = self._agents(situation.org, situation.call.agent)
+        if agent.retired:
             return _denied("the agent is retired: an admin has to bring it back")
         if why := self._budgets.denies(situation.org, situation.call):
             return _denied(why)
         _, policies = self._keeping.to_decide(situation.org)
         began = time.perf_counter_ns()
-        verdict = policies.decide(situation)
+        verdict = policies.decide(replace(situation, labels=agent.labels))
         return Outcome(verdict=verdict, eval_us=(time.perf_counter_ns() - began) // 1_000)
 
     def call(self, key: ApiKey, situation: Situation) -> Outcome:

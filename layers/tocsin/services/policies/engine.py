@@ -12,7 +12,7 @@ where they go beyond :data:`.limits.MAX_POLICY_NESTING` or :data:`.limits.MAX_PO
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import cedarpy
@@ -36,8 +36,8 @@ __all__ = ["SCHEMA", "Compiled", "Situation", "compiled"]
 
 SCHEMA: Final = """
 entity Org;
-entity Agent in [Org] { session: String, owner: String };
-entity Tool { server: String };
+entity Agent in [Org] { session: String, owner: String, labels: Set<String> };
+entity Tool { server: String, annotations: Set<String> };
 action call appliesTo {
     principal: Agent,
     resource: Tool,
@@ -53,8 +53,11 @@ action call appliesTo {
 """
 """What policies can speak of. What a call does not say is ``""``.
 
-``context.arguments`` holds ``name=value`` for every text, number and truth value among the call's
-arguments (``filter.limit=10``), ``context.input`` all of them as canonical JSON.
+``principal.labels`` holds ``name=value`` for each label that admins gave the agent, and
+``resource.annotations`` the same for what the caller says that the tool's server declares
+(``destructiveHint=true``, as MCP has it). ``context.arguments`` holds ``name=value`` for every
+text, number and truth value among the call's arguments (``filter.limit=10``), ``context.input`` all
+of them as canonical JSON.
 """
 
 _STRICTNESS: Final = (Decision.ASK, Decision.WATCH, Decision.ALLOW)
@@ -65,11 +68,16 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|&&|\|\||\bif\b|[][(){},;
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """A call, the org whose agent makes it, and the server that has the tool."""
+    """A call, the org whose agent makes it, the server that has the tool, and what is said of both.
+
+    ``labels`` are the agent's, ``annotations`` those that the server declares of the tool.
+    """
 
     org: str
     call: Call
     server: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +249,19 @@ def _entities(situation: Situation) -> list[dict[str, Any]]:
         {"uid": org, "attrs": {}, "parents": []},
         {
             "uid": {"type": "Agent", "id": call.agent},
-            "attrs": {"session": call.session, "owner": call.owner},
+            "attrs": {
+                "session": call.session,
+                "owner": call.owner,
+                "labels": _arguments(situation.labels),
+            },
             "parents": [org],
         },
         {
             "uid": {"type": "Tool", "id": call.tool},
-            "attrs": {"server": situation.server},
+            "attrs": {
+                "server": situation.server,
+                "annotations": _arguments(situation.annotations),
+            },
             "parents": [],
         },
     ]
@@ -266,7 +281,7 @@ def _arguments(value: Any) -> list[str]:
 
 
 def _plain(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _plain(f"{name}.{key}" if name else key, item)
     elif isinstance(value, list):

@@ -21,8 +21,8 @@ from tocsin.domain.keys import Scope
 from tocsin.domain.org import Org
 from tocsin.domain.policy import Decision
 from tocsin.domain.sessions import SessionStatus
+from tocsin.services.agents.known import Known
 from tocsin.services.agents.registering import Registering
-from tocsin.services.agents.retired import Retired
 from tocsin.services.approvals.deciding import Resolve
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.intake.allowance import Allowance
@@ -59,7 +59,7 @@ class Office:
             self.desk.clock,
             Suspended(self.sessions, self.desk.clock),
             Holding(self.budgets, self.desk.clock),
-            Retired(self.agents, self.desk.clock),
+            Known(self.agents, self.desk.clock),
         )
 
     def call(self, command: str = RM, **more: Any) -> Outcome:
@@ -195,6 +195,17 @@ def test_a_retired_agents_calls_are_denied_until_it_is_brought_back(office: Offi
     agents.change(admin, "claude", {}, bring_back=True)
     office.desk.clock.ms += 3_000
     assert office.call("ls").allowed
+
+
+def test_policies_see_the_labels_that_an_agent_has_by_now(office: Office) -> None:
+    admin, agents = key(Scope.ADMIN), registering(office)
+    text = 'permit(principal, action, resource) when { principal.labels.contains("team=a") };'
+    office.keeping.put(admin, text, None)
+    assert not office.call("ls").allowed
+    agents.change(admin, "claude", {"labels": {"team": "a"}})
+    office.desk.clock.ms += 3_000
+    assert office.call("ls").allowed
+    assert not office.call("ls", agent="gpt").allowed
 
 
 def test_what_was_approved_before_its_agent_was_retired_is_denied(office: Office) -> None:

@@ -22,9 +22,13 @@ WATCH = '@id("watch") @decision("watch") permit(principal, action, resource == T
 FORBID = '@id("no") @message("never") forbid(principal, action, resource) when '
 
 
-def decided(policies: str, org: str = "acme", server: str = "", **call: Any) -> Any:
-    made = Call(**({"tool": "exec", "agent": "claude", "owner": "key:1"} | call))
-    return compiled(policies).decide(Situation(org=org, call=made, server=server))
+OF_A_SITUATION = ("server", "labels", "annotations")
+
+
+def decided(policies: str, org: str = "acme", **said: Any) -> Any:
+    more = {name: said.pop(name) for name in OF_A_SITUATION if name in said}
+    made = Call(**({"tool": "exec", "agent": "claude", "owner": "key:1"} | said))
+    return compiled(policies).decide(Situation(org=org, call=made, **more))
 
 
 class TestDeciding:
@@ -59,6 +63,11 @@ class TestDeciding:
         [
             ('{ resource.server == "github" }', {"server": "github"}),
             ('{ principal.session == "s" }', {"session": "s"}),
+            ('{ principal.labels.contains("team=a=b") }', {"labels": {"team": "a=b"}}),
+            (
+                '{ resource.annotations.contains("destructiveHint=true") }',
+                {"annotations": {"destructiveHint": True, "title": "x"}},
+            ),
             ('{ principal.owner == "key:1" }', {}),
             ('{ principal == Agent::"claude" }', {}),
             ('{ principal in Org::"acme" }', {}),

@@ -1,30 +1,30 @@
-"""Whether an agent is retired: asked for each call, read rarely."""
+"""What admins said of an agent: asked for each call, read rarely."""
 
 from typing import Final
 
+from tocsin.domain.agents import AgentState
 from tocsin.ports import AgentStates, Clock
 from tocsin.services.access.remembered import Remembered
 
-__all__ = ["Retired"]
+__all__ = ["Known"]
 
 _REMEMBERED_MS: Final = 3_000  # so that it is known everywhere within five seconds
 
 
-class Retired:
+class Known:
     """The agents as they were up to three seconds ago."""
 
     def __init__(self, states: AgentStates, clock: Clock) -> None:
-        def read(named: tuple[str, str]) -> bool:
+        def read(named: tuple[str, str]) -> AgentState:
             org, id = named
-            state = states.get(org, [id]).get(id)
-            return state is not None and state.retired
+            return states.get(org, [id]).get(id, AgentState(org=org, id=id))
 
-        self._found: Remembered[tuple[str, str], bool] = Remembered(
+        self._found: Remembered[tuple[str, str], AgentState] = Remembered(
             read, clock, remembered_ms=_REMEMBERED_MS
         )
 
-    def __call__(self, org: str, id: str) -> bool:
-        """Return whether an agent is retired.
+    def __call__(self, org: str, id: str) -> AgentState:
+        """Return an agent; one of which nobody said anything is not retired, and has no labels.
 
         Raises:
             Busy: the store does not answer.
