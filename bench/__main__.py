@@ -23,6 +23,7 @@ BENCHES = {
     "floor": "single events to many subscribers, against bare loops in C and Python, and nchan",
     "queries": "read units and milliseconds of lists, at 10 thousand and 1 million events",
     "approvals": "races of resolvers, how soon who waits is told, and what a decision takes",
+    "expiry": "how late approvals expire through `tocsin up`, against the minute's sweep alone",
     "requests": "dollars per million requests to the API function, by what they do",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
