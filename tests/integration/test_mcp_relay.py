@@ -774,6 +774,20 @@ def test_a_suspended_sessions_calls_are_refused_and_all_else_passes(
     assert {each["session"] for each in tocsin.preflights} == {"s"}
 
 
+def test_an_agent_is_named_in_what_is_recorded_and_in_what_is_asked(
+    start: Start, tocsin: FakeTocsin
+) -> None:
+    relay = start("--session", "s", "--agent", "team/claude")
+
+    def asked() -> bool:
+        return "result" in relay.call(1, "t") and bool(tocsin.preflights)
+
+    until(asked, "a question about the session")
+    assert relay.end() == (0, b"", "")
+    assert {event["agent_id"] for event in tocsin.ledger} == {"team/claude"}
+    assert {each["agent"] for each in tocsin.preflights} == {"team/claude"}
+
+
 def test_a_relays_first_call_is_refused_and_another_session_goes_on(
     start: Start, tocsin: FakeTocsin
 ) -> None:

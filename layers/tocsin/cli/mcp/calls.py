@@ -40,6 +40,7 @@ class Recording:
     Attributes:
         session: The session that all calls belong to.
         server: The server's name; None: what the server calls itself, or else ``command``.
+        agent: The agent's id; None: what the client calls itself.
         arguments: Whether calls are recorded with their arguments; they can hold secrets.
         results: Whether calls are recorded with their results; they can hold secrets.
     """
@@ -47,6 +48,7 @@ class Recording:
     session: str
     command: str
     server: str | None = None
+    agent: str | None = None
     arguments: bool = False
     results: bool = False
 
@@ -273,8 +275,8 @@ class Calls:
             "timestamp": iso(call.at),
             "metadata": {"outcome": outcome, **metadata},
         }
-        if self._client is not None:
-            event["agentId"] = self._client
+        if agent := self._recording.agent or self._client:
+            event["agentId"] = agent
         if latency_ms is not None:
             event["latencyMs"] = latency_ms
         return event

@@ -47,6 +47,14 @@ def mcp(
         str | None,
         typer.Option(show_default=False, help="The session of the calls; else a new one."),
     ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            show_default=False,
+            help="The agent whose calls these are; else what the client calls itself. "
+            "An agent's own key needs it.",
+        ),
+    ] = None,
     record_arguments: Annotated[
         bool,
         typer.Option("--record-arguments", help="Record arguments too. They can hold secrets."),
@@ -95,13 +103,14 @@ def mcp(
         session=session or f"sess_{token_hex(10)}",
         command=Path(command[0]).name,
         server=server,
+        agent=agent,
         arguments=record_arguments,
         results=record_results,
     )
     calls = Calls(recording, lambda: datetime.now(UTC), time.monotonic)
     recorder = Recorder(calls, spool, _say)
     sender = Sender(spool, place.url, place.api_key, _say)
-    standing = Standing(place.url, place.api_key, recording.session)
+    standing = Standing(place.url, place.api_key, recording.session, agent)
 
     def start() -> None:
         sender.start()

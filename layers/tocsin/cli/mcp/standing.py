@@ -26,11 +26,11 @@ _PATH: Final = "/v1/preflight/mcp"
 class Standing(Thread):
     """Asks when it is asked. Until Tocsin has said something, a session is not suspended."""
 
-    def __init__(self, url: str, api_key: str, session: str) -> None:
+    def __init__(self, url: str, api_key: str, session: str, agent: str | None) -> None:
         super().__init__(name="tocsin-standing", daemon=True)
         self._url = url
         self._api_key = api_key
-        self._body = {"agent": "tocsin mcp", "session": session, "params": {}}
+        self._body = {"agent": agent or "tocsin mcp", "session": session, "params": {}}
         self._changed = Condition()
         self._suspended = False
         self._asked = self._answered = 0  # how many questions
