@@ -87,7 +87,7 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
             journal=journal,
             projections=projections,
             projector=project.wire(settings, db=db),
-            summariser=project.summariser(settings, db),
+            summariser=project.summariser(settings, db, clock),
         ),
         retention=retention,
     )

@@ -42,7 +42,7 @@ def wire(
     projections = DynamoProjections(db, state)
     ending = Ending(Writing(DynamoKeys(db, state), DynamoKeyRing(db, state, journal), clock))
     return Projector(
-        summariser=summariser(settings, db),
+        summariser=summariser(settings, db, clock),
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=journal,
         projections=projections,
@@ -53,9 +53,8 @@ def wire(
     )
 
 
-def summariser(settings: ProjectSettings, db: "DynamoDBClient") -> Summariser:
+def summariser(settings: ProjectSettings, db: "DynamoDBClient", clock: Clock) -> Summariser:
     """Return what makes summaries on the tables."""
-    clock = SystemClock()
     return Summariser(
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=DynamoJournal(db, settings.journal_table),

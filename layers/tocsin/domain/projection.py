@@ -150,7 +150,8 @@ class Changes:
         call, failed = Call.of(event), is_error(event)
         denied = event.get("action") == "deny"
         totals = {"events": 1, "denials": int(denied), "errors": int(failed)}
-        for target in [*found, *self._spent(call, seq, event), *_targets(call)]:
+        targets = self._targets(found, call, seq, event)
+        for target in targets:
             self._touch(target, seq, event).add(totals)
         for target in found:
             if model := call.names.get("model"):
@@ -159,19 +160,25 @@ class Changes:
                 self._items[target].texts["last_error_at"] = event["timestamp"]
         request = self._request_of(event, call)
         if request is not None:
-            self._add_call(found, seq, event, request, -1)
+            self._add_call(self._targets(found, request, seq, event), seq, event, request, -1)
             call = request.answered(call)
-        self._add_call(found, seq, event, call)
+            targets = self._targets(found, call, seq, event)
+        self._add_call(targets, seq, event, call)
 
-    def _spent(self, call: Call, seq: int, event: dict[str, Any]) -> list[tuple[str, str]]:
-        """Return the items that count for budgets what an event says of a call."""
-        names = call.names | {"session": event.get("session_id", "")}
-        return [
-            (SPENT, id)
-            for budget in self._budgets
-            if budget.counts(names, seq)
-            for id in budget.spent(event["received_at"])
-        ]
+    def _targets(
+        self, found: list[tuple[str, str]], call: Call, seq: int, event: dict[str, Any]
+    ) -> list[tuple[str, str]]:
+        """Return the items that count what an event says of a call, ``found`` among them."""
+        targets = [*found, *_places(call)]
+        if self._budgets:
+            names = call.names | {"session": event.get("session_id", "")}
+            targets += [
+                (SPENT, id)
+                for budget in self._budgets
+                if budget.counts(names, seq)
+                for id in budget.spent(event["received_at"])
+            ]
+        return targets
 
     def _request_of(self, event: dict[str, Any], call: Call) -> Call | None:
         """Return the request that an event answers; keep an event that is a request itself."""
@@ -190,14 +197,14 @@ class Changes:
 
     def _add_call(
         self,
-        found: list[tuple[str, str]],
+        targets: list[tuple[str, str]],
         seq: int,
         event: dict[str, Any],
         call: Call,
         sign: int = 1,
     ) -> None:
         counters = figures(call)
-        for target in [*found, *self._spent(call, seq, event), *_targets(call)]:
+        for target in targets:
             change = self._touch(target, seq, event)
             change.add(_by_the_hour(target[0], call.hour, counters), sign)
 
@@ -236,7 +243,7 @@ def hourly(item: Item, counter: str) -> list[int]:
     return [int(item.get(f"{_HOURLY_OF_ALL[counter]}{hour:02}", 0)) for hour in range(24)]
 
 
-def _targets(call: Call) -> list[tuple[str, str]]:
+def _places(call: Call) -> list[tuple[str, str]]:
     names = call.names
     by_name = [(of, day_id(call.day, names[name])) for name, of in BY_DAY.items() if name in names]
     return [("usage", call.month), ("day", call.day), *by_name]

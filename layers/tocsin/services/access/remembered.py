@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from tocsin.ports import Clock
 
-__all__ = ["Remembered"]
+__all__ = ["BRIEFLY_MS", "Remembered"]
 
 REMEMBERED_MS = 30_000  # so that what is revoked stops everywhere within a minute
+BRIEFLY_MS = 3_000
+"""For what must be known everywhere within five seconds."""
+
 MAX_ITEMS = 10_000
 
 

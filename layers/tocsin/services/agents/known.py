@@ -1,14 +1,10 @@
 """What admins said of an agent: asked for each call, read rarely."""
 
-from typing import Final
-
 from tocsin.domain.agents import AgentState
 from tocsin.ports import AgentStates, Clock
-from tocsin.services.access.remembered import Remembered
+from tocsin.services.access.remembered import BRIEFLY_MS, Remembered
 
 __all__ = ["Known"]
-
-_REMEMBERED_MS: Final = 3_000  # so that it is known everywhere within five seconds
 
 
 class Known:
@@ -20,7 +16,7 @@ class Known:
             return states.get(org, [id]).get(id, AgentState(org=org, id=id))
 
         self._found: Remembered[tuple[str, str], AgentState] = Remembered(
-            read, clock, remembered_ms=_REMEMBERED_MS
+            read, clock, remembered_ms=BRIEFLY_MS
         )
 
     def __call__(self, org: str, id: str) -> AgentState:

@@ -8,12 +8,11 @@ from tocsin.domain.errors import LimitReached
 from tocsin.domain.limits import BUDGET_TURN_SECONDS
 from tocsin.domain.times import iso_ms
 from tocsin.ports import Budgets, Clock
-from tocsin.services.access.remembered import Remembered
+from tocsin.services.access.remembered import BRIEFLY_MS, Remembered
 
 __all__ = ["Holding"]
 
 _BLOCKING: Final = (BudgetAction.BLOCK, BudgetAction.REVOKE)
-_REMEMBERED_MS: Final = 3_000
 
 
 class Holding:
@@ -22,7 +21,7 @@ class Holding:
     def __init__(self, store: Budgets, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._budgets = Remembered(store.all, clock, remembered_ms=_REMEMBERED_MS)
+        self._budgets = Remembered(store.all, clock, remembered_ms=BRIEFLY_MS)
 
     def blocked_agents(self, org: str) -> frozenset[str]:
         """Return the agents whose own budgets deny their calls. Raises Busy."""

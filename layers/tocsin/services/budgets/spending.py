@@ -44,12 +44,12 @@ class Spending:
         for budget in budgets:
             for id in changed:
                 day, _, of = id.partition("#")
-                period = next(period for period, chars in PERIODS.items() if len(day) == chars)
                 if of == budget.counter and day not in budget.exceeded:
-                    self._look(budget, period, day, generation)
+                    self._look(budget, day, generation)
 
-    def _look(self, budget: Budget, period: str, id: str, generation: int) -> None:
+    def _look(self, budget: Budget, id: str, generation: int) -> None:
         """Tell that a period's use reaches the limits, if it does."""
+        period = next(period for period, chars in PERIODS.items() if len(id) == chars)
         org, item = budget.org, spent_id(budget.counter, id)
         counted = self._projections.get(org, SPENT, item, generation) or {}
 

@@ -1,15 +1,12 @@
 """Which of an org's sessions are suspended: asked for each call and each request, read rarely."""
 
 from contextlib import suppress
-from typing import Final
 
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.ports import Clock, SessionStates
-from tocsin.services.access.remembered import Remembered
+from tocsin.services.access.remembered import BRIEFLY_MS, Remembered
 
 __all__ = ["Suspended"]
-
-_REMEMBERED_MS: Final = 3_000  # so that it is known everywhere within five seconds
 
 
 class Suspended:
@@ -17,7 +14,7 @@ class Suspended:
 
     def __init__(self, states: SessionStates, clock: Clock) -> None:
         self._found: Remembered[str, frozenset[str]] = Remembered(
-            states.suspended, clock, remembered_ms=_REMEMBERED_MS
+            states.suspended, clock, remembered_ms=BRIEFLY_MS
         )
 
     def __call__(self, org: str) -> frozenset[str]:
