@@ -27,6 +27,7 @@ from tocsin.domain.retention import KEEPS_ALL
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.services.access.access import Access
 from tocsin.services.access.tickets import Tickets
+from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.spending import Spending
 from tocsin.services.orgs.exporting import Exporting
 from tocsin.services.orgs.keeping import Keeping
@@ -120,7 +121,7 @@ class World:
             ledger=on.ledger,
             journal=on.journal,
             projections=on.projections,
-            spending=Spending(on.budgets, on.projections, self.clock, lambda _: None),
+            spending=Spending(Changing(on.budgets, self.clock, lambda _: None), on.projections),
         )
         projector.catch_up(org)
         Rebuild(

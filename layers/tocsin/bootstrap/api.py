@@ -55,6 +55,7 @@ from tocsin.services.approvals.expiring import Expiring
 from tocsin.services.approvals.linking import Linking
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.steps import Steps
+from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.budgets.keeping import Keeping as BudgetKeeping
 from tocsin.services.intake.allowance import Allowance
@@ -151,7 +152,7 @@ def parts(
         issuing=issuing,
         delegating=Delegating(issuing, writing),
         sessions=SessionDeciding(session_states, clock),
-        budgets=BudgetKeeping(budgets, projections, clock, Ending(writing)),
+        budgets=BudgetKeeping(Changing(budgets, clock, Ending(writing)), projections),
         holding=holding,
         agents=Registering(agent_states, issuing, clock),
         indexes=Indexes(projections, clock),

@@ -13,6 +13,7 @@ from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.domain.retention import Retention
 from tocsin.ports import Clock
+from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.spending import Spending
 from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.writing import Writing
@@ -46,7 +47,7 @@ def wire(
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=journal,
         projections=projections,
-        spending=Spending(DynamoBudgets(db, state, journal), projections, clock, ending),
+        spending=Spending(Changing(DynamoBudgets(db, state, journal), clock, ending), projections),
         retention=lambda: Retention(clock.now_ms(), settings.retention_days),
         writers=_WRITERS,
         begin=Beginning(DynamoSessionStates(db, state, journal), clock),

@@ -34,7 +34,7 @@ MAY_LOAD = {
     "api": Own(
         frozenset(
             {
-                *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.reaching"),
+                *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.changing"),
                 *("budgets.usage", "intake.allowance", "intake.stamp", "intake.told"),
                 *("keys", "policies", "sessions", "signing_in"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
@@ -62,7 +62,7 @@ MAY_LOAD = {
                 *("reading.checked", "reading.replay", "reading.since", "reading.summarise"),
             }
         )
-        | {"budgets.reaching", "budgets.spending", "intake.stamp", "intake.told"}
+        | {"budgets.changing", "budgets.spending", "intake.stamp", "intake.told"}
         | {"keys.ending", "keys.issuing", "keys.writing", "sessions.beginning"},
         frozenset({"project"}),
     ),

@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["holding", "keeping", "spending"]
+__all__ = ["changing", "holding", "keeping", "spending"]

@@ -1,8 +1,7 @@
 """Keeping an org's budgets: made, changed and removed, each told by an event."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -12,11 +11,10 @@ from tocsin.domain.ids import is_name
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_BUDGETS
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Budgets, Clock, Projections
-from tocsin.services.budgets.reaching import reached, stored
+from tocsin.ports import Projections
+from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.usage import opening, usage
 from tocsin.services.intake.stamp import new_id
-from tocsin.services.intake.told import tell
 
 __all__ = ["BudgetState", "Keeping", "Wanted", "id_of_agent"]
 
@@ -45,18 +43,11 @@ class BudgetState:
 class Keeping:
     """The use cases behind ``/api/v1/budgets``. Everything blocks, and may raise Busy."""
 
-    def __init__(
-        self,
-        store: Budgets,
-        projections: Projections,
-        clock: Clock,
-        revoke: Callable[[Budget], None],
-    ) -> None:
-        """Wire the ports; ``revoke`` ends the keys of a budget's subject, and may be repeated."""
-        self._store = store
+    def __init__(self, changing: Changing, projections: Projections) -> None:
+        self._changing = changing
+        self._store = changing.store
+        self._clock = changing.clock
         self._projections = projections
-        self._clock = clock
-        self._revoke = revoke
 
     def all(self, org: str) -> Sequence[BudgetState]:
         """Return every budget, oldest first."""
@@ -98,8 +89,7 @@ class Keeping:
         def removed(budget: Budget, was: str, *told: Any) -> bool:
             return self._store.remove(replace(budget, change=was), *told)
 
-        read = partial(stored, self._store, key.org, id)
-        tell(key.org, self._clock, read, plan, removed, "budget")
+        self._changing(key.org, id, plan, removed)
 
     def _found(self, org: str, id: str) -> Budget:
         found = self._store.get(org, id) if is_name(id.replace("_", "-")) else None
@@ -117,9 +107,7 @@ class Keeping:
                 next = replace(now, exceeded=(), **_fields(wanted))
             else:
                 next = self._begun(key, id, wanted, at_ms)
-            next, events = reached(next, self._counted(next, at_ms))
-            if events and next.action is BudgetAction.REVOKE:
-                self._revoke(next)
+            next, events = self._changing.reached(next, self._counted(next, at_ms))
             event = {
                 "type": "tocsin.budget_set",
                 "user_id": key.holder,
@@ -129,9 +117,7 @@ class Keeping:
             }
             return next, [event, *events]
 
-        read = partial(stored, self._store, key.org, id)
-        budget = tell(key.org, self._clock, read, plan, self._store.write, "budget")
-        return self._states(key.org, [budget])[0]
+        return self._states(key.org, [self._changing(key.org, id, plan)])[0]
 
     def _begun(self, key: ApiKey, id: str, wanted: Wanted, at_ms: int) -> Budget:
         from_seq, before = opening(self._projections, key.org, wanted.kind, wanted.subject, at_ms)

@@ -1,14 +1,12 @@
 """Telling that a budget is used up, when the projections have counted what used it up."""
 
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from tocsin.domain.budgets import PERIODS, Budget, BudgetAction, spent_id
+from tocsin.domain.budgets import PERIODS, Budget, spent_id
 from tocsin.domain.projection import SPENT
-from tocsin.ports import Budgets, Clock, Projections
-from tocsin.services.budgets.reaching import reached, stored
-from tocsin.services.intake.told import tell
+from tocsin.ports import Projections
+from tocsin.services.budgets.changing import Changing
 
 __all__ = ["Spending"]
 
@@ -16,22 +14,13 @@ __all__ = ["Spending"]
 class Spending:
     """What the projector asks and tells. Everything blocks, and may raise Busy."""
 
-    def __init__(
-        self,
-        store: Budgets,
-        projections: Projections,
-        clock: Clock,
-        revoke: Callable[[Budget], None],
-    ) -> None:
-        """Wire the ports; ``revoke`` as :class:`.Keeping` takes it."""
-        self._store = store
+    def __init__(self, changing: Changing, projections: Projections) -> None:
+        self._changing = changing
         self._projections = projections
-        self._clock = clock
-        self._revoke = revoke
 
     def budgets(self, org: str) -> Sequence[Budget]:
         """Return the budgets that are counted, also those that are disabled."""
-        return self._store.all(org)
+        return self._changing.store.all(org)
 
     def __call__(
         self, org: str, budgets: Sequence[Budget], changed: Collection[str], generation: int
@@ -54,11 +43,7 @@ class Spending:
         counted = self._projections.get(org, SPENT, item, generation) or {}
 
         def plan(now: Budget, _: int) -> tuple[Budget, Sequence[dict[str, Any]]]:
-            next, events = reached(now, [(period, id, now.used(id, counted))])
-            if events and now.action is BudgetAction.REVOKE:
-                self._revoke(now)
-            return next, events
+            return self._changing.reached(now, [(period, id, now.used(id, counted))])
 
         if budget.beyond(period, budget.used(id, counted)):
-            read = partial(stored, self._store, org, budget.id)
-            tell(org, self._clock, read, plan, self._store.write, "budget")
+            self._changing(org, budget.id, plan)

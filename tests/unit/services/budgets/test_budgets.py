@@ -18,6 +18,7 @@ from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.limits import MAX_BUDGETS
 from tocsin.domain.segment import seal
 from tocsin.domain.times import iso_ms
+from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.budgets.keeping import BudgetState, Keeping, Wanted, id_of_agent
 from tocsin.services.budgets.spending import Spending
@@ -55,9 +56,10 @@ class Office:
         self.projections = FakeProjections()
         self.store = Failing(self.journal)
         self.revoked: list[str] = []
-        self.keeping = Keeping(self.store, self.projections, self.clock, self.revoke)
+        changing = Changing(self.store, self.clock, self.revoke)
+        self.keeping = Keeping(changing, self.projections)
         self.holding = Holding(self.store, self.clock)
-        self.spending = Spending(self.store, self.projections, self.clock, self.revoke)
+        self.spending = Spending(changing, self.projections)
         self.projector = Projector(
             ledger=self.ledger,
             journal=self.journal,
