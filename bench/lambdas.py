@@ -20,10 +20,12 @@ from fakes.stores import (
     FakeQuota,
     FakeReceipts,
 )
-from tocsin import ports
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
 from tocsin.local.environment import Context
+from tocsin.ports.intake import Quota
+from tocsin.ports.log import Journal
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
 
@@ -59,9 +61,9 @@ class Tenant:
 
     def __init__(
         self,
-        journal: ports.Journal | None = None,
-        quota: ports.Quota | None = None,
-        clock: ports.Clock | None = None,
+        journal: Journal | None = None,
+        quota: Quota | None = None,
+        clock: Clock | None = None,
     ) -> None:
         clock = clock or FakeClock()
         keys, orgs = FakeKeys(), FakeOrgs()

@@ -19,7 +19,7 @@ from tocsin.domain.batch import Batch, UnreadableBatch, pack, unpack
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.segment import Head, Segment, seal
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Journal, Ledger
+from tocsin.ports.log import Journal, Ledger
 from tocsin.services.intake.stamp import entries_of
 from tocsin.services.reading import selection
 from tocsin.services.reading.past import Past

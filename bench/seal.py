@@ -15,11 +15,11 @@ from bench.report import number, ratio, show
 from bench.timing import Variant, measure
 from bench.unsent import Recorder, hold
 from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeSetAside
-from tocsin import ports
 from tocsin.adapters import dynamodb
 from tocsin.adapters.dynamodb.journal import DynamoJournal, batch_of_image
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.domain.batch import Batch, UnreadableBatch
+from tocsin.ports.log import Journal, Ledger
 from tocsin.services.reading.verification import verify
 from tocsin.services.sealing.fanout import Fanout
 from tocsin.services.sealing.seal import seal_batches
@@ -83,7 +83,7 @@ def _variants(size: int) -> dict[str, Variant]:
     ledger = _ledger(images, size)
     unpacked, packed = _Unpacked(images), _Packed(images)
 
-    def seal(ledger: ports.Ledger) -> None:
+    def seal(ledger: Ledger) -> None:
         sealed = seal_batches(ORG, batches, ledger, clock)
         _check(sum(segment.count for segment, _ in sealed.fresh), len(entries))
 
@@ -94,7 +94,7 @@ def _variants(size: int) -> dict[str, Variant]:
         deployed.service = lambda: fanout  # type: ignore[assignment]
         _check(len(deployed.handler(event, context)["batchItemFailures"]), 0)
 
-    def check_ledger(journal: ports.Journal) -> None:
+    def check_ledger(journal: Journal) -> None:
         _check(verify(ledger, journal, ORG).last_seq, size * len(images))
 
     return {

@@ -31,7 +31,7 @@ class Broker:
         self.sizes: list[int] = []
 
     def publish(self, org: str, message: bytes) -> None:
-        """See :meth:`tocsin.ports.Broker.publish`."""
+        """See :meth:`tocsin.ports.log.Broker.publish`."""
         self.sizes.append(len(message))
 
 

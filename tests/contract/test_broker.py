@@ -17,7 +17,7 @@ from tocsin.adapters.valkey.broker import ValkeyBroker
 from tocsin.adapters.valkey.feed import ValkeyFeed
 from tocsin.domain.errors import Busy
 from tocsin.embedded._feed import LocalFeed
-from tocsin.ports import Broker
+from tocsin.ports.log import Broker
 from tocsin.services.stream.parts import LiveFeed
 
 pytestmark = pytest.mark.anyio

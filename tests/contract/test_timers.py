@@ -10,7 +10,7 @@ from support.databases import Database
 from support.waiting import until
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.sqs import SqsTimers, woken
-from tocsin.ports import Timers
+from tocsin.ports.deciding import Timers
 
 NOW_MS = SystemClock().now_ms
 

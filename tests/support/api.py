@@ -14,7 +14,8 @@ from tocsin.bootstrap.api import ApiParts, parts
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.org import Org
 from tocsin.local.apigateway import HttpRequest, proxy_event
-from tocsin.ports import Clock, Timers
+from tocsin.ports.deciding import Timers
+from tocsin.ports.world import Clock
 
 ORIGIN = "https://dashboard.example.com"
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from support.ministack import Server
-from tocsin import ports
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
@@ -30,6 +29,12 @@ from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.local import queues
 from tocsin.local.functions import Receives
 from tocsin.local.tables import TTL_ATTRIBUTE, create
+from tocsin.ports.access import KeyRing, Keys, Passes, Rates, SignInFailures, SignInWrites
+from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
+from tocsin.ports.intake import Quota, Receipts
+from tocsin.ports.log import Journal, Ledger, SetAside, Summaries
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.projections import Projections
 from tocsin.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -38,25 +43,25 @@ if TYPE_CHECKING:
 
 
 class Stores(NamedTuple):
-    journal: ports.Journal
-    receipts: ports.Receipts
-    ledger: ports.Ledger
-    orgs: ports.Orgs
-    keys: ports.Keys
-    passes: ports.Passes
-    quota: ports.Quota
-    set_aside: ports.SetAside
-    projections: ports.Projections
-    summaries: ports.Summaries
-    approvals: ports.Approvals
-    policies: ports.PolicyStore
-    key_ring: ports.KeyRing
-    session_states: ports.SessionStates
-    budgets: ports.Budgets
-    agent_states: ports.AgentStates
-    sign_in_writes: ports.SignInWrites
-    sign_in_failures: ports.SignInFailures
-    rates: ports.Rates
+    journal: Journal
+    receipts: Receipts
+    ledger: Ledger
+    orgs: Orgs
+    keys: Keys
+    passes: Passes
+    quota: Quota
+    set_aside: SetAside
+    projections: Projections
+    summaries: Summaries
+    approvals: Approvals
+    policies: PolicyStore
+    key_ring: KeyRing
+    session_states: SessionStates
+    budgets: Budgets
+    agent_states: AgentStates
+    sign_in_writes: SignInWrites
+    sign_in_failures: SignInFailures
+    rates: Rates
 
 
 @dataclass

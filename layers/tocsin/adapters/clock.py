@@ -3,7 +3,7 @@
 import time
 from typing import override
 
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 
 __all__ = ["SystemClock"]
 

@@ -11,13 +11,13 @@ from typing import override
 
 import orjson
 
-from tocsin.ports import Metrics
+from tocsin.ports.world import Metrics
 
 __all__ = ["EmbeddedMetrics"]
 
 
 class EmbeddedMetrics(Metrics):
-    """:class:`~tocsin.ports.Metrics` on standard output, under one dimension: the service."""
+    """:class:`~tocsin.ports.world.Metrics` on standard output, under one dimension: the service."""
 
     def __init__(
         self, namespace: str, service: str, write: Callable[[str], object] | None = None

@@ -15,7 +15,7 @@ from botocore.session import get_session
 
 from tocsin import __version__
 from tocsin.domain.errors import Busy, Malformed
-from tocsin.ports import Timers
+from tocsin.ports.deciding import Timers
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -83,7 +83,7 @@ def woken(body: str) -> Woken:
 
 
 class SqsTimers(Timers):
-    """:class:`~tocsin.ports.Timers` on a standard queue."""
+    """:class:`~tocsin.ports.deciding.Timers` on a standard queue."""
 
     def __init__(self, client: "SQSClient", queue_url: str) -> None:
         self._client = client

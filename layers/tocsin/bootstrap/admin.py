@@ -20,7 +20,12 @@ from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.bootstrap import project
 from tocsin.domain.retention import Retention
-from tocsin.ports import Clock, Journal, Keys, Ledger, Orgs, Projections, Quota, SetAside
+from tocsin.ports.access import Keys
+from tocsin.ports.intake import Quota
+from tocsin.ports.log import Journal, Ledger, SetAside
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.projections import Projections
+from tocsin.ports.world import Clock
 from tocsin.services.orgs.exporting import Exporting
 from tocsin.services.orgs.keeping import Keeping
 from tocsin.services.sealing.rebuild import Rebuild

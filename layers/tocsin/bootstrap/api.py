@@ -24,25 +24,20 @@ from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.sqs import SqsTimers
 from tocsin.domain.limits import KEY_REQUESTS_PER_MINUTE, SIGN_IN_SECONDS
-from tocsin.ports import (
+from tocsin.ports.access import KeyRing, Keys, Passes, Rates, SignInFailures, SignInWrites
+from tocsin.ports.deciding import (
     AgentStates,
     Approvals,
     Budgets,
-    Clock,
-    Journal,
-    KeyRing,
-    Keys,
-    Orgs,
-    Passes,
     PolicyStore,
-    Projections,
-    Quota,
-    Rates,
     SessionStates,
-    SignInFailures,
-    SignInWrites,
     Timers,
 )
+from tocsin.ports.intake import Quota
+from tocsin.ports.log import Journal
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.projections import Projections
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.rate import Rate

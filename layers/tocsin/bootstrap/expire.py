@@ -8,7 +8,8 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
-from tocsin.ports import Clock, Timers
+from tocsin.ports.deciding import Timers
+from tocsin.ports.world import Clock
 from tocsin.services.approvals.expiring import Expiring
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.approvals.waking import Waking

@@ -8,7 +8,8 @@ from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.bootstrap import valkey
-from tocsin.ports import Broker, Clock
+from tocsin.ports.log import Broker
+from tocsin.ports.world import Clock
 from tocsin.services.sealing.fanout import Fanout
 from tocsin.settings import FanoutSettings
 

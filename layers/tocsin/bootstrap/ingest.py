@@ -11,7 +11,8 @@ from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
-from tocsin.ports import Clock, Ledger
+from tocsin.ports.log import Ledger
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest
 from tocsin.services.sessions.suspended import Suspended

@@ -12,7 +12,7 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.domain.retention import Retention
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.spending import Spending
 from tocsin.services.keys.ending import Ending

@@ -7,7 +7,8 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.bootstrap import fanout
-from tocsin.ports import Broker, Clock
+from tocsin.ports.log import Broker
+from tocsin.ports.world import Clock
 from tocsin.services.sealing.sweep import Sweep
 from tocsin.settings import FanoutSettings
 

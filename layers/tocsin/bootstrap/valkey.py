@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from tocsin.adapters.clock import SystemClock
-from tocsin.ports import Broker, Clock
+from tocsin.ports.log import Broker
+from tocsin.ports.world import Clock
 from tocsin.settings import ValkeySettings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import override
 
-from tocsin.ports import Broker
+from tocsin.ports.log import Broker
 from tocsin.services.stream.parts import LiveFeed
 
 __all__ = ["LocalFeed"]
@@ -18,7 +18,7 @@ type _Ear = tuple[asyncio.AbstractEventLoop, asyncio.Queue[bytes | None]]
 
 
 class LocalFeed(Broker, LiveFeed):
-    """:class:`~tocsin.ports.Broker` and :class:`~tocsin.ports.Feed`; publish from any thread."""
+    """Both the :class:`.Broker` and the :class:`.Feed`; publish from any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()

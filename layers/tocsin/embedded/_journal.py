@@ -10,7 +10,7 @@ from tocsin.domain import batch as batches
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import Poison
 from tocsin.embedded._database import Database
-from tocsin.ports import Journal
+from tocsin.ports.log import Journal
 
 __all__ = ["SqliteJournal"]
 
@@ -18,7 +18,7 @@ _COLUMNS = "id, entries, count, key_id, received_at_ms"
 
 
 class SqliteJournal(Journal):
-    """:class:`~tocsin.ports.Journal` on SQLite."""
+    """:class:`~tocsin.ports.log.Journal` on SQLite."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

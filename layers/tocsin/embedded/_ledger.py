@@ -11,7 +11,7 @@ from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.segment import Head, Markers, Reference, Segment
 from tocsin.embedded._database import Database
-from tocsin.ports import Ledger
+from tocsin.ports.log import Ledger
 
 __all__ = ["SqliteLedger"]
 
@@ -19,7 +19,7 @@ type _Marker = tuple[int, str, int]  # first seq, batch id, count
 
 
 class SqliteLedger(Ledger):
-    """:class:`~tocsin.ports.Ledger` on SQLite."""
+    """:class:`~tocsin.ports.log.Ledger` on SQLite."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

@@ -12,7 +12,7 @@ from tocsin.embedded._database import MEMORY, Database
 from tocsin.embedded._feed import LocalFeed
 from tocsin.embedded._journal import SqliteJournal
 from tocsin.embedded._ledger import SqliteLedger
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 from tocsin.services.access.presented import Authorizer, Credentials
 from tocsin.services.intake.stamp import Draft, new_id
 from tocsin.services.sealing.seal import seal_batches

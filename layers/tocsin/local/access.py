@@ -9,7 +9,8 @@ import orjson
 
 from tocsin.domain.keys import ApiKey, Scope, key_ids, mint
 from tocsin.domain.org import Org
-from tocsin.ports import Keys, Orgs
+from tocsin.ports.access import Keys
+from tocsin.ports.orgs import Orgs
 
 __all__ = ["ORG", "admit", "read_token", "write_access"]
 

@@ -12,7 +12,7 @@ from tocsin.domain.agents import AgentState
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.keys import ApiKey
-from tocsin.ports import AgentStates
+from tocsin.ports.deciding import AgentStates
 
 __all__ = ["DynamoAgentStates"]
 
@@ -20,7 +20,7 @@ _BATCH_GET_KEYS = 100  # of up to 120 KB each; an answer ends at 16 MB
 
 
 class DynamoAgentStates(ToldTable, AgentStates):
-    """:class:`~tocsin.ports.AgentStates` on the state table, beside a journal."""
+    """:class:`~tocsin.ports.deciding.AgentStates` on the state table, beside a journal."""
 
     @override
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, AgentState]:

@@ -23,7 +23,7 @@ from tocsin.domain.approvals import Approval, Call, Expiry, Grant, Rule, Status,
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.limits import APPROVAL_RETENTION_DAYS
-from tocsin.ports import Approvals
+from tocsin.ports.deciding import Approvals
 
 __all__ = ["PARTITIONS", "DynamoApprovals"]
 
@@ -38,7 +38,7 @@ _BATCH_GET_KEYS = 100  # of up to 70 KB each; an answer ends at 16 MB
 
 
 class DynamoApprovals(ToldTable, Approvals):
-    """:class:`~tocsin.ports.Approvals` on the state table, beside a journal."""
+    """:class:`~tocsin.ports.deciding.Approvals` on the state table, beside a journal."""
 
     @override
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, Approval]:

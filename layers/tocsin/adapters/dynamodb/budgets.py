@@ -15,13 +15,13 @@ from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.batch import Batch
 from tocsin.domain.budgets import Budget, BudgetAction, Limit
 from tocsin.domain.errors import IntegrityError
-from tocsin.ports import Budgets
+from tocsin.ports.deciding import Budgets
 
 __all__ = ["DynamoBudgets"]
 
 
 class DynamoBudgets(ToldTable, Budgets):
-    """:class:`~tocsin.ports.Budgets` on the state table, beside a journal."""
+    """:class:`~tocsin.ports.deciding.Budgets` on the state table, beside a journal."""
 
     @override
     def all(self, org: str) -> Sequence[Budget]:

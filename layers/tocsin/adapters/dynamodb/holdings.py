@@ -8,7 +8,7 @@ from tocsin.adapters.dynamodb._calls import calls, query, watched, whole
 from tocsin.adapters.dynamodb._state import OF_ALL_ORGS, OF_AN_ORG
 from tocsin.adapters.dynamodb.ledger import PARTITIONS
 from tocsin.domain.errors import Busy
-from tocsin.ports import Holdings
+from tocsin.ports.orgs import Holdings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,7 +22,7 @@ type _Key = Mapping[str, Any]
 
 
 class DynamoHoldings(Holdings):
-    """:class:`~tocsin.ports.Holdings` on DynamoDB."""
+    """:class:`~tocsin.ports.orgs.Holdings` on DynamoDB."""
 
     def __init__(self, client: "DynamoDBClient", journal: str, ledger: str, state: str) -> None:
         """Name the tables."""

@@ -17,7 +17,7 @@ from tocsin.domain.limits import RETENTION_DAYS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-from tocsin.ports import Journal
+from tocsin.ports.log import Journal
 
 __all__ = ["DynamoJournal", "batch_of_image", "stored_batch"]
 
@@ -26,7 +26,7 @@ _BATCH_GET_KEYS = 25  # of up to 400 KB each; an answer ends at 16 MB
 
 
 class DynamoJournal(Journal):
-    """:class:`~tocsin.ports.Journal` on DynamoDB; items expire after ``retention_days``."""
+    """:class:`~tocsin.ports.log.Journal` on DynamoDB; items expire after ``retention_days``."""
 
     def __init__(
         self, client: "DynamoDBClient", table: str, retention_days: int = RETENTION_DAYS

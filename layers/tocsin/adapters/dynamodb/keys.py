@@ -7,7 +7,7 @@ from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey, Scope
-from tocsin.ports import KeyRing, Keys
+from tocsin.ports.access import KeyRing, Keys
 
 __all__ = ["DynamoKeyRing", "DynamoKeys", "put_request"]
 
@@ -15,7 +15,7 @@ _KEPT_SECONDS: Final = 24 * 60 * 60  # a delegated key after its end, so that it
 
 
 class DynamoKeys(StateTable, Keys):
-    """:class:`~tocsin.ports.Keys`: ``key#<org>`` · key id."""
+    """:class:`~tocsin.ports.access.Keys`: ``key#<org>`` · key id."""
 
     @override
     def get(self, org: str, key_id: str) -> ApiKey | None:
@@ -33,7 +33,7 @@ class DynamoKeys(StateTable, Keys):
 
 
 class DynamoKeyRing(ToldTable, KeyRing):
-    """:class:`~tocsin.ports.KeyRing` on the state table, beside a journal."""
+    """:class:`~tocsin.ports.access.KeyRing` on the state table, beside a journal."""
 
     @override
     def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
@@ -42,7 +42,7 @@ class DynamoKeyRing(ToldTable, KeyRing):
 
 
 def put_request(table: str, key: ApiKey) -> dict[str, Any]:
-    """Return a transaction's put of a key, on the condition of :meth:`.ports.KeyRing.write`."""
+    """Return a transaction's put of a key, on the condition of :meth:`.KeyRing.write`."""
     return {
         "TableName": table,
         "Item": {**item_key(f"key#{key.org}", key.id), **_attributes(key)},

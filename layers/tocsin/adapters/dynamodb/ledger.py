@@ -21,7 +21,7 @@ from tocsin.domain.segment import Head, Markers, Reference, Segment
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-from tocsin.ports import Ledger
+from tocsin.ports.log import Ledger
 
 __all__ = ["PARTITIONS", "DynamoLedger", "org_of_segment"]
 
@@ -42,7 +42,7 @@ def org_of_segment(key: Mapping[str, Any]) -> str | None:
 
 
 class DynamoLedger(Ledger):
-    """:class:`~tocsin.ports.Ledger` on DynamoDB."""
+    """:class:`~tocsin.ports.log.Ledger` on DynamoDB."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         """Use ``table``."""

@@ -9,13 +9,13 @@ from tocsin.adapters.dynamodb._calls import calls, condition_failed, whole
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.org import Org, OrgStatus
-from tocsin.ports import Orgs
+from tocsin.ports.orgs import Orgs
 
 __all__ = ["DynamoOrgs"]
 
 
 class DynamoOrgs(StateTable, Orgs):
-    """:class:`~tocsin.ports.Orgs`: ``org`` · org, and the sweeper's ``sweep`` · org."""
+    """:class:`~tocsin.ports.orgs.Orgs`: ``org`` · org, and the sweeper's ``sweep`` · org."""
 
     @override
     def get(self, org: str) -> Org | None:

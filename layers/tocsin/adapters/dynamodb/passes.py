@@ -12,7 +12,7 @@ from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.batch import Batch
 from tocsin.domain.passes import Kind, Pass
-from tocsin.ports import Passes, SignInFailures, SignInWrites
+from tocsin.ports.access import Passes, SignInFailures, SignInWrites
 
 __all__ = ["DynamoPasses", "DynamoSignInFailures", "DynamoSignInWrites", "partition"]
 
@@ -20,7 +20,7 @@ _FAILURES_KEPT_SECONDS: Final = 2 * 60 * 60  # from the journal's batch on, whos
 
 
 class DynamoPasses(StateTable, Passes):
-    """:class:`~tocsin.ports.Passes` on the state table, which expires them."""
+    """:class:`~tocsin.ports.access.Passes` on the state table, which expires them."""
 
     @override
     def put(self, each: Pass) -> None:
@@ -37,7 +37,7 @@ class DynamoPasses(StateTable, Passes):
 
 
 class DynamoSignInWrites(ToldTable, SignInWrites):
-    """:class:`~tocsin.ports.SignInWrites` on the state table, beside a journal."""
+    """:class:`~tocsin.ports.access.SignInWrites` on the state table, beside a journal."""
 
     @override
     def write(
@@ -62,7 +62,7 @@ class DynamoSignInWrites(ToldTable, SignInWrites):
 
 
 class DynamoSignInFailures(ToldTable, SignInFailures):
-    """:class:`~tocsin.ports.SignInFailures` on the state table, which expires them."""
+    """:class:`~tocsin.ports.access.SignInFailures` on the state table, which expires them."""
 
     @override
     def get(self, org: str, hour: str) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ from tocsin.adapters.dynamodb._state import item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.batch import Batch
 from tocsin.domain.policy import Policies
-from tocsin.ports import PolicyStore
+from tocsin.ports.deciding import PolicyStore
 
 __all__ = ["DynamoPolicies"]
 
@@ -16,7 +16,7 @@ _CURRENT: Final = "current"
 
 
 class DynamoPolicies(ToldTable, PolicyStore):
-    """:class:`~tocsin.ports.PolicyStore` on the state table, beside a journal."""
+    """:class:`~tocsin.ports.deciding.PolicyStore` on the state table, beside a journal."""
 
     @override
     def current(self, org: str) -> Policies | None:

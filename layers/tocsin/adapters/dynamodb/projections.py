@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from tocsin.adapters.dynamodb._calls import batch_get, calls, condition_failed, query, whole
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.projection import INDEXES, KINDS, Change, Item, Projected, place_of
-from tocsin.ports import Projections
+from tocsin.ports.projections import Projections
 
 __all__ = ["PARTITIONS", "DynamoProjections"]
 
@@ -25,7 +25,7 @@ _END = "~"  # beyond what places, and the ids of a day, go on with
 
 
 class DynamoProjections(StateTable, Projections):
-    """:class:`~tocsin.ports.Projections` on the state table."""
+    """:class:`~tocsin.ports.projections.Projections` on the state table."""
 
     @override
     def cursor(self, org: str, generation: int | None = None) -> Projected:

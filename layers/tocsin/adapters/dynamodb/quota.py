@@ -7,13 +7,13 @@ from botocore.exceptions import ClientError
 
 from tocsin.adapters.dynamodb._calls import calls, condition_failed
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
-from tocsin.ports import Quota
+from tocsin.ports.intake import Quota
 
 __all__ = ["DynamoQuota"]
 
 
 class DynamoQuota(StateTable, Quota):
-    """:class:`~tocsin.ports.Quota`: ``quota#<org>`` · month.
+    """:class:`~tocsin.ports.intake.Quota`: ``quota#<org>`` · month.
 
     The SDK repeats what it got no answer to, and an addition to a counter must not be repeated. A
     reservation leaves its mark in the item, by which its repetition is known; where another one

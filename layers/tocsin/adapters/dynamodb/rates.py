@@ -3,7 +3,7 @@
 from typing import Final, override
 
 from tocsin.adapters.dynamodb._state import StateTable, number
-from tocsin.ports import Rates
+from tocsin.ports.access import Rates
 
 __all__ = ["DynamoRates"]
 
@@ -11,7 +11,10 @@ _KEPT_SECONDS: Final = 10 * 60
 
 
 class DynamoRates(StateTable, Rates):
-    """:class:`~tocsin.ports.Rates` on the state table, which expires them. A unit a request."""
+    """The :class:`~tocsin.ports.access.Rates` on the state table, which expires them.
+
+    A unit a request.
+    """
 
     @override
     def take(self, org: str, key_id: str, minute: int, limit: int) -> bool:

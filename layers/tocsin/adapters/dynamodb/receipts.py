@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError
 from tocsin.adapters.dynamodb._calls import calls, condition_failed
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.receipt import Receipt
-from tocsin.ports import Receipts
+from tocsin.ports.intake import Receipts
 
 __all__ = ["DynamoReceipts"]
 
 
 class DynamoReceipts(StateTable, Receipts):
-    """:class:`~tocsin.ports.Receipts`: ``receipt#<org>`` · idempotency key."""
+    """:class:`~tocsin.ports.intake.Receipts`: ``receipt#<org>`` · idempotency key."""
 
     @override
     def put(self, receipt: Receipt, now_ms: int, *, instead_of: str = "") -> Receipt:

@@ -11,7 +11,7 @@ from tocsin.adapters.dynamodb._state import item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.batch import Batch
 from tocsin.domain.sessions import SessionState, SessionStatus
-from tocsin.ports import SessionStates
+from tocsin.ports.deciding import SessionStates
 
 __all__ = ["DynamoSessionStates"]
 
@@ -20,7 +20,7 @@ _BATCH_GET_KEYS = 100
 
 
 class DynamoSessionStates(ToldTable, SessionStates):
-    """:class:`~tocsin.ports.SessionStates` on the state table, beside a journal."""
+    """:class:`~tocsin.ports.deciding.SessionStates` on the state table, beside a journal."""
 
     @override
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, SessionState]:

@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError
 from tocsin.adapters.dynamodb._calls import calls, condition_failed
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.set_aside import SetAsideItem
-from tocsin.ports import SetAside
+from tocsin.ports.log import SetAside
 
 __all__ = ["DynamoSetAside"]
 
 
 class DynamoSetAside(StateTable, SetAside):
-    """:class:`~tocsin.ports.SetAside`: ``set-aside#<org>`` · batch id."""
+    """:class:`~tocsin.ports.log.SetAside`: ``set-aside#<org>`` · batch id."""
 
     @override
     def add(self, item: SetAsideItem) -> bool:

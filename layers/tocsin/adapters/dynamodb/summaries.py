@@ -9,7 +9,7 @@ from typing import override
 from tocsin.adapters.dynamodb._calls import query
 from tocsin.adapters.dynamodb._state import StateTable, number
 from tocsin.domain.stretches import Made
-from tocsin.ports import Summaries
+from tocsin.ports.log import Summaries
 
 __all__ = ["DynamoSummaries"]
 
@@ -17,7 +17,7 @@ _MADE = "made"
 
 
 class DynamoSummaries(StateTable, Summaries):
-    """:class:`~tocsin.ports.Summaries` on the state table."""
+    """:class:`~tocsin.ports.log.Summaries` on the state table."""
 
     @override
     def get(self, org: str, level: int, numbers: range) -> Mapping[int, bytes]:

@@ -11,13 +11,14 @@ from valkey.retry import Retry
 
 from tocsin.adapters.valkey.connection import Renewal, channel_of, options
 from tocsin.domain.errors import Busy
-from tocsin.ports import Broker, Clock
+from tocsin.ports.log import Broker
+from tocsin.ports.world import Clock
 
 __all__ = ["ValkeyBroker"]
 
 
 class ValkeyBroker(Broker):
-    """:class:`tocsin.ports.Broker` on Valkey."""
+    """:class:`tocsin.ports.log.Broker` on Valkey."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from typing import Any
 
 from valkey.credentials import CredentialProvider
 
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 
 __all__ = ["ANSWER_SECONDS", "Renewal", "channel_of", "options"]
 

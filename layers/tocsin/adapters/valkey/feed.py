@@ -19,7 +19,8 @@ from valkey.exceptions import ValkeyError
 from tocsin.adapters.valkey.connection import Renewal, channel_of, options
 from tocsin.adapters.valkey.iam import SignedAhead
 from tocsin.adapters.valkey.subscription import Subscription
-from tocsin.ports import Clock, Feed
+from tocsin.ports.log import Feed
+from tocsin.ports.world import Clock
 
 __all__ = ["ValkeyFeed"]
 
@@ -36,7 +37,7 @@ RENEW_AGAIN_MS = 60_000  # after a renewal that failed
 
 
 class ValkeyFeed(Feed):
-    """:class:`tocsin.ports.Feed` on Valkey, with a connection per org."""
+    """:class:`tocsin.ports.log.Feed` on Valkey, with a connection per org."""
 
     def __init__(
         self,

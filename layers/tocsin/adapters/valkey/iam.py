@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from valkey.credentials import CredentialProvider
 from valkey.exceptions import AuthenticationError
 
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 
 __all__ = ["IamCredentials", "SignedAhead"]
 

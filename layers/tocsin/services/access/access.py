@@ -3,7 +3,9 @@
 from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope, key_ids
 from tocsin.domain.org import Org, check_active
-from tocsin.ports import Clock, Keys, Orgs
+from tocsin.ports.access import Keys
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.world import Clock
 from tocsin.services.access.remembered import Remembered
 
 __all__ = ["Access", "token_of"]

@@ -4,7 +4,8 @@ import logging
 from collections import Counter
 
 from tocsin.domain.errors import Busy, TooOften
-from tocsin.ports import Clock, Rates
+from tocsin.ports.access import Rates
+from tocsin.ports.world import Clock
 
 __all__ = ["Rate"]
 

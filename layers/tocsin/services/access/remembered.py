@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 
 __all__ = ["BRIEFLY_MS", "Remembered"]
 

@@ -10,7 +10,8 @@ from tocsin.domain import passes
 from tocsin.domain.errors import Forbidden, Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.passes import Kind, Pass
-from tocsin.ports import Clock, Passes
+from tocsin.ports.access import Passes
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.access.remembered import Remembered
 

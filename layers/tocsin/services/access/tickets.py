@@ -5,7 +5,8 @@ from tocsin.domain.errors import Unauthenticated
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.limits import TICKET_SECONDS
 from tocsin.domain.passes import Kind, Pass
-from tocsin.ports import Clock, Passes
+from tocsin.ports.access import Passes
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 
 __all__ = ["Tickets"]

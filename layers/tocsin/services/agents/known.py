@@ -1,7 +1,8 @@
 """What admins said of an agent: asked for each call, read rarely."""
 
 from tocsin.domain.agents import AgentState
-from tocsin.ports import AgentStates, Clock
+from tocsin.ports.deciding import AgentStates
+from tocsin.ports.world import Clock
 from tocsin.services.access.remembered import BRIEFLY_MS, Remembered
 
 __all__ = ["Known"]

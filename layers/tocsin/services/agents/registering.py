@@ -8,7 +8,8 @@ from tocsin.domain.agents import AgentState, Profile
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import ApiKey
-from tocsin.ports import AgentStates, Clock
+from tocsin.ports.deciding import AgentStates
+from tocsin.ports.world import Clock
 from tocsin.services.intake.told import tell
 from tocsin.services.keys.issuing import Issue, Issued, Issuing
 

@@ -9,7 +9,7 @@ from tocsin.domain.canonical import canonical
 from tocsin.domain.errors import QueueFull, TooLarge
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import APPROVAL_SECONDS, MAX_CALL_BYTES, MAX_PENDING_APPROVALS
-from tocsin.ports import Timers
+from tocsin.ports.deciding import Timers
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.intake.stamp import new_id

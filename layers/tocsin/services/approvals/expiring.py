@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tocsin.domain.approvals import Approval, Status, Step
 from tocsin.domain.limits import APPROVALS_AT_ONCE
-from tocsin.ports import Timers
+from tocsin.ports.deciding import Timers
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.steps import Steps
 

@@ -9,7 +9,7 @@ from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.links import SIGNED_LINK, Link, new_secret
 from tocsin.domain.org import check_active
-from tocsin.ports import Orgs
+from tocsin.ports.orgs import Orgs
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.deciding import Deciding, Resolve, check_resolver, expired, over
 from tocsin.services.approvals.steps import Steps

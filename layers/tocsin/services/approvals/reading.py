@@ -6,7 +6,8 @@ from tocsin.domain.approvals import Approval, Rule, is_id
 from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.limits import APPROVALS_AT_ONCE
-from tocsin.ports import Approvals, Clock
+from tocsin.ports.deciding import Approvals
+from tocsin.ports.world import Clock
 
 __all__ = ["Reading"]
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from tocsin.domain.approvals import Approval, Step
 from tocsin.domain.errors import Busy, OutcomeUnknown
-from tocsin.ports import Approvals, Clock
+from tocsin.ports.deciding import Approvals
+from tocsin.ports.world import Clock
 from tocsin.services.intake.stamp import new_id, own_batch
 
 __all__ = ["Plan", "Steps"]

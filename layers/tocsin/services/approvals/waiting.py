@@ -16,7 +16,7 @@ from tocsin.domain.approvals import Approval
 from tocsin.domain.errors import Busy, IntegrityError, TocsinError
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import WAITS_AT_ONCE, WAITS_AT_ONCE_PER_ORG
-from tocsin.ports import Approvals
+from tocsin.ports.deciding import Approvals
 from tocsin.services.access.presented import Presented
 from tocsin.services.access.seats import Seats
 from tocsin.services.approvals.reading import Reading

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tocsin.domain.approvals import Status
 from tocsin.domain.errors import Busy
-from tocsin.ports import Orgs
+from tocsin.ports.orgs import Orgs
 from tocsin.services.approvals.expiring import Expiring
 
 __all__ = ["Report", "Waking"]

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tocsin.domain.budgets import COUNTED, Budget, BudgetAction, Used, in_words
-from tocsin.ports import Budgets, Clock
+from tocsin.ports.deciding import Budgets
+from tocsin.ports.world import Clock
 from tocsin.services.intake.told import tell
 
 __all__ = ["Changing"]

@@ -7,7 +7,8 @@ from tocsin.domain.budgets import Budget, BudgetAction
 from tocsin.domain.errors import LimitReached
 from tocsin.domain.limits import BUDGET_TURN_SECONDS
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Budgets, Clock
+from tocsin.ports.deciding import Budgets
+from tocsin.ports.world import Clock
 from tocsin.services.access.remembered import BRIEFLY_MS, Remembered
 
 __all__ = ["Holding"]

@@ -11,7 +11,7 @@ from tocsin.domain.ids import is_name
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_BUDGETS
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Projections
+from tocsin.ports.projections import Projections
 from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.usage import opening, usage
 from tocsin.services.intake.stamp import new_id

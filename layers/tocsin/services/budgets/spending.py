@@ -5,7 +5,7 @@ from typing import Any
 
 from tocsin.domain.budgets import PERIODS, Budget, spent_id
 from tocsin.domain.projection import SPENT
-from tocsin.ports import Projections
+from tocsin.ports.projections import Projections
 from tocsin.services.budgets.changing import Changing
 
 __all__ = ["Spending"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from tocsin.domain.budgets import COUNTED, Budget, Used, period_id, periods_at, spent_id
 from tocsin.domain.projection import BY_DAY, SPENT, Item, Projected, day_id, hourly
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Projections
+from tocsin.ports.projections import Projections
 from tocsin.services.reading.served import served
 
 __all__ = ["Opening", "opening", "usage"]

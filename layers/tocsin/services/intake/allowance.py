@@ -7,7 +7,9 @@ from datetime import timedelta
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, Forbidden, OutcomeUnknown, QuotaExhausted
 from tocsin.domain.times import utc
-from tocsin.ports import Clock, Orgs, Quota
+from tocsin.ports.intake import Quota
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.world import Clock
 
 __all__ = ["SETTINGS_CACHE_MS", "Allowance"]
 

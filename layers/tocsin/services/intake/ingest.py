@@ -7,7 +7,10 @@ from typing import Any
 import orjson
 
 from tocsin.domain.keys import Scope
-from tocsin.ports import Clock, Journal, Ledger, Orgs, Quota, Receipts
+from tocsin.ports.intake import Quota, Receipts
+from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.body import inflated

@@ -14,7 +14,9 @@ from tocsin.domain.errors import Busy, Conflict, Malformed, QuotaExhausted, TooL
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS, RECEIPT_SECONDS, SETTLED_MS
 from tocsin.domain.receipt import Receipt
-from tocsin.ports import Clock, Journal, Receipts
+from tocsin.ports.intake import Receipts
+from tocsin.ports.log import Journal
+from tocsin.ports.world import Clock
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.stamp import Draft, new_id
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tocsin.domain import chain, ids
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.limits import WAIT_SEALED_SECONDS
-from tocsin.ports import Ledger
+from tocsin.ports.log import Ledger
 
 __all__ = ["Place", "places"]
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, Conflict, OutcomeUnknown
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 from tocsin.services.intake.stamp import new_id, own_batch
 
 __all__ = ["tell"]

@@ -6,7 +6,8 @@ from typing import Any, Final
 from tocsin.domain.errors import Busy, OutcomeUnknown
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Clock, KeyRing, Keys
+from tocsin.ports.access import KeyRing, Keys
+from tocsin.ports.world import Clock
 from tocsin.services.intake.stamp import new_id, own_batch
 
 __all__ = ["Writing", "delegation", "event", "of_agent", "said"]

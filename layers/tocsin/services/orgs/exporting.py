@@ -6,17 +6,10 @@ from typing import Any, Final
 from tocsin.domain.projection import place_of
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import Head, SealedEvent
-from tocsin.ports import (
-    AgentStates,
-    Approvals,
-    Budgets,
-    Journal,
-    Keys,
-    Ledger,
-    PolicyStore,
-    Projections,
-    SessionStates,
-)
+from tocsin.ports.access import Keys
+from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
+from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
 from tocsin.wire import agents, approvals, budgets, indexes, keys, policies, sessions
 

@@ -9,7 +9,8 @@ from tocsin.domain.ids import is_name
 from tocsin.domain.limits import EVENTS_PER_MONTH, MAX_SAFE_INTEGER, SETTLED_MS
 from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Clock, Holdings, Orgs
+from tocsin.ports.orgs import Holdings, Orgs
+from tocsin.ports.world import Clock
 
 __all__ = ["Keeping"]
 

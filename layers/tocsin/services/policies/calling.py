@@ -13,7 +13,8 @@ from tocsin.domain.approvals import Approval, Status, Step
 from tocsin.domain.errors import Changed
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.policy import Decision, Verdict
-from tocsin.ports import Clock, Journal
+from tocsin.ports.log import Journal
+from tocsin.ports.world import Clock
 from tocsin.services.agents.known import Known
 from tocsin.services.approvals.asking import Ask, Asking, shown
 from tocsin.services.approvals.steps import Steps

@@ -3,7 +3,8 @@
 from tocsin.domain.errors import Changed, OutcomeUnknown
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.policy import Policies
-from tocsin.ports import Clock, PolicyStore
+from tocsin.ports.deciding import PolicyStore
+from tocsin.ports.world import Clock
 from tocsin.services.access.remembered import Remembered
 from tocsin.services.intake.stamp import new_id, own_batch
 from tocsin.services.policies.engine import Compiled, compiled

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import LISTS_AT_ONCE, LISTS_AT_ONCE_PER_ORG
 from tocsin.domain.retention import KEEPS_ALL, Retention
-from tocsin.ports import Clock, Journal, Ledger, Projections, Summaries
+from tocsin.ports.log import Journal, Ledger, Summaries
+from tocsin.ports.projections import Projections
+from tocsin.ports.world import Clock
 from tocsin.services.access.presented import Credentials, Presented
 from tocsin.services.access.seats import Seats
 from tocsin.services.reading.past import Past

@@ -14,7 +14,7 @@ from tocsin.domain.batch import Batch, UnreadableBatch
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import SealedEvent, Segment, verify
-from tocsin.ports import Journal, Ledger
+from tocsin.ports.log import Journal, Ledger
 
 __all__ = [
     "FIRST_SEGMENTS",

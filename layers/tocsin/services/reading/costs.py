@@ -9,7 +9,10 @@ from tocsin.domain.errors import Forbidden
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.projection import BY_DAY, OTHER, Item, Projected, day_id, hourly
 from tocsin.domain.times import iso, iso_ms
-from tocsin.ports import Clock, Orgs, Projections, Quota
+from tocsin.ports.intake import Quota
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.projections import Projections
+from tocsin.ports.world import Clock
 from tocsin.services.reading.served import served
 from tocsin.services.reading.whole import sees_all
 from tocsin.wire.costs import Asked, Granularity

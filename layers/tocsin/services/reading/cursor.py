@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tocsin.domain import ids
 from tocsin.domain.errors import Malformed, TocsinError
 from tocsin.domain.times import time_ms
-from tocsin.ports import Ledger
+from tocsin.ports.log import Ledger
 from tocsin.services.reading.since import seq_before
 
 __all__ = ["Resumed", "Start", "resolve", "resume"]

@@ -8,7 +8,8 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.domain.projection import Item, Projected, place_of
 from tocsin.domain.times import iso_ms
-from tocsin.ports import Clock, Projections
+from tocsin.ports.projections import Projections
+from tocsin.ports.world import Clock
 from tocsin.services.reading.served import served
 from tocsin.services.reading.whole import sees_all
 from tocsin.wire import indexes

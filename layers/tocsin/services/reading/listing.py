@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Iterator
 
 from tocsin.domain.keys import ApiKey
-from tocsin.ports import Projections
+from tocsin.ports.projections import Projections
 from tocsin.services.access.presented import Presented
 from tocsin.services.reading import selection
 from tocsin.services.reading.answers import Answers, Next, Piece

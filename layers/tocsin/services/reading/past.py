@@ -12,7 +12,7 @@ from tocsin.domain.errors import IntegrityError, TooFar
 from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
-from tocsin.ports import Journal, Ledger, Summaries
+from tocsin.ports.log import Journal, Ledger, Summaries
 from tocsin.services.reading.checked import (
     SEGMENTS_PER_PAGE,
     fetch,

@@ -7,7 +7,7 @@ is returned; an error is raised by the read that meets it first, so nothing befo
 from tocsin.domain.errors import IntegrityError, TocsinError
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
-from tocsin.ports import Journal, Ledger
+from tocsin.ports.log import Journal, Ledger
 from tocsin.services.reading.checked import fetch, parts_after, take
 from tocsin.services.reading.since import first_sealed_at
 

@@ -10,7 +10,7 @@ from tocsin.domain import canonical, ids
 from tocsin.domain.errors import NotFound
 from tocsin.domain.projection import INDEXES, Item, Projected
 from tocsin.domain.segment import SealedEvent
-from tocsin.ports import Projections
+from tocsin.ports.projections import Projections
 from tocsin.services.reading.cursor import Start, resolve
 from tocsin.services.reading.past import Past, common
 from tocsin.services.reading.search import Search

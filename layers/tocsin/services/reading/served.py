@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tocsin.domain.errors import Busy
 from tocsin.domain.projection import Projected
-from tocsin.ports import Projections
+from tocsin.ports.projections import Projections
 
 __all__ = ["served"]
 

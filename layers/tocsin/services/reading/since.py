@@ -4,7 +4,7 @@ from typing import Final
 
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.ids import batch_time_ms
-from tocsin.ports import Ledger
+from tocsin.ports.log import Ledger
 from tocsin.services.reading.checked import in_time
 
 __all__ = ["first_sealed_at", "first_sealed_since", "seq_before"]

@@ -3,7 +3,7 @@
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.retention import Retention
 from tocsin.domain.stretches import seqs_of
-from tocsin.ports import Journal, Ledger
+from tocsin.ports.log import Journal, Ledger
 from tocsin.services.reading.checked import FIRST_SEGMENTS, fetch, hash_at, parts_after, take
 from tocsin.wire.summary import Bounds, Gathered, Summary
 

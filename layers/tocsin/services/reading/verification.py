@@ -14,7 +14,8 @@ from tocsin.domain.projection import INDEXES, Change, Changes, Item, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import BOOKKEEPING, settled
 from tocsin.domain.segment import SealedEvent, Segment
-from tocsin.ports import Journal, Ledger, Projections
+from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.projections import Projections
 from tocsin.services.reading.checked import BATCHES_PER_FETCH, fetch, segments_after, split
 from tocsin.services.reading.past import Past
 

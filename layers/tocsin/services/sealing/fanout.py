@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.errors import Busy
 from tocsin.domain.set_aside import SetAsideItem
-from tocsin.ports import Broker, Clock, Ledger, Orgs, SetAside
+from tocsin.ports.log import Broker, Ledger, SetAside
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.world import Clock
 from tocsin.services.sealing.seal import Sealed, seal_batches
 from tocsin.wire import channel
 

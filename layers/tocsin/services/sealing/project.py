@@ -19,7 +19,8 @@ from tocsin.domain.projection import INDEXES, SPENT, Change, Changes, Item, Proj
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import before, keys_of, settled
 from tocsin.domain.segment import SealedEvent
-from tocsin.ports import Journal, Ledger, Projections
+from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
 from tocsin.services.sealing.summaries import Summariser
 

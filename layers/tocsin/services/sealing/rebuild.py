@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.retention import Retention
-from tocsin.ports import Journal, Ledger, Projections
+from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
 from tocsin.services.sealing.project import Projector
 from tocsin.services.sealing.summaries import Summariser

@@ -8,7 +8,8 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, HeadMoved
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.segment import SealedEvent, Segment, seal
-from tocsin.ports import Clock, Ledger
+from tocsin.ports.log import Ledger
+from tocsin.ports.world import Clock
 
 __all__ = ["Sealed", "seal_batches"]
 

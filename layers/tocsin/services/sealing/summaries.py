@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tocsin.domain.limits import STRETCHES_TOGETHER
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.stretches import Made, parts_of, whole
-from tocsin.ports import Journal, Ledger, Summaries
+from tocsin.ports.log import Journal, Ledger, Summaries
 from tocsin.services.reading.summarise import summarise
 from tocsin.wire.summary import VERSION, Summary, decode, encode
 

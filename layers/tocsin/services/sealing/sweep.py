@@ -3,7 +3,9 @@
 from tocsin.domain.errors import Busy
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.limits import SETTLED_MS
-from tocsin.ports import Clock, Journal, Orgs
+from tocsin.ports.log import Journal
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.world import Clock
 from tocsin.services.sealing.fanout import Fanout, Report
 
 __all__ = ["Sweep"]

@@ -6,7 +6,8 @@ from typing import Final
 
 from tocsin.domain.errors import Busy, OutcomeUnknown
 from tocsin.domain.sessions import SessionState
-from tocsin.ports import Clock, SessionStates
+from tocsin.ports.deciding import SessionStates
+from tocsin.ports.world import Clock
 from tocsin.services.intake.stamp import new_id, own_batch
 
 __all__ = ["Beginning"]

@@ -8,7 +8,8 @@ from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_NAME_CHARS, MAX_SUSPENDED_SESSIONS
 from tocsin.domain.sessions import SessionState, SessionStatus
-from tocsin.ports import Clock, SessionStates
+from tocsin.ports.deciding import SessionStates
+from tocsin.ports.world import Clock
 from tocsin.services.intake.told import tell
 
 __all__ = ["Deciding"]

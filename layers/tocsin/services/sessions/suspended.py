@@ -3,7 +3,8 @@
 from contextlib import suppress
 
 from tocsin.domain.errors import Busy, IntegrityError
-from tocsin.ports import Clock, SessionStates
+from tocsin.ports.deciding import SessionStates
+from tocsin.ports.world import Clock
 from tocsin.services.access.remembered import BRIEFLY_MS, Remembered
 
 __all__ = ["Suspended"]

@@ -7,7 +7,8 @@ from tocsin.domain.errors import OutcomeUnknown, TocsinError, Unauthenticated
 from tocsin.domain.keys import ApiKey, key_ids
 from tocsin.domain.limits import MAX_FAILED_SIGN_INS, MAX_FAILED_SIGN_INS_PER_KEY
 from tocsin.domain.times import utc
-from tocsin.ports import Clock, SignInFailures
+from tocsin.ports.access import SignInFailures
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access, token_of
 from tocsin.services.intake.stamp import new_id, own_batch
 

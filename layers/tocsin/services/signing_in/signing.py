@@ -9,7 +9,8 @@ from tocsin.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown, Unaut
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_SIGNED_IN_ORGS
 from tocsin.domain.passes import Kind, Pass
-from tocsin.ports import Clock, Passes, SignInWrites
+from tocsin.ports.access import Passes, SignInWrites
+from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.intake.stamp import new_id, own_batch

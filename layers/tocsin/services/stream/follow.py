@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import cast
 
 from tocsin.domain.errors import Busy, IntegrityError
-from tocsin.ports import Feed, Ledger
+from tocsin.ports.log import Feed, Ledger
 from tocsin.services.reading.replay import Expired
 from tocsin.services.stream.backlog import ReadAfter
 from tocsin.services.stream.log import LiveLog

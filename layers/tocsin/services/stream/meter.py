@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.segment import SealedEvent
-from tocsin.ports import Clock
+from tocsin.ports.world import Clock
 from tocsin.services.stream.subscriber import Subscriber
 
 __all__ = ["MAX_LAGS", "Meter"]

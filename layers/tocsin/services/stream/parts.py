@@ -5,7 +5,10 @@ from typing import Protocol
 
 from tocsin.domain.limits import MAX_STREAMS
 from tocsin.domain.retention import Retention
-from tocsin.ports import Approvals, Clock, Feed, Journal, Ledger, Metrics, Projections, Summaries
+from tocsin.ports.deciding import Approvals
+from tocsin.ports.log import Feed, Journal, Ledger, Summaries
+from tocsin.ports.projections import Projections
+from tocsin.ports.world import Clock, Metrics
 from tocsin.services.access.presented import Credentials
 
 __all__ = ["LiveFeed", "StreamLimits", "StreamParts"]

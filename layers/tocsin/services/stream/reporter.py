@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from tocsin.ports import Clock, Metrics
+from tocsin.ports.world import Clock, Metrics
 
 __all__ = ["Reporter"]
 
