@@ -16,9 +16,10 @@
     │   ├── TooLarge               beyond a limit; the message says which and what to do
     │   ├── TooFar                 an audit that would look at more events than one request may
     │   ├── UnsupportedMedia
-    │   ├── QuotaExhausted         carries ``retry_after_seconds``
-    │   ├── LimitReached           an org or a key has as many of something open as it may
-    │   ├── TooOften               a key asks more often than it may; the same
+    │   ├── TooMany                more than one may; carries ``retry_after_seconds``
+    │   │   ├── QuotaExhausted     the org's events of this month
+    │   │   ├── LimitReached       an org or a key has as many of something open as it may
+    │   │   └── TooOften           a key asks more often than it may
     │   └── Busy                   throttled or out of reach; carries ``retry_after_seconds``
     │       ├── Crowded            this process serves as many streams as it may
     │       ├── QueueFull          an org has as many pending approvals as it may
@@ -46,6 +47,7 @@ Over               OVER              410
 TooLarge           TOO_LARGE         413
 TooFar             TOO_FAR           422
 UnsupportedMedia   UNSUPPORTED_MEDIA 415
+TooMany            TOO_MANY          429
 QuotaExhausted     QUOTA_EXHAUSTED   429
 LimitReached       LIMIT_REACHED     429
 TooOften           TOO_OFTEN         429
@@ -90,6 +92,7 @@ __all__ = [
     "TocsinError",
     "TooFar",
     "TooLarge",
+    "TooMany",
     "TooOften",
     "Unauthenticated",
     "UnsupportedMedia",
@@ -197,34 +200,32 @@ class UnsupportedMedia(Refused):
     code = "UNSUPPORTED_MEDIA"
 
 
-class QuotaExhausted(Refused):
+class TooMany(Refused):
+    """More than one may; there is room after ``retry_after_seconds``."""
+
+    code = "TOO_MANY"
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaExhausted(TooMany):
     """The org's quota for this month is used up; it is renewed after ``retry_after_seconds``."""
 
     code = "QUOTA_EXHAUSTED"
 
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
 
-
-class LimitReached(Refused):
+class LimitReached(TooMany):
     """The org or the key has as many of something open as it may."""
 
     code = "LIMIT_REACHED"
 
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
 
-
-class TooOften(Refused):
+class TooOften(TooMany):
     """The key makes more requests than it may; there is room after ``retry_after_seconds``."""
 
     code = "TOO_OFTEN"
-
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
 
 
 class Busy(Refused):
