@@ -8,9 +8,10 @@ from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.services.intake.stamp import own_batch
 
 
-def write(on: Stores, salt: int, *keys: ApiKey) -> bool:
+def write(on: Stores, salt: int, key: ApiKey, was: str = "", new: ApiKey | None = None) -> bool:
     id = new_batch_id(1_774_000_000_000, (salt << 20).to_bytes(10))
-    written = on.key_ring.write(keys, *own_batch("acme", [{"type": "tocsin.key_created"}], id))
+    batch, packed = own_batch("acme", [{"type": "tocsin.key_created"}], id)
+    written = on.key_ring.write(key, was, batch, packed, new)
     assert (id in on.journal.get("acme", [id])) is written
     return written
 
@@ -23,14 +24,31 @@ def a_key() -> ApiKey:
 
 class TestKeyRing:
     def test_keys_come_back_as_they_were_written_all_or_none(self, on: Stores) -> None:
-        one, other = a_key(), a_key()
-        assert write(on, 1, one, other)
+        one, other = replace(a_key(), change="c1"), a_key()
+        assert write(on, 1, one)
         assert on.keys.get("acme", one.id) == one
-        ending = replace(one, expires_at_ms=8_000)
-        assert not write(on, 2, ending, replace(other, digest=b"another's"))
-        assert on.keys.get("acme", one.id) == one
-        assert write(on, 3, ending)
+        ending = replace(one, expires_at_ms=8_000, change="c2")
+        assert write(on, 2, ending, "c1", other)
+        assert {each.id: each for each in on.keys.all("acme")} == {one.id: ending, other.id: other}
+        later = replace(ending, expires_at_ms=7_000, change="c3")
+        assert not write(on, 3, later, "c2", replace(other, digest=b"another's"))
+        assert not write(on, 4, replace(later, digest=b"another's"), "c2")
         assert on.keys.get("acme", one.id) == ending
+
+    def test_of_two_changes_of_the_same_one_is_made(self, on: Stores) -> None:
+        key = replace(a_key(), change="c1")
+        assert write(on, 1, key)
+        for salt, was in enumerate(("", "c0", "c2"), 2):
+            assert not write(on, salt, replace(key, name="x", change="c2"), was)
+        assert write(on, 5, replace(key, expires_at_ms=8_000, change="c2"), "c1")
+        assert not write(on, 6, replace(key, expires_at_ms=8_500, change="c3"), "c1")
+
+    def test_a_key_of_an_older_version_is_changed_once(self, on: Stores) -> None:
+        key = a_key()
+        on.keys.put(key)
+        assert not write(on, 1, replace(key, change="c1"), "c0")
+        assert write(on, 2, replace(key, expires_at_ms=8_000, change="c1"))
+        assert not write(on, 3, replace(key, expires_at_ms=8_500, change="c2"))
 
     def test_a_revoked_key_stays_so(self, on: Stores) -> None:
         key = a_key()

@@ -474,15 +474,24 @@ class FakeKeyRing:
     keys: FakeKeys
     journal: FakeJournal
 
-    def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
-        for key in keys:
-            found = self.keys.get(key.org, key.id)
-            if found and (found.digest != key.digest or found.revoked_at_ms is not None):
-                return False
-        for key in keys:
-            self.keys.put(key)
+    def write(
+        self, key: ApiKey, was: str, batch: Batch, packed: bytes, new: ApiKey | None = None
+    ) -> bool:
+        puts = [(key, was)] + ([(new, "")] if new else [])
+        if not all(self.allows(*put) for put in puts):
+            return False
+        for put, _ in puts:
+            self.keys.put(put)
         self.journal.put(batch, packed)
         return True
+
+    def allows(self, key: ApiKey, was: str = "") -> bool:
+        found = self.keys.get(key.org, key.id)
+        return found is None or (found.digest, found.revoked_at_ms, found.change) == (
+            key.digest,
+            None,
+            was,
+        )
 
 
 @dataclass
@@ -567,7 +576,10 @@ class FakeAgentStates:
         found = self.states.get((state.org, state.id))
         if (found.change if found else "") != was:
             return False
-        if not self.ring.write([key] if key else [], batch, packed):
+        if key and not self.ring.allows(key):
             return False
+        if key:
+            self.ring.keys.put(key)
+        self.ring.journal.put(batch, packed)
         self.states[state.org, state.id] = state
         return True

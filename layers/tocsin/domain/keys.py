@@ -39,7 +39,8 @@ class ApiKey:
     ``types`` are the event types that its streams may show; None: all. ``person`` is who holds it,
     if it is one person's. It works until ``expires_at_ms``, if there is one. ``agent`` is who it
     stands for, if it is one agent's. ``chain`` are the ids of the keys that delegated it, the first
-    one first: it ends with each of them.
+    one first: it ends with each of them. ``change`` names the batch that tells of its last change;
+    it is empty in keys that an older version wrote.
     """
 
     org: str
@@ -54,6 +55,7 @@ class ApiKey:
     expires_at_ms: int | None = None
     agent: str = ""
     chain: tuple[str, ...] = ()
+    change: str = ""
 
     @property
     def root(self) -> str:

@@ -26,13 +26,14 @@ class Keys(Protocol):
 class KeyRing(Protocol):
     """The API keys, as they are changed with the event that tells of it."""
 
-    def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
-        """Write keys of one org, and the batch that tells of them into the journal.
-
-        A key that is new must not be there, and one that is there is the same key, not revoked.
+    def write(
+        self, key: ApiKey, was: str, batch: Batch, packed: bytes, new: ApiKey | None = None
+    ) -> bool:
+        """Write a key, a new one of the same org if there is one, and the batch that tells of it.
 
         Returns:
-            False: it is otherwise, and nothing was written.
+            False: there is such a key, and it is another one, or revoked, or the change before is
+                not ``was`` (any more); and nothing was written.
 
         Raises:
             Busy: nothing was written.

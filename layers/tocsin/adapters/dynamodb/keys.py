@@ -36,19 +36,28 @@ class DynamoKeyRing(ToldTable, KeyRing):
     """:class:`~tocsin.ports.access.KeyRing` on the state table, beside a journal."""
 
     @override
-    def write(self, keys: Sequence[ApiKey], batch: Batch, packed: bytes) -> bool:
-        puts = [{"Put": put_request(self._table, key)} for key in keys]
-        return self._tell(puts, batch, packed)
+    def write(
+        self, key: ApiKey, was: str, batch: Batch, packed: bytes, new: ApiKey | None = None
+    ) -> bool:
+        puts = [put_request(self._table, key, was)]
+        if new is not None:
+            puts.append(put_request(self._table, new))
+        return self._tell([{"Put": put} for put in puts], batch, packed)
 
 
-def put_request(table: str, key: ApiKey) -> dict[str, Any]:
+def put_request(table: str, key: ApiKey, was: str = "") -> dict[str, Any]:
     """Return a transaction's put of a key, on the condition of :meth:`.KeyRing.write`."""
+    values: dict[str, Any] = {":digest": {"B": key.digest}}
+    unchanged = "attribute_not_exists(#change)"
+    if was:
+        unchanged, values[":was"] = "#change = :was", {"S": was}
     return {
         "TableName": table,
         "Item": {**item_key(f"key#{key.org}", key.id), **_attributes(key)},
         "ConditionExpression": "attribute_not_exists(pk) OR "
-        "(digest = :digest AND attribute_not_exists(revoked_at))",
-        "ExpressionAttributeValues": {":digest": {"B": key.digest}},
+        f"(digest = :digest AND attribute_not_exists(revoked_at) AND {unchanged})",
+        "ExpressionAttributeNames": {"#change": "change"},
+        "ExpressionAttributeValues": values,
     }
 
 
@@ -59,6 +68,8 @@ def _attributes(key: ApiKey) -> dict[str, Any]:
         "name": {"S": key.name},
         "created_at": number(key.created_at_ms),
     }
+    if key.change:
+        attributes["change"] = {"S": key.change}
     if key.revoked_at_ms is not None:
         attributes["revoked_at"] = number(key.revoked_at_ms)
     if key.expires_at_ms is not None:
@@ -90,4 +101,5 @@ def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
         expires_at_ms=int(item["ends_at"]["N"]) if "ends_at" in item else None,
         agent=item["agent"]["S"] if "agent" in item else "",
         chain=tuple(id["S"] for id in item["chain"]["L"]) if "chain" in item else (),
+        change=item["change"]["S"] if "change" in item else "",
     )

@@ -73,8 +73,8 @@ class Delegating:
             wanted.agent or parent.agent,
             (*parent.chain, parent.id),
         )
-        self._writing.write([made], delegation("delegation.created", parent.holder, made))
-        return Issued(token, made)
+        told = delegation("delegation.created", parent.holder, made)
+        return Issued(token, self._writing.add(made, told))
 
     def delegated(self, key: ApiKey) -> Sequence[ApiKey]:
         """Return what this key delegated, further delegations included; an admin's: all."""
@@ -87,10 +87,11 @@ class Delegating:
             NotFound: there is none that this key delegated, itself or over others.
             Busy: as :meth:`delegate`.
         """
-        found = next((each for each in self._writing.keys.all(key.org) if each.id == id), None)
+        known = self._issuing.all(key)
+        found = next((each for each in known if each.id == id), None)
         if found is None or not _is_below(found, key):
             raise NotFound("there is no such delegation")
-        return self._issuing.end(found, key.holder)
+        return self._issuing.end(found, key.holder, known)
 
 
 def _is_below(each: ApiKey, key: ApiKey) -> bool:

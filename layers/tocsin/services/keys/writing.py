@@ -1,45 +1,49 @@
 """Writing keys together with the events that tell of them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from tocsin.domain.errors import Busy, OutcomeUnknown
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import Conflict
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.times import iso_ms
 from tocsin.ports.access import KeyRing, Keys
 from tocsin.ports.world import Clock
-from tocsin.services.intake.stamp import new_id, own_batch
+from tocsin.services.intake.told import tell
 
 __all__ = ["Writing", "delegation", "event", "of_agent", "said"]
 
-_TRIES: Final = 3
+type Plan = Callable[[ApiKey, int], tuple[ApiKey, Sequence[dict[str, Any]]]]
 
 
 class Writing:
-    """Changes keys of an org. Everything blocks."""
+    """Changes keys of an org. Everything blocks, and raises what :func:`.told.tell` does."""
 
     def __init__(self, keys: Keys, ring: KeyRing, clock: Clock) -> None:
         self.keys = keys
         self.clock = clock
         self._ring = ring
 
-    def write(self, keys: Sequence[ApiKey], *events: dict[str, Any]) -> None:
-        """Write keys and the events that tell of them; a try whose answer was lost is known.
+    def add(self, key: ApiKey, *events: dict[str, Any]) -> ApiKey:
+        """Write a new key, and the events that tell of it; return it as it is stored."""
 
-        Raises:
-            Busy: nothing was written; or OutcomeUnknown: it may have been.
-        """
-        unknown: Busy = Busy("others are changing the same key: send the request again")
-        for _ in range(_TRIES):
-            batch, packed = own_batch(keys[0].org, events, new_id(self.clock.now_ms()))
-            try:
-                if self._ring.write(keys, batch, packed):
-                    return
-            except OutcomeUnknown as error:
-                unknown = error
-            if all(self.keys.get(each.org, each.id) == each for each in keys):
-                return
-        raise unknown
+        def plan(now: ApiKey, _: int) -> tuple[ApiKey, Sequence[dict[str, Any]]]:
+            if now.change:
+                raise Conflict("there is such a key: send the request again")
+            return now, events
+
+        return self.change(key, plan)
+
+    def change(self, key: ApiKey, plan: Plan, new: ApiKey | None = None) -> ApiKey:
+        """Write what ``plan`` makes of a key as it is now, and a new one with it, if there is."""
+
+        def read() -> ApiKey:
+            return self.keys.get(key.org, key.id) or key
+
+        def write(next: ApiKey, was: str, batch: Batch, packed: bytes) -> bool:
+            return self._ring.write(next, was, batch, packed, new)
+
+        return tell(key.org, self.clock, read, plan, write, "key")
 
 
 def event(type: str, by: str, key: ApiKey, request: Mapping[str, Any]) -> dict[str, Any]:
