@@ -72,7 +72,7 @@ def test_an_org_from_its_creation_to_its_stone(tables: tuple[Stores, Run]) -> No
     assert run("orgs", "delete", "acme").returncode == 1  # nobody types anything
     done = run("orgs", "delete", "acme", typed="acme\n")
     assert done.returncode == 0, done.stderr
-    assert "is deleted: 1 items" in done.stderr
+    assert "is deleted: 2 items" in done.stderr
     assert stores.keys.all("acme") == []
     for command in (("orgs", "create", "acme"), ("keys", "create", "--org", "acme")):
         refused = run(*command)

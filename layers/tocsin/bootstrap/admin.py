@@ -10,7 +10,7 @@ from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
 from tocsin.adapters.dynamodb.holdings import DynamoHoldings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
-from tocsin.adapters.dynamodb.keys import DynamoKeys
+from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
@@ -26,6 +26,8 @@ from tocsin.ports.log import Journal, Ledger, SetAside
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.projections import Projections
 from tocsin.ports.world import Clock
+from tocsin.services.keys.issuing import Issuing
+from tocsin.services.keys.writing import Writing
 from tocsin.services.orgs.exporting import Exporting
 from tocsin.services.orgs.keeping import Keeping
 from tocsin.services.sealing.rebuild import Rebuild
@@ -39,6 +41,7 @@ class Admin:
     """What an administrator works on directly, without the API."""
 
     keys: Keys
+    issuing: Issuing
     orgs: Orgs
     tenants: Keeping
     quota: Quota
@@ -57,7 +60,7 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
     settings = settings or ProjectSettings()
     db, state, clock = client(), settings.state_table, SystemClock()
     ledger = DynamoLedger(db, settings.ledger_table)
-    journal = DynamoJournal(db, settings.journal_table)
+    journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
     orgs = DynamoOrgs(db, state)
     projections, keys = DynamoProjections(db, state), DynamoKeys(db, state)
     holdings = DynamoHoldings(db, settings.journal_table, settings.ledger_table, state)
@@ -67,6 +70,7 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
 
     return Admin(
         keys=keys,
+        issuing=Issuing(Writing(keys, DynamoKeyRing(db, state, journal), clock)),
         orgs=orgs,
         tenants=Keeping(orgs, holdings, clock),
         quota=DynamoQuota(db, state),

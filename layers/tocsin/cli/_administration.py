@@ -34,13 +34,27 @@ def administration() -> Iterator["Admin"]:
     from pydantic import ValidationError
 
     from tocsin.bootstrap.admin import wire
-    from tocsin.domain.errors import Busy
+    from tocsin.domain.errors import (
+        Busy,
+        Conflict,
+        IntegrityError,
+        Invalid,
+        Malformed,
+        NotFound,
+    )
 
     try:
         yield wire()
     except ValidationError as error:
         names = ", ".join(f"TOCSIN_{item['loc'][0]}".upper() for item in error.errors())
         raise Failure(f"set {names} to the names of the deployed tables", USAGE) from error
+    except Invalid as error:
+        wrong = [f"{each['field']}: {each['message']}" for each in error.details]
+        raise Failure(escaped("; ".join(wrong)), USAGE) from error
+    except Malformed as error:
+        raise Failure(escaped(str(error)), USAGE) from error
+    except (Conflict, IntegrityError, NotFound) as error:
+        raise Failure(escaped(str(error)), REFUSED) from error
     except Busy as error:
         raise Failure(f"DynamoDB does not answer: {_reason(error)}", UNREACHABLE) from error
     except (BotoCoreError, ClientError) as error:

@@ -43,7 +43,7 @@ _COMMANDS = {
         "Relay an MCP server and record its tool calls.",
         {"allow_interspersed_args": False},  # what follows COMMAND belongs to it
     ),
-    "keys": _Lazy("tocsin.cli.keys", "app", "Create, list, revoke and delegate API keys."),
+    "keys": _Lazy("tocsin.cli.keys", "app", "Create, list, rotate, revoke and delegate API keys."),
     "orgs": _Lazy("tocsin.cli.orgs", "app", "Create, limit, suspend, delete and export orgs."),
     "rebuild": _Lazy("tocsin.cli.rebuild", "rebuild", "Rebuild sessions, agents and costs."),
     "set-aside": _Lazy("tocsin.cli.set_aside", "set_aside", "List what could not be sealed."),

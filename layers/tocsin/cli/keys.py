@@ -1,22 +1,29 @@
-"""``tocsin keys``: API keys, directly in the state table; delegated ones by the API."""
+"""``tocsin keys``: API keys, directly in the tables; delegated ones by the API."""
 
-import time
 from typing import Annotated
 
 import typer
 
 from tocsin.cli._administration import LOCAL_ORG, OrgOption, administration, moment
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connected
-from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._output import escaped, note, say, show_table
-from tocsin.domain.errors import Conflict, Malformed
-from tocsin.domain.keys import ApiKey, Scope, mint
-from tocsin.domain.limits import EVENTS_PER_MONTH, REVOCATION_SECONDS
+from tocsin.domain.keys import ApiKey, Scope
+from tocsin.domain.limits import (
+    EVENTS_PER_MONTH,
+    KEY_OVERLAP_SECONDS,
+    MAX_KEY_OVERLAP_SECONDS,
+    REVOCATION_SECONDS,
+)
+from tocsin.services.keys.issuing import Issue, Issued, Operator
+from tocsin.wire import bodies
+from tocsin.wire import keys as wire
 from tocsin.wire.filters import types_of
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Create, list, revoke and delegate API keys.")
+_KeyId = Annotated[str, typer.Argument(help="The key's id, as `tocsin keys list` shows it.")]
+
+app = typer.Typer(no_args_is_help=True, help="Create, list, rotate, revoke and delegate API keys.")
 
 
 @app.command()
@@ -46,55 +53,69 @@ def create(
 
     Example: `tocsin keys create --org acme --scope ingest --scope read --name "ci exporter"`
     """
-    try:
-        shown = None if types is None else types_of([("types", types)])
-        scopes = frozenset(scope or [Scope.INGEST])
-        token, key = mint(org, scopes, name, _now_ms(), shown, person)
-    except (ValueError, Malformed) as error:
-        raise Failure(str(error), USAGE) from error
+    given = {"scopes": scope or [Scope.INGEST], "name": name, "person": person}
     with administration() as admin:
-        try:
-            admin.tenants.ensure(org, events_per_month)
-        except Conflict as error:
-            raise Failure(str(error)) from error
-        except Malformed as error:
-            raise Failure(str(error), USAGE) from error
-        admin.keys.put(key)
-    named = ", ".join(sorted(key.scopes))
-    note(f"Key {key.id} of org {org} ({named}). It is shown only now:")
-    say(token)
+        body = bodies.checked(given, wire.CREATE)
+        issue = Issue(
+            scopes=frozenset(body["scopes"]),
+            name=name,
+            person=person,
+            types=None if types is None else types_of([("types", types)]),
+        )
+        admin.tenants.ensure(org, events_per_month)
+        _show(admin.issuing.create(Operator(org), issue))
+
+
+def _show(issued: Issued) -> None:
+    key = issued.key
+    note(f"Key {key.id} of org {key.org} ({', '.join(sorted(key.scopes))}). It is shown only now:")
+    say(issued.token)
 
 
 @app.command("list")
 def list_(org: OrgOption = LOCAL_ORG) -> None:
     """List an org's keys, revoked ones included."""
     with administration() as admin:
-        keys = admin.keys.all(org)
+        keys = admin.issuing.all(Operator(org))
     if not keys:
         say(f"org {escaped(org)} has no keys")
         return
-    names = ("key", "name", "person", "scopes", "types", "created", "revoked")
+    names = ("key", "name", "person", "scopes", "types", "created", "expires", "revoked")
     show_table(names, map(_row, keys))
 
 
 def _row(key: ApiKey) -> tuple[str, ...]:
-    revoked = moment(key.revoked_at_ms) if key.revoked_at_ms is not None else ""
+    times = (key.created_at_ms, key.expires_at_ms, key.revoked_at_ms)
     scopes, types = " ".join(sorted(key.scopes)), " ".join(sorted(key.types or ["all"]))
-    return key.id, key.name, key.person, scopes, types, moment(key.created_at_ms), revoked
+    shown = ("" if at_ms is None else moment(at_ms) for at_ms in times)
+    return key.id, key.name, key.person, scopes, types, *shown
+
+
+@app.command()
+def rotate(
+    key_id: _KeyId,
+    overlap_seconds: Annotated[
+        int,
+        typer.Option(min=0, max=MAX_KEY_OVERLAP_SECONDS, help="How long the old key works on."),
+    ] = KEY_OVERLAP_SECONDS,
+    org: OrgOption = LOCAL_ORG,
+) -> None:
+    """Make a key that may do the same as an old one, which ends after the overlap; printed once.
+
+    What the old one delegated ends with it.
+    """
+    with administration() as admin:
+        _show(admin.issuing.rotate(Operator(org), key_id, overlap_seconds))
 
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="The key's id, as `tocsin keys list` shows it.")],
+    key_id: _KeyId,
     org: OrgOption = LOCAL_ORG,
 ) -> None:
-    """Revoke a key for good. It stops everywhere within 60 seconds."""
+    """Revoke a key for good. It stops everywhere within 60 seconds, and what it delegated, too."""
     with administration() as admin:
-        key = admin.keys.get(org, key_id)
-        if key is None:
-            raise Failure(f"org {org} has no key {key_id}: see `tocsin keys list --org {org}`")
-        if key.revoked_at_ms is None:
-            admin.keys.put(key.revoked(_now_ms()))
+        admin.issuing.revoke(Operator(org), key_id)
     note(f"Key {key_id} is revoked; it stops everywhere within {REVOCATION_SECONDS} seconds.")
 
 
@@ -124,7 +145,3 @@ def delegate(
     ends = escaped(made["expires_at"])
     note(f"Key {escaped(made['id'])} works until {ends}. It is shown only now:")
     say(escaped(made["key"]))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,21 +1,15 @@
 """``tocsin orgs``: the tenants, directly in the tables."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tocsin.cli._administration import administration, moment
-from tocsin.cli._failure import REFUSED, USAGE, Failure
+from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._output import escaped, note, say, show_table
-from tocsin.domain.errors import Conflict, IntegrityError, Malformed, NotFound
 from tocsin.domain.limits import EVENTS_PER_MONTH, REVOCATION_SECONDS
 from tocsin.domain.org import Org, OrgStatus
-
-if TYPE_CHECKING:
-    from tocsin.bootstrap.admin import Admin
 
 __all__ = ["app"]
 
@@ -28,7 +22,7 @@ _Quota = Annotated[int, typer.Option(min=0, help="How many events it may send a 
 @app.command("list")
 def list_() -> None:
     """List every org, those that were deleted included."""
-    with _keeping() as admin:
+    with administration() as admin:
         orgs = admin.tenants.all()
     if not orgs:
         say("there are no orgs")
@@ -39,7 +33,7 @@ def list_() -> None:
 @app.command()
 def show(org: _Id) -> None:
     """Show an org: its status, its quota, what it has sent this month, its keys and its ledger."""
-    with _keeping() as admin:
+    with administration() as admin:
         found = admin.tenants.find(org)
         used = admin.quota.used(org, moment(admin.clock.now_ms())[:7])
         keys = sum(not key.ended(admin.clock.now_ms()) for key in admin.keys.all(org))
@@ -56,7 +50,7 @@ def create(org: _Id, events_per_month: _Quota = EVENTS_PER_MONTH) -> None:
 
     `tocsin keys create` creates one, too, with its first key.
     """
-    with _keeping() as admin:
+    with administration() as admin:
         admin.tenants.create(org, events_per_month)
     note(f"The org {org} is created: make a key for it with `tocsin keys create --org {org}`.")
 
@@ -69,7 +63,7 @@ def limit(
     ],
 ) -> None:
     """Set an org's quota. It holds everywhere within 30 seconds."""
-    with _keeping() as admin:
+    with administration() as admin:
         admin.tenants.limit(org, events_per_month)
     note(f"The org {org} may send {events_per_month:,} events a month.")
 
@@ -80,7 +74,7 @@ def suspend(org: _Id) -> None:
 
     Nothing is lost: what was accepted is sealed, and approvals expire in their time.
     """
-    with _keeping() as admin:
+    with administration() as admin:
         admin.tenants.suspend(org)
     note(f"The org {org} is suspended, everywhere within {REVOCATION_SECONDS} seconds.")
 
@@ -88,7 +82,7 @@ def suspend(org: _Id) -> None:
 @app.command()
 def resume(org: _Id) -> None:
     """End an org's suspension, everywhere within 30 seconds. Its keys are as they were."""
-    with _keeping() as admin:
+    with administration() as admin:
         admin.tenants.resume(org)
     note(f"The org {org} is active.")
 
@@ -106,7 +100,7 @@ def delete(
 
     Exit codes: 0 done; 1 it is too early, or there is no such org; 4 DynamoDB is out of reach.
     """
-    with _keeping() as admin:
+    with administration() as admin:
         admin.tenants.find(org)
         if not yes:
             typed = typer.prompt(f"Type {org} to delete it for good", err=True)
@@ -132,25 +126,13 @@ def export(
     """
     from tocsin.cli._export import Files
 
-    with _keeping() as admin:
+    with administration() as admin:
         found = admin.tenants.find(org)
         try:
             count = Files(folder, found, admin.exporting, admin.clock.now_ms()).write()
         except OSError as error:
             raise Failure(f"can't write to {folder}: {error.strerror}") from error
     note(f"{count:,} events of org {org} are in {folder / org}, and what else it has.")
-
-
-@contextmanager
-def _keeping() -> Iterator["Admin"]:
-    """Find the tables; say what is refused in one line."""
-    with administration() as admin:
-        try:
-            yield admin
-        except Malformed as error:
-            raise Failure(escaped(str(error)), USAGE) from error
-        except (Conflict, IntegrityError, NotFound) as error:
-            raise Failure(escaped(str(error)), REFUSED) from error
 
 
 def _row(org: Org) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from tocsin.domain.limits import (
 )
 from tocsin.wire.depth import deeper
 
-__all__ = ["STRICT", "WHOLE", "Name", "Perhaps", "read"]
+__all__ = ["STRICT", "WHOLE", "Name", "Perhaps", "checked", "read"]
 
 
 STRICT: Final = ConfigDict(strict=True, extra="forbid")
@@ -50,6 +50,11 @@ def read[T](body: bytes, model: TypeAdapter[T]) -> T:
         raise Malformed("the body is not a JSON object")
     if deeper(value, MAX_DEPTH):
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels: send deep values as strings")
+    return checked(value, model)
+
+
+def checked[T](value: dict[str, Any], model: TypeAdapter[T]) -> T:
+    """Return what a body holds as its model says, or raise Invalid as :func:`read` does."""
     try:
         return model.validate_python(value)
     except ValidationError as error:
