@@ -4,10 +4,18 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from fakes.stores import FakeApprovals, FakeClock, FakeJournal, FakeOrgs, FakeTimers
+from fakes.stores import (
+    FakeApprovals,
+    FakeClock,
+    FakeJournal,
+    FakeKeys,
+    FakeOrgs,
+    FakeTimers,
+)
 from tocsin.domain.approvals import Approval, Call
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey, Scope, mint
+from tocsin.services.access.access import Access
 from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.deciding import Deciding
 from tocsin.services.approvals.expiring import Expiring
@@ -35,10 +43,15 @@ class Desk:
         self.steps = Steps(self.store, self.clock)
         self.asking = Asking(self.steps, self.timers)
         self.deciding = Deciding(self.steps)
-        self.orgs = FakeOrgs()
-        self.linking = Linking(self.steps, self.deciding, self.orgs, "https://tocsin.example.com")
+        self.orgs, self.keys = FakeOrgs(), FakeKeys()
+        self.keys.put(self.maria)
+        self.linking = self.linking_on(self.steps)
         self.expiring = Expiring(self.steps, self.timers)
         self.reading = Reading(self.store, self.clock)
+
+    def linking_on(self, steps: Steps, url: str | None = "https://tocsin.example.com") -> Linking:
+        access = Access(self.keys, self.orgs, self.clock)
+        return Linking(steps, Deciding(steps), access, self.orgs, url)
 
     def ask(
         self, by: ApiKey | None = None, *, ask: dict[str, Any] | None = None, **call: Any

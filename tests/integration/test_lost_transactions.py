@@ -22,6 +22,7 @@ from tocsin.domain.approvals import Call
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import OutcomeUnknown
 from tocsin.domain.keys import Scope, mint
+from tocsin.services.access.access import Access
 from tocsin.services.agents.registering import Registering
 from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.deciding import Deciding, Resolve
@@ -93,7 +94,9 @@ def test_links_are_made_and_used_once(database: Database, lost: tuple[int, ...])
     maria = mint("acme", frozenset({Scope.APPROVE}), "maria", 1)[1]
     call = Call(tool="exec", agent="claude", owner=agent.holder)
     asked = Asking(steps, FakeTimers())(agent, Ask(call=call, message="may I?"))
-    linking = Linking(steps, Deciding(steps), FakeOrgs(), "https://tocsin.example.com")
+    on.keys.put(maria)
+    access, orgs = Access(on.keys, FakeOrgs(), SystemClock()), FakeOrgs()
+    linking = Linking(steps, Deciding(steps), access, orgs, "https://tocsin.example.com")
     line.writes, line.lost = 0, lost
     made = linking.make(maria, asked.id)
     assert linking.make(maria, asked.id) == made

@@ -75,6 +75,7 @@ _LINK: Final[dict[str, Schema]] = {
     "org": text(description="Of a signed link, as its other parts."),
     "approved": enum(("true", "false")),
     "exp": {"type": "integer", "minimum": 1},
+    "key": text(pattern="^[a-z0-9-]{1,64}$"),
     "sig": text(pattern="^[A-Za-z0-9_-]{43}$"),
 }
 _CALLED: Final = {

@@ -154,7 +154,7 @@ def parts(
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
         deciding=deciding,
-        linking=Linking(steps, deciding, orgs, public_url),
+        linking=Linking(steps, deciding, access, orgs, public_url),
         expiring=Expiring(steps, timers),
         reading=Reading(approvals, clock),
         keeping=keeping,

@@ -1,7 +1,8 @@
 """Signed links: each is one answer to one approval, for whoever holds it and has no key.
 
-A link says in clear whose approval it answers, with what, and until when. All of it is under its
-signature: HMAC-SHA256 (RFC 2104) with a secret of that approval alone.
+A link says in clear whose approval it answers, with what, until when, and with which key it was
+made: it works only while that does. All of it is under its signature: HMAC-SHA256 (RFC 2104) with
+a secret of that approval alone.
 """
 
 import hmac
@@ -37,6 +38,7 @@ def new_secret() -> bytes:
 class Link:
     """One answer. It can be used until ``ends_at``, a Unix time in seconds.
 
+    ``key_id`` is the key that it was made with; empty in links of an older version.
     ``signature`` is base64url without padding, 43 characters.
     """
 
@@ -44,13 +46,16 @@ class Link:
     id: str
     approved: bool
     ends_at: int
+    key_id: str = ""
     signature: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, approval: Approval, *, approved: bool) -> Self:
-        """Return the link to an answer; the approval has a secret."""
+    def of(cls, approval: Approval, *, approved: bool, key_id: str) -> Self:
+        """Return the link to an answer that is made with a key; the approval has a secret."""
         ends_at = -(-approval.expires_at_ms // 1_000)  # not before the approval
-        link = cls(org=approval.org, id=approval.id, approved=approved, ends_at=ends_at)
+        link = cls(
+            org=approval.org, id=approval.id, approved=approved, ends_at=ends_at, key_id=key_id
+        )
         return replace(link, signature=link._signed(approval.link_secret))
 
     def opened(self, approval: Approval | None) -> Approval:
@@ -69,6 +74,8 @@ class Link:
 
     def _signed(self, secret: bytes) -> str:
         answer = "true" if self.approved else "false"
-        text = "\n".join((_AUDIENCE, self.org, self.id, answer, str(self.ends_at)))
-        digest = hmac.digest(secret, text.encode(), "sha256")
+        parts = [_AUDIENCE, self.org, self.id, answer, str(self.ends_at)]
+        if self.key_id:
+            parts.append(self.key_id)
+        digest = hmac.digest(secret, "\n".join(parts).encode(), "sha256")
         return urlsafe_b64encode(digest).rstrip(b"=").decode()

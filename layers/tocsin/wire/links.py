@@ -2,7 +2,8 @@
 
 ::
 
-    <public URL>/v1/approvals/<id>/resolve?org=acme&approved=true&exp=1774000120&sig=<43 characters>
+    <public URL>/v1/approvals/<id>/resolve?org=acme&approved=true&exp=1774000120&key=<key id>\
+    &sig=<43 characters>
 
 What is not such a link, or one whose time is over, is refused before anything is read.
 """
@@ -24,8 +25,8 @@ from tocsin.wire.filters import Query
 
 __all__ = ["MAKE", "PARAMETERS", "SEND", "is_form", "link_in", "presented", "sent", "url"]
 
-PARAMETERS: Final = ("org", "approved", "exp", "sig")
-"""The names of a link's parts in the query: all of them, or it is none."""
+PARAMETERS: Final = ("org", "approved", "exp", "key", "sig")
+"""The names of a link's parts in the query: all of them (older ones name no key), or it is none."""
 
 _ANSWERS: Final = {"true": True, "false": False}
 _SECONDS: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
@@ -55,7 +56,10 @@ SEND: TypeAdapter[LinkBody] = TypeAdapter(LinkBody)
 def url(public_url: str, link: Link) -> str:
     """Return a link as people open it."""
     answer = "true" if link.approved else "false"
-    query = {"org": link.org, "approved": answer, "exp": link.ends_at, "sig": link.signature}
+    query: dict[str, str | int] = {"org": link.org, "approved": answer, "exp": link.ends_at}
+    if link.key_id:
+        query["key"] = link.key_id
+    query["sig"] = link.signature
     return f"{public_url}/v1/approvals/{link.id}/resolve?{urlencode(query)}"
 
 
@@ -72,16 +76,24 @@ def link_in(id: str, query: Query, now_ms: int) -> Link:
         Over: its time is over, whether it was genuine or not.
     """
     given = dict(query)
-    if len(given) < len(query) or given.keys() != set(PARAMETERS):
+    if len(given) < len(query) or given.keys() | {"key"} != set(PARAMETERS):
         raise opens_nothing()
-    org, approved, exp, signature = (given[name] for name in PARAMETERS)
+    org, approved, exp, signature = (given[name] for name in PARAMETERS if name != "key")
+    key_id = given.get("key")
     names = is_id(id) and is_name(org) and approved in _ANSWERS
+    names = names and (key_id is None or is_name(key_id))
     if not (names and _SECONDS.fullmatch(exp) and _SIGNATURE.fullmatch(signature)):
         raise opens_nothing()
     if now_ms >= int(exp) * 1_000:
         raise Over("this link has expired: the call must be asked for again")
-    answer = _ANSWERS[approved]
-    return Link(org=org, id=id, approved=answer, ends_at=int(exp), signature=signature)
+    return Link(
+        org=org,
+        id=id,
+        approved=_ANSWERS[approved],
+        ends_at=int(exp),
+        key_id=key_id or "",
+        signature=signature,
+    )
 
 
 def is_form(body: bytes) -> bool:

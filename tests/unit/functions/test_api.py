@@ -126,6 +126,7 @@ LINKS = st.fixed_dictionaries(
         "org": st.sampled_from([["acme"], ["é"]]) | st.lists(text, min_size=1, max_size=2),
         "approved": st.sampled_from([["true"], ["false"], ["1"]]),
         "exp": st.integers().map(lambda n: [str(n)]) | st.just(["99999999999"]),
+        "key": st.sampled_from([["a1"], ["x/y"]]),
         "sig": st.just(["A" * 43]) | text.map(lambda sig: [sig]),
     }
 )

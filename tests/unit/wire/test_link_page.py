@@ -44,7 +44,7 @@ class Reader(HTMLParser):
 
 
 def page(approval: Approval = APPROVAL, *, approved: bool = True) -> str:
-    return link_page.asking(approval, Link.of(approval, approved=approved))
+    return link_page.asking(approval, Link.of(approval, approved=approved, key_id="k1"))
 
 
 def test_it_says_who_asks_for_what_until_when() -> None:

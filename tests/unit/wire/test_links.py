@@ -1,4 +1,5 @@
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,6 +18,7 @@ LINK = Link(
     id="apr_01km300000" + "0" * 16,
     approved=True,
     ends_at=NOW_MS // 1_000 + 120,
+    key_id="0123456789ab",
     signature="Ab-_" + "0" * 39,
 )
 QUERY = parse_qsl(urlsplit(links.url("https://t.example", LINK)).query)
@@ -28,10 +30,9 @@ def changed(**parts: str | None) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("approved", [True, False])
-def test_a_link_comes_back_as_it_was_made(approved: bool) -> None:
-    link = Link(
-        org=LINK.org, id=LINK.id, approved=approved, ends_at=LINK.ends_at, signature="x" * 43
-    )
+@pytest.mark.parametrize("key_id", ["0123456789ab", ""])
+def test_a_link_comes_back_as_it_was_made(approved: bool, key_id: str) -> None:
+    link = replace(LINK, approved=approved, key_id=key_id, signature="x" * 43)
     url = urlsplit(links.url("https://t.example", link))
     assert (url.netloc, url.path) == ("t.example", f"/v1/approvals/{LINK.id}/resolve")
     read = links.link_in(LINK.id, parse_qsl(url.query), NOW_MS)
@@ -41,13 +42,14 @@ def test_a_link_comes_back_as_it_was_made(approved: bool) -> None:
 @pytest.mark.parametrize(
     ("id", "query"),
     [
-        *((LINK.id, changed(**{name: None})) for name in links.PARAMETERS),
+        *((LINK.id, changed(**{name: None})) for name in links.PARAMETERS if name != "key"),
         *((LINK.id, [*QUERY, (name, value)]) for name, value in QUERY),
         *((LINK.id, changed(**{name: ""})) for name in links.PARAMETERS),
         ("apr_1", QUERY),
         ("a/b", QUERY),
         ("\U0001f514" * 2_500, QUERY),
         (LINK.id, changed(org="Acme")),
+        *((LINK.id, changed(key=key)) for key in ("a/b", "k\n", "\U0001f514", "a" * 10_000)),
         (LINK.id, changed(org="acme\nx")),
         (LINK.id, changed(org="a" * 10_000)),
         (LINK.id, changed(approved="True")),

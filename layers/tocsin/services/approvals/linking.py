@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tocsin.domain.approvals import Approval, Status, Step, is_id
-from tocsin.domain.errors import Conflict, NotFound
-from tocsin.domain.keys import ApiKey
+from tocsin.domain.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.links import SIGNED_LINK, Link, new_secret
 from tocsin.domain.org import check_active
 from tocsin.ports.orgs import Orgs
+from tocsin.services.access.access import Access
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.deciding import Deciding, Resolve, check_resolver, expired, over
 from tocsin.services.approvals.steps import Steps
@@ -31,18 +32,25 @@ class Linking:
     """The use cases of signed links. Everything blocks."""
 
     def __init__(
-        self, steps: Steps, deciding: Deciding, orgs: Orgs, public_url: str | None
+        self,
+        steps: Steps,
+        deciding: Deciding,
+        access: Access,
+        orgs: Orgs,
+        public_url: str | None,
     ) -> None:
         """``public_url`` is where people reach Tocsin; without it no links are made."""
         self._steps = steps
         self._deciding = deciding
+        self._access = access
         self._orgs = orgs
         self._public_url = public_url
 
     def make(self, key: ApiKey, id: str) -> Links:
-        """Return the links of an approval that waits: the same ones each time.
+        """Return the links of an approval that waits: of a key the same ones each time.
 
         Whoever they are given to is told of by an event, and stands beside what is decided by them.
+        They end with the key.
 
         Raises:
             Conflict: the deployment has no public address.
@@ -78,8 +86,8 @@ class Linking:
         if approval.status is Status.EXPIRED:
             raise over(approval)
         return Links(
-            approve=Link.of(approval, approved=True),
-            deny=Link.of(approval, approved=False),
+            approve=Link.of(approval, approved=True, key_id=key.id),
+            deny=Link.of(approval, approved=False, key_id=key.id),
             expires_at_ms=approval.expires_at_ms,
             public_url=self._public_url,
         )
@@ -88,7 +96,7 @@ class Linking:
         """Return the approval that a link is about, if it still waits; changes nothing.
 
         Raises:
-            Forbidden: the link opens nothing; or OrgSuspended.
+            Forbidden: the link opens nothing, or its key does not work; or OrgSuspended.
             Over: it was resolved before, or has expired.
         """
         approval = self._opened(link, self._steps.store.get(link.org, [link.id]).get(link.id))
@@ -101,7 +109,7 @@ class Linking:
         """Resolve an approval as its link says, if it still waits.
 
         Raises:
-            Forbidden: the link opens nothing; or OrgSuspended.
+            Forbidden: as :meth:`look`.
             Over, Busy: as :meth:`.Deciding.resolve`.
         """
         wanted = Resolve(approved=link.approved, claimed_by=claimed_by)
@@ -110,6 +118,16 @@ class Linking:
         )
 
     def _opened(self, link: Link, approval: Approval | None) -> Approval:
+        """Return the approval of a link, as linked by who made this one."""
         found = link.opened(approval)
         check_active(self._orgs.get(link.org))
-        return found
+        if not link.key_id:
+            return found
+        try:
+            key = self._access.authorize_key(link.org, link.key_id, Scope.APPROVE)
+        except Unauthenticated as error:
+            raise Forbidden(
+                "this link does not work any more, as the API key that it was made with: ask for "
+                "another"
+            ) from error
+        return replace(found, linked_by=key.holder)

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from fakes.desk import Desk
-from fakes.stores import FakeOrgs
 from tocsin.domain.errors import Over
 from tocsin.services.approvals.asking import Asking
 from tocsin.services.approvals.deciding import BulkResolve, Deciding, Resolve
 from tocsin.services.approvals.expiring import Expiring
-from tocsin.services.approvals.linking import Linking
 from tocsin.services.approvals.steps import Steps
 
 CALLS = 12
@@ -114,7 +112,7 @@ class TestKilled:
         asked = desk.ask()
 
         def act(steps: Steps, _: object = None) -> None:
-            linking = Linking(steps, Deciding(steps), FakeOrgs(), "https://tocsin.example.com")
+            linking = desk.linking_on(steps)
             linking.resolve(linking.make(desk.maria, asked.id).approve)
 
         killed(act, desk, at, after=after)

@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 
 from fakes.desk import Desk, key
-from fakes.stores import FakeOrgs
 from tocsin.domain.approvals import Expiry, Status
 from tocsin.domain.errors import Conflict, Forbidden, NotFound, OrgSuspended, OutcomeUnknown, Over
 from tocsin.domain.keys import Scope
 from tocsin.domain.links import Link
 from tocsin.domain.org import Org, OrgStatus
 from tocsin.services.approvals.deciding import Resolve
-from tocsin.services.approvals.linking import Linking
 
 YES = Resolve(approved=True)
 
@@ -36,10 +34,10 @@ class TestMaking:
         assert (event["user_id"], event["action"]) == ("maria@example.com", "log")
         assert event["request"]["linked_by"] == "maria@example.com"
 
-    def test_another_person_is_given_the_same_and_told_of(self, desk: Desk) -> None:
+    def test_another_person_is_given_others_and_told_of(self, desk: Desk) -> None:
         asked, juan = desk.ask(), key(Scope.APPROVE, person="juan@example.com")
         made = desk.linking.make(desk.maria, asked.id)
-        assert desk.linking.make(juan, asked.id) == made
+        assert desk.linking.make(juan, asked.id).approve.signature != made.approve.signature
         assert [each["user_id"] for each in desk.told[1:]] == [
             "maria@example.com",
             "juan@example.com",
@@ -79,7 +77,7 @@ class TestMaking:
     def test_without_a_public_address_there_are_none(self, desk: Desk) -> None:
         asked = desk.ask()
         with pytest.raises(Conflict, match="set TOCSIN_PUBLIC_URL"):
-            Linking(desk.steps, desk.deciding, FakeOrgs(), None).make(desk.maria, asked.id)
+            desk.linking_on(desk.steps, None).make(desk.maria, asked.id)
         assert desk.types == ["approval.created"]
 
     def test_all_who_ask_at_once_are_given_the_same(self, desk: Desk) -> None:
@@ -155,6 +153,8 @@ class TestUsing:
             {"ends_at": 9_999_999_999},
             {"org": "beta"},
             {"id": "apr_" + "0" * 26},
+            {"key_id": "0" * 12},
+            {"key_id": ""},
             {"signature": "A" * 43},
             {"signature": ""},
             {"signature": "é" * 43},
@@ -192,7 +192,7 @@ class TestUsing:
     def test_one_that_has_no_secret_has_no_links(self, desk: Desk) -> None:
         """Asked for by an earlier version, or never linked; an empty secret is no secret."""
         asked = desk.ask()
-        forged = Link.of(asked, approved=True)
+        forged = Link.of(asked, approved=True, key_id=desk.maria.id)
         assert forged.signature
         with pytest.raises(Forbidden):
             desk.linking.resolve(forged)
@@ -234,3 +234,45 @@ class TestUsing:
                 use(mine)
         desk.orgs.put(Org("acme"))
         assert desk.linking.resolve(mine).status is Status.APPROVED
+
+    @pytest.mark.parametrize("ending", ["revoked", "expired", "gone", "above it", "demoted"])
+    def test_it_ends_with_the_key_that_it_was_made_with(self, desk: Desk, ending: str) -> None:
+        root = key(Scope.APPROVE, person="maria@example.com")
+        maria, asked = replace(key(Scope.APPROVE), chain=(root.id,)), desk.ask()
+        for each in (root, maria):
+            desk.keys.put(each)
+        mine = desk.linking.make(maria, asked.id).approve
+        assert desk.linking.look(mine).pending
+        if ending == "gone":
+            del desk.keys.keys["acme", maria.id]
+        else:
+            now_ms = desk.clock.ms
+            desk.keys.put(
+                {
+                    "revoked": maria.revoked(now_ms),
+                    "expired": replace(maria, expires_at_ms=now_ms),
+                    "above it": root.revoked(now_ms),
+                    "demoted": replace(maria, scopes=frozenset({Scope.READ})),
+                }[ending]
+            )
+        desk.clock.ms += 30_000
+        for use in (desk.linking.look, desk.linking.resolve):
+            with pytest.raises(Forbidden) as caught:
+                use(mine)
+            assert ("that it was made with" in str(caught.value)) is (ending != "demoted")
+        assert desk.reading.one(desk.maria, asked.id).pending
+        assert desk.linking.resolve(link(desk, asked.id)).status is Status.APPROVED
+
+    def test_who_made_it_is_told_whoever_was_given_others_since(self, desk: Desk) -> None:
+        asked, juan = desk.ask(), key(Scope.APPROVE, person="juan@example.com")
+        desk.keys.put(juan)
+        mine = link(desk, asked.id)
+        desk.linking.make(juan, asked.id)
+        assert desk.linking.resolve(mine).linked_by == "maria@example.com"
+        assert desk.told[-1]["request"]["linked_by"] == "maria@example.com"
+
+    def test_one_of_an_older_version_names_no_key_and_works(self, desk: Desk) -> None:
+        asked = desk.ask()
+        desk.linking.make(desk.maria, asked.id)
+        old = Link.of(desk.reading.one(desk.maria, asked.id), approved=True, key_id="")
+        assert desk.linking.resolve(old).linked_by == "maria@example.com"
