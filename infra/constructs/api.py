@@ -57,6 +57,7 @@ class Api(Function):
         tables.allow_writing(
             self, ["budget-turn#*", "quota#*", "rate#*", "suspended#*"], ["UpdateItem"]
         )
+        tables.allow_writing(self, ["projected"], ["ConditionCheckItem"])  # it only looks
         timers.allow_setting(self)
 
     def alarm(self, alarms: Alarms) -> None:

@@ -15,6 +15,7 @@ from tocsin.embedded._ledger import SqliteLedger
 
 def fake_stores() -> Stores:
     journal, keys, passes = stores.FakeJournal(), stores.FakeKeys(), stores.FakePasses()
+    projections = stores.FakeProjections()
     return Stores(
         journal=journal,
         receipts=stores.FakeReceipts(),
@@ -24,13 +25,13 @@ def fake_stores() -> Stores:
         passes=passes,
         quota=stores.FakeQuota(),
         set_aside=stores.FakeSetAside(),
-        projections=stores.FakeProjections(),
+        projections=projections,
         summaries=stores.FakeSummaries(),
         approvals=stores.FakeApprovals(journal),
         policies=stores.FakePolicies(journal),
         key_ring=stores.FakeKeyRing(keys, journal),
         session_states=stores.FakeSessionStates(journal),
-        budgets=stores.FakeBudgets(journal),
+        budgets=stores.FakeBudgets(journal, projections),
         agent_states=stores.FakeAgentStates(stores.FakeKeyRing(keys, journal)),
         sign_in_writes=stores.FakeSignInWrites(passes, journal),
         sign_in_failures=stores.FakeSignInFailures(journal),

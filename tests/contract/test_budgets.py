@@ -5,6 +5,7 @@ from dataclasses import replace
 from support.databases import Stores
 from tocsin.domain.budgets import Budget, BudgetAction, Limit
 from tocsin.domain.ids import new_batch_id
+from tocsin.domain.projection import Projected
 from tocsin.services.intake.stamp import own_batch
 
 BUDGET = Budget(
@@ -24,10 +25,12 @@ BUDGET = Budget(
 )
 
 
-def write(on: Stores, salt: int, budget: Budget, was: str = "") -> Budget | None:
+def write(
+    on: Stores, salt: int, budget: Budget, was: str = "", at: Projected | None = None
+) -> Budget | None:
     id = new_batch_id(1_774_000_000_000, (salt << 20).to_bytes(10))
     batch, packed = own_batch(budget.org, [{"type": "budget.exceeded"}], id)
-    written = on.budgets.write(replace(budget, change=id), was, batch, packed)
+    written = on.budgets.write(replace(budget, change=id), was, batch, packed, at)
     assert (id in on.journal.get(budget.org, [id])) is written
     return replace(budget, change=id) if written else None
 
@@ -48,6 +51,20 @@ class TestBudgets:
         assert second
         assert not write(on, 4, BUDGET, first.change)
         assert on.budgets.get("acme", "bud_1") == second
+
+    def test_one_is_written_where_the_projections_are(self, on: Stores) -> None:
+        none, run = Projected(), Projected(0, 7)
+        assert not write(on, 1, BUDGET, at=Projected(7, 7))
+        on.projections.remake("acme")  # which makes the item of the cursor
+        first = write(on, 2, BUDGET, at=none)
+        assert first
+        assert on.projections.claim("acme", none, run)
+        for salt, at in enumerate((none, run, Projected(7, 7)), 3):
+            assert not write(on, salt, BUDGET, first.change, at)
+        on.projections.advance("acme", run)
+        assert not write(on, 6, BUDGET, first.change, none)
+        assert not write(on, 7, BUDGET, first.change, Projected(7, 7, generation=1))
+        assert write(on, 8, BUDGET, first.change, Projected(7, 7))
 
     def test_all_are_listed_oldest_first(self, on: Stores) -> None:
         later = write(on, 1, replace(BUDGET, id="bud_0", created_at_ms=9))

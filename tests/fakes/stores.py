@@ -497,6 +497,7 @@ class FakeKeyRing:
 @dataclass
 class FakeBudgets:
     journal: FakeJournal
+    projections: FakeProjections = field(default_factory=FakeProjections)
     budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
     turns: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -507,10 +508,16 @@ class FakeBudgets:
     def get(self, org: str, id: str) -> Budget | None:
         return self.budgets.get((org, id))
 
-    def write(self, budget: Budget, was: str, batch: Batch, packed: bytes) -> bool:
+    def write(
+        self, budget: Budget, was: str, batch: Batch, packed: bytes, at: Projected | None = None
+    ) -> bool:
         found = self.get(budget.org, budget.id)
         if (found.change if found else "") != was:
             return False
+        if at is not None:
+            now = self.projections.cursor(budget.org, at.generation)
+            if now.through_seq != at.through_seq or now.until_seq > at.through_seq:
+                return False
         self.budgets[budget.org, budget.id] = budget
         self.journal.put(batch, packed)
         return True

@@ -88,13 +88,20 @@ def test_what_was_written_is_known_as_ours(
     assert on.quota.used("acme", month) == 1
 
 
-THROTTLE = b'{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow"}'
+REFUSED = {
+    move: f'{{"__type":"com.amazonaws.dynamodb.v20120810#{name}","message":"slow"}}'.encode()
+    for move, name in {
+        "throttled": "ThrottlingException",
+        "conflicting": "TransactionConflictException",
+    }.items()
+}
 
 
 class Script:
     """Lets requests of one operation on one table do what is written for each; others pass.
 
-    ``ok`` passes, ``lost`` is carried out and its answer lost, ``throttled`` is not carried out.
+    ``ok`` passes, ``lost`` is carried out and its answer lost, ``throttled`` and
+    ``conflicting`` (with a transaction) are not carried out.
     """
 
     def __init__(self, operation: str, table: str, *moves: str) -> None:
@@ -109,9 +116,9 @@ class Script:
             return None
         self.made += 1
         move = self.moves.pop(0) if self.moves else "ok"
-        if move == "throttled":
+        if move in REFUSED:
             answer: Any = AWSResponse(request.url, 400, HTTPHeaders(), None)
-            answer._content = THROTTLE
+            answer._content = REFUSED[move]
             return answer
         answer = URLLib3Session().send(request)
         if move == "lost":
@@ -227,3 +234,12 @@ def test_what_is_given_back_is_given_back_once_at_most(deployment: Deployment, m
     assert not isinstance(caught.value, OutcomeUnknown)
     assert script.made == 2 and deployment.stored == 10
     assert deployment.used == (10 if move == "lost" else 20)
+
+
+def test_a_write_that_meets_a_transaction_may_be_sent_again(deployment: Deployment) -> None:
+    deployment.follow("UpdateItem", deployment.settings.state_table, "conflicting")
+    with pytest.raises(Busy) as refused:  # the SDK does not begin again by itself
+        deployment.send()
+    assert not isinstance(refused.value, OutcomeUnknown)
+    deployment.send()
+    assert deployment.stored == deployment.used == 10

@@ -18,6 +18,7 @@ __all__ = [
     "Used",
     "counted",
     "in_words",
+    "made",
     "period_id",
     "periods_at",
     "spent_id",
@@ -128,10 +129,7 @@ class Budget:
     def used(self, id: str, counted: Mapping[str, Any]) -> Used:
         """Return what was used in a period, of which an item counted so much."""
         before = self.opening.get(id, {})
-        return {
-            counter: int(counted.get(counter, 0)) + before.get(counter, 0)
-            for counter in COUNTED.values()
-        }
+        return {counter: value + before.get(counter, 0) for counter, value in made(counted).items()}
 
     def beyond(self, period: str, used: Used) -> tuple[Limit, ...]:
         """Return the limits of a kind of period that this reaches."""
@@ -148,6 +146,16 @@ class Budget:
             for period in self.periods
             if self.enabled and period_id(period, now) in self.exceeded
         )
+
+
+def made(counted: Mapping[str, Any]) -> dict[str, int]:
+    """Return what a projected item's counters say of calls that were made.
+
+    What others cost, if they say so, was spent all the same.
+    """
+    found = {counter: int(counted.get(counter, 0)) for counter in COUNTED.values()}
+    found["calls"] -= int(counted.get("held_calls", 0))
+    return found
 
 
 def period_id(period: str, time: str) -> str:

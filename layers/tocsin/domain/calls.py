@@ -31,6 +31,7 @@ _NAMED: Final = NAMED | {"user": "user_id"}
 _TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 _MOST: Final = dict.fromkeys(_TOKENS, MAX_SAFE_INTEGER) | {"cost_usd": 10**9, "latency_ms": 10**9}
 _LINKS: Final = ("tool_call_id", "span_id", "prompt_id", "trace_id")
+_HELD: Final = frozenset({"deny", "ask"})
 _MAX_PENDING: Final = 8  # requests of a session: an item stays small
 _ERRORS: Final = frozenset({"error", "errored", "failed", "failure", "timeout"})
 
@@ -40,7 +41,8 @@ class Call:
     """Where a call is counted, and what was said of it.
 
     ``day`` and ``hour`` are of its event's timestamp in UTC, ``month`` of its receipt. ``names``
-    has those of :data:`NAMED` that were named, and ``user``.
+    has those of :data:`NAMED` that were named, and ``user``. ``held`` is the action of a call that
+    was not made, as far as is known: ``deny``, or ``ask``, since what is approved comes once more.
     """
 
     month: str
@@ -48,6 +50,7 @@ class Call:
     hour: int
     names: dict[str, str]
     said: dict[str, float]
+    held: str = ""
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> "Call":
@@ -65,7 +68,9 @@ class Call:
             for field, most in _MOST.items()
             if field in event
         }
-        return cls(received_at[:7], at[:10], int(at[11:13]), names, said)
+        action = event.get("action", "")
+        held = action if action in _HELD else ""
+        return cls(received_at[:7], at[:10], int(at[11:13]), names, said, held)
 
     def answered(self, response: "Call") -> "Call":
         """Return the whole call of a request, with its response."""
@@ -73,7 +78,8 @@ class Call:
         if "total_tokens" not in response.said and not response.said.keys().isdisjoint(_TOKENS):
             said.pop("total_tokens", None)  # that was of the request alone
         names = self.names | response.names
-        return Call(response.month, response.day, response.hour, names, said)
+        held = response.held if self.held == "ask" else self.held
+        return Call(response.month, response.day, response.hour, names, said, held)
 
 
 class Pending:
@@ -90,7 +96,10 @@ class Pending:
 
     def text(self) -> str:
         """Return them as text that an item can hold."""
-        rows = [(link, c.month, c.day, c.hour, c.names, c.said) for link, c in self._calls]
+        rows = [
+            (link, c.month, c.day, c.hour, c.names, c.said, *([c.held] if c.held else []))
+            for link, c in self._calls
+        ]
         return orjson.dumps(rows).decode() if rows else ""
 
     def ask(self, link: str, request: Call) -> None:
@@ -125,6 +134,7 @@ def figures(call: Call) -> dict[str, int]:
     latency_ms = said.get("latency_ms")
     return {
         "calls": 1,
+        "held_calls": int(bool(call.held)),
         "prompt_tokens": int(prompt),
         "completion_tokens": int(completion),
         "total_tokens": int(said.get("total_tokens", prompt + completion)),

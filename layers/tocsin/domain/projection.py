@@ -253,7 +253,7 @@ def _by_the_hour(kind: str, hour: int, counters: Mapping[str, int]) -> Mapping[s
     if not kind.startswith("day"):
         return counters
     letters = _HOURLY_OF_ALL if kind == "day" else HOURLY
-    kept = {name: counters[name] for name in ("prompt_tokens", "completion_tokens")}
+    kept = {name: counters[name] for name in ("held_calls", "prompt_tokens", "completion_tokens")}
     return kept | {f"{letter}{hour:02}": counters[name] for name, letter in letters.items()}
 
 

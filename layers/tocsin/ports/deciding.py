@@ -9,6 +9,7 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.budgets import Budget
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.policy import Policies
+from tocsin.domain.projection import Projected
 from tocsin.domain.sessions import SessionState
 
 __all__ = ["AgentStates", "Approvals", "Budgets", "PolicyStore", "SessionStates", "Timers"]
@@ -150,11 +151,16 @@ class Budgets(Protocol):
     def get(self, org: str, id: str) -> Budget | None:
         """Return a budget, strongly consistent."""
 
-    def write(self, budget: Budget, was: str, batch: Batch, packed: bytes) -> bool:
+    def write(
+        self, budget: Budget, was: str, batch: Batch, packed: bytes, at: Projected | None = None
+    ) -> bool:
         """Write a budget and put the batch that tells of it into the journal: both, or neither.
 
+        ``at``: only while the org's projections are there, and no run beyond it is claimed.
+
         Returns:
-            False: the change before it is not ``was`` (any more), and nothing was written.
+            False: the change before it is not ``was`` (any more), or they have moved on; and
+                nothing was written.
 
         Raises:
             Busy: nothing was written.

@@ -22,6 +22,7 @@ ON_TABLES = {
         "session-state#*": {"PutItem"},
         "State: approval-pending#*, approval-rule#*, budget#*, pass-session#*": {"DeleteItem"},
         "State: budget-turn#*, quota#*, rate#*, suspended#*": {"UpdateItem"},
+        "State: projected": {"ConditionCheckItem"},
     },
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},

@@ -43,6 +43,7 @@ _THROTTLES = frozenset(
         "ThrottlingError",  # as a transaction's cancellation reason
         "ProvisionedThroughputExceeded",
         "TransactionInProgressException",
+        "TransactionConflictException",  # of a single write: a transaction has the item
     }
 )
 _SERVER_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable", "InternalFailure"})

@@ -12,9 +12,11 @@ import orjson
 from tocsin.adapters.dynamodb._calls import whole
 from tocsin.adapters.dynamodb._state import item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
+from tocsin.adapters.dynamodb.projections import standing_at
 from tocsin.domain.batch import Batch
 from tocsin.domain.budgets import Budget, BudgetAction, Limit
 from tocsin.domain.errors import IntegrityError
+from tocsin.domain.projection import Projected
 from tocsin.ports.deciding import Budgets
 
 __all__ = ["DynamoBudgets"]
@@ -37,7 +39,9 @@ class DynamoBudgets(ToldTable, Budgets):
         return _budget(org, item) if item else None
 
     @override
-    def write(self, budget: Budget, was: str, batch: Batch, packed: bytes) -> bool:
+    def write(
+        self, budget: Budget, was: str, batch: Batch, packed: bytes, at: Projected | None = None
+    ) -> bool:
         item = {
             **item_key(f"budget#{budget.org}", budget.id),
             "name": {"S": budget.name},
@@ -55,7 +59,10 @@ class DynamoBudgets(ToldTable, Budgets):
             "exceeded": {"S": orjson.dumps(budget.exceeded).decode()},
         }
         put: Any = {"TableName": self._table, "Item": item, **not_changed_since(was)}
-        return self._tell([{"Put": put}], batch, packed)
+        items = [{"Put": put}]
+        if at is not None:
+            items.append({"ConditionCheck": standing_at(self._table, budget.org, at)})
+        return self._tell(items, batch, packed)
 
     @override
     def remove(self, budget: Budget, batch: Batch, packed: bytes) -> bool:

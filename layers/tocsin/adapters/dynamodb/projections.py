@@ -14,13 +14,14 @@ from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.projection import INDEXES, KINDS, Change, Item, Projected, place_of
 from tocsin.ports.projections import Projections
 
-__all__ = ["PARTITIONS", "DynamoProjections"]
+__all__ = ["PARTITIONS", "DynamoProjections", "standing_at"]
 
 PARTITIONS = (*KINDS, *(f"seen-{kind}" for kind in INDEXES))
 """The kinds of partitions that hold items and the order of lists."""
 
 _NEEDED = {"through_seq", "first_seq", "first_timestamp", "last_seq", "last_timestamp"}
 _KEYS_PER_GET = 100
+_NEVER_OR = "attribute_not_exists(through_seq) OR ({})"
 _END = "~"  # beyond what places, and the ids of a day, go on with
 
 
@@ -236,6 +237,17 @@ class DynamoProjections(StateTable, Projections):
             pk = _of(f"{kind}#{org}", generation)
             for item in self._query(pk):
                 self._take(pk, item["sk"]["S"])
+
+
+def standing_at(table: str, org: str, at: Projected) -> dict[str, Any]:
+    """Return a transaction's check that projections are there, and no run beyond it is claimed."""
+    there = "through_seq = :at AND until_seq <= :at"
+    return {
+        "TableName": table,
+        "Key": item_key("projected", _of(org, at.generation)),
+        "ConditionExpression": there if at.through_seq else _NEVER_OR.format(there),
+        "ExpressionAttributeValues": {":at": number(at.through_seq)},
+    }
 
 
 def _of(name: str, generation: int) -> str:

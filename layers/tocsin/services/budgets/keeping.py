@@ -1,15 +1,18 @@
 """Keeping an org's budgets: made, changed and removed, each told by an event."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
+from tocsin.domain.batch import Batch
 from tocsin.domain.budgets import Budget, BudgetAction, Limit, Used, in_words, period_id
-from tocsin.domain.errors import Conflict, NotFound
+from tocsin.domain.errors import Busy, Conflict, NotFound
 from tocsin.domain.ids import is_name
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_BUDGETS
+from tocsin.domain.projection import Projected
 from tocsin.domain.times import iso_ms
 from tocsin.ports.projections import Projections
 from tocsin.services.budgets.changing import Changing
@@ -17,6 +20,8 @@ from tocsin.services.budgets.usage import opening, usage
 from tocsin.services.intake.stamp import new_id
 
 __all__ = ["BudgetState", "Keeping", "Wanted", "id_of_agent"]
+
+_PAUSES_SECONDS: Final = (0.1, 0.3, 0.6, 1.0, 0.0)  # a run is applied within seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,11 @@ class Keeping:
         return found
 
     def _put(self, key: ApiKey, id: str, wanted: Wanted) -> BudgetState:
+        at: Projected | None = None
+
         def plan(now: Budget, at_ms: int) -> tuple[Budget, Sequence[dict[str, Any]]]:
+            nonlocal at
+            at = None
             if now.change and wanted == _as_wanted(now):
                 return now, []
             if not now.change and len(self._store.all(key.org)) >= MAX_BUDGETS:
@@ -106,7 +115,7 @@ class Keeping:
             if now.change and (now.kind, now.subject) == (wanted.kind, wanted.subject):
                 next = replace(now, exceeded=(), **_fields(wanted))
             else:
-                next = self._begun(key, id, wanted, at_ms)
+                next, at = self._begun(key, id, wanted, at_ms)
             next, events = self._changing.reached(next, self._counted(next, at_ms))
             event = {
                 "type": "tocsin.budget_set",
@@ -117,30 +126,45 @@ class Keeping:
             }
             return next, [event, *events]
 
-        return self._states(key.org, [self._changing(key.org, id, plan)])[0]
+        def write(budget: Budget, was: str, batch: Batch, packed: bytes) -> bool:
+            return self._store.write(budget, was, batch, packed, at)
 
-    def _begun(self, key: ApiKey, id: str, wanted: Wanted, at_ms: int) -> Budget:
-        from_seq, before = opening(self._projections, key.org, wanted.kind, wanted.subject, at_ms)
-        return Budget(
+        return self._states(key.org, [self._changing(key.org, id, plan, write)])[0]
+
+    def _begun(self, key: ApiKey, id: str, wanted: Wanted, at_ms: int) -> tuple[Budget, Projected]:
+        """Return a budget that counts from where the projections are, and where that is.
+
+        Raises:
+            Busy: they are just being brought up to date, and what was used can't be told.
+        """
+        for pause_seconds in _PAUSES_SECONDS:
+            at, before = opening(self._projections, key.org, wanted.kind, wanted.subject, at_ms)
+            if at.until_seq <= at.through_seq:
+                break
+            time.sleep(pause_seconds)
+        else:
+            raise Busy("what was used is just being counted: send the same again a little later")
+        budget = Budget(
             org=key.org,
             id=id,
             created_at_ms=at_ms,
             created_by=key.holder,
             counter=new_id(at_ms),
-            from_seq=from_seq,
+            from_seq=at.through_seq,
             opening=before,
             **_fields(wanted),
         )
+        return budget, at
 
     def _counted(self, budget: Budget, at_ms: int) -> list[tuple[str, str, Used]]:
         used = usage(self._projections, budget.org, [budget], at_ms)[budget.id]
-        time = iso_ms(at_ms)
-        return [(period, period_id(period, time), each) for period, each in used.items()]
+        now = iso_ms(at_ms)
+        return [(period, period_id(period, now), each) for period, each in used.items()]
 
     def _states(self, org: str, budgets: Sequence[Budget]) -> list[BudgetState]:
         now_ms = self._clock.now_ms()
-        used, time = usage(self._projections, org, budgets, now_ms), iso_ms(now_ms)
-        return [BudgetState(it, used[it.id], it.used_up(time)) for it in budgets]
+        used, now = usage(self._projections, org, budgets, now_ms), iso_ms(now_ms)
+        return [BudgetState(it, used[it.id], it.used_up(now)) for it in budgets]
 
 
 def id_of_agent(agent: str) -> str:

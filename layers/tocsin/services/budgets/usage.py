@@ -3,7 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from tocsin.domain.budgets import COUNTED, Budget, Used, period_id, periods_at, spent_id
+from tocsin.domain.budgets import (
+    COUNTED,
+    Budget,
+    Used,
+    made,
+    period_id,
+    periods_at,
+    spent_id,
+)
 from tocsin.domain.projection import BY_DAY, SPENT, Item, Projected, day_id, hourly
 from tocsin.domain.times import iso_ms
 from tocsin.ports.projections import Projections
@@ -12,7 +20,7 @@ from tocsin.services.reading.served import served
 __all__ = ["Opening", "opening", "usage"]
 
 
-type Opening = tuple[int, Mapping[str, Used]]
+type Opening = tuple[Projected, Mapping[str, Used]]
 
 
 def usage(
@@ -40,10 +48,11 @@ def usage(
 
 
 def opening(projections: Projections, org: str, kind: str, subject: str, now_ms: int) -> Opening:
-    """Return the seq up to which events are projected, and what was used before that.
+    """Return how far events are projected, and what was used up to there.
 
-    It is by the id of the present periods. Of a user, and of an agent on a day when a hundred
-    others were seen before it, nothing is known.
+    That is exact if no run is claimed, for as long as it stays there. It is by the ids of the
+    present periods. Of a user, and of an agent on a day when a hundred others were seen before it,
+    nothing is known.
     """
     time = iso_ms(now_ms)
     present = periods_at(time)
@@ -52,18 +61,16 @@ def opening(projections: Projections, org: str, kind: str, subject: str, now_ms:
         if kind == "session":
             item = projections.get(org, "session", subject, at.generation) or {}
             began = str(item.get("first_timestamp", ""))
-            used = {counter: int(item.get(counter, 0)) for counter in COUNTED.values()}
-            return at.through_seq, {
-                id: used for period, id in present.items() if period_id(period, began) == id
+            return at, {
+                id: made(item) for period, id in present.items() if period_id(period, began) == id
             }
         sums: dict[str, Counter[str]] = {id: Counter() for id in present.values()}
         for id, item in _days(projections, org, kind, subject, time, at.generation):
             for period in present.values():
                 if id.startswith(period):
-                    sums[period].update(
-                        {counter: sum(hourly(item, counter)) for counter in COUNTED.values()}
-                    )
-        return at.through_seq, {period: dict(used) for period, used in sums.items() if used}
+                    hours = {it: sum(hourly(item, it)) for it in COUNTED.values()}
+                    sums[period].update(made({**item, **hours}))
+        return at, {period: dict(used) for period, used in sums.items() if used}
 
     return served(projections, org, read)
 

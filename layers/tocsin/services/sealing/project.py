@@ -131,6 +131,9 @@ class Projector:
             budgets = self._spending.budgets(org)
             run, found, hash = self._read(org, run, budgets, whole=claimed)
             if claimed or self._projections.claim(org, cursor, run):
+                if not claimed and (now := self._spending.budgets(org)) != budgets:
+                    budgets = now  # one that was made before the claim begins before the run
+                    run, found, hash = self._read(org, run, budgets, whole=True)
                 self._apply(org, run, found.items(), hash, None if remaking else budgets)
 
     def _following(self, org: str, cursor: Projected) -> Projected | None:

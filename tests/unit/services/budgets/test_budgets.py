@@ -16,6 +16,7 @@ from tocsin.domain.errors import Busy, Conflict, LimitReached, NotFound, Outcome
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.limits import MAX_BUDGETS
+from tocsin.domain.projection import Projected
 from tocsin.domain.segment import seal
 from tocsin.domain.times import iso_ms
 from tocsin.services.budgets.changing import Changing
@@ -34,15 +35,17 @@ TWO_CALLS = Limit("calls", "day", 2)
 class Failing(FakeBudgets):
     """A store that writes, or does not, and then loses its answer."""
 
-    def __init__(self, journal: FakeJournal) -> None:
-        super().__init__(journal)
+    def __init__(self, journal: FakeJournal, projections: FakeProjections) -> None:
+        super().__init__(journal, projections)
         self.lost: list[str] = []
 
-    def write(self, budget: Budget, was: str, batch: Batch, packed: bytes) -> bool:
+    def write(
+        self, budget: Budget, was: str, batch: Batch, packed: bytes, at: Projected | None = None
+    ) -> bool:
         how = self.lost.pop(0) if self.lost else ""
         if how == "busy":
             raise Busy("the store is throttling")
-        written = how != "before" and super().write(budget, was, batch, packed)
+        written = how != "before" and super().write(budget, was, batch, packed, at)
         if how:
             raise OutcomeUnknown("the answer is lost")
         return written
@@ -54,7 +57,7 @@ class Office:
         self.journal = FakeJournal()
         self.ledger = FakeLedger()
         self.projections = FakeProjections()
-        self.store = Failing(self.journal)
+        self.store = Failing(self.journal, self.projections)
         self.revoked: list[str] = []
         changing = Changing(self.store, self.clock, self.revoke)
         self.keeping = Keeping(changing, self.projections)
@@ -74,6 +77,14 @@ class Office:
         """Have events sealed that say the same, and projected."""
         self.seal(self.made(count, **fields))
         self.projector.catch_up("acme")
+
+    def rebuild(self) -> None:
+        Rebuild(
+            ledger=self.ledger,
+            journal=self.journal,
+            projections=self.projections,
+            projector=self.projector,
+        )("acme")
 
     def made(self, count: int, **fields: Any) -> Batch:
         self.clock.ms += 1
@@ -159,6 +170,68 @@ def test_a_request_and_its_response_are_one_call(office: Office) -> None:
     assert office.used(id) == {"calls": 1, "total_tokens": 50, "cost_nano_usd": 0}
 
 
+@pytest.mark.parametrize(
+    ("actions", "calls"),
+    [
+        (["deny"], 0),
+        (["ask"], 0),
+        (["allow"], 1),
+        (["log"], 1),
+        (["watch"], 1),
+        (["ask", "allow"], 1),  # as a call comes again that was approved
+        (["deny"] * 50, 0),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_calls_are_those_that_were_made(office: Office, actions: list[str], calls: int) -> None:
+    of: dict[str, Any] = {"kind": "agent", "subject": "a"}
+    before = office.set(TWO_CALLS, action=BudgetAction.BLOCK, **of).budget.id
+    for action in actions:
+        office.spend(action=action, agent_id="a", session_id="s", total_tokens=3)
+    after = office.set(TWO_CALLS, **of).budget.id
+    session = office.set(TWO_CALLS, kind="session", subject="s").budget.id
+    for id in (before, after, session):
+        assert office.used(id) == {
+            "calls": calls,
+            "total_tokens": 3 * len(actions),
+            "cost_nano_usd": 0,
+        }
+    assert not office.told()
+    assert not office.denied(agent="a")
+
+
+@pytest.mark.parametrize(
+    ("request_action", "response_action", "calls"),
+    [
+        ("deny", None, 0),
+        ("deny", "deny", 0),
+        ("allow", "deny", 1),  # it ran; what it answered was kept back
+        ("ask", None, 1),
+        ("ask", "deny", 0),
+        (None, None, 1),
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True], ids=["in one run", "in two runs"])
+def test_of_a_request_and_its_response_the_request_says_whether_it_was_made(
+    office: Office,
+    request_action: str | None,
+    response_action: str | None,
+    calls: int,
+    apart: bool,
+) -> None:
+    id = office.set(TWO_CALLS).budget.id
+    both: dict[str, Any] = {"session_id": "s", "tool_call_id": "t", "agent_id": "a"}
+    for direction, action in (("request", request_action), ("response", response_action)):
+        said = {"direction": direction} | ({"action": action} if action else {}) | both
+        office.seal(office.made(1, **said))
+        if apart:
+            office.projector.catch_up("acme")
+    office.projector.catch_up("acme")
+    assert office.used(id)["calls"] == calls
+    office.rebuild()
+    assert office.used(id)["calls"] == calls
+
+
 def test_what_tocsin_writes_counts_nowhere(office: Office) -> None:
     id = office.set(TWO_CALLS).budget.id
     told = own_batch("acme", [{"type": "tool_call"}] * 9, new_batch_id(office.clock.ms, bytes(10)))
@@ -185,6 +258,88 @@ def test_it_begins_with_what_was_used_before(office: Office) -> None:
     office.spend(agent_id="a", session_id="s", user_id="u")
     counted = [office.used(id)["calls"] for id in (org, agent, session, user)]
     assert counted == [3, 3, 1, 1]
+
+
+@pytest.mark.parametrize("when", ["before it reads", "as it claims", "once it has claimed"])
+def test_a_run_meanwhile_counts_whole_or_not_at_all(
+    office: Office, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Each call is counted once, wherever in a run of the projector a budget is made."""
+    monkeypatch.setattr("tocsin.services.budgets.keeping._PAUSES_SECONDS", (0.0,))
+    office.spend(3, agent_id="a")
+    office.seal(office.made(4, agent_id="a"))
+    made = list[str]()
+
+    def make() -> None:
+        if not made:
+            made.append("")
+            try:
+                made[0] = office.set(Limit("calls", "day", 100)).budget.id
+            except Busy as error:
+                assert "is just being counted" in str(error)
+                made.clear()
+
+    claim, head = office.projections.claim, office.ledger.head
+
+    def headed(org: str) -> Any:
+        make()
+        return head(org)
+
+    def claimed(*of: Any) -> bool:
+        if when == "as it claims":
+            make()
+        done = claim(*of)
+        if when == "once it has claimed":
+            make()
+        return done
+
+    if when == "before it reads":
+        vars(office.ledger)["head"] = headed
+    vars(office.projections)["claim"] = claimed
+    office.projector.catch_up("acme")
+    assert bool(made) is (when != "once it has claimed")
+    vars(office.projections)["claim"] = claim
+    make()
+    assert office.used(made[0])["calls"] == 7
+    office.spend(2, agent_id="a")
+    assert office.used(made[0])["calls"] == 9
+    office.rebuild()
+    assert office.used(made[0])["calls"] == 9
+
+
+def test_who_makes_a_budget_waits_for_a_run_that_is_being_counted(office: Office) -> None:
+    office.seal(office.made(4, agent_id="a"))
+    none, run = office.projections.cursor("acme"), Projected(0, 4)
+    assert office.projections.claim("acme", none, run)
+    cursor, reads = office.projections.cursor, iter(range(100))
+
+    def later(*of: Any) -> Projected:
+        if next(reads) == 2:  # an attempt reads it twice
+            vars(office.projections)["cursor"] = cursor
+            office.projector.catch_up("acme")
+        return cursor(*of)
+
+    vars(office.projections)["cursor"] = later
+    id = office.set(Limit("calls", "day", 100)).budget.id
+    assert office.used(id)["calls"] == 4
+
+
+def test_a_run_that_ends_while_a_budget_is_made_begins_it_anew(office: Office) -> None:
+    office.spend(3, agent_id="a")
+    office.seal(office.made(4, agent_id="a"))
+    write, once = office.store.write, iter([True])
+
+    def behind(*step: Any, **more: Any) -> bool:
+        if next(once, False):
+            office.projector.catch_up("acme")
+        return write(*step, **more)
+
+    vars(office.store)["write"] = behind
+    id = office.set(Limit("calls", "day", 100)).budget.id
+    assert office.used(id)["calls"] == 7
+    assert len(office.told("tocsin.budget_set")) == 1
+    office.spend(1)
+    assert office.used(id)["calls"] == 8
 
 
 def test_one_that_is_used_up_from_the_beginning_is_told_at_once(office: Office) -> None:
@@ -287,12 +442,7 @@ def test_a_rebuild_counts_the_same_and_tells_nothing(office: Office) -> None:
     id = office.set(TWO_CALLS, Limit("tokens", "month", 5)).budget.id
     office.spend(3, total_tokens=1)
     before = [office.used(id, period) for period in ("day", "month")]
-    Rebuild(
-        ledger=office.ledger,
-        journal=office.journal,
-        projections=office.projections,
-        projector=office.projector,
-    )("acme")
+    office.rebuild()
     assert [office.used(id, period) for period in ("day", "month")] == before
     assert len(office.told()) == 1
 
