@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from tocsin.domain.batch import Batch
-from tocsin.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
+from tocsin.domain.errors import Busy, Changed, Conflict, NotFound, OutcomeUnknown
 from tocsin.ports.world import Clock
 from tocsin.services.intake.stamp import new_id, own_batch
 
@@ -53,7 +53,7 @@ def tell[S: State](
         at_ms = clock.now_ms()
         try:
             next, events = plan(now, at_ms)
-        except (Conflict, NotFound):
+        except (Changed, Conflict, NotFound):
             if isinstance(unknown, OutcomeUnknown):  # it may be ours, and was changed since
                 raise unknown from None
             raise

@@ -1,18 +1,20 @@
 """Keeping an org's policies: the next version, and what they are now."""
 
-from tocsin.domain.errors import Changed, OutcomeUnknown
+from collections.abc import Sequence
+from typing import Any
+
+from tocsin.domain.batch import Batch
+from tocsin.domain.errors import Changed
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.policy import Policies
 from tocsin.ports.deciding import PolicyStore
 from tocsin.ports.world import Clock
 from tocsin.services.access.remembered import Remembered
-from tocsin.services.intake.stamp import new_id, own_batch
+from tocsin.services.intake.told import tell
 from tocsin.services.policies.engine import Compiled, compiled
 from tocsin.services.policies.starter import STARTER
 
 __all__ = ["Keeping"]
-
-_TRIES = 3
 
 
 class Keeping:
@@ -52,26 +54,18 @@ class Keeping:
             Busy: nothing was written; or OutcomeUnknown: it may have been.
         """
         count = len(compiled(text))
-        tried: set[str] = set()
-        unknown: OutcomeUnknown | None = None
-        for _ in range(_TRIES):
-            now = self.current(key.org)
-            if now.change in tried:
-                self._compiled.forget(key.org)
-                return now
+
+        def plan(now: Policies, at_ms: int) -> tuple[Policies, Sequence[dict[str, Any]]]:
             if instead_of is not None and now.version != instead_of:
                 raise Changed(
                     f"the policies are at version {now.version}, not {instead_of}: read them again"
                 )
-            at_ms = self._clock.now_ms()
-            batch_id = new_id(at_ms)
             next = Policies(
                 org=key.org,
                 version=now.version + 1,
                 text=text,
                 created_at_ms=at_ms,
                 created_by=key.holder,
-                change=batch_id,
             )
             event = {
                 "type": "tocsin.policies_changed",
@@ -79,14 +73,17 @@ class Keeping:
                 "request": {"version": next.version, "policies": text},
                 "data": {"count": count},
             }
-            tried.add(batch_id)
-            try:
-                if self._store.put(next, *own_batch(key.org, [event], batch_id)):
-                    self._compiled.forget(key.org)
-                    return next
-            except OutcomeUnknown as error:
-                unknown = error
-        raise unknown or Changed("the policies are being changed by others: read them again")
+            return next, [event]
+
+        def write(next: Policies, _: str, batch: Batch, packed: bytes) -> bool:
+            return self._store.put(next, batch, packed)
+
+        def read() -> Policies:
+            return self.current(key.org)
+
+        made = tell(key.org, self._clock, read, plan, write, "policies")
+        self._compiled.forget(key.org)
+        return made
 
     def _read(self, org: str) -> tuple[Policies, Compiled]:
         policies = self.current(org)
