@@ -1,7 +1,9 @@
 """Rampart's audit routes over HTTP, the stores on MiniStack: days, pages, counts, files, proof."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ from integration.test_list import Product, product
 from integration.test_stream import KEY, stage
 from support.databases import Database
 from tocsin.domain.keys import Scope
+from tocsin.services.reading.past import Past
 from unit.services.reading.test_replay import change
 
 pytestmark = pytest.mark.anyio
@@ -106,9 +109,123 @@ async def test_what_there_was_is_counted(on: Product) -> None:
         "by_tool": {"exec": 4, "read": 4},
         "by_agent": {"a": 3, "b": 5},
         "by_session": {"s": 3, "t": 4, "ses_k1": 1},
+        "next_before": None,
     }
     today = await on.get(f"{AUDIT}/stats", headers)
     assert today["total_events"] == 2
+
+
+def look_at(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
+    monkeypatch.setattr("tocsin.services.reading.answers.Past", partial(Past, looks_at=events))
+
+
+async def all_pages(on: Product, query: str, headers: dict[str, str], offset: int) -> list[int]:
+    """Return what Rampart's clients get who go on with ``next_offset``."""
+    found, asked = list[int](), 0
+    while offset or not asked:
+        answer = await on.get(f"{AUDIT}/events?{query}&offset={offset}", headers)
+        found += seqs(answer)
+        offset, asked = answer["next_offset"], asked + 1
+        assert asked < 50
+    return found
+
+
+async def test_a_page_ends_where_a_request_looks_no_further_and_its_next_offset_goes_on(
+    on: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_at(monkeypatch, 5)
+    headers = on.key("acme")
+    on.seal("acme", 4, tool_name="exec")
+    on.clock.ms += DAY_MS
+    for place in range(14):
+        on.seal("acme", 1 + place % 2, tool_name="exec" if place % 4 in (0, 1) else "read")
+    on.clock.ms += DAY_MS
+    on.seal("acme", 4, tool_name="exec")
+    day = "date=2026-03-21&tool=exec"
+    wanted = [25, 24, 23, 19, 18, 17, 13, 12, 11, 7, 6, 5]
+    nothing = await on.get(f"{AUDIT}/events?date=2026-03-21&tool=none", headers)
+    assert (nothing["events"], nothing["total_in_file"]) == ([], 21)
+    assert nothing["next_offset"]
+    for limit in (1, 2, 4, 100):
+        assert await all_pages(on, f"{day}&limit={limit}", headers, 0) == wanted
+    for offset in range(14):
+        assert await all_pages(on, f"{day}&limit=3", headers, offset) == wanted[offset:]
+    for offset in (10**7 - 1, 10**9, 10**16 - 1):  # nobody was given them: that is no fault
+        assert set(await all_pages(on, day, headers, offset)) <= set(wanted)
+
+
+async def test_a_day_that_grows_while_its_pages_are_read_loses_nothing(
+    on: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_at(monkeypatch, 5)
+    headers = on.key("acme")
+    on.seal("acme", 1, tool_name="exec")
+    on.seal("acme", 12, tool_name="read")
+    found, offset = list[int](), 1
+    while offset:
+        on.seal("acme", 3, tool_name="read")
+        asked = "" if offset == 1 else f"&offset={offset}"
+        answer = await on.get(f"{AUDIT}/events?tool=exec{asked}", headers)
+        found, offset = found + seqs(answer), answer["next_offset"]
+    assert found == [1]
+
+
+async def test_counts_end_where_a_request_looks_no_further_and_add_up(
+    on: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await three_days(on)
+    all_types, audits = on.key("acme"), on.key("acme", types=frozenset({"tool_call"}))
+    days = f"{AUDIT}/stats?from=2026-03-20&to=2026-03-23"
+    whole = await on.get(days, all_types)
+    of_types = await on.get(days, audits)
+    assert (whole["total_events"], of_types["total_events"]) == (10, 8)
+    limits = {"looked at": (3, 10**6), "names": (100, 4), "one name an answer": (100, 0)}
+    for limit, (looked_at, name_chars) in limits.items():
+        look_at(monkeypatch, looked_at)
+        monkeypatch.setattr("tocsin.services.reading.audit._NAME_CHARS", name_chars)
+        monkeypatch.setattr("tocsin.services.reading.past.STEP_BYTES", 1)
+        for headers, expected in ((all_types, whole), (audits, of_types)):
+            sums: dict[str, Counter[str]] = {name: Counter() for name in expected if "by_" in name}
+            before, totals = "", list[int]()
+            while True:
+                answer = await on.get(days + before, headers)
+                totals.append(answer["total_events"])
+                for name, counter in sums.items():
+                    counter.update(answer[name])
+                if answer["next_before"] is None:
+                    break
+                before = f"&before={answer['next_before']}"
+            assert sums == {name: expected[name] for name in sums}, limit
+            assert len(totals) > 2, limit
+            if headers is all_types:
+                assert set(totals) == {10}
+            else:
+                assert sum(totals) == 8
+
+
+async def test_a_day_without_a_filter_costs_its_page_alone_however_long_it_is() -> None:
+    async with stage() as on:
+        for _ in range(400):
+            on.tenant.add(3)
+        ledger, journal = on.tenant.ledger, on.tenant.journal
+        asked: Counter[str] = Counter()
+        for store, name in ((journal, "get"), (ledger, "segments"), (ledger, "segments_before")):
+            real = getattr(store, name)
+
+            def counted(*given: Any, name: str = name, real: Any = real) -> Any:
+                found = real(*given)
+                asked[name] += len(found)
+                return found
+
+            setattr(store, name, counted)
+        for offset in (0, 900):
+            asked.clear()
+            url = f"{AUDIT}/events?limit=2&offset={offset}"
+            answer = (await on.client.get(url, headers=KEY)).json()
+            assert (answer["total_in_file"], answer["next_offset"]) == (1_200, offset + 2)
+            assert seqs(answer) == [1_200 - offset, 1_199 - offset]
+            assert asked["get"] <= 2
+            assert asked.total() <= 20
 
 
 async def test_a_day_is_exported_whole(on: Product) -> None:
@@ -198,7 +315,7 @@ async def test_a_key_counts_what_it_sees(database: Database) -> None:
         on.seal("acme", 2, type="audit")
         on.seal("acme", 1, type="custom")
         answer = await on.get(f"{AUDIT}/events", audits)
-        assert (seqs(answer), answer["total_in_file"]) == ([5, 4], 2)
+        assert (seqs(answer), answer["total_in_file"], answer["next_offset"]) == ([5, 4], 2, 0)
         assert (await on.get(f"{AUDIT}/stats", audits))["total_events"] == 2
         export = await on.client.get(f"{AUDIT}/export?date=2026-03-20", headers=audits)
         assert [json.loads(line)["seq"] for line in export.iter_lines()] == [4, 5]

@@ -13,7 +13,6 @@ from tocsin.domain.errors import (
     NotFound,
     OutcomeUnknown,
     QuotaExhausted,
-    TooFar,
     TooLarge,
     UnsupportedMedia,
 )
@@ -34,7 +33,6 @@ _NUMBER: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER
 _NAME: Final = text(minLength=1, maxLength=MAX_NAME_CHARS)
 _DAY: Final = text(format="date")
 _LISTS: Final = (LimitReached,)
-_COUNTED: Final = (TooFar, LimitReached)  # an audit's pages and counts are whole, or not at all
 _STREAMS: Final = (Crowded, LimitReached)
 _NEXT_PAGE: Final = {"Link": {"schema": {"type": "string"}, "description": "The next page."}}
 
@@ -149,7 +147,7 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
                 "session": _NAME,
             },
             answers={200: Answer("AuditPage")},
-            refusals=_COUNTED,
+            refusals=_LISTS,
         ),
     ),
     ("GET", "/v1/audit/dates"): (
@@ -164,9 +162,9 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
         "read",
         Operation(
             says="How many events there were from a day to another",
-            query={"from": _DAY, "to": _DAY},
+            query={"from": _DAY, "to": _DAY, "before": _NUMBER},
             answers={200: Answer("AuditStats")},
-            refusals=_COUNTED,
+            refusals=_LISTS,
         ),
     ),
     ("GET", "/v1/audit/export"): (

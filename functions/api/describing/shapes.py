@@ -346,6 +346,7 @@ SHAPES: Final[dict[str, Schema]] = {
             "by_tool": _COUNTS,
             "by_agent": _COUNTS,
             "by_session": _COUNTS,
+            "next_before": nullable(COUNT),
         }
     ),
     "Verified": obj(

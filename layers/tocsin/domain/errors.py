@@ -14,7 +14,6 @@
     │   ├── Changed                what the request is about is not as its sender saw it
     │   ├── Over                   it was resolved before, or has expired
     │   ├── TooLarge               beyond a limit; the message says which and what to do
-    │   ├── TooFar                 an audit that would look at more events than one request may
     │   ├── UnsupportedMedia
     │   ├── TooMany                more than one may; carries ``retry_after_seconds``
     │   │   ├── QuotaExhausted     the org's events of this month
@@ -45,7 +44,6 @@ Conflict           CONFLICT          409
 Changed            CHANGED           409
 Over               OVER              410
 TooLarge           TOO_LARGE         413
-TooFar             TOO_FAR           422
 UnsupportedMedia   UNSUPPORTED_MEDIA 415
 TooMany            TOO_MANY          429
 QuotaExhausted     QUOTA_EXHAUSTED   429
@@ -90,7 +88,6 @@ __all__ = [
     "QuotaExhausted",
     "Refused",
     "TocsinError",
-    "TooFar",
     "TooLarge",
     "TooMany",
     "TooOften",
@@ -186,12 +183,6 @@ class TooLarge(Refused):
     """Beyond a documented limit."""
 
     code = "TOO_LARGE"
-
-
-class TooFar(Refused):
-    """The answer lies further back than one request looks; the message says how to ask instead."""
-
-    code = "TOO_FAR"
 
 
 class UnsupportedMedia(Refused):

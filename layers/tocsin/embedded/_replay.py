@@ -19,7 +19,7 @@ def newest(
     parts: StreamParts, org: str, received_since_ms: int, types: frozenset[str] | None
 ) -> list[StreamEvent]:
     """Return what a stream of these types would have shown, the newest first; blocks."""
-    past = Past(parts.ledger, parts.journal, org, parts.retention(), looks_at=None)
+    past = Past(parts.ledger, parts.journal, org, parts.retention())
     found = received_since(past, received_since_ms)
     return list(
         islice(chain.from_iterable(reversed(shown(e, types)) for e in found), MAX_LIST_EVENTS)

@@ -14,7 +14,7 @@ TODAY = date(2026, 3, 3)
 
 def test_the_documented_defaults() -> None:
     assert audit.day_page([], NOW_MS, None) == audit.DayPage(TODAY, 50, 0, Filter())
-    assert audit.days_asked([], NOW_MS) == (TODAY, TODAY)
+    assert audit.days_asked([], NOW_MS) == (TODAY, TODAY, None)
     assert audit.seqs_asked([]) == (1, None)
 
 
@@ -24,10 +24,9 @@ def test_everything_that_can_be_asked_for() -> None:
     filter = Filter(tool_name="exec", action="ask", agent_id="a", session_id="s/1")
     asked = audit.DayPage(date(2026, 1, 31), 7, 3, filter)
     assert audit.day_page(query, NOW_MS, None) == asked
-    assert audit.days_asked([("from", "2025-03-03"), ("to", "2026-03-03")], NOW_MS) == (
-        date(2025, 3, 3),
-        TODAY,
-    )
+    days = [("from", "2025-03-03"), ("to", "2026-03-03")]
+    assert audit.days_asked(days, NOW_MS) == (date(2025, 3, 3), TODAY, None)
+    assert audit.days_asked([*days, ("before", "7")], NOW_MS) == (date(2025, 3, 3), TODAY, 7)
     assert audit.seqs_asked([("from", "5"), ("to", "5")]) == (5, 5)
 
 
@@ -36,6 +35,16 @@ def test_everything_that_can_be_asked_for() -> None:
 )
 def test_a_limit_is_clamped(limit: str, given: int) -> None:
     assert audit.day_page([("limit", limit)], NOW_MS, None).limit == given
+
+
+@pytest.mark.parametrize(("left", "offset"), [(0, 0), (0, 9_999_999), (1, 0), (899_999_999, 7)])
+def test_what_a_page_goes_on_with_comes_back_as_its_offset(left: int, offset: int) -> None:
+    number = audit.next_offset(left, offset)
+    assert number < 2**53
+    tool, asked = ("tool", "exec"), ("offset", str(number))
+    page = audit.day_page([tool, asked], NOW_MS, None)
+    assert (page.left, page.offset) == (left, offset)
+    assert audit.day_page([asked], NOW_MS, None).offset == number  # without a filter it is a place
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,9 @@ def test_a_page_that_is_not_understood_is_refused(query: Query) -> None:
         [("from", "2025-03-02")],  # 367 days
         [("from", "x")],
         [("date", "2026-03-02")],
+        [("before", "7")],  # of which days?
+        [("before", "7"), ("from", "2026-03-03")],
+        [("before", "x"), ("from", "2026-03-03"), ("to", "2026-03-03")],
     ],
     ids=str,
 )

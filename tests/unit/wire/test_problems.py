@@ -13,7 +13,6 @@ from tocsin.wire.problems import problem
         (errors.NotFound("nothing"), 404, None),
         (errors.Conflict("another body"), 409, "CONFLICT"),
         (errors.TooLarge("too large"), 413, "TOO_LARGE"),
-        (errors.TooFar("too far back"), 422, "TOO_FAR"),
         (errors.UnsupportedMedia("text/plain"), 415, "UNSUPPORTED_MEDIA"),
         (errors.QuotaExhausted("used up", 60), 429, "QUOTA_EXHAUSTED"),
         (errors.LimitReached("10 streams", 5), 429, "LIMIT_REACHED"),

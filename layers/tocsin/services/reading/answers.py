@@ -50,9 +50,8 @@ class Answers:
     """What every answer takes: the stores, who may see what, and a place in a thread.
 
     What refuses a request is raised before the first piece: Unauthenticated, Forbidden, Malformed,
-    Crowded or LimitReached (too many at once), and what the ledger raises: TooFar,
-    IntegrityError, Busy. After the first piece IntegrityError and Busy can still come: then the
-    answer must be broken off.
+    Crowded or LimitReached (too many at once), and what the ledger raises: IntegrityError, Busy.
+    These two can still come after the first piece: then the answer must be broken off.
     """
 
     def __init__(

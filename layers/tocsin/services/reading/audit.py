@@ -17,7 +17,8 @@ from tocsin.domain.keys import ApiKey
 from tocsin.services.access.presented import Presented
 from tocsin.services.reading import selection
 from tocsin.services.reading.answers import Answers, Attachment, Piece
-from tocsin.services.reading.past import Past, too_far
+from tocsin.services.reading.past import Past, common
+from tocsin.services.reading.search import Search
 from tocsin.services.reading.since import first_sealed_since
 from tocsin.services.reading.verification import verify_some
 from tocsin.wire import audit, rampart
@@ -25,6 +26,7 @@ from tocsin.wire.audit import DayPage
 from tocsin.wire.filters import Filter, Query
 from tocsin.wire.page import Page
 from tocsin.wire.parameters import known
+from tocsin.wire.summary import Wanted
 
 __all__ = ["Audit"]
 
@@ -32,6 +34,7 @@ _DAY: Final = timedelta(days=1)
 _COUNTED: Final = {"by_action": "action", "by_tool": "tool_name", "by_agent": "agent_id"} | {
     "by_session": "session_id"
 }
+_NAME_CHARS: Final = 4_000_000  # of all names in one answer: each event may bring some of its own
 
 
 class Audit:
@@ -42,7 +45,10 @@ class Audit:
         self._answers = answers
 
     def events(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
-        """Yield a page of a day's events, the newest first."""
+        """Yield a page of a day's events, the newest first.
+
+        It ends, short or empty, where a request looks no further, and ``next_offset`` goes on.
+        """
         return self._answers.answer(credential, lambda key: self._events(key, query))
 
     def dates(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
@@ -50,7 +56,10 @@ class Audit:
         return self._answers.answer(credential, lambda key: self._dates(key, query))
 
     def stats(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
-        """Yield how many events there were in some days: in all, and by what they say."""
+        """Yield how many events there were in some days: in all, and by what they say.
+
+        These are of the newest as far as a request looks; ``next_before`` goes on, null at the end.
+        """
         return self._answers.answer(credential, lambda key: self._stats(key, query))
 
     def export(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
@@ -66,12 +75,16 @@ class Audit:
         now_ms, types = answers.clock.now_ms(), answers.types(key)
         asked = audit.day_page(query, now_ms, types)
         span = _days(past, asked.day, asked.day)
-        total = len(span) if types is None else (yield from _count(past, span, Filter(types)))
+        total = len(span)
+        if types is not None:
+            total = yield from _count(past, span, Filter(types))
         page = _page(asked, span)
         found = yield from selection.page_of(past, answers.projections, page, now_ms)
-        more = len(found.places) > asked.limit
-        if found.goes_on is not None and not more:
-            raise too_far(past.looks_at, f"before={found.goes_on}")
+        following = 0
+        if len(found.places) > asked.limit:
+            following = audit.next_offset(asked.left, asked.offset + asked.limit)
+        elif found.goes_on is not None:
+            following = audit.next_offset(found.goes_on - span.start, found.skip)
         del found.places[asked.limit :]
         before = b'{"events":['
         for events in found.read(past):
@@ -80,7 +93,7 @@ class Audit:
                 before = b","
         end = {
             "total_in_file": total,
-            "next_offset": asked.offset + asked.limit if more else 0,
+            "next_offset": following,
             "date": asked.day.isoformat(),
         }
         yield (before if before != b"," else b"") + b"]," + orjson.dumps(end)[1:]
@@ -104,26 +117,36 @@ class Audit:
 
     def _stats(self, key: ApiKey, query: Query) -> Iterator[Piece]:
         answers, past = self._answers, self._answers.past(key)
-        days = audit.days_asked(query, answers.clock.now_ms())
-        allowed = Filter(answers.types(key))
-        span, total = _days(past, *days), 0
+        first, last, before = audit.days_asked(query, answers.clock.now_ms())
+        types = answers.types(key)
+        span = _days(past, first, last)
+        looked = span if before is None else common(span, range(before))
         counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
-        for events in past.through([span] if span else []):
+        total = name_chars = 0
+        goes_on: int | None
+        search = Search(past, Wanted(Filter(types)), [looked])
+        for events in search:
             for event in events:
-                if allowed.matches(event):
-                    total += 1
-                    fields = canonical.parse(event.entry)
-                    for name, field in _COUNTED.items():
-                        if field in fields:
-                            counts[name][fields[field]] += 1
+                fields = canonical.parse(event.entry)
+                for name, field in _COUNTED.items():
+                    if (value := fields.get(field)) is not None:
+                        name_chars += 0 if value in counts[name] else len(value)
+                        counts[name][value] += 1
+            total += len(events)
+            if name_chars > _NAME_CHARS:
+                goes_on = events[-1].seq
+                break
             yield b""
-        yield orjson.dumps({"total_events": total, **counts})
+        else:
+            goes_on = search.goes_on
+        answer: dict[str, Any] = {"total_events": len(span) if types is None else total}
+        yield orjson.dumps(answer | counts | {"next_before": goes_on})
 
     def _export(self, key: ApiKey, query: Query) -> Iterator[Piece]:
         answers, past = self._answers, self._answers.past(key)
         day, allowed = audit.day_asked(query), Filter(answers.types(key))
         span, begun = _days(past, day, day), False
-        for events in past.all().through([span] if span else [], forwards=True):
+        for events in past.through([span] if span else [], forwards=True):
             lines = [orjson.dumps(rampart.audit_event(e)) for e in events if allowed.matches(e)]
             if lines and not begun:
                 yield Attachment(f"rampart-audit-{day.isoformat()}.jsonl")
@@ -161,10 +184,10 @@ def _days(past: Past, first: date, last: date) -> range:
 
 
 def _count(past: Past, span: range, filter: Filter) -> Generator[bytes, None, int]:
-    """Count the events of a span that a filter lets through, and return their number."""
+    """Count the events of a span that a filter lets through, as far as a request looks."""
     total = 0
-    for events in past.through([span] if span else []):
-        total += sum(map(filter.matches, events))
+    for events in Search(past, Wanted(filter), [span]):
+        total += len(events)
         yield b""
     return total
 
@@ -174,7 +197,7 @@ def _page(asked: DayPage, span: range) -> Page:
     return Page(
         limit=asked.limit + 1,
         offset=asked.offset,
-        before=span.stop,
+        before=min(span.start + asked.left, span.stop) if asked.left else span.stop,
         after=str(span.start - 1),
         filter=asked.filter,
     )

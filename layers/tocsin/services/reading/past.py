@@ -5,10 +5,10 @@ segment, as a replay does it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 
-from tocsin.domain.errors import IntegrityError, TooFar
+from tocsin.domain.errors import IntegrityError
 from tocsin.domain.limits import MAX_EVENTS_LOOKED_AT
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent, Segment
@@ -22,7 +22,7 @@ from tocsin.services.reading.checked import (
 )
 from tocsin.services.reading.since import first_sealed_at
 
-__all__ = ["Past", "common", "too_far"]
+__all__ = ["Past", "common"]
 
 STEP_BYTES = 512 * 1024  # of entries, but always at least one batch
 STEP_EVENTS = 1_000
@@ -35,7 +35,7 @@ class Past:
     """An org's ledger and journal; ``retention`` says what the journal may have dropped.
 
     What was sealed before then is passed over, whether it was dropped or not yet. ``looks_at`` is
-    how many events a request may look at; None: all. ``summaries`` tell searches what to skip.
+    how many events a search may look at; None: all. ``summaries`` tell it what to skip.
     """
 
     ledger: Ledger
@@ -53,31 +53,18 @@ class Past:
         It ends where everything is older than the retention. ``forwards`` turns the order round.
 
         Raises:
-            TooFar: there are more of them than may be looked at.
             IntegrityError: what is stored there is not what was sealed.
             Busy: a store does not answer.
         """
-        looked_at = 0
         for span in spans:
             parts = self._parts_forwards(span) if forwards else self._parts_back(span)
             for group in self._steps(parts):
-                if self.looks_at is not None and looked_at >= self.looks_at:
-                    first = group[0][0]
-                    goes_on = f"after={first.first_seq - 1}&order=asc"
-                    if not forwards:
-                        goes_on = f"before={first.last_seq + 1}"
-                    raise too_far(self.looks_at, goes_on)
-                looked_at += sum(part.count for part, _ in group)
                 yield [
                     event
                     for _, sealed in group
                     for event in (sealed or ())[:: 1 if forwards else -1]
                     if event.seq in span
                 ]
-
-    def all(self) -> "Past":
-        """Return the same without a limit to what is looked at."""
-        return replace(self, looks_at=None)
 
     def first_kept(self, span: range) -> int:
         """Return the first seq of a span that is not older than the retention, or its end.
@@ -192,11 +179,3 @@ def _runs(seqs: Sequence[int]) -> Iterator[range]:
         if place + 1 == len(seqs) or seqs[place + 1] - seq > _NEAR:
             yield range(seqs[start], seq + 1)
             start = place + 1
-
-
-def too_far(looks_at: int | None, goes_on: str) -> TooFar:
-    """Return the error of a request that can't be answered in part."""
-    return TooFar(
-        f"a request looks at {looks_at:,} events at most, and what it asks for is beyond them: "
-        f"ask for fewer days, or go on with GET /api/v1/events and {goes_on}"
-    )

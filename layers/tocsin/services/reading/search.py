@@ -77,7 +77,7 @@ class Search:
                 self.goes_on = part.start
         self._events += len(part)
         if part:
-            yield from self._past.all().through([part], forwards=self._forwards)
+            yield from self._past.through([part], forwards=self._forwards)
 
     def _ends(self, piece: range, read: int) -> bool:
         """Whether all that would come next is older than the retention."""

@@ -120,7 +120,7 @@ def received_since(past: Past, since_ms: int) -> Iterator[SealedEvent]:
     """Yield the events received at ``since_ms`` or later, newest first, as far as they are kept.
 
     Raises:
-        TooFar, IntegrityError, Busy: as :meth:`Past.through` does; those before it were yielded.
+        IntegrityError, Busy: as :meth:`Past.through` does; those before it were yielded.
     """
     span = range(
         seq_before(past.ledger, past.org, since_ms) + 1, past.ledger.head(past.org).seq + 1

@@ -12,7 +12,7 @@ from tocsin.services.reading.selection import received_since
 
 
 def seqs(tenant: Tenant, since_ms: int = 0, retention: Retention = KEEPS_ALL) -> list[int]:
-    past = Past(tenant.ledger, tenant.journal, tenant.org, retention, looks_at=None)
+    past = Past(tenant.ledger, tenant.journal, tenant.org, retention)
     return [event.seq for event in received_since(past, since_ms)]
 
 
