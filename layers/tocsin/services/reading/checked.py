@@ -77,19 +77,27 @@ def parts_after(
         yield from (part for part in split(segment, hashes) if part.last_seq > after_seq)
 
 
-def parts_before(ledger: Ledger, org: str, until_seq: int) -> Iterator[Segment]:
+def parts_before(
+    ledger: Ledger, org: str, until_seq: int, sealed_since_ms: int = 0
+) -> Iterator[Segment]:
     """Yield what is sealed up to ``until_seq``, newest first, one checked segment per batch.
 
-    They link to each other and to the segment after them, as with :func:`parts_after`.
+    They link to each other and to the segment after them, as with :func:`parts_after`. It ends
+    where what is older than ``sealed_since_ms`` links to what is older still.
     """
     after: _Checked | None = None
+    older = False
     for segment in _segments_before(ledger, org, until_seq):
         checked = _checked(org, segment)
         if after is None:
             after = _next(ledger, segment)
         if after is not None:
             _check_link(checked, after)
-        after = checked
+        if older:
+            return
+        after, older = checked, segment.sealed_at_ms < sealed_since_ms
+        if older:
+            continue
         parts = [part for part in split(*checked) if part.first_seq <= until_seq]
         yield from reversed(parts)
 

@@ -105,13 +105,10 @@ class Past:
             size_bytes += sum(len(event.entry) for event in found)
 
     def _parts_back(self, span: range) -> Iterator[Segment]:
-        expired_before_ms = self.retention.expired_before_ms
-        parts = parts_before(self.ledger, self.org, span.stop - 1)
-        return takewhile(
-            # A batch is received before it is sealed, and seals are in the order of time.
-            lambda part: part.last_seq >= span.start and part.sealed_at_ms >= expired_before_ms,
-            parts,
-        )
+        # A batch is received before it is sealed, and seals are in the order of time.
+        since_ms = self.retention.expired_before_ms
+        parts = parts_before(self.ledger, self.org, span.stop - 1, since_ms)
+        return takewhile(lambda part: part.last_seq >= span.start, parts)
 
     def _parts_forwards(self, span: range) -> Iterator[Segment]:
         start = self.first_kept(span)

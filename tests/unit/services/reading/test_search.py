@@ -1,6 +1,7 @@
 """What is searched by summaries: always what a look at everything finds, for less."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -310,6 +311,23 @@ def test_what_is_older_than_the_retention_is_neither_found_nor_looked_for() -> N
             assert world.journal.asked <= 20  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("first_seq", [9, 13, 17, 21, 25, 10_001])
+def test_what_only_says_that_it_is_old_ends_no_search(first_seq: int) -> None:
+    """Nothing in a segment itself ties when it was sealed, nor one put behind the head."""
+    world = World()
+    world.put(3, agent_id="a")
+    world.put(1, agent_id="a")
+    world.clock.ms += 2 * DAY_MS
+    for _ in range(6):
+        world.put(4, agent_id="a")
+    retention, segments = Retention(world.clock.ms, 1), world.ledger.by_org["acme"]
+    forged = replace(segments.get(first_seq, segments[1]), first_seq=first_seq)
+    segments[first_seq] = replace(forged, sealed_at_ms=segments[1].sealed_at_ms)
+    span = range(1, forged.last_seq + 1)
+    with pytest.raises(IntegrityError):
+        world.search(Wanted(Filter(agent_id="a")), span, retention=retention)
+
+
 def test_what_was_changed_where_a_search_looks_is_not_served() -> None:
     world = World()
     rare(world, 30)
@@ -419,6 +437,13 @@ def test_a_summary_holds_for_its_own_stretch_alone(of: tuple[str, int, int]) -> 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_summary_are_none(data: bytes) -> None:
     assert decode(data, "acme", 0, 0) is None
+
+
+@given(st.binary(max_size=200))
+def test_bytes_with_a_checksum_that_are_no_summary_break_nothing(data: bytes) -> None:
+    body = bytes([summary.VERSION]) + data
+    found = decode(body + summary._checksum(body, "acme", 0, 0), "acme", 0, 0)
+    assert found is None or Wanted(Filter(agent_id="a")).may_be_in(found) in (True, False)
 
 
 def test_one_of_a_later_version_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
