@@ -14,15 +14,16 @@ from bench.lambdas import ORG, Tenant
 from bench.report import number, ratio, show
 from bench.timing import Variant, measure
 from bench.unsent import Recorder, hold
-from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeSetAside
+from fakes.stores import FakeClock, FakeJournal, FakeLedger, FakeSetAside, FakeSummaries
 from tocsin.adapters import dynamodb
 from tocsin.adapters.dynamodb.journal import DynamoJournal, batch_of_image
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.domain.batch import Batch, UnreadableBatch
-from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.log import Journal, Ledger, Summaries
 from tocsin.services.reading.verification import verify
 from tocsin.services.sealing.fanout import Fanout
 from tocsin.services.sealing.seal import seal_batches
+from tocsin.services.sealing.summaries import Summariser
 
 __all__ = ["main"]
 
@@ -62,7 +63,8 @@ def main() -> None:
             "fan-out handler: from the stream's event, over fakes: unpack, check, seal, encode for",
             "  the channel.",
             "verify: verification.verify over a ledger of four seals, its batches unpacked;",
-            "verify from items: the same from journal items as DynamoDB returns them.",
+            "verify from items: the same from journal items as DynamoDB returns them;",
+            "verify with summaries: that, and the summaries compared with what is there.",
         ),
     )
 
@@ -82,6 +84,8 @@ def _variants(size: int) -> dict[str, Variant]:
     unsent = DynamoLedger(hold(dynamodb.client(), _EMPTY_STORE), "ledger")
     ledger = _ledger(images, size)
     unpacked, packed = _Unpacked(images), _Packed(images)
+    summaries = FakeSummaries()
+    Summariser(ledger=ledger, journal=unpacked, summaries=summaries).again(ORG, size * len(images))
 
     def seal(ledger: Ledger) -> None:
         sealed = seal_batches(ORG, batches, ledger, clock)
@@ -94,8 +98,9 @@ def _variants(size: int) -> dict[str, Variant]:
         deployed.service = lambda: fanout  # type: ignore[assignment]
         _check(len(deployed.handler(event, context)["batchItemFailures"]), 0)
 
-    def check_ledger(journal: Journal) -> None:
-        _check(verify(ledger, journal, ORG).last_seq, size * len(images))
+    def check_ledger(journal: Journal, summaries: Summaries | None = None) -> None:
+        found = verify(ledger, journal, ORG, summaries=summaries)
+        _check(found.last_seq, size * len(images))
 
     return {
         _BARE: Variant(lambda: [sha256(entry).digest() for entry in entries], len(entries)),
@@ -105,6 +110,9 @@ def _variants(size: int) -> dict[str, Variant]:
         "fan-out handler": Variant(fan_out, len(entries)),
         "verify": Variant(lambda: check_ledger(unpacked), size * len(images)),
         "verify from items": Variant(lambda: check_ledger(packed), size * len(images)),
+        "verify with summaries": Variant(
+            lambda: check_ledger(packed, summaries), size * len(images)
+        ),
     }
 
 

@@ -20,7 +20,8 @@ from support.snapshot import Snapshot
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.projections import DynamoProjections
-from tocsin.domain import ids
+from tocsin.adapters.dynamodb.summaries import DynamoSummaries
+from tocsin.domain import ids, stretches
 from tocsin.domain.batch import pack
 from tocsin.domain.errors import IntegrityError, TocsinError
 from tocsin.domain.retention import KEEPS_ALL, Retention
@@ -32,6 +33,7 @@ from tocsin.services.reading.since import seq_before
 from tocsin.services.reading.verification import verify
 from tocsin.services.sealing.project import Projector
 from tocsin.services.sealing.seal import seal_batches
+from tocsin.services.sealing.summaries import Summariser
 from tocsin.wire.filters import Filter
 from tocsin.wire.page import Page
 
@@ -67,6 +69,11 @@ class Tables:
             ledger=self.stores.ledger,
             journal=self.stores.journal,
             projections=self.stores.projections,
+            summariser=Summariser(
+                ledger=self.stores.ledger,
+                journal=self.stores.journal,
+                summaries=self.stores.summaries,
+            ),
         )(["acme"])
         client = database.server.client()
         self._expire(client, settings.journal_table, expired_segments)
@@ -84,6 +91,7 @@ class Tables:
             journal=DynamoJournal(reader, settings.journal_table),
             ledger=DynamoLedger(reader, settings.ledger_table),
             projections=DynamoProjections(reader, settings.state_table),
+            summaries=DynamoSummaries(reader, settings.state_table),
         )
 
     def _expire(self, client: Any, journal: str, segments: int) -> None:
@@ -154,7 +162,7 @@ class Tables:
                 told.answers[f"event {id}"] = [event.seq]
         for session in ("s0", "s1", None):
             try:
-                past = Past(*ports, self.retention)
+                past = Past(*ports, self.retention, summaries=stores.summaries)
                 page = Page(filter=Filter(session_id=session))
                 looking = selection.page_of(past, stores.projections, page, self.clock.ms)
                 events = [event for step in found(looking).read(past) for event in step]
@@ -249,6 +257,7 @@ def missed(tables: Tables, untouched: Told, change: Change) -> Iterator[str]:
         found = verify(
             *ports,
             projections=tables.stores.projections,
+            summaries=tables.stores.summaries,
             retention=tables.retention,
         )
         named = 10**9
@@ -268,8 +277,15 @@ def missed(tables: Tables, untouched: Told, change: Change) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("expired_segments", [0, 2])
-def test_no_change_is_served_or_goes_unnoticed(database: Database, expired_segments: int) -> None:
+def test_no_change_is_served_or_goes_unnoticed(
+    database: Database, expired_segments: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches, "STRETCH_EVENTS", 4)
+    monkeypatch.setattr(stretches, "STRETCHES_TOGETHER", 3)
+    monkeypatch.setattr("tocsin.services.sealing.summaries.STRETCHES_TOGETHER", 3)
     tables = Tables(database, expired_segments)
+    assert len(tables.stores.summaries.get("acme", 0, range(9))) == 3
+    assert len(tables.stores.summaries.get("acme", 1, range(9))) == 1
     untouched = tables.told()
     assert untouched == tables.told_by_the_api
     tried, wrong = 0, list[str]()

@@ -56,7 +56,7 @@ class Snapshot:
         TableName: str,
         KeyConditionExpression: str,
         ExpressionAttributeValues: Item,
-        ConsistentRead: bool,
+        ConsistentRead: bool = False,
         Limit: int | None = None,
         ScanIndexForward: bool = True,
         ExpressionAttributeNames: Mapping[str, str] | None = None,

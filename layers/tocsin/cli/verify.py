@@ -30,7 +30,8 @@ def verify(
 ) -> None:
     """Check that what is stored is what was sealed: every event, and the chain that links them.
 
-    Events older than the retention are checked by their hashes alone.
+    Events older than the retention are checked by their hashes alone. The summaries by which lists
+    are searched must not lead past any event.
 
     Examples:
 

@@ -169,7 +169,8 @@ class Audit:
             if answer["to"] < last:
                 answer["next"] = answer["to"] + 1
         except IntegrityError as error:
-            answer |= {"ok": False, "first_bad_seq": error.seq, "reason": error.reason}
+            to = max(min(answer["to"], error.seq - 1), first - 1)
+            answer |= {"ok": False, "to": to, "first_bad_seq": error.seq, "reason": error.reason}
         yield orjson.dumps(answer)
 
 

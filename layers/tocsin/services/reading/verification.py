@@ -2,7 +2,8 @@
 
 What is found: any edit, removal, insertion or reordering of segments, events, markers, time marks
 and projections, as long as it is not the whole chain from some seq on that was computed anew, or
-its end that was cut off. Those take something that was kept elsewhere.
+its end that was cut off. Those take something that was kept elsewhere. And any summary by which a
+search would skip what is there; one that is missing, or that searches ignore, hides nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,12 @@ from tocsin.domain.projection import INDEXES, Change, Changes, Item, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import BOOKKEEPING, settled
 from tocsin.domain.segment import SealedEvent, Segment
-from tocsin.ports.log import Journal, Ledger
+from tocsin.domain.stretches import seqs_of, touched, whole
+from tocsin.ports.log import Journal, Ledger, Summaries
 from tocsin.ports.projections import Projections
-from tocsin.services.reading.checked import BATCHES_PER_FETCH, fetch, segments_after, split
-from tocsin.services.reading.past import Past
+from tocsin.services.reading.checked import BATCHES_PER_FETCH, fetch, hash_at, segments_after, split
+from tocsin.services.reading.past import Past, common
+from tocsin.wire.summary import Bounds, Gathered, Summary, decode
 
 __all__ = ["VERIFIED_EVENTS", "Verified", "verify", "verify_some"]
 
@@ -42,8 +45,9 @@ def verify(
     *,
     retention: Retention = KEEPS_ALL,
     projections: Projections | None = None,
+    summaries: Summaries | None = None,
 ) -> Verified:
-    """Check a whole ledger from its beginning, while it may grow; with the projections, if given.
+    """Check a whole ledger from its beginning, while it may grow, and what is derived, if given.
 
     Raises:
         IntegrityError: naming a seq at or before the first one that is not what was sealed, or that
@@ -53,6 +57,7 @@ def verify(
     last_seq, last_hash, expired, batches = 0, chain.genesis(org), 0, 0
     marks = _Marks(ledger, org)
     projected = _Projected(projections, org) if projections else None
+    summarised = _Summarised(summaries, ledger, org) if summaries else None
     for segment, hashes in segments_after(ledger, org, 1):
         marks.check(segment)
         if projected:
@@ -63,6 +68,8 @@ def verify(
                 expired += part.count if sealed is None else 0
                 if projected:
                     projected.add(part, sealed)
+                if summarised:
+                    summarised.add(part, sealed)
         batches += len(segment.references)
         last_seq, last_hash = segment.last_seq, segment.hash_after
     marks.check_rest(last_seq)
@@ -75,23 +82,35 @@ def verify(
 def verify_some(past: Past, first_seq: int, last_seq: int) -> Iterator[int]:
     """Check the segments from the one with ``first_seq`` to the one with ``last_seq``.
 
-    Yields the last seq that was checked, step by step, and ends after :data:`VERIFIED_EVENTS`. Of
+    Yields the last seq that was checked, step by step, and ends after :data:`VERIFIED_EVENTS`. With
+    summaries that is at the end of a stretch, where whoever goes on checks the next one wholly. Of
     what is older than the retention the chain is checked alone.
 
     Raises:
-        IntegrityError: as :func:`verify` does, for segments, markers and events.
+        IntegrityError: as :func:`verify` does, for segments, markers, events, and the summaries of
+            stretches between the seqs.
         Busy: a store does not answer.
     """
     checked = 0
     if first_seq > last_seq:
         return
+    summarised = None
+    if past.summaries:
+        span = range(first_seq, last_seq + 1)
+        summarised = _Summarised(past.summaries, past.ledger, past.org, span)
     for segment, hashes in segments_after(past.ledger, past.org, first_seq):
         _check_markers(past.ledger, segment)
         for group in _groups(list(split(segment, hashes))):
-            for part, _ in fetch(past.ledger, past.journal, group, past.retention):
+            for part, sealed in fetch(past.ledger, past.journal, group, past.retention):
                 checked += part.count
+                if summarised:
+                    summarised.add(part, sealed)
             yield min(group[-1].last_seq, last_seq)
-        if segment.last_seq >= last_seq or checked >= VERIFIED_EVENTS:
+        if segment.last_seq >= last_seq:
+            return
+        if checked >= VERIFIED_EVENTS:
+            if summarised and summarised.through_seq:
+                yield summarised.through_seq
             return
 
 
@@ -228,3 +247,68 @@ class _Projected:
         said = {name for name, value in item.items() if value}
         unknown = said - expected.keys() - BOOKKEEPING - {"first_seq", "first_timestamp"}
         return int(item["first_seq"]) <= change.first_seq and not (self._complete and unknown)
+
+
+class _Summarised:
+    """The summaries of the stretches within a span (None: all), beside what is there.
+
+    ``through_seq`` is the end of the last stretch that was compared.
+    """
+
+    def __init__(
+        self, summaries: Summaries, ledger: Ledger, org: str, span: range | None = None
+    ) -> None:
+        self.through_seq = 0
+        self._summaries, self._ledger, self._org = summaries, ledger, org
+        self._head_seq = ledger.head(org).seq
+        self._span = span or range(1, self._head_seq + 1)
+        self._gathered = Gathered()
+        self._before: bytes | None = None  # the ledger's hash before the stretch that was begun
+        self._read: dict[int, tuple[int, Summary | None]] = {}  # the last one of each level
+
+    def add(self, part: Segment, sealed: Sequence[SealedEvent] | None) -> None:
+        """Add what comes next, and compare each stretch that ends in it."""
+        seqs = common(self._span, range(part.first_seq, part.last_seq + 1))
+        for number in touched(0, seqs):
+            stretch = seqs_of(0, number)
+            here = common(stretch, seqs)
+            if here.start == stretch.start:
+                self._gathered, self._before = Gathered(), hash_at(part, stretch.start - 1)
+            if self._before is None:
+                continue  # it begins before the span
+            for event in (sealed or ())[here.start - part.first_seq : here.stop - part.first_seq]:
+                self._gathered.add(event)
+            if here.stop == stretch.stop:
+                bounds = Bounds(self._before, hash_at(part, stretch[-1]), part.sealed_at_ms)
+                self._compare(stretch, self._gathered.summary(bounds))
+                self.through_seq = stretch[-1]
+
+    def _compare(self, stretch: range, told: Summary) -> None:
+        """Raise IntegrityError if one of the summaries that a stretch is part of hides any of it.
+
+        What the journal has dropped is in none that is made of the events: so they may say more.
+        """
+        level = 0
+        while (number := touched(level, stretch)[0]) < whole(level, self._head_seq):
+            seqs = seqs_of(level, number)
+            if level not in self._read or self._read[level][0] != number:
+                after = told.bounds.hash_after if level == 0 else self._hash(seqs[-1])
+                self._read[level] = number, self._heeded(level, number, after)
+            if (stored := self._read[level][1]) is not None:
+                begins = seqs.start == stretch.start
+                linked = not begins or stored.bounds.hash_before == told.bounds.hash_before
+                if not linked or not stored.covers(told):
+                    reason = f"the summary of seqs {seqs[0]} to {seqs[-1]} leads searches past it"
+                    raise IntegrityError(self._org, stretch.start, reason)
+            level += 1
+
+    def _heeded(self, level: int, number: int, hash_after: bytes) -> Summary | None:
+        """Return a summary, if there is one that a search would heed."""
+        data = self._summaries.get(self._org, level, range(number, number + 1)).get(number)
+        summary = decode(data, self._org, level, number) if data else None
+        # One of another ledger is ignored: this one was restored, and they will be made anew.
+        return summary if summary and summary.bounds.hash_after == hash_after else None
+
+    def _hash(self, seq: int) -> bytes:
+        found = self._ledger.segments(self._org, seq, 1)
+        return hash_at(found[0], seq) if found and found[0].last_seq >= seq else b""

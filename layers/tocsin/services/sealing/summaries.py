@@ -4,6 +4,7 @@ Each is the same whoever makes it, so it can be made again at any time, and by s
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from tocsin.domain.limits import STRETCHES_TOGETHER
 from tocsin.domain.retention import KEEPS_ALL, Retention
@@ -78,7 +79,10 @@ class Summariser:
             return
         numbers = parts_of(range(above, above + 1))
         stored = self._summaries.get(org, level, numbers[:-1])
-        parts = [decode(stored.get(each, b""), org, level, each) for each in numbers[:-1]]
-        whole_parts = [part for part in parts if part is not None]
-        if len(whole_parts) == len(parts):  # else those below it are searched, one by one
-            self._put(org, level + 1, above, Summary.of_all([*whole_parts, summary]))
+        found = [decode(stored.get(each, b""), org, level, each) for each in numbers[:-1]]
+        parts = [part for part in (*found, summary) if part is not None]
+        # If one is missing, or is read as it was before, those below it are searched, one by one.
+        if len(parts) == len(numbers) and all(
+            one.bounds.hash_after == other.bounds.hash_before for one, other in pairwise(parts)
+        ):
+            self._put(org, level + 1, above, Summary.of_all(parts))
