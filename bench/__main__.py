@@ -21,7 +21,7 @@ BENCHES = {
     "latency": "POST to SSE frame through `tocsin up`, against a bare echo",
     "stream": "the stream service with many subscribers, against nchan and a generator per client",
     "floor": "single events to many subscribers, against bare loops in C and Python, and nchan",
-    "queries": "read units and milliseconds of lists, at 10 thousand and 1 million events",
+    "queries": "read units and milliseconds of every query, at 10 thousand and 1 million events",
     "approvals": "races of resolvers, how soon who waits is told, and what a decision takes",
     "expiry": "how late approvals expire through `tocsin up`, against the minute's sweep alone",
     "requests": "dollars per million requests to the API function, by what they do",
