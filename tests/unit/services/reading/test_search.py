@@ -246,6 +246,70 @@ def test_an_action_with_a_tool_is_told_from_either_alone() -> None:
     assert world.journal.asked == 2  # type: ignore[attr-defined]
 
 
+def test_where_every_stretch_may_match_and_no_event_does_each_request_is_bounded() -> None:
+    """As whoever writes events can have it: both names are everywhere, on the same event nowhere,
+    and so is every time, by the timestamps that senders give."""
+    world = World()
+    for _ in range(60):
+        world.put(1, agent_id="a", tool_name="read", timestamp="1970-01-01T00:00:00.000Z")
+        world.put(1, agent_id="b", tool_name="exec", timestamp="2999-01-01T00:00:00.000Z")
+        world.put(2, agent_id="c", tool_name="exec")
+    world.summarise()
+    for wanted in (
+        Wanted(Filter(agent_id="a", tool_name="exec")),
+        Wanted(Filter(agent_id="b"), START_MS, START_MS + DAY_MS),
+    ):
+        for forwards in (False, True):
+            span, asked, requests = range(1, 241), 0, 0
+            while True:
+                world.journal.asked = 0  # type: ignore[attr-defined]
+                search = Search(world.past(20), wanted, [span], forwards=forwards)
+                assert not [event for events in search for event in events]
+                assert world.journal.asked <= 20  # type: ignore[attr-defined]
+                asked, requests = asked + world.journal.asked, requests + 1  # type: ignore[attr-defined]
+                if (at := search.goes_on) is None:
+                    break
+                span = range(at + 1, 241) if forwards else range(1, at)
+            assert requests == 12
+            assert asked <= 240
+
+
+def test_a_time_in_which_there_is_nothing_costs_summaries_alone() -> None:
+    world = World()
+    for day in range(60):
+        world.put(4, timestamp=iso_ms(START_MS + day * DAY_MS))
+    world.summarise()
+    world.journal.asked = 0  # type: ignore[attr-defined]
+    year_ms = 365 * DAY_MS
+    for wanted in (
+        Wanted(Filter(), None, START_MS),  # before the first
+        Wanted(Filter(), START_MS + year_ms, START_MS + 2 * year_ms),
+        Wanted(Filter(), 2**62, None),
+        Wanted(Filter(), None, -(2**62)),
+    ):
+        assert world.search(wanted) == world.search(wanted, forwards=True) == []
+    assert world.journal.asked == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_a_stretch_that_the_retention_cuts_is_searched_as_far_as_it_is_kept(kept: int) -> None:
+    world = World()
+    world.put(4, agent_id="a")
+    world.put(4 - kept, agent_id="a")
+    world.clock.ms += 2 * DAY_MS
+    world.put(kept, agent_id="a")
+    world.put(4, agent_id="b")
+    world.summarise()
+    retention, expected = Retention(world.clock.ms, 1), list(range(9 - kept, 9))
+    for made in (True, False):
+        for forwards in (True, False):
+            wanted = Wanted(Filter(agent_id="a"))
+            found = world.search(wanted, forwards=forwards, retention=retention)
+            assert sorted(found) == expected
+        if made:
+            world.summaries.stored.clear()
+
+
 def test_what_came_late_is_of_its_timestamps_month() -> None:
     world = World()
     for day in range(60):
