@@ -32,7 +32,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
         ]
 
     def list_agents(asked: Asked) -> Response:
-        page = indexes.agents(asked.key, listing.parse(asked.query))
+        page = parts.agent_list(asked.key, listing.parse_agents(asked.query))
         page["data"] = shown(asked.key.org, page["data"])
         return answer(page)
 

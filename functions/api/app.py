@@ -30,6 +30,7 @@ from tocsin.domain.errors import Forbidden, Malformed, NotFound, TocsinError, Un
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.web.cors import cors
+from tocsin.web.paths import take_any_id
 from tocsin.web.presented import header_or_cookie
 from tocsin.wire import links
 from tocsin.wire.parameters import known
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 def build(parts: ApiParts) -> FastAPI:
     """Return the application over ``parts``."""
+    take_any_id()
     app = FastAPI(
         title="Tocsin",
         version=__version__,

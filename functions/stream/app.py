@@ -31,6 +31,7 @@ from tocsin.services.stream.parts import StreamParts
 from tocsin.services.stream.watch import Watch
 from tocsin.web.cors import cors
 from tocsin.web.options import HttpOptions
+from tocsin.web.paths import take_any_id
 from tocsin.web.tickets import TicketRoute
 from tocsin.wire.dialects import DIALECTS, IGRIS
 from tocsin.wire.filters import Query
@@ -108,6 +109,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         # Whatever the ledger does: for whoever replaces a process that answers nothing.
         return JSONResponse({"status": "alive"})
 
+    take_any_id()
     streams: dict[str, ASGIApp] = {dialect.path: stream(dialect) for dialect in DIALECTS}
     igris = streams[IGRIS.path]
     streams[IGRIS.path] = StreamOrList(igris, page, http.bare_events_route)

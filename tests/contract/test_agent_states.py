@@ -49,6 +49,7 @@ class TestAgentStates:
         assert on.agent_states.get("beta", ["a"]) == {}
         assert on.agent_states.get("acme", []) == {}
         assert [state.id for state in on.agent_states.all("acme")] == ["a", longest]
+        assert on.agent_states.ids("acme", longest, 9) == []
         assert list(on.agent_states.all("beta")) == []
 
     def test_a_page_of_them_is_read(self, on: Stores) -> None:
@@ -56,6 +57,21 @@ class TestAgentStates:
             write(on, salt, described(f"a{salt * 60}"))
         found = on.agent_states.get("acme", [f"a{at}" for at in range(250)])
         assert found.keys() == {"a60", "a120", "a180"}
+
+    def test_ids_are_read_on_from_one_of_them(self, on: Stores) -> None:
+        for salt, id in enumerate(("\ufffd", "a", "\U0001f514", "created#a", "B"), 1):
+            write(on, salt, described(id))
+        write(on, 9, described("a", org="acme-2"))
+
+        def read(after: str, limit: int) -> list[str]:
+            return list(on.agent_states.ids("acme", after, limit))
+
+        assert read("", 9) == ["B", "a", "created#a", "\ufffd", "\U0001f514"]
+        assert read("", 2) == ["B", "a"]
+        assert read("a", 2) == ["created#a", "\ufffd"]
+        assert read("A", 1) == ["B"]  # it need not be there
+        assert read("\U0001f514", 2) == []
+        assert on.agent_states.ids("beta", "", 2) == []
 
     def test_a_change_is_made_from_where_it_began(self, on: Stores) -> None:
         first = write(on, 1, described("a"))

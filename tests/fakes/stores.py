@@ -577,6 +577,9 @@ class FakeAgentStates:
     def all(self, org: str) -> Iterator[AgentState]:
         return (state for (of, _), state in sorted(self.states.items()) if of == org)
 
+    def ids(self, org: str, after: str, limit: int) -> Sequence[str]:
+        return [id for of, id in sorted(self.states) if of == org and id > after][:limit]
+
     def write(
         self, state: AgentState, was: str, batch: Batch, packed: bytes, key: ApiKey | None = None
     ) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 
@@ -252,6 +252,15 @@ class TestErrors:
         ):
             answer = api(method, target + name, token=token)
             assert answer.status in (400, 404), target
+
+    @pytest.mark.parametrize("id", ["a\nb", "\n", "a\r\n/retire", "a\u2028b", "a/"])
+    def test_an_id_may_hold_anything(self, api: Api, id: str) -> None:
+        token = api.key(Scope.ADMIN)[0]
+        assert api("POST", "/api/v1/agents", {"id": id}, token=token).status == 201
+        assert api("GET", f"/api/v1/agents/{id}", token=token).body["id"] == id
+        assert api("PUT", f"/api/v1/agents/{id}", {"name": "A"}, token=token).status == 200
+        assert api("POST", f"/api/v1/agents/{id}/retire", {}, token=token).body["id"] == id
+        assert api("GET", f"/api/v1/agents/{id}/budget", token=token).status == 404
 
     def test_the_longest_name_in_a_path(self, api: Api) -> None:
         token = api.key(Scope.ADMIN)[0]
@@ -1112,6 +1121,46 @@ class TestAgents:
         assert listed == third == api("GET", "/api/v1/agents/a", token=admin).body
         assert api("PUT", "/api/v1/agents/a", {"description": "d"}, token=admin).status == 200
         assert [each["type"] for each in self.told(api)] == ["agent.updated"] * 3
+
+    def test_one_that_has_sent_nothing_is_listed(self, api: Api, admin: str) -> None:
+        for id in ("both", "team/new", "a\n#\U0001f514", "z"):
+            api("POST", "/api/v1/agents", {"id": id, "name": id.upper()}, token=admin)
+        for id in ("sent", "both"):
+            TestProjections().seen(api, agent_id=id, session_id="s")
+        api("POST", "/api/v1/agents/z/retire", {}, token=admin)
+        other = api.key(Scope.ADMIN, org="beta")[0]
+        api("POST", "/api/v1/agents", {"id": "theirs"}, token=other)
+        whole = api("GET", "/api/v1/agents", token=admin).body
+        assert [(each["id"], each["status"]) for each in whole["data"]] == [
+            ("both", "active"),
+            ("sent", "active"),
+            ("a\n#\U0001f514", "idle"),
+            ("team/new", "idle"),
+            ("z", "retired"),
+        ]
+        assert (whole["total"], whole["next_cursor"]) == (5, None)
+        for each in whole["data"]:
+            assert each == api("GET", f"/api/v1/agents/{each['id']}", token=admin).body
+        for limit in (1, 2, 3):
+            found, cursor = list[Any](), ""
+            while cursor is not None:
+                target = f"/api/v1/agents?limit={limit}&cursor={quote(cursor)}"
+                page = api("GET", target, token=admin)
+                assert page.status == 200, page.text
+                assert len(page.body["data"]) <= limit
+                found, cursor = found + page.body["data"], page.body["next_cursor"]
+            assert found == whole["data"]
+        for cursor, theirs in (("created%23team/new", ["theirs"]), ("created%23z", [])):
+            page = api("GET", f"/api/v1/agents?cursor={cursor}", token=other).body
+            assert [each["id"] for each in page["data"]] == theirs
+
+    @pytest.mark.parametrize(
+        "cursor", ["created%23", "created%23" + "x" * 257, "created", "%23a", "2026-01-01T00:00%23"]
+    )
+    def test_a_cursor_that_is_none(self, api: Api, admin: str, cursor: str) -> None:
+        for path in ("agents", "sessions"):
+            assert api("GET", f"/api/v1/{path}?cursor={cursor}", token=admin).status == 400
+        assert api("GET", "/api/v1/sessions?cursor=created%23a", token=admin).status == 400
 
     def test_a_retired_one_may_call_nothing(self, api: Api, agent: str, admin: str) -> None:
         TestProjections().seen(api, agent_id="claude", session_id="s")

@@ -47,6 +47,9 @@ _PAGE: Final = {
     | {"default": DEFAULT_LIST_EVENTS},
     "cursor": text(pattern=f"^({indexes.CURSOR.pattern})?$"),
 }
+_PAGE_OF_AGENTS: Final = _PAGE | {
+    "cursor": text(pattern=f"^({indexes.CURSOR_OF_AGENTS.pattern})?$")
+}
 _SPAN: Final[dict[str, Schema]] = {"from": TIME, "to": TIME}
 _GRANULARITY: Final = {"granularity": enum(costs.GRANULARITIES) | {"default": "day"}}
 _COOKIE: Final = {"Set-Cookie": {"required": True, "schema": {"type": "string"}}}
@@ -245,7 +248,9 @@ OWN: Final[dict[str, Operation]] = {
         says="One session", answers={200: Answer("Session")}, refusals=(NotFound,)
     ),
     "list_agents": Operation(
-        says="Agents, the newest seen first", query=_PAGE, answers={200: Answer("Agents")}
+        says="Agents, the newest seen first, and then those that have sent nothing",
+        query=_PAGE_OF_AGENTS,
+        answers={200: Answer("Agents")},
     ),
     "get_agent": Operation(says="One agent", answers={200: Answer("Agent")}, refusals=(NotFound,)),
     "list_budgets": Operation(

@@ -43,6 +43,7 @@ from tocsin.services.access.presented import Credentials
 from tocsin.services.access.rate import Rate
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.agents.known import Known
+from tocsin.services.agents.listing import Listing
 from tocsin.services.agents.registering import Registering
 from tocsin.services.approvals.asking import Asking
 from tocsin.services.approvals.deciding import Deciding
@@ -91,6 +92,7 @@ class ApiParts:
     budgets: BudgetKeeping
     holding: Holding
     agents: Registering
+    agent_list: Listing
     indexes: Indexes
     costs: Costs
     asking: Asking
@@ -136,6 +138,7 @@ def parts(
     deciding = Deciding(steps)
     access = Access(keys, orgs, clock)
     sign_ins = SignIns(passes, access, clock)
+    indexes = Indexes(projections, clock)
     return ApiParts(
         credentials=Credentials(access, sign_ins),
         rate=Rate(rates, clock, key_requests_per_minute),
@@ -150,7 +153,8 @@ def parts(
         budgets=BudgetKeeping(Changing(budgets, clock, Ending(writing)), projections),
         holding=holding,
         agents=Registering(agent_states, issuing, clock),
-        indexes=Indexes(projections, clock),
+        agent_list=Listing(indexes, agent_states),
+        indexes=indexes,
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
         deciding=deciding,

@@ -24,6 +24,7 @@ from tocsin.local.layout import GATEWAY, STREAM, Layout
 from tocsin.local.proxy import BodyTooLarge, ReverseProxy, TooSlow
 from tocsin.local.serve import serve
 from tocsin.local.streamed import is_streamed
+from tocsin.web.paths import take_any_id
 
 __all__ = ["application"]
 
@@ -60,6 +61,7 @@ def application(layout: Layout) -> Starlette:
     def too_slow(_: Request, __: Exception) -> Response:
         return JSONResponse({"message": "Request Timeout"}, 408, headers={"Connection": "close"})
 
+    take_any_id()
     api = Router(
         [
             Route(prefix + "{proxy:path}", Integration(prefix, name, layout, client))

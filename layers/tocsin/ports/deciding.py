@@ -119,6 +119,12 @@ class AgentStates(Protocol):
     def all(self, org: str) -> Iterator[AgentState]:
         """Yield what was said of every agent, by id. Those that can't be read are left out."""
 
+    def ids(self, org: str, after: str, limit: int) -> Sequence[str]:
+        """Return the ids of up to ``limit`` of these agents beyond ``after``, in their order.
+
+        Fewer are returned only at the end.
+        """
+
     def get(self, org: str, ids: Sequence[str]) -> Mapping[str, AgentState]:
         """Return what was said of these, by id; nothing of those of which nothing was.
 

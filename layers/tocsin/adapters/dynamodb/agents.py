@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, override
 
 from tocsin.adapters.dynamodb import keys
-from tocsin.adapters.dynamodb._calls import batch_get, whole
+from tocsin.adapters.dynamodb._calls import batch_get, query, whole
 from tocsin.adapters.dynamodb._state import item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.agents import AgentState
@@ -34,6 +34,22 @@ class DynamoAgentStates(ToldTable, AgentStates):
     @override
     def all(self, org: str) -> Iterator[AgentState]:
         return _readable(org, self._all(f"agent-state#{org}"))
+
+    @override
+    def ids(self, org: str, after: str, limit: int) -> Sequence[str]:
+        values = {":pk": {"S": f"agent-state#{org}"}}
+        if after:  # a key is never empty
+            values[":after"] = {"S": after}
+        items = query(
+            self._client,
+            limit,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk" + (" AND sk > :after" if after else ""),
+            ExpressionAttributeValues=values,
+            ProjectionExpression="sk",
+            ConsistentRead=True,
+        )
+        return [item["sk"]["S"] for item in items]
 
     @override
     def write(

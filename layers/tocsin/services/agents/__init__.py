@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["known", "registering"]
+__all__ = ["known", "listing", "registering"]

@@ -1,6 +1,6 @@
 """Sessions and agents, for Govrix Scout's query API: pages of them, and single ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tocsin.domain.errors import NotFound
@@ -33,8 +33,22 @@ class Indexes:
         self._clock = clock
 
     def agents(self, key: ApiKey, asked: Asked) -> dict[str, Any]:
-        """Return a page of agents: ``data``, ``total`` and ``next_cursor``, null at the end."""
+        """Return a page of agents: ``data``, ``total`` and ``next_cursor``, null at the end.
+
+        They are those that events named.
+        """
         return self._page(key, "agent", asked, self._agent)
+
+    def unlisted(self, key: ApiKey, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what is said of those of the agents that the list does not have, in this order."""
+        sees_all(key)
+
+        def read(at: Projected) -> list[dict[str, Any]]:
+            items = self._projections.items(key.org, [("agent", id) for id in ids], at.generation)
+            found = [(id, items.get(("agent", id), {})) for id in ids]
+            return [self._agent(id, item) for id, item in found if not place_of(item)]
+
+        return served(self._projections, key.org, read)
 
     def sessions(self, key: ApiKey, asked: Asked) -> dict[str, Any]:
         """Return a page of sessions, as :meth:`agents` does."""
@@ -55,10 +69,9 @@ class Indexes:
         sees_all(key)
 
         def read(at: Projected) -> dict[str, Any]:
-            found = self._projections.newest(
-                key.org, kind, asked.cursor, asked.limit, at.generation
-            )
-            more = len(found) == asked.limit
+            limit = 0 if asked.created_after else asked.limit
+            found = self._projections.newest(key.org, kind, asked.cursor, limit, at.generation)
+            more = 0 < len(found) == limit
             return {
                 "data": [say(id, item) for id, item in found],
                 "total": at.counts.get(kind, 0),
