@@ -6,6 +6,7 @@ What is replaced is the address, and what the reader is to put in.
 import asyncio
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +21,12 @@ from support.product import Product
 from support.programs import Program
 from support.readme import Command, commands, languages, programs
 from support.waiting import until
+from tocsin.client import Client
 
 pytestmark = [pytest.mark.xdist_group("product"), pytest.mark.timeout(300)]
 
 PRINTED_URL = "http://127.0.0.1:8484"
-CLIENT, EMBEDDED = programs("python")
+CLIENT, KEEPING, EMBEDDED = programs("python")
 [BROWSER] = programs("js")
 COMMANDS = [each for each in commands() if each.text != "make up"]  # which is ``product``
 
@@ -169,6 +171,19 @@ def test_the_client_s_sample_sends_replays_and_streams(reader: Reader) -> None:
     finally:
         program.stop()
     assert not program.errors
+
+
+def test_the_client_s_sample_keeps_what_people_keep(reader: Reader) -> None:
+    text = KEEPING.replace(PRINTED_URL, reader.product.url)
+    source = reader.home / "keeping.py"
+    head = f"from tocsin.client import Client\napi_key = {reader.product.api_key!r}\n"
+    source.write_text(head + text)
+    lines = reader.run(f"exec python {source}").lines
+    assert re.fullmatch(r"sealed as [1-9][0-9]* [0-9a-f]{64}", lines[0])
+    assert lines[1] == "exec allow"
+    with Client(reader.product.url, reader.product.api_key) as tocsin:
+        assert tocsin.agent("reviewer").status == "retired"
+        assert "reviewer" in [each.id for each in tocsin.agents()]
 
 
 def test_the_library_s_sample_emits_replays_and_verifies(tmp_path: Path) -> None:

@@ -223,10 +223,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         tocsin, url = self.server.tocsin, urlsplit(self.path)
+        size = int(self.headers["Content-Length"] or 0)
         request = Ingest(
             self.headers["Idempotency-Key"],
             parse_qs(url.query).get("partial") == ["true"],
-            self.rfile.read(int(self.headers["Content-Length"])),
+            self.rfile.read(size),
             self.headers["Authorization"],
             self.headers["Content-Type"],
             self.client_address[1],
@@ -240,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(answer)
 
-    do_PUT = do_POST
+    do_PUT = do_DELETE = do_POST
 
     def do_GET(self) -> None:
         tocsin, url = self.server.tocsin, urlsplit(self.path)

@@ -20,6 +20,7 @@ from functions.stream.app import build
 from tocsin import settings
 from tocsin.bootstrap.stream import options, wire
 from tocsin.cli._app import app as command_line
+from tocsin.client import AsyncClient, Client
 from tocsin.domain.keys import Scope
 from tocsin.local.poller import PollerSettings
 from tocsin.services.sealing.fanout import Report
@@ -109,6 +110,13 @@ def test_every_route_is_described(every_route: set[str]) -> None:
         for method in methods
     }
     compare(every_route, described)
+
+
+def test_every_method_of_the_clients_is_documented() -> None:
+    section = REFERENCE.partition("## The Python clients")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.M))))
+    methods = {each for of in (Client, AsyncClient) for each in dir(of) if not each.startswith("_")}
+    compare(methods, documented)
 
 
 def test_every_parameter_of_a_query_is_described() -> None:

@@ -9,7 +9,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -29,6 +29,7 @@ __all__ = [
     "note",
     "require_output",
     "say",
+    "show_json",
     "show_table",
 ]
 
@@ -41,6 +42,7 @@ _OURS: Final = r"\r(?=\x1b\[)|\x1b\[(?:[0-9;]*m|[0-9]*[AK]|\?25[hl])"
 _UNSAFE_OUTPUT: Final = re.compile(f"({_OURS}|[\n\t])|[{_UNSAFE}]")
 _MARK: Final = "\N{REPLACEMENT CHARACTER}"
 _GONE: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
+_ANY_COLUMNS: Final = 1_000_000
 _JSON_UNSAFE: Final = re.compile(f"[\x7f-\x9f\u2028\u2029{_DIRECTIONS}]")
 _JSON_NOT_ASCII: Final = re.compile("[\x7f-\U0010ffff]")
 
@@ -157,19 +159,24 @@ def note(message: str) -> None:
         _on_nothing(2)
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """Return a console that takes text as it is: ``[bold]`` and ``:bell:`` mean nothing to it."""
+def console(*, stderr: bool = False, columns: int | None = None) -> "Console":
+    """Return a console that takes text as it is: ``[bold]`` and ``:bell:`` mean nothing to it.
+
+    It is as wide as the terminal, unless ``columns`` says how wide.
+    """
     from rich.console import Console
 
     class PlainConsole(Console):
         def on_broken_pipe(self) -> None:
             raise  # what rich is handling; by itself it would exit with 1
 
-    return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return PlainConsole(stderr=stderr, width=columns, highlight=False, markup=False, emoji=False)
 
 
 def show_table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print a table on standard output, its cells as they are.
+
+    In a terminal a long cell goes on in the next line. For a file or a program a row is one line.
 
     Raises:
         OutputError: It can't be printed.
@@ -181,8 +188,20 @@ def show_table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     table = Table(*names, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(escaped(cell)) for cell in row))
-    console().print(table)
+    console(columns=None if sys.stdout.isatty() else _ANY_COLUMNS).print(table)
     sys.stdout.flush()
+
+
+def show_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print each as a JSON object on one line.
+
+    Raises:
+        OutputError: They can't be printed.
+    """
+    import orjson
+
+    for row in rows:
+        say(json_escaped(orjson.dumps(row).decode()))
 
 
 def finish() -> None:

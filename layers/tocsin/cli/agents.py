@@ -1,19 +1,19 @@
 """``tocsin agents``: list agents; create, describe and retire one."""
 
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connected
 from tocsin.cli._failure import USAGE, Failure
-from tocsin.cli._output import escaped, note, say, show_table
-from tocsin.cli.sessions import LimitOption, ReasonOption, figures
+from tocsin.cli._output import escaped, note, say, show_json, show_table
+from tocsin.cli.sessions import JsonOption, LimitOption, ReasonOption, figures
 from tocsin.domain.keys import Scope
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from tocsin.client import AgentOptions
 
-_PATH = "/api/v1/agents"
+__all__ = ["app"]
 
 app = typer.Typer(
     invoke_without_command=True, help="List agents, the newest seen first; create and retire them."
@@ -32,6 +32,7 @@ LabelsOption = Annotated[
 def agents(
     context: typer.Context,
     limit: LimitOption = 50,
+    json: JsonOption = False,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
 ) -> None:
@@ -39,12 +40,15 @@ def agents(
     if context.invoked_subcommand:
         return
     with connected(url, api_key) as client:
-        found = client.call("GET", _PATH, {"limit": str(limit)})["data"]
+        found = client.agents(limit)
+    if json:
+        show_json(each.fields for each in found)
+        return
     if not found:
         say("there are no agents yet")
         return
     names = ("agent", "status", "last seen", "calls", "denied", "errors", "tokens", "cost")
-    show_table(names, ((each["id"], each["status"], *figures(each)) for each in found))
+    show_table(names, ((each.id, each.status, *figures(each.fields)) for each in found))
 
 
 @app.command()
@@ -65,15 +69,13 @@ def create(
 
     Example: `tocsin agents create claude --scope ingest --label team=payments`
     """
-    body = {"id": id} | _said(name, description, framework, label)
-    if scope:
-        body["key"] = {"scopes": scope}
+    said = _said(name, description, framework, label)
     with connected(url, api_key) as client:
-        done = client.call("POST", _PATH, body=body)
-    note(f"{escaped(done['id'])} is created.")
-    if "key" in done:
-        note(f"Its key {escaped(done['key']['id'])} is shown only now:")
-        say(escaped(done["key"]["key"]))
+        done = client.create_agent(id, scope or (), **said)
+    note(f"{escaped(done.id)} is created.")
+    if done.key and done.key.token:
+        note(f"Its key {escaped(done.key.id)} is shown only now:")
+        say(escaped(done.key.token))
 
 
 @app.command()
@@ -88,10 +90,10 @@ def update(
     api_key: ApiKeyOption = None,
 ) -> None:
     """Describe an agent; what is not given stays. Needs the scope admin."""
-    body = _said(name, description, framework, label) | ({"status": "active"} if active else {})
+    said = _said(name, description, framework, label)
     with connected(url, api_key) as client:
-        done = client.call("PUT", f"{_PATH}/{quote(id, safe='')}", body=body)
-    note(f"{escaped(done['id'])} is {escaped(done['status'])}.")
+        done = client.update_agent(id, bring_back=active, **said)
+    note(f"{escaped(done.id)} is {escaped(done.status)}.")
 
 
 @app.command()
@@ -100,18 +102,23 @@ def retire(
 ) -> None:
     """Have all calls of an agent denied. Needs the scope admin."""
     with connected(url, api_key) as client:
-        path = f"{_PATH}/{quote(id, safe='')}/retire"
-        done = client.call("POST", path, body={"reason": reason})
-    note(f"{escaped(done['id'])} is {escaped(done['status'])}.")
+        done = client.retire_agent(id, reason)
+    note(f"{escaped(done.id)} is {escaped(done.status)}.")
 
 
 def _said(
     name: str | None, description: str | None, framework: str | None, labels: list[str] | None
-) -> dict[str, Any]:
-    said: dict[str, Any] = {"name": name, "description": description, "framework": framework}
+) -> "AgentOptions":
+    said: AgentOptions = {}
+    if name is not None:
+        said["name"] = name
+    if description is not None:
+        said["description"] = description
+    if framework is not None:
+        said["framework"] = framework
     if labels:
         said["labels"] = dict(map(_label, labels))
-    return {field: value for field, value in said.items() if value is not None}
+    return said
 
 
 def _label(text: str) -> tuple[str, str]:

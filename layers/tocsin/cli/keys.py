@@ -1,6 +1,6 @@
 """``tocsin keys``: API keys, directly in the tables; delegated ones by the API."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from tocsin.services.keys.issuing import Issue, Issued, Operator
 from tocsin.wire import bodies
 from tocsin.wire import keys as wire
 from tocsin.wire.filters import types_of
+
+if TYPE_CHECKING:
+    from tocsin.client import KeyOptions
 
 __all__ = ["app"]
 
@@ -137,11 +140,11 @@ def delegate(
 
     Example: `tocsin keys delegate --scope ingest --agent reviewer`
     """
-    body = {"scopes": scope or [Scope.INGEST], "name": name, "agent": agent}
+    said: KeyOptions = {"name": name, "agent": agent}
     if expires_at is not None:
-        body["expires_at"] = expires_at
+        said["expires_at"] = expires_at
     with connected(url, api_key) as client:
-        made = client.call("POST", "/api/v1/delegations", body=body)
-    ends = escaped(made["expires_at"])
-    note(f"Key {escaped(made['id'])} works until {ends}. It is shown only now:")
-    say(escaped(made["key"]))
+        made = client.delegate(scope or [Scope.INGEST], **said)
+    ends = escaped(str(made.fields["expires_at"]))
+    note(f"Key {escaped(made.id)} works until {ends}. It is shown only now:")
+    say(escaped(made.token or ""))

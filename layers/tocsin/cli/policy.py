@@ -1,5 +1,6 @@
 """``tocsin policy``: what an org's agents may call."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,6 @@ from tocsin.cli._failure import REFUSED, USAGE, Failure
 from tocsin.cli._output import escaped, note, say, show_table
 
 __all__ = ["app"]
-
-_PATH = "/api/v1/policies"
 
 app = typer.Typer(no_args_is_help=True, help="See, test and change what agents may call.")
 
@@ -27,11 +26,10 @@ def show(
     api_key: ApiKeyOption = None,
 ) -> None:
     """Print the org's policies, in Cedar."""
-    params = {} if version is None else {"version": str(version)}
     with connected(url, api_key) as client:
-        found = client.call("GET", _PATH, params)
-    note(f"Version {found['version']}, {found['count']} policies.")
-    say("\n".join(map(escaped, str(found["policies"]).split("\n"))))
+        found = client.policies(version)
+    note(f"Version {found.version}, {found.fields['count']} policies.")
+    say("\n".join(map(escaped, found.text.split("\n"))))
 
 
 @app.command()
@@ -46,15 +44,14 @@ def put(
     api_key: ApiKeyOption = None,
 ) -> None:
     """Make a file's policies the org's. The key needs the scope admin."""
-    body: dict[str, Any] = {"policies": _text(file)}
-    if version is not None:
-        body["version"] = version
+    text = _text(file)
     with connected(url, api_key) as client:
-        done = client.call("PUT", _PATH, {"dry_run": "true"} if dry_run else None, body)
-    if dry_run:
-        note(f"{done['count']} policies hold up; nothing is changed.")
-    else:
-        note(f"Version {done['version']}: {done['count']} policies; in force within half a minute.")
+        if dry_run:
+            note(f"{client.check_policies(text)} policies hold up; nothing is changed.")
+            return
+        done = client.set_policies(text, version)
+    count = done.fields["count"]
+    note(f"Version {done.version}: {count} policies; in force within half a minute.")
 
 
 @app.command()
@@ -78,19 +75,20 @@ def test(
     4 Tocsin is out of reach.
     """
     try:
-        body = {"calls": orjson.loads(_text(calls))}
+        asked = orjson.loads(_text(calls))
     except orjson.JSONDecodeError as error:
         raise Failure(f"{calls} is not JSON: {error}", USAGE) from error
-    if policies is not None:
-        body["policies"] = _text(policies)
+    if not isinstance(asked, list):
+        raise Failure(f"{calls} is not a JSON list of calls", USAGE)
+    text = None if policies is None else _text(policies)
     with connected(url, api_key) as client:
-        found = client.call("POST", f"{_PATH}/test", body=body)
-    show_table(("tool", "decision", "expected", "by"), map(_row, found["results"]))
-    if found["failed"]:
-        raise Failure(f"{found['failed']} of {len(found['results'])} are not as expected", REFUSED)
+        found = client.test_policies(asked, text)
+    show_table(("tool", "decision", "expected", "by"), map(_row, found))
+    if failed := sum(not each.get("ok", True) for each in found):
+        raise Failure(f"{failed} of {len(found)} are not as expected", REFUSED)
 
 
-def _row(result: dict[str, Any]) -> tuple[str, ...]:
+def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
     expected = result.get("expect", "")
     if not result.get("ok", True):
         expected = f"{expected} !"

@@ -7,13 +7,16 @@
 ...         print(event.seq, event.tool_name, event.action)
 
 ``emit`` is for callers that must not wait, ``replay`` for events of the past, ``verify`` for proof;
-``ask`` and ``decision`` let a person decide about a call.
+``ask`` and ``decision`` let a person decide about a call. Sessions, agents, budgets, policies and
+keys have methods of their own, and ``call`` is for any other route.
 :class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
 """
 
+from tocsin.client._agents import Agent, AgentOptions
 from tocsin.client._approvals import Approval, ApprovalLinks, AskOptions
 from tocsin.client._async import AsyncClient
 from tocsin.client._backoff import Backoff
+from tocsin.client._budgets import Budget, BudgetOptions
 from tocsin.client._errors import (
     ApiError,
     BadEnvironment,
@@ -23,12 +26,17 @@ from tocsin.client._errors import (
     StreamError,
 )
 from tocsin.client._events import Event
+from tocsin.client._keys import Key, KeyOptions
+from tocsin.client._policies import Policies
 from tocsin.client._requests import Filters
-from tocsin.client._result import Rejection, SendResult
+from tocsin.client._result import Place, Rejection, SendResult
+from tocsin.client._sessions import Session
 from tocsin.client._sync import Client
 from tocsin.client._verifying import Verified
 
 __all__ = [
+    "Agent",
+    "AgentOptions",
     "ApiError",
     "Approval",
     "ApprovalLinks",
@@ -36,14 +44,21 @@ __all__ = [
     "AsyncClient",
     "Backoff",
     "BadEnvironment",
+    "Budget",
+    "BudgetOptions",
     "Client",
     "Event",
     "Filters",
     "Gap",
     "GivenUp",
+    "Key",
+    "KeyOptions",
+    "Place",
+    "Policies",
     "Rejected",
     "Rejection",
     "SendResult",
+    "Session",
     "StreamError",
     "Verified",
 ]

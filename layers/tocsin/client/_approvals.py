@@ -4,30 +4,25 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self, TypedDict
-from urllib.parse import quote
 from uuid import uuid4
 
-import httpx
-import orjson
-
-from tocsin.client._errors import ApiError, not_tocsins
+from tocsin.client import _asking as asking
+from tocsin.client._asking import Flow, Question
 from tocsin.domain.limits import MAX_DECISION_WAIT_SECONDS
 
 __all__ = [
     "Approval",
     "ApprovalLinks",
     "AskOptions",
-    "Deadline",
-    "Question",
-    "answered",
     "asked",
+    "decided",
     "linked",
     "one",
-    "page",
+    "pages",
     "question",
 ]
 
-APPROVALS_PATH: Final = "/v1/approvals"
+_APPROVALS: Final = "/v1/approvals"
 
 type Status = Literal["pending", "approved", "denied", "expired"]
 
@@ -89,24 +84,23 @@ class ApprovalLinks:
     deny_url: str
     expires_at: str
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request to a route of approvals; it can be sent again as it is."""
-
-    method: str
-    path: str
-    params: Mapping[str, str] | None = None
-    body: Mapping[str, Any] | None = None
-    read_seconds: float | None = None
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Return them as Tocsin's answer has them; raises KeyError or TypeError: it has none."""
+        return cls(fields["approve_url"], fields["deny_url"], fields["expires_at"])
 
 
 def question(
-    method: str, id: str = "", what: str = "", body: Mapping[str, Any] | None = None
+    method: str,
+    id: str = "",
+    what: str = "",
+    body: Mapping[str, Any] | None = None,
+    params: Mapping[str, str] | None = None,
+    read_seconds: float | None = None,
 ) -> Question:
     """Return a request about one approval, or about all."""
-    parts = [APPROVALS_PATH, *(quote(part, safe="") for part in (id, what) if part)]
-    return Question(method, "/".join(parts), body=body)
+    at = asking.path(_APPROVALS, *(part for part in (id, what) if part))
+    return Question(method, at, params, body, read_seconds)
 
 
 def asked(tool: str, agent: str, message: str, options: AskOptions) -> Question:
@@ -118,74 +112,41 @@ def asked(tool: str, agent: str, message: str, options: AskOptions) -> Question:
     return question("POST", body={"tool": tool, "agent": agent, "message": message, **call})
 
 
-class Deadline:
-    """The requests that wait for one decision, for up to ``seconds``; None: until its end."""
-
-    def __init__(self, id: str, seconds: float | None) -> None:
-        self._id = id
-        self._ends_at = None if seconds is None else time.monotonic() + seconds
-
-    def question(self) -> Question:
-        """Return the next request."""
+def decided(id: str, seconds: float | None) -> Flow[Approval]:
+    """Wait for one decision, for up to ``seconds``; None: until its end."""
+    ends_at = None if seconds is None else time.monotonic() + seconds
+    while True:
         wait = MAX_DECISION_WAIT_SECONDS
-        if self._ends_at is not None:
-            wait = max(0, min(wait, round(self._ends_at - time.monotonic())))
-        path = question("GET", self._id, "decision").path
-        return Question("GET", path, {"wait": str(wait)}, read_seconds=wait + 15.0)
-
-    def is_over(self, approval: Approval) -> bool:
-        """Whether there is nothing more to wait for."""
-        if approval.approved is not None:
-            return True
-        return self._ends_at is not None and time.monotonic() >= self._ends_at
+        if ends_at is not None:
+            wait = max(0, min(wait, round(ends_at - time.monotonic())))
+        asked = question("GET", id, "decision", params={"wait": str(wait)}, read_seconds=wait + 15)
+        approval = yield from one(asked)
+        over = ends_at is not None and time.monotonic() >= ends_at
+        if approval.approved is not None or over:
+            return approval
 
 
-def answered(response: httpx.Response) -> Any:
-    """Return the JSON of an answer; raises what :func:`one` raises."""
-    if not response.is_success:
-        raise ApiError(response)
-    try:
-        return orjson.loads(response.content)
-    except ValueError as error:
-        raise not_tocsins(response, "JSON") from error
+def one(question: Question) -> Flow[Approval]:
+    """Ask about one approval; raises what :func:`._asking.read` raises."""
+    return asking.one(question, Approval.from_fields, "approval")
 
 
-def one(response: httpx.Response) -> Approval:
-    """Return the approval that an answer tells of.
-
-    Raises:
-        ApiError: Tocsin refused.
-        httpx.RemoteProtocolError: What answered is not Tocsin.
-    """
-    if not response.is_success:
-        raise ApiError(response)
-    try:
-        return Approval.from_fields(orjson.loads(response.content))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise not_tocsins(response, "approval") from error
+def linked(id: str) -> Flow[ApprovalLinks]:
+    """Ask for an approval's links."""
+    return asking.one(question("POST", id, "links"), ApprovalLinks.from_fields, "links")
 
 
-def linked(response: httpx.Response) -> ApprovalLinks:
-    """Return the links that an answer holds; raises what :func:`one` raises."""
-    fields = answered(response)
-    try:
-        return ApprovalLinks(fields["approve_url"], fields["deny_url"], fields["expires_at"])
-    except (KeyError, TypeError) as error:
-        raise not_tocsins(response, "links") from error
+def pages() -> Flow[list[Approval]]:
+    """Ask for the approvals that wait, page by page."""
+    found, after = list[Approval](), dict[str, str]()
+    while True:
+        response = yield question("GET", params=after or None)
+        some = asking.read(response, _approvals, "list of approvals")
+        found += some
+        if "next" not in response.links or not some:
+            return found
+        after = {"after": found[-1].id}
 
 
-def page(response: httpx.Response) -> tuple[list[Approval], Question | None]:
-    """Return the approvals of a list, and the request for those after them.
-
-    Raises what :func:`one` raises.
-    """
-    if not response.is_success:
-        raise ApiError(response)
-    try:
-        fields = orjson.loads(response.content)["approvals"]
-        found = [Approval.from_fields(each) for each in fields]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise not_tocsins(response, "list of approvals") from error
-    if "next" not in response.links or not found:
-        return found, None
-    return found, Question("GET", APPROVALS_PATH, {"after": found[-1].id})
+def _approvals(fields: Mapping[str, Any]) -> list[Approval]:
+    return [Approval.from_fields(each) for each in fields["approvals"]]

@@ -10,30 +10,24 @@ from typing import Any, Self, Unpack, cast
 import httpx
 from tenacity import AsyncRetrying
 
-from tocsin.client._approvals import (
-    Approval,
-    ApprovalLinks,
-    AskOptions,
-    Deadline,
-    Question,
-    answered,
-    asked,
-    linked,
-    one,
-    page,
-    question,
-)
+from tocsin.client._agents import AsyncAgents
+from tocsin.client._approving import AsyncApproving
+from tocsin.client._asking import Question, answered
 from tocsin.client._backoff import Backoff, raise_if_transient
+from tocsin.client._budgets import AsyncBudgets
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
+from tocsin.client._emitting import Emitting
 from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event
-from tocsin.client._listing import Listing
+from tocsin.client._keys import AsyncKeys
 from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
+from tocsin.client._policies import AsyncPolicies
+from tocsin.client._reading import AsyncReading
 from tocsin.client._requests import (
     Filters,
-    Since,
     Types,
-    approval_request,
+    Wait,
+    api_request,
     filter_query,
     ingest_request,
     open_async_http,
@@ -41,16 +35,23 @@ from tocsin.client._requests import (
     send_request,
     send_request_async,
     stream_request,
-    verify_request,
 )
 from tocsin.client._result import SendResult
-from tocsin.client._verifying import Verified, Verifying
-from tocsin.domain.limits import MAX_LIST_EVENTS
+from tocsin.client._sessions import AsyncSessions
 
 __all__ = ["AsyncClient"]
 
 
-class AsyncClient:
+class AsyncClient(
+    Emitting,
+    AsyncReading,
+    AsyncApproving,
+    AsyncSessions,
+    AsyncAgents,
+    AsyncBudgets,
+    AsyncPolicies,
+    AsyncKeys,
+):
     """:class:`tocsin.client.Client` for asyncio: the same arguments, results and errors."""
 
     def __init__(
@@ -93,41 +94,27 @@ class AsyncClient:
         *,
         idempotency_key: str | None = None,
         partial: bool = False,
+        wait: Wait | None = None,
     ) -> SendResult:
         """Send events, in as many requests as the limits ask for; see :meth:`Client.send`."""
         outbox = Outbox(map(sendable, events), idempotency_key, partial=partial)
         total = SendResult()
         for batch in outbox:
-            total += outbox.settle(batch, await self._post(batch, partial)) or SendResult()
+            total += outbox.settle(batch, await self._post(batch, partial, wait)) or SendResult()
             total += outbox.left_out()
         return total + outbox.left_out()
 
-    async def _post(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
+    async def _post(self, batch: OutgoingBatch, partial: bool, wait: Wait | None) -> httpx.Response:
         retrying = AsyncRetrying(**self._backoff.retrying())
-        return await retrying(self._post_once, batch, partial)
+        return await retrying(self._post_once, batch, partial, wait)
 
-    async def _post_once(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
-        request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
+    async def _post_once(
+        self, batch: OutgoingBatch, partial: bool, wait: Wait | None
+    ) -> httpx.Response:
+        request = ingest_request(
+            self._http, batch, partial=partial, compress=self._compress, wait=wait
+        )
         return raise_if_transient(await send_request_async(self._http, request))
-
-    def emit(self, event: Mapping[str, Any]) -> None:
-        """Send an event some time soon; see :meth:`Client.emit`. No loop is needed for it."""
-        self._emitter.emit(event)
-
-    @property
-    def dropped(self) -> int:
-        """See :attr:`Client.dropped`."""
-        return self._emitter.dropped
-
-    @property
-    def ignored_fields(self) -> frozenset[str]:
-        """See :attr:`Client.ignored_fields`."""
-        return self._emitter.ignored_fields
-
-    @property
-    def refused(self) -> int:
-        """See :attr:`Client.refused`."""
-        return self._emitter.refused
 
     async def flush(self, timeout_seconds: float | None = None) -> bool:
         """Send at once what was emitted, and wait; see :meth:`Client.flush`."""
@@ -144,78 +131,6 @@ class AsyncClient:
         self._emitting = None
         self._by_loop = {}
 
-    async def replay(
-        self,
-        since: Since | None = None,
-        types: Types | None = None,
-        limit: int = MAX_LIST_EVENTS,
-        from_time: Since | None = None,
-        to_time: Since | None = None,
-        **filters: Unpack[Filters],
-    ) -> list[Event]:
-        """Return what happened, newest first; see :meth:`Client.replay`."""
-
-        times = {"since": since, "from": from_time, "to": to_time}
-        listing = Listing(limit, times, filter_query(types, filters))
-        while not listing.done:
-            listing.take(await self._repeated(listing.request))
-        return listing.found
-
-    async def verify(
-        self,
-        first_seq: int = 1,
-        last_seq: int | None = None,
-        *,
-        on_step: Callable[[Verified], object] | None = None,
-    ) -> Verified:
-        """Have Tocsin check what is stored; see :meth:`Client.verify`."""
-        verifying = Verifying(first_seq, last_seq)
-
-        def make(http: httpx.AsyncClient) -> httpx.Request:
-            return verify_request(http, verifying.params())
-
-        while not verifying.done:
-            found = verifying.take(await self._repeated(make))
-            if on_step:
-                on_step(found)
-        return verifying.found
-
-    async def ask(
-        self, tool: str, agent: str, message: str, **options: Unpack[AskOptions]
-    ) -> Approval:
-        """Ask a person whether a call may be made; see :meth:`Client.ask`."""
-        return one(await self._asked(asked(tool, agent, message, options)))
-
-    async def approvals(self) -> list[Approval]:
-        """Return the calls that wait for a person; see :meth:`Client.approvals`."""
-        found = list[Approval]()
-        next: Question | None = question("GET")
-        while next is not None:
-            some, next = page(await self._asked(next))
-            found += some
-        return found
-
-    async def approval(self, id: str) -> Approval:
-        """Return one approval; see :meth:`Client.approval`."""
-        return one(await self._asked(question("GET", id)))
-
-    async def resolve(self, id: str, *, approved: bool, persist: bool = False) -> Approval:
-        """Answer an approval; see :meth:`Client.resolve`."""
-        body = {"approved": approved, "persist": persist}
-        return one(await self._asked(question("POST", id, "resolve", body)))
-
-    async def approval_links(self, id: str) -> ApprovalLinks:
-        """Return links to both answers of an approval; see :meth:`Client.approval_links`."""
-        return linked(await self._asked(question("POST", id, "links")))
-
-    async def decision(self, id: str, timeout_seconds: float | None = None) -> Approval:
-        """Wait until an approval is decided; see :meth:`Client.decision`."""
-        deadline = Deadline(id, timeout_seconds)
-        while True:
-            approval = one(await self._asked(deadline.question()))
-            if deadline.is_over(approval):
-                return approval
-
     async def call(
         self,
         method: str,
@@ -227,13 +142,13 @@ class AsyncClient:
         return answered(await self._asked(Question(method, path, params, body)))
 
     async def _asked(self, question: Question) -> httpx.Response:
-        return await self._repeated(lambda http: approval_request(http, question))
-
-    async def _repeated(self, make: Callable[[httpx.AsyncClient], httpx.Request]) -> httpx.Response:
-        """Make a request and send it, again while a repetition may help; return the answer."""
+        """Ask, again while a repetition may help; return the answer, good or bad."""
+        if question.once:
+            return await send_request_async(self._http, api_request(self._http, question))
 
         async def attempt() -> httpx.Response:
-            return raise_if_transient(await send_request_async(self._http, make(self._http)))
+            request = api_request(self._http, question)
+            return raise_if_transient(await send_request_async(self._http, request))
 
         response: httpx.Response = await AsyncRetrying(**self._backoff.retrying())(attempt)
         return response

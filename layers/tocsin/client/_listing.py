@@ -5,6 +5,7 @@ from datetime import datetime
 
 import httpx
 
+from tocsin.client._asking import Question
 from tocsin.client._errors import not_tocsins
 from tocsin.client._events import LIST_PATH, Event, read_list
 from tocsin.client._requests import Since
@@ -36,12 +37,10 @@ class Listing:
         """Whether there is nothing more to ask."""
         return self._params is None
 
-    def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+    def question(self) -> Question:
         """Return the next request."""
         limit = min(self._limit - len(self.found), MAX_LIST_EVENTS)
-        params = {**(self._params or {}), "limit": str(limit)}
-        headers = {"Accept": "application/json"}
-        return http.build_request("GET", LIST_PATH, params=params, headers=headers)
+        return Question("GET", LIST_PATH, {**(self._params or {}), "limit": str(limit)})
 
     def take(self, response: httpx.Response) -> None:
         """Take an answer.

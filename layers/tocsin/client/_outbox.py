@@ -14,7 +14,7 @@ import httpx
 import orjson
 
 from tocsin.client._errors import ApiError
-from tocsin.client._result import Rejection, SendResult
+from tocsin.client._result import Place, Rejection, SendResult
 from tocsin.domain.errors import Detail, Invalid
 from tocsin.domain.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH, MAX_IDEMPOTENCY_KEY_CHARS
 from tocsin.wire.intake.encoding import encoded
@@ -81,8 +81,11 @@ class OutgoingBatch:
             )
             quota = meta.get("remainingQuota")
             ignored = tuple(map(str, meta.get("ignoredFields") or ()))
+            places = tuple(
+                Place(item["id"], item["seq"], item["hash"]) for item in data.get("events") or ()
+            )
             return SendResult(
-                int(data["ingested"]), int(data["rejected"]), rejections, quota, ignored
+                int(data["ingested"]), int(data["rejected"]), rejections, quota, ignored, places
             )
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise httpx.RemoteProtocolError(

@@ -3,23 +3,23 @@
 import gzip
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import httpx
 
 from tocsin import __version__
-from tocsin.client._approvals import Question
+from tocsin.client._asking import Question
 from tocsin.client._environment import is_this_machine, opened
 from tocsin.client._events import STREAM_PATH, Cursor
 from tocsin.client._outbox import INGEST_PATH, OutgoingBatch
-from tocsin.client._verifying import VERIFY_PATH
 from tocsin.domain.limits import HEARTBEAT_SECONDS
 
 __all__ = [
     "Filters",
     "Since",
     "Types",
-    "approval_request",
+    "Wait",
+    "api_request",
     "filter_query",
     "ingest_request",
     "open_async_http",
@@ -27,11 +27,13 @@ __all__ = [
     "send_request",
     "send_request_async",
     "stream_request",
-    "verify_request",
 ]
 
 type Since = datetime | str | int
 """A time (UTC if without an offset), or the seq or id of the event to begin after."""
+
+type Wait = Literal["sealed"]
+"""What an answer to events waits for: until they have their places, for 5 seconds at most."""
 
 type Types = Iterable[str] | str
 """One event type, or several."""
@@ -81,9 +83,17 @@ def _options(url: str, api_key: str) -> dict[str, Any]:
 
 
 def ingest_request(
-    http: httpx.Client | httpx.AsyncClient, batch: OutgoingBatch, *, partial: bool, compress: bool
+    http: httpx.Client | httpx.AsyncClient,
+    batch: OutgoingBatch,
+    *,
+    partial: bool,
+    compress: bool,
+    wait: Wait | None = None,
 ) -> httpx.Request:
     """Return the request that sends ``batch``; it can be sent again as it is."""
+    params = {"partial": "true"} if partial else {}
+    if wait is not None:
+        params["wait"] = wait
     headers = {"Content-Type": "application/json", "Idempotency-Key": batch.key}
     body = batch.body()
     if compress:
@@ -93,7 +103,7 @@ def ingest_request(
     return http.build_request(
         "POST",
         INGEST_PATH,
-        params={"partial": "true"} if partial else None,
+        params=params or None,
         headers=headers,
         content=body,
     )
@@ -190,17 +200,8 @@ def filter_query(types: Types | None, filters: Filters) -> dict[str, str]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def verify_request(
-    http: httpx.Client | httpx.AsyncClient, params: Mapping[str, str]
-) -> httpx.Request:
-    """Return the request that has a part of the ledger checked."""
-    return http.build_request(
-        "GET", VERIFY_PATH, params=params, headers={"Accept": "application/json"}
-    )
-
-
-def approval_request(http: httpx.Client | httpx.AsyncClient, question: Question) -> httpx.Request:
-    """Return the request that asks this of the approvals."""
+def api_request(http: httpx.Client | httpx.AsyncClient, question: Question) -> httpx.Request:
+    """Return the request that asks this of the API; it can be sent again as it is."""
     timeout = _TIMEOUT
     if question.read_seconds is not None:
         timeout = httpx.Timeout(30.0, connect=10.0, read=question.read_seconds)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tocsin.domain.errors import Detail
 
-__all__ = ["Rejection", "SendResult"]
+__all__ = ["Place", "Rejection", "SendResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,15 @@ class Rejection:
 
     index: int
     details: Sequence[Detail]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event is in its org's ledger; None: it was not known in time."""
+
+    id: str
+    seq: int | None
+    hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class SendResult:
         rejections: Why, as far as Tocsin told; ``index`` counts from the first event sent.
         remaining_quota: Events that the org may still send this month.
         ignored_fields: Names that have no place in an event, sorted: they are not stored.
+        places: Where the ingested events are, in their order; only with ``wait="sealed"``.
     """
 
     ingested: int = 0
@@ -33,6 +43,7 @@ class SendResult:
     rejections: Sequence[Rejection] = ()
     remaining_quota: int | None = None
     ignored_fields: Sequence[str] = ()
+    places: Sequence[Place] = ()
 
     def __add__(self, later: "SendResult") -> "SendResult":
         """Return the sum of both, with the quota of the later one."""
@@ -43,4 +54,5 @@ class SendResult:
             (*self.rejections, *later.rejections),
             quota,
             tuple(sorted({*self.ignored_fields, *later.ignored_fields})),
+            (*self.places, *later.places),
         )

@@ -11,45 +11,37 @@ from typing import Any, Self, Unpack
 import httpx
 from tenacity import Retrying, sleep_using_event, stop_when_event_set
 
-from tocsin.client._approvals import (
-    Approval,
-    ApprovalLinks,
-    AskOptions,
-    Deadline,
-    Question,
-    answered,
-    asked,
-    linked,
-    one,
-    page,
-    question,
-)
+from tocsin.client._agents import Agents
+from tocsin.client._approving import Approving
+from tocsin.client._asking import Question, answered
 from tocsin.client._backoff import Backoff, raise_if_transient
+from tocsin.client._budgets import Budgets
 from tocsin.client._emitter import CLOSE_SECONDS, Emitter, OnLoss
+from tocsin.client._emitting import Emitting
 from tocsin.client._errors import StreamError
 from tocsin.client._events import Cursor, Event
-from tocsin.client._listing import Listing
+from tocsin.client._keys import Keys
 from tocsin.client._outbox import Outbox, OutgoingBatch, sendable
+from tocsin.client._policies import PoliciesApi
+from tocsin.client._reading import Reading
 from tocsin.client._requests import (
     Filters,
-    Since,
     Types,
-    approval_request,
+    Wait,
+    api_request,
     filter_query,
     ingest_request,
     open_http,
     send_request,
     stream_request,
-    verify_request,
 )
 from tocsin.client._result import SendResult
-from tocsin.client._verifying import Verified, Verifying
-from tocsin.domain.limits import MAX_LIST_EVENTS
+from tocsin.client._sessions import Sessions
 
 __all__ = ["Client"]
 
 
-class Client:
+class Client(Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesApi, Keys):
     """A connection to one Tocsin with one API key; close it, or use it in a ``with`` statement."""
 
     def __init__(
@@ -90,6 +82,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         partial: bool = False,
+        wait: Wait | None = None,
     ) -> SendResult:
         """Send events, in as many requests as the limits ask for (1,000 events or 4 MB each).
 
@@ -103,6 +96,8 @@ class Client:
                 24 hours, only what is missing is stored. Without it, every call stores. What was
                 refused may be mended meanwhile; what was stored may not change.
             partial: Leave invalid events out, instead of refusing the request they are in.
+            wait: With ``"sealed"`` each request is answered when its events have their ``places``
+                in the ledger, after 5 seconds at most: what is not known then is None there.
 
         Raises:
             ApiError: A request was refused; those before it are stored.
@@ -110,7 +105,9 @@ class Client:
             ValueError: ``idempotency_key`` can't be one.
             httpx.TransportError: Tocsin can't be reached.
         """
-        results = self.send_batches(events, idempotency_key=idempotency_key, partial=partial)
+        results = self.send_batches(
+            events, idempotency_key=idempotency_key, partial=partial, wait=wait
+        )
         return sum(results, SendResult())
 
     def send_batches(
@@ -119,195 +116,40 @@ class Client:
         *,
         idempotency_key: str | None = None,
         partial: bool = False,
+        wait: Wait | None = None,
     ) -> Iterator[SendResult]:
         """Do what :meth:`send` does, and yield what was taken after each request."""
         outbox = Outbox(map(sendable, events), idempotency_key, partial=partial)
         for batch in outbox:
-            result = outbox.settle(batch, self.post(batch, partial=partial))
+            result = outbox.settle(batch, self.post(batch, partial=partial, wait=wait))
             if result is not None:
                 yield result + outbox.left_out()
         left_out = outbox.left_out()
         if left_out.rejected:
             yield left_out
 
-    def post(self, batch: OutgoingBatch, *, partial: bool = False) -> httpx.Response:
+    def post(
+        self, batch: OutgoingBatch, *, partial: bool = False, wait: Wait | None = None
+    ) -> httpx.Response:
         """Send one request and return Tocsin's answer, good or bad.
 
         Raises:
             ApiError: Tocsin was busy or broken each time.
             httpx.TransportError: Tocsin can't be reached.
         """
-        return Retrying(**self._backoff.retrying())(self._post_once, batch, partial)
+        return Retrying(**self._backoff.retrying())(self._post_once, batch, partial, wait)
 
-    def _post_once(self, batch: OutgoingBatch, partial: bool) -> httpx.Response:
-        request = ingest_request(self._http, batch, partial=partial, compress=self._compress)
+    def _post_once(
+        self, batch: OutgoingBatch, partial: bool, wait: Wait | None = None
+    ) -> httpx.Response:
+        request = ingest_request(
+            self._http, batch, partial=partial, compress=self._compress, wait=wait
+        )
         return raise_if_transient(send_request(self._http, request))
-
-    def emit(self, event: Mapping[str, Any]) -> None:
-        """Send an event some time soon: with 99 others, or after 100 ms. Never waits or raises.
-
-        Emitted events are sent in their order by a thread of this client, and each request is
-        repeated until it is stored or refused. Up to 10,000 events (64 MB) wait meanwhile; more are
-        dropped, the newest first. Valid events are stored even if others in their request are not;
-        an event with which Tocsin breaks each time, while it takes others, is given up.
-        What is still waiting when the program ends is sent within 5 seconds, or lost. A signal that
-        ends the process at once, as SIGTERM does unless it is handled, is no end in this sense.
-        """
-        self._emitter.emit(event)
-
-    @property
-    def dropped(self) -> int:
-        """How many emitted events were not sent: no room, not JSON, or no time at the end."""
-        return self._emitter.dropped
-
-    @property
-    def ignored_fields(self) -> frozenset[str]:
-        """Fields of emitted events that no event has, 100 names at most: they are not stored."""
-        return self._emitter.ignored_fields
-
-    @property
-    def refused(self) -> int:
-        """How many emitted events Tocsin refused, or could not be brought to take."""
-        return self._emitter.refused
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
         """Send at once what was emitted, and wait; return whether all is settled in time."""
         return self._emitter.flush(timeout_seconds)
-
-    def replay(
-        self,
-        since: Since | None = None,
-        types: Types | None = None,
-        limit: int = MAX_LIST_EVENTS,
-        from_time: Since | None = None,
-        to_time: Since | None = None,
-        **filters: Unpack[Filters],
-    ) -> list[Event]:
-        """Return what happened, newest first: ``limit`` events at most, 1,000 in a request.
-
-        Only sealed events are in it: one stored milliseconds ago may be missing.
-
-        Args:
-            since: Only what was received since this time, or what comes after this event.
-            types: Only events of these types.
-            limit: How many.
-            from_time: Only events with this timestamp or a later one.
-            to_time: Only events with an earlier timestamp.
-            filters: Only events that have all of these (:class:`Filters`), as in
-                ``agent_id="claude", action="deny"``.
-
-        Raises:
-            ApiError: Tocsin refused, for example an unknown type.
-            httpx.TransportError: Tocsin can't be reached.
-        """
-
-        times = {"since": since, "from": from_time, "to": to_time}
-        listing = Listing(limit, times, filter_query(types, filters))
-        while not listing.done:
-            listing.take(self._repeated(listing.request))
-        return listing.found
-
-    def verify(
-        self,
-        first_seq: int = 1,
-        last_seq: int | None = None,
-        *,
-        on_step: Callable[[Verified], object] | None = None,
-    ) -> Verified:
-        """Have Tocsin check that what is stored is what was sealed.
-
-        Args:
-            first_seq: Begin with this event.
-            last_seq: End with this event; None: with the newest.
-            on_step: Called with what is found so far, after each request: some 20,000 events.
-
-        Raises:
-            ValueError: ``last_seq`` is before ``first_seq``.
-            ApiError: Tocsin refused, for example a key without the scope ``read``.
-            httpx.TransportError: Tocsin can't be reached.
-        """
-        verifying = Verifying(first_seq, last_seq)
-
-        def make(http: httpx.Client) -> httpx.Request:
-            return verify_request(http, verifying.params())
-
-        while not verifying.done:
-            found = verifying.take(self._repeated(make))
-            if on_step:
-                on_step(found)
-        return verifying.found
-
-    def ask(self, tool: str, agent: str, message: str, **options: Unpack[AskOptions]) -> Approval:
-        """Ask a person whether a call may be made; :meth:`decision` waits for the answer.
-
-        Args:
-            tool: What would be called.
-            agent: Who would call it.
-            message: What the person is asked.
-            options: What else there is to know (:class:`AskOptions`), as in
-                ``command="rm -rf build", ttl=600``. With the ``tool_call_id`` of a call that waits
-                already, it is that call's approval that is returned.
-
-        Returns:
-            The approval. It may be approved already: by a rule, or by a grant for the run.
-
-        Raises:
-            ApiError: Tocsin refused, for example because too many calls wait.
-            httpx.TransportError: Tocsin can't be reached.
-        """
-        return one(self._asked(asked(tool, agent, message, options)))
-
-    def approvals(self) -> list[Approval]:
-        """Return the calls that wait for a person, oldest first.
-
-        Raises what :meth:`ask` raises.
-        """
-        found = list[Approval]()
-        next: Question | None = question("GET")
-        while next is not None:
-            some, next = page(self._asked(next))
-            found += some
-        return found
-
-    def approval(self, id: str) -> Approval:
-        """Return one approval; raises what :meth:`ask` raises."""
-        return one(self._asked(question("GET", id)))
-
-    def resolve(self, id: str, *, approved: bool, persist: bool = False) -> Approval:
-        """Answer an approval; with ``persist`` a yes is remembered for this agent and call.
-
-        Raises:
-            ApiError: Tocsin refused. Its ``status`` is 410 if it was resolved before, also by a
-                try of this very call whose answer was lost, or if it has expired.
-            httpx.TransportError: Tocsin can't be reached.
-        """
-        body = {"approved": approved, "persist": persist}
-        return one(self._asked(question("POST", id, "resolve", body)))
-
-    def approval_links(self, id: str) -> ApprovalLinks:
-        """Return links to both answers of an approval, for people without a key.
-
-        The key is one that may answer itself. The same links are returned each time.
-
-        Raises:
-            ApiError: Tocsin refused. Its ``status`` is 409 where no public URL is set, 410 if it
-                was resolved before or has expired.
-            httpx.TransportError: Tocsin can't be reached.
-        """
-        return linked(self._asked(question("POST", id, "links")))
-
-    def decision(self, id: str, timeout_seconds: float | None = None) -> Approval:
-        """Wait until an approval is decided, and return it.
-
-        After ``timeout_seconds`` it is returned as it is, with ``approved`` None.
-
-        Raises what :meth:`ask` raises.
-        """
-        deadline = Deadline(id, timeout_seconds)
-        while True:
-            approval = one(self._asked(deadline.question()))
-            if deadline.is_over(approval):
-                return approval
 
     def call(
         self,
@@ -332,13 +174,12 @@ class Client:
         return answered(self._asked(Question(method, path, params, body)))
 
     def _asked(self, question: Question) -> httpx.Response:
-        return self._repeated(lambda http: approval_request(http, question))
-
-    def _repeated(self, make: Callable[[httpx.Client], httpx.Request]) -> httpx.Response:
-        """Make a request and send it, again while a repetition may help; return the answer."""
+        """Ask, again while a repetition may help; return the answer, good or bad."""
+        if question.once:
+            return send_request(self._http, api_request(self._http, question))
 
         def attempt() -> httpx.Response:
-            return raise_if_transient(send_request(self._http, make(self._http)))
+            return raise_if_transient(send_request(self._http, api_request(self._http, question)))
 
         return Retrying(**self._backoff.retrying())(attempt)
 

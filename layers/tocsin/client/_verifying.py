@@ -6,11 +6,12 @@ from typing import Final
 import httpx
 import orjson
 
+from tocsin.client._asking import Question
 from tocsin.client._errors import ApiError, not_tocsins
 
-__all__ = ["VERIFY_PATH", "Verified", "Verifying"]
+__all__ = ["Verified", "Verifying"]
 
-VERIFY_PATH: Final = "/v1/audit/verify"
+_VERIFY: Final = "/v1/audit/verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,11 @@ class Verifying:
         """Whether there is nothing more to ask."""
         return self._next is None
 
-    def params(self) -> dict[str, str]:
-        """Return the next request's query."""
+    def question(self) -> Question:
+        """Return the next request."""
         asked = {"from": self._next, "to": self._last_seq}
-        return {name: str(seq) for name, seq in asked.items() if seq is not None}
+        params = {name: str(seq) for name, seq in asked.items() if seq is not None}
+        return Question("GET", _VERIFY, params)
 
     def take(self, response: httpx.Response) -> Verified:
         """Take an answer, and return what is found so far.

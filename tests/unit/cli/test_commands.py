@@ -1006,6 +1006,7 @@ def test_policies_are_shown(env: dict[str, str], tocsin: FakeTocsin) -> None:
 
 SEEN = {
     "id": "team/s",
+    "name": "s",
     "status": "suspended",
     "last_seen_at": "2026-03-20T00:00:00.000Z",
     "total_requests": 1_234,
@@ -1020,11 +1021,91 @@ SEEN = {
 def test_what_was_seen_is_listed(
     env: dict[str, str], tocsin: FakeTocsin, command: list[str]
 ) -> None:
-    tocsin.faults += [Answer(200, body={"data": [SEEN]}), Answer(200, body={"data": []})]
-    done = run(*command, env=env | {"COLUMNS": "200"})
+    never = SEEN | {"id": "new\x1b[2J\u202e" + "x" * 300, "last_seen_at": None}
+    page = Answer(200, body={"data": [SEEN, never]})
+    tocsin.faults += [page, Answer(200, body={"data": []})] * 2
+    done = run(*command, env=env | {"COLUMNS": "40"})
     assert done.returncode == 0, done.stderr
-    assert all(each in done.stdout for each in ("team/s", "suspended", "1,234", "$0.5000"))
+    _, first, second = done.stdout.splitlines()  # one line each, for whoever reads it from a pipe
+    assert all(each in first for each in ("team/s", "suspended", "1,234", "$0.5000"))
+    assert "x" * 300 in second
+    assert "never" in second
+    assert "\x1b" not in second
+    assert "\u202e" not in second
     assert "yet" in run(*command, env=env).stdout
+    done = run(*command, "--json", env=env)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [SEEN, never]
+    assert "\u202e" not in done.stdout
+    done = run(*command, "--json", env=env)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+BUDGET = {
+    "id": "bud_1",
+    "name": "Claude's",
+    "of": "agent",
+    "agent_id": "team/a\x1b[2J",
+    "limits": {"cost_usd_per_day": 2.5, "calls_per_month": 10_000},
+    "action": "block",
+    "status": "triggered",
+    "usage": {"day": {"cost_usd": 2.75, "calls": 9}, "month": {"calls": 1_234}},
+}
+
+
+def test_budgets_are_listed_and_shown(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    of_the_org = BUDGET | {"of": "org", "usage": {}}
+    tocsin.faults += [
+        Answer(200, body={"data": [BUDGET, of_the_org], "total": 2}),
+        Answer(200, body={"data": [BUDGET], "total": 1}),
+        Answer(200, body={"data": [], "total": 0}),
+        Answer(200, body=BUDGET),
+        Answer(404, body={"error": "there is no such budget"}),
+    ]
+    done = run("budgets", "list", env=env)
+    assert done.returncode == 0, done.stderr
+    _, first, second = done.stdout.splitlines()
+    for each in ("bud_1", "agent team/a\ufffd", "2.75 of 2.5 cost_usd_per_day", "block"):
+        assert each in first
+    assert "1,234 of 10,000 calls_per_month" in first
+    assert "0 of 2.5 cost_usd_per_day" in second
+    assert json.loads(run("budgets", "list", "--json", env=env).stdout) == BUDGET
+    assert "yet" in run("budgets", "list", env=env).stdout
+    done = run("budgets", "show", "bud_1", env=env)
+    assert json.loads(done.stdout) == BUDGET
+    assert "\x1b" not in done.stdout
+    done = run("budgets", "show", "x", env=env)
+    assert (done.returncode, done.stderr) == (1, "tocsin: there is no such budget\n")
+
+
+def test_a_budget_is_set_and_removed(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults += [
+        Answer(201, body=BUDGET),
+        Answer(200, body=BUDGET),
+        Answer(200, body={"deleted": "bud_1"}),
+    ]
+    limits = ("--limit", "cost_usd_per_day=2.5", "--limit", "calls-per-month=10000")
+    done = run("budgets", "set", "--agent", "team/a", *limits, "--action", "block", env=env)
+    assert (done.returncode, done.stdout) == (0, "bud_1\n"), done.stderr
+    done = run("budgets", "set", "bud_1", "--limit", "tokens_per_day=0", "--disabled", env=env)
+    assert done.returncode == 0, done.stderr
+    assert run("budgets", "remove", "bud_1", env=env).stderr == "The budget bud_1 is removed.\n"
+    assert [json.loads(each.body) for each in tocsin.ingests[:2]] == [
+        {
+            "limits": {"cost_usd_per_day": 2.5, "calls_per_month": 10_000},
+            "action": "block",
+            "name": "",
+            "enabled": True,
+            "agent_id": "team/a",
+        },
+        {"limits": {"tokens_per_day": 0}, "action": "warn", "name": "", "enabled": False},
+    ]
+
+
+@pytest.mark.parametrize("limit", ["calls_per_day", "x=1e400", "x=nan", "x=", "x=\u00b2", "x=1,0"])
+def test_what_is_no_limit(env: dict[str, str], limit: str) -> None:
+    done = run("budgets", "set", "--limit", limit, env=env)
+    assert done.returncode == 2
+    assert "cost_usd_per_day=5" in done.stderr
 
 
 def test_a_session_is_suspended(env: dict[str, str], tocsin: FakeTocsin) -> None:
@@ -1035,8 +1116,9 @@ def test_a_session_is_suspended(env: dict[str, str], tocsin: FakeTocsin) -> None
 
 
 def test_an_agent_is_created_with_a_key(env: dict[str, str], tocsin: FakeTocsin) -> None:
-    key = {"id": "k1", "key": "tocsin_acme_k1_secret"}
-    tocsin.faults += [Answer(201, body={"id": "team/a", "key": key})]
+    key = {"id": "k1", "key": "tocsin_acme_k1_secret", "scopes": ["ingest"]}
+    made = {"id": "team/a", "name": "team/a", "status": "idle", "key": key}
+    tocsin.faults += [Answer(201, body=made)]
     options = ("--scope", "ingest", "--label", "team=a=b", "--framework", "mcp")
     done = run("agents", "create", "team/a", *options, env=env)
     assert (done.returncode, done.stdout) == (0, "tocsin_acme_k1_secret\n"), done.stderr
@@ -1051,8 +1133,8 @@ def test_an_agent_is_created_with_a_key(env: dict[str, str], tocsin: FakeTocsin)
 
 def test_an_agent_is_described_and_retired(env: dict[str, str], tocsin: FakeTocsin) -> None:
     tocsin.faults += [
-        Answer(200, body={"id": "team/a", "status": "idle"}),
-        Answer(200, body={"id": "team/a", "status": "retired"}),
+        Answer(200, body={"id": "team/a", "name": "A", "status": "idle"}),
+        Answer(200, body={"id": "team/a", "name": "A", "status": "retired"}),
     ]
     done = run("agents", "update", "team/a", "--name", "A", "--active", env=env)
     assert (done.returncode, done.stderr) == (0, "team/a is idle.\n")
@@ -1063,8 +1145,8 @@ def test_an_agent_is_described_and_retired(env: dict[str, str], tocsin: FakeTocs
 
 
 def test_a_key_is_delegated(env: dict[str, str], tocsin: FakeTocsin) -> None:
-    made = {"id": "k2", "key": "tocsin_acme_k2_secret", "expires_at": "2026-03-20T00:00:00.000Z"}
-    tocsin.faults += [Answer(201, body=made)]
+    made = {"id": "k2", "key": "tocsin_acme_k2_secret", "scopes": ["ingest"]}
+    tocsin.faults += [Answer(201, body=made | {"expires_at": "2026-03-20T00:00:00.000Z"})]
     done = run("keys", "delegate", "--agent", "reviewer", env=env)
     assert (done.returncode, done.stdout) == (0, "tocsin_acme_k2_secret\n"), done.stderr
     body = {"scopes": ["ingest"], "name": "", "agent": "reviewer"}

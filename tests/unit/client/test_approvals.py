@@ -1,65 +1,20 @@
 """Both clients ask, wait and answer."""
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from tocsin.client import ApiError, Approval, ApprovalLinks, AsyncClient, Backoff, Client
+from support.api_answers import Server
+from tocsin.client import ApiError, Approval, ApprovalLinks
 
-BACKOFF = Backoff(first_seconds=0.01, max_seconds=0.02)
 PENDING = {"id": "apr_1", "status": "pending", "expires_at": "2026-03-20T00:00:00.000Z"}
 APPROVED = PENDING | {"status": "approved", "resolved_by": "maria"}
 
 
-class Server:
-    """Answers in turn, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[int, Any] | httpx.TransportError] = []
-        self.asked: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        answer = self.answers.pop(0)
-        if isinstance(answer, httpx.TransportError):
-            raise answer
-        status, body = answer
-        headers = body.pop("headers", {}) if isinstance(body, dict) else {}
-        return httpx.Response(status, json=body, headers=headers)
-
-    @property
-    def paths(self) -> list[str]:
-        return [f"{each.method} {each.url.raw_path.decode()}" for each in self.asked]
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
 type Call = Callable[..., Any]
-
-
-@pytest.fixture(params=["sync", "async"])
-def call(request: pytest.FixtureRequest, server: Server) -> Iterator[Call]:
-    options: dict[str, Any] = {"backoff": BACKOFF, "transport": httpx.MockTransport(server)}
-
-    def sync(method: str, *args: Any, **more: Any) -> Any:
-        with Client("http://tocsin", "key", **options) as client:
-            return getattr(client, method)(*args, **more)
-
-    def with_asyncio(method: str, *args: Any, **more: Any) -> Any:
-        async def main() -> Any:
-            async with AsyncClient("http://tocsin", "key", **options) as client:
-                return await getattr(client, method)(*args, **more)
-
-        return asyncio.run(main())
-
-    yield sync if request.param == "sync" else with_asyncio
 
 
 def test_asking(call: Call, server: Server) -> None:
