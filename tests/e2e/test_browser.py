@@ -9,9 +9,11 @@ from playwright.async_api import Browser, BrowserContext, Error, Page
 
 from support.asgi import served
 from support.browser import patient
+from support.orgs import NewOrg
 from support.pages import SIGN_IN, WATCH, blank_page
 from support.product import Product
 from support.waiting import HANG_SECONDS
+from tocsin.domain.keys import Scope
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("product")]
 
@@ -96,6 +98,46 @@ async def test_igris_client_as_printed_on_a_page_of_an_allowed_origin(
     }
 
 
+async def test_a_dashboard_of_two_orgs_shows_the_active_one_alone(
+    world: World, browser: Browser
+) -> None:
+    product, ours, theirs = world.product, NewOrg(world.product), NewOrg(world.product)
+    context = patient(await browser.new_context())
+    page = await page_of(context, world.allowed)
+
+    async def watch(sent: list[str]) -> None:
+        """Watch all there is; both orgs go on meanwhile, and the page sees what was ``sent``."""
+        await page.evaluate(WATCH, f"{product.url}/api/v1/events?after=0")
+        await seen(page, sent)
+        await page.evaluate("eventSource.close()")
+
+    for org, name in ((ours, "ours"), (theirs, "theirs")):
+        org.post({"type": "tool_call", "toolName": "search", "sessionId": f"{name}_1"})
+    await page.evaluate(SIGN_IN, [product.url, ours.new_key(Scope.READ)])
+    await watch(["ours_1"])
+    status, who = await page.evaluate(ADD, [product.url, theirs.new_key(Scope.READ)])
+    assert (status, who["org"], who["orgs"]) == (201, theirs.id, sorted([ours.id, theirs.id]))
+    await watch(["theirs_1"])
+
+    status, who = await page.evaluate(SWITCH, [product.url, ours.id])
+    assert (status, who["org"]) == (200, ours.id)
+    await page.evaluate(WATCH, f"{product.url}/api/v1/events?after=0")
+    await page.wait_for_function("opened == 1")
+    theirs.post({"type": "tool_call", "toolName": "search", "sessionId": "theirs_2"})
+    ours.post({"type": "tool_call", "toolName": "search", "sessionId": "ours_2"})
+    await seen(page, ["ours_1", "ours_2"])
+    status, _ = await page.evaluate(SWITCH, [product.url, "local"])
+    assert status == 404  # of which it never held a key
+
+    assert await page.evaluate(SIGN_OUT, [product.url]) == 204
+    assert await context.cookies() == []
+    await page.evaluate(WATCH, f"{product.url}/api/v1/events?after=0")
+    await page.wait_for_function("eventSource.readyState == EventSource.CLOSED")
+    assert await page.evaluate("[seen.length, opened]") == [0, 0]
+    status, _ = await page.evaluate(SWITCH, [product.url, theirs.id])
+    assert status == 401
+
+
 def check_ticket(product: Product, ticket: str) -> None:
     """It opens one stream, and is in no log, as no other credential is."""
     url = f"{product.url}/v1/events/stream?token={ticket}"
@@ -115,6 +157,24 @@ async ([url]) => (await fetch(url + "/api/v1/session", {credentials: "include"})
 SIGN_OUT = """
 async ([url]) =>
   (await fetch(url + "/api/v1/session", {method: "DELETE", credentials: "include"})).status
+"""
+ADD = """
+async ([url, key]) => {
+  const answer = await fetch(url + "/api/v1/session", {
+    method: "POST", credentials: "include", body: JSON.stringify({add: true}),
+    headers: {Authorization: "Bearer " + key, "Content-Type": "application/json"},
+  });
+  return [answer.status, await answer.json()];
+}
+"""
+SWITCH = """
+async ([url, org]) => {
+  const answer = await fetch(url + "/api/v1/session/org", {
+    method: "POST", credentials: "include", body: JSON.stringify({org}),
+    headers: {"Content-Type": "application/json"},
+  });
+  return [answer.status, await answer.json()];
+}
 """
 TICKET = """
 async ([url]) =>

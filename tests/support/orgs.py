@@ -32,6 +32,10 @@ class NewOrg:
             tables.orgs.put(Org(self._stored.org))
             tables.keys.put(self._stored)
 
+    @property
+    def id(self) -> str:
+        return self._stored.org
+
     def new_key(self, *scopes: Scope, person: str = "") -> str:
         """Return another key of the org."""
         token, key = mint(self._stored.org, frozenset(scopes), "test", 1, person=person)
