@@ -20,6 +20,7 @@ from support.localstack import LocalStack
 from support.valkey import Valkey
 from support.waiting import HANG_SECONDS, until
 from tocsin.bootstrap.admin import Admin, wire
+from tocsin.client import ApiError, Client
 from tocsin.domain.canonical import parse
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
@@ -27,6 +28,7 @@ from tocsin.local.addresses import LOOPBACK, reserve
 from tocsin.services.reading import verification
 
 ROOT = Path(__file__).parents[2]
+PUBLIC_URL = "https://tocsin.example"
 
 
 @dataclass
@@ -60,6 +62,12 @@ class Deployed:
         api_id, stage = str(url.hostname).partition(".")[0], url.path.strip("/")
         return f"{self.localstack.url}/_aws/execute-api/{api_id}/{stage}"
 
+    def key(self, scope: Scope, org: str = "acme") -> str:
+        """Make a key of an org; return its token."""
+        token, key = mint(org, frozenset({scope}), "test", 1)
+        self.admin.keys.put(key)
+        return token
+
     def post(self, body: Any, **headers: str) -> httpx.Response:
         return httpx.post(
             f"{self.api}/api/v1/ingest/raw",
@@ -75,6 +83,7 @@ def deployed(
 ) -> Iterator[Deployed]:
     app = ".venv-infra/bin/python -m infra.app"
     context = {"profile": "localstack", "removal": "destroy", "batch_window_seconds": "0"}
+    context["public_url"] = PUBLIC_URL
     cdk = Cdk(bootstrapped, app, tmp_path_factory.mktemp("cdk"), ROOT, context)
     found = Deployed(bootstrapped, cdk)
     for outputs in cdk.deploy().values():
@@ -226,6 +235,56 @@ def test_an_approval_is_asked_for_awaited_resolved_or_expires(
         assert call("POST", url, maria, {"approved": True})["status"] == "approved"
         assert awaited.result(HANG_SECONDS)["resolved_by"] == "maria@example.com"
     assert decision(ask(10))["status"] == "expired"  # by the queue and the expire function
+
+
+def test_a_signed_link_is_opened_and_used_once(deployed: Deployed) -> None:
+    maria = deployed.key(Scope.APPROVE)
+    with Client(deployed.api, deployed.token) as agent, Client(deployed.api, maria) as people:
+        asked = agent.ask("exec", "claude", "may I tidy?", ttl=600)
+        made = people.approval_links(asked.id)
+        assert made.approve_url.startswith(f"{PUBLIC_URL}/v1/approvals/{asked.id}/resolve?")
+        url = made.approve_url.replace(PUBLIC_URL, deployed.api)
+        assert "may I tidy?" in httpx.get(url, timeout=HANG_SECONDS).text
+        used = [httpx.post(url, timeout=HANG_SECONDS).status_code for _ in range(2)]
+        assert used == [200, 410]
+        assert people.approval(asked.id).resolved_by == "signed-link"
+
+
+def test_a_call_beyond_its_agent_s_budget_is_denied(deployed: Deployed) -> None:
+    with (
+        Client(deployed.api, deployed.token) as agent,
+        Client(deployed.api, deployed.key(Scope.ADMIN)) as admin,
+    ):
+        assert admin.create_agent("spender").fields["last_seen_at"] is None
+        made = admin.create_budget({"calls_per_day": 0}, agent_id="spender", action="block")
+        call = {"agent": "spender", "session": "ses_spent", "params": {}}
+        with pytest.raises(ApiError, match="403"):
+            agent.call("POST", "/v1/tool/search", body=call)
+        assert [(each.id, each.status) for each in admin.budgets()] == [(made.id, "triggered")]
+        admin.remove_budget(made.id)
+        assert [each.id for each in admin.agents()][-1] == "spender"
+
+
+def test_a_sign_in_holds_two_orgs_of_which_one_is_active(deployed: Deployed) -> None:
+    deployed.admin.tenants.create("beta")
+    secure = {"X-Forwarded-Proto": "https"}
+    with httpx.Client(base_url=deployed.api, timeout=HANG_SECONDS, headers=secure) as browser:
+
+        def session(method: str, path: str = "", token: str = "", **body: Any) -> Any:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            answer = browser.request(method, f"/api/v1/session{path}", headers=headers, json=body)
+            for cookie in answer.headers.get_list("set-cookie"):
+                browser.headers["Cookie"] = cookie.partition(";")[0]  # which is for https alone
+            return answer.json() if answer.content else answer.status_code
+
+        session("POST", token=deployed.token)
+        both = session("POST", token=deployed.key(Scope.READ, "beta"), add=True)
+        assert (both["org"], both["orgs"]) == ("beta", ["acme", "beta"])
+        assert browser.get("/api/v1/sessions").json()["data"] == []  # of beta
+        assert session("POST", "/org", org="acme")["org"] == "acme"
+        assert session("GET")["org"] == "acme"
+        assert session("DELETE") == 204
+        assert browser.get("/api/v1/sessions").status_code == 401
 
 
 def test_sessions_are_projected_from_the_ledger_s_stream(deployed: Deployed) -> None:
