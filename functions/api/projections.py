@@ -32,7 +32,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
     def decides(status: SessionStatus) -> UseCase:
         def decide(asked: Asked) -> Response:
             reason = bodies.read(asked.body, deciding.DECIDE).get("reason", "")
-            state = sessions.set(asked.key, asked.path["id"], status, reason)
+            state = sessions.set(asked.key.org, asked.key.holder, asked.path["id"], status, reason)
             return answer({"id": state.id, **deciding.said(state)})
 
         return decide

@@ -17,6 +17,7 @@ from tocsin.wire.filters import is_event_type
 
 __all__ = [
     "ApiSettings",
+    "DetectSettings",
     "ExpireSettings",
     "FanoutSettings",
     "IngestSettings",
@@ -56,6 +57,12 @@ class IngestSettings(StoreSettings):
 
 class ProjectSettings(StoreSettings):
     """The project function."""
+
+    retention_days: int = RETENTION_DAYS
+
+
+class DetectSettings(StoreSettings):
+    """The detect function."""
 
     retention_days: int = RETENTION_DAYS
 

@@ -213,6 +213,14 @@ MAX_BUDGETS: Final = 100
 BUDGET_TURN_SECONDS: Final = 10
 """Of a subject whose used-up budget throttles it, one call is let through in this time."""
 
+# Detection
+
+IDLE_SUBJECT_DAYS: Final = 60
+"""How long detection remembers an agent, a tool or a model that nothing was heard of."""
+
+ANOMALY_RETENTION_DAYS: Final = 90
+"""How long an alert can be looked at and reviewed; its event stays as long as any."""
+
 # Policies
 
 MAX_POLICY_BYTES: Final = 64 * 1024

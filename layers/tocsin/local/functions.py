@@ -128,6 +128,19 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             ),
         ),
         LocalFunction(
+            "detect",
+            timeout_seconds=60,
+            memory_mb=1024,
+            consumes=Consumes(
+                "ledger",
+                batch_size=1_000,
+                window_ms=5_000,
+                window_here_ms=1_000,
+                key_prefix="segment#",
+            ),
+            every=Every(60),
+        ),
+        LocalFunction(
             "sweeper",
             timeout_seconds=60,
             memory_mb=1024,

@@ -24,11 +24,12 @@ OF_AN_ORG: Final = frozenset(
         *("approval", "approval-pending", "approval-call", "approval-grant", "approval-rule"),
         *("policy", "session-state", "suspended", "agent-state"),
         *("budget", "budget-turn", "spent", "auth-failed", "rate", "summary"),
+        *("detect", "anomaly"),
     }
 )
 """Kinds whose partitions are one org's: ``kind#org``, and perhaps ``#`` and a generation."""
 
-OF_ALL_ORGS: Final = frozenset({"org", "sweep", "projected"})
+OF_ALL_ORGS: Final = frozenset({"org", "sweep", "projected", "detected"})
 """Partitions with an item for each org: the sort key is the org, perhaps with a generation."""
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "listing",
     "past",
     "replay",
+    "sealed",
     "selection",
     "served",
     "summarise",

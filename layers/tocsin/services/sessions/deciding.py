@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from tocsin.domain.errors import Conflict, NotFound
-from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_NAME_CHARS, MAX_SUSPENDED_SESSIONS
 from tocsin.domain.sessions import SessionState, SessionStatus
 from tocsin.ports.deciding import SessionStates
@@ -29,8 +28,10 @@ class Deciding:
         """Return what was decided about these sessions, if anything was."""
         return self._states.get(org, ids)
 
-    def set(self, key: ApiKey, id: str, status: SessionStatus, reason: str) -> SessionState:
+    def set(self, org: str, by: str, id: str, status: SessionStatus, reason: str) -> SessionState:
         """Give a session a status, and tell of it; nothing is told where it has it already.
+
+        ``by`` is whoever decided it: a key's holder, or a part of Tocsin.
 
         Raises:
             NotFound: there can be no such session.
@@ -44,21 +45,21 @@ class Deciding:
             if now.status is status:
                 return now, []
             if status is SessionStatus.SUSPENDED:
-                self._check_room(key.org)
+                self._check_room(org)
             event = {
                 "type": "session_update",
                 "session_id": id,
                 "status": str(status),
-                "user_id": key.holder,
+                "user_id": by,
                 "data": {"previous": str(now.status), "reason": reason},
             }
-            next = replace(now, status=status, reason=reason, by=key.holder, at_ms=at_ms)
+            next = replace(now, status=status, reason=reason, by=by, at_ms=at_ms)
             return next, [event]
 
         def read() -> SessionState:
-            return self._states.get(key.org, [id]).get(id, SessionState(org=key.org, id=id))
+            return self._states.get(org, [id]).get(id, SessionState(org=org, id=id))
 
-        return tell(key.org, self._clock, read, plan, self._states.write, "session")
+        return tell(org, self._clock, read, plan, self._states.write, "session")
 
     def _check_room(self, org: str) -> None:
         if len(self._states.suspended(org)) >= MAX_SUSPENDED_SESSIONS:

@@ -167,12 +167,12 @@ def test_in_a_suspended_session_all_is_denied(office: Office) -> None:
     deciding = Deciding(office.sessions, office.desk.clock)
     maria = office.desk.maria
     assert office.call("ls", session="s").allowed
-    deciding.set(maria, "s", SessionStatus.SUSPENDED, "it deletes too much")
+    deciding.set(maria.org, maria.holder, "s", SessionStatus.SUSPENDED, "it deletes too much")
     office.desk.clock.ms += 3_000
     outcome = office.call("ls", session="s")
     assert (outcome.allowed, outcome.verdict.message[:24]) == (False, "the session is suspended")
     assert office.call("ls", session="t").allowed
-    deciding.set(maria, "s", SessionStatus.ACTIVE, "")
+    deciding.set(maria.org, maria.holder, "s", SessionStatus.ACTIVE, "")
     office.desk.clock.ms += 3_000
     assert office.call("ls", session="s").allowed
 

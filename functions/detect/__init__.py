@@ -1,0 +1,1 @@
+"""The detect function, on the ledger's stream and by schedule."""

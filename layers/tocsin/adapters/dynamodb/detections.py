@@ -1,0 +1,186 @@
+"""Detection's items in the state table.
+
+Cursors are ``detected`` · org, what is watched is ``detect#<org>`` · key, and alerts are
+``anomaly#<org>`` · event id. What was not touched for a while expires.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, override
+
+import orjson
+
+from tocsin.adapters.dynamodb._calls import batch_get, query, transact, whole
+from tocsin.adapters.dynamodb._state import item_key, number
+from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
+from tocsin.domain.batch import Batch
+from tocsin.domain.detect.anomaly import Anomaly, Status
+from tocsin.domain.detect.cursor import Cursor
+from tocsin.domain.detect.finding import Subject
+from tocsin.domain.detect.kinds import Kind, Severity
+from tocsin.domain.ids import batch_time_ms
+from tocsin.domain.limits import ANOMALY_RETENTION_DAYS, IDLE_SUBJECT_DAYS
+from tocsin.ports.detecting import Anomalies, Detections
+
+__all__ = ["DynamoAnomalies", "DynamoDetections"]
+
+_CURSORS: Final = "detected"
+_DAY_SECONDS: Final = 24 * 60 * 60
+_KEYS_PER_GET: Final = 100
+_END: Final = "~"  # beyond every event's id
+
+
+class DynamoDetections(ToldTable, Detections):
+    """:class:`~tocsin.ports.detecting.Detections` on the state table, beside a journal."""
+
+    @override
+    def cursor(self, org: str) -> Cursor:
+        item = self._get(_CURSORS, org)
+        return _cursor(org, item) if item else Cursor()
+
+    @override
+    def due(self, now_ms: int) -> Sequence[str]:
+        items = query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            FilterExpression="due_ms BETWEEN :any AND :now",
+            ProjectionExpression="sk",
+            ExpressionAttributeValues={
+                ":pk": {"S": _CURSORS},
+                ":any": number(1),
+                ":now": number(now_ms),
+            },
+        )
+        return [item["sk"]["S"] for item in items]
+
+    @override
+    def states(self, org: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        wanted = [item_key(f"detect#{org}", key) for key in keys]
+        found = batch_get(self._client, self._table, wanted, _KEYS_PER_GET)
+        # One that was damaged is as one that is not there: it is learned anew.
+        return {item["sk"]["S"]: item.get("state", {}).get("B", b"") for item in found}
+
+    @override
+    def advance(
+        self,
+        org: str,
+        was: Cursor,
+        now: Cursor,
+        states: Mapping[str, bytes],
+        told: tuple[Batch, bytes] | None = None,
+        anomalies: Sequence[Anomaly] = (),
+    ) -> bool:
+        cursor = {
+            **item_key(_CURSORS, org),
+            "through_seq": number(now.through_seq),
+            "ledger_hash": {"B": now.hash},
+            "state": {"B": now.state},
+            "due_ms": number(now.due_ms),
+            "change": {"S": now.change},
+        }
+        gone = number(batch_time_ms(now.change) // 1_000 + IDLE_SUBJECT_DAYS * _DAY_SECONDS)
+        puts: list[Any] = [
+            {"Item": cursor, **not_changed_since(was.change)},
+            *(
+                {
+                    "Item": {
+                        **item_key(f"detect#{org}", key),
+                        "state": {"B": state},
+                        "expires_at": gone,
+                    }
+                }
+                for key, state in states.items()
+            ),
+            *({"Item": _item(anomaly)} for anomaly in anomalies),
+        ]
+        items = [{"Put": {"TableName": self._table, **put}} for put in puts]
+        if told is None:
+            return transact(self._client, items)
+        return self._tell(items, *told)
+
+
+class DynamoAnomalies(ToldTable, Anomalies):
+    """:class:`~tocsin.ports.detecting.Anomalies` on the state table, beside a journal."""
+
+    @override
+    def get(self, org: str, id: str) -> Anomaly | None:
+        item = self._get(f"anomaly#{org}", id)
+        return _anomaly(org, item) if item else None
+
+    @override
+    def newest(self, org: str, before: str, limit: int) -> Sequence[Anomaly]:
+        found = query(
+            self._client,
+            limit,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk < :before",
+            ExpressionAttributeValues={
+                ":pk": {"S": f"anomaly#{org}"},
+                ":before": {"S": before or _END},
+            },
+            ScanIndexForward=False,
+            ConsistentRead=True,
+        )
+        return [_anomaly(org, item) for item in found]
+
+    @override
+    def write(self, anomaly: Anomaly, was: str, batch: Batch, packed: bytes) -> bool:
+        put: Any = {"TableName": self._table, "Item": _item(anomaly), **not_changed_since(was)}
+        return self._tell([{"Put": put}], batch, packed)
+
+
+def _cursor(org: str, item: Mapping[str, Any]) -> Cursor:
+    with whole(org, "detection's cursor"):
+        return Cursor(
+            int(item["through_seq"]["N"]),
+            item["ledger_hash"]["B"],
+            item["state"]["B"],
+            int(item["due_ms"]["N"]),
+            item["change"]["S"],
+        )
+
+
+def _item(anomaly: Anomaly) -> dict[str, Any]:
+    subject = anomaly.subject
+    return {
+        **item_key(f"anomaly#{anomaly.org}", anomaly.id),
+        "kind": {"S": anomaly.kind},
+        "severity": {"S": anomaly.severity.word},
+        "subject": {"S": orjson.dumps([subject.kind, subject.name, subject.of]).decode()},
+        "series": {"S": anomaly.series},
+        "description": {"S": anomaly.description},
+        "at_ms": number(anomaly.at_ms),
+        "counted": number(anomaly.count),
+        "nats": {"S": orjson.dumps(anomaly.nats).decode()},
+        "seqs": {"S": orjson.dumps(anomaly.seqs).decode()},
+        "said": {"S": anomaly.status},
+        "until_ms": number(anomaly.until_ms),
+        "reason": {"S": anomaly.reason},
+        "said_by": {"S": anomaly.by},
+        "said_at_ms": number(anomaly.said_at_ms),
+        "change": {"S": anomaly.change},
+        "expires_at": number(anomaly.at_ms // 1_000 + ANOMALY_RETENTION_DAYS * _DAY_SECONDS),
+    }
+
+
+def _anomaly(org: str, item: Mapping[str, Any]) -> Anomaly:
+    with whole(org, "an anomaly"):
+        return Anomaly(
+            org=org,
+            id=item["sk"]["S"],
+            kind=Kind(item["kind"]["S"]),
+            severity=Severity[item["severity"]["S"].upper()],
+            subject=Subject(*orjson.loads(item["subject"]["S"])),
+            series=item["series"]["S"],
+            description=item["description"]["S"],
+            at_ms=int(item["at_ms"]["N"]),
+            count=int(item["counted"]["N"]),
+            nats=orjson.loads(item["nats"]["S"]),
+            seqs=tuple(orjson.loads(item["seqs"]["S"])),
+            status=Status(item["said"]["S"]),
+            until_ms=int(item["until_ms"]["N"]),
+            reason=item["reason"]["S"],
+            by=item["said_by"]["S"],
+            said_at_ms=int(item["said_at_ms"]["N"]),
+            change=item["change"]["S"],
+        )

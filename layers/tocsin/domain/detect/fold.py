@@ -1,0 +1,247 @@
+"""Detection as a fold: an org's events in the order of their seqs, and time that passes.
+
+The same events give the same findings, wherever runs begin and end: what is known is in the states,
+which are bytes between runs, and nothing else is looked at. An event comes when it was
+sealed; what is due before that comes before it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from tocsin.domain.detect.agenda import Agenda
+from tocsin.domain.detect.finding import Evidence, Finding, Subject
+from tocsin.domain.detect.kinds import SEVERITIES, Kind
+from tocsin.domain.detect.observed import Observed
+from tocsin.domain.detect.org import Org
+from tocsin.domain.detect.said import Said, said_of
+from tocsin.domain.detect.states import STATES, Agent, Around, State
+
+__all__ = ["AGENDA", "GRACE_MS", "Fold", "keys_of"]
+
+GRACE_MS: Final = 10_000
+"""How long after its minute an event may be sealed and still be told of."""
+
+AGENDA: Final = "agenda"
+"""The key of :class:`.Agenda`'s bytes among the states."""
+
+_ORG: Final = Subject("org")
+
+
+class Fold:
+    """Detection of one org from where its states are on.
+
+    ``findings`` are what is to be told, in order. ``changed`` are the states that were.
+    """
+
+    def __init__(self, org: bytes, load: Callable[[str], bytes]) -> None:
+        """Begin with the org's state; ``load`` returns another by its key, if it is not given.
+
+        Empty bytes are a state that is not there.
+
+        Raises:
+            Damaged: the org's is no state.
+        """
+        self.org = Org.unpack(org) if org else Org()
+        self.findings: list[Finding] = []
+        self._packed: dict[str, bytes] = {}
+        self._load = load
+        self._states: dict[str, State] = {}
+        self._agenda: Agenda | None = None
+        self.agenda_changed = False
+
+    @property
+    def due_ms(self) -> int:
+        """When something may be found though nothing comes; 0: never."""
+        return self._agenda_now().next_ms
+
+    @property
+    def touched(self) -> int:
+        """How many states were looked at."""
+        return len(self._states)
+
+    def changed(self) -> dict[str, bytes]:
+        """Return the states that were touched, by key, as bytes."""
+        found = {key: state.pack() for key, state in self._states.items()}
+        if self.agenda_changed and self._agenda is not None:
+            found[AGENDA] = self._agenda.pack()
+        return found
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a state need not be loaded."""
+        return (
+            key in self._states
+            or key in self._packed
+            or (key == AGENDA and self._agenda is not None)
+        )
+
+    def give(self, states: Mapping[str, bytes]) -> None:
+        """Give states that will be needed."""
+        self._packed |= states
+
+    def settle(self) -> None:
+        """Forget what was written; the rest may have changed meanwhile."""
+        self._packed, self._states = {}, {}
+        self.findings = []
+        self.agenda_changed = False
+
+    def take(self, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> None:
+        """Take the next event, and before it what was due until it was sealed."""
+        while self.let_pass(sealed_at_ms):
+            pass
+        self.org.pass_time(sealed_at_ms)
+        if event.get("source") == "tocsin":
+            said = said_of(event)
+            if said is not None:
+                self._hear(said)
+            return
+        if not self.org.settings.enabled:
+            return
+        observed = Observed.of(seq, sealed_at_ms, event, GRACE_MS)
+        if observed.begun:
+            self.org.call(observed.at_ms)
+            self.org.shape.see(observed.minute)
+        around = Around(self.org.shape, self.org.off_hours(observed.at_ms), self.org.known)
+        silent = observed.imported or sealed_at_ms < self.org.quiet_until_ms
+        for subject in observed.subjects:
+            key, state = self._of(subject)
+            evidence = list(state.take(observed, around))
+            state.note.is_new = False
+            state.note.last_ms = max(state.note.last_ms, observed.at_ms)
+            if silent:
+                continue
+            for each in evidence:
+                self._judge(state, subject, each, sealed_at_ms, observed.names)
+            self._watch(key, state)
+
+    def let_pass(self, until_ms: int) -> bool:
+        """Let time pass to the next that is due by then; False: nothing is."""
+        due = self._agenda_now().pop(until_ms)
+        if due is None:
+            return False
+        self.agenda_changed = True
+        self.org.pass_time(due[0])
+        self._look_at_silence(*due)
+        return True
+
+    def _look_at_silence(self, due_ms: int, key: str) -> None:
+        state = self._state(key, Agent)
+        state.note.watched = False
+        nats = self._least_nats(state, Kind.SILENCE, "")
+        silent_at_ms = state.silent_at_ms(nats)
+        if silent_at_ms is None or not self.org.settings.enabled:
+            return
+        if silent_at_ms > due_ms:
+            self._watch(key, state)
+            return
+        subject = Subject(state.note.kind, state.note.name, state.note.of)
+        since_ms = state.note.last_ms
+        evidence = Evidence(
+            Kind.SILENCE,
+            SEVERITIES[Kind.SILENCE],
+            f"nothing for {(due_ms - since_ms) // 60_000} minutes from who always calls",
+            "minutes",
+            (due_ms - since_ms) / 60_000,
+            nats=nats,
+            since_ms=since_ms,
+        )
+        self._judge(state, subject, evidence, due_ms, {})
+
+    def _watch(self, key: str, state: State) -> None:
+        agenda = self._agenda_now()
+        if state.note.watched or agenda.full:
+            return
+        at_ms = state.silent_at_ms(self._least_nats(state, Kind.SILENCE, ""))
+        if at_ms is not None:
+            agenda.add(max(at_ms, self.org.at_ms + 60_000), key)
+            state.note.watched = True
+            self.agenda_changed = True
+
+    def _judge(
+        self,
+        state: State,
+        subject: Subject,
+        evidence: Evidence,
+        at_ms: int,
+        names: Mapping[str, str],
+    ) -> None:
+        """Tell a finding, unless the org does not want it, or it is held back."""
+        org, kind = self.org, evidence.kind
+        if kind not in org.settings.kinds:
+            return
+        if evidence.nats is not None:
+            least = self._least_nats(state, kind, evidence.series)
+            org.budget.see(evidence.nats, at_ms)
+            if evidence.nats < least:
+                return
+        alerts = org.alerts if kind in _OF_THE_ORG else state.alerts
+        count = alerts.tell(kind, evidence.series, at_ms, lambda: org.may_tell(at_ms))
+        if not count:
+            return
+        severity = evidence.severity
+        if kind is not Kind.OFF_HOURS_ACTIVITY and org.off_hours(at_ms):
+            severity = severity.raised()
+        named = dict(names) | subject.names
+        self.findings.append(Finding(subject, evidence, severity, at_ms, count, named))
+
+    def _least_nats(self, state: State, kind: Kind, series: str) -> float:
+        least = self.org.budget.threshold(self.org.settings.false_alerts_per_day)
+        return max(least, state.alerts.least_nats(kind, series))
+
+    def _hear(self, said: Said) -> None:
+        if said.settings is not None:
+            self.org.settings = said.settings
+        if said.lesson is not None and said.subject is not None:
+            org_s = said.lesson.kind in _OF_THE_ORG
+            alerts = self.org.alerts if org_s else self._of(said.subject)[1].alerts
+            alerts.learn(said.lesson, self.org.at_ms)
+
+    def _of(self, subject: Subject) -> tuple[str, State]:
+        """Return a subject's state; of one too many, that of all those of its kind."""
+        key = _key(subject)
+        state = self._state(key, STATES[subject.kind])
+        if state.note.period != self.org.period:
+            if not self.org.has_room():
+                del self._states[key]
+                subject = Subject(subject.kind)
+                key = _key(subject)
+                state = self._state(key, STATES[subject.kind])
+            state.note.period = self.org.period
+        state.note.kind, state.note.name, state.note.of = subject.kind, subject.name, subject.of
+        return key, state
+
+    def _state[S: State](self, key: str, of: type[S]) -> S:
+        state = self._states.get(key)
+        if not isinstance(state, of):
+            packed = self._packed.pop(key, None)
+            state = of.unpack(self._load(key) if packed is None else packed)
+            self._states[key] = state
+        return state
+
+    def _agenda_now(self) -> Agenda:
+        if self._agenda is None:
+            packed = self._packed.pop(AGENDA, None)
+            try:
+                self._agenda = Agenda.unpack(self._load(AGENDA) if packed is None else packed)
+            except ValueError:
+                self._agenda = Agenda()
+        return self._agenda
+
+
+def keys_of(events: Iterable[Mapping[str, Any]]) -> Sequence[str]:
+    """Return the keys of the states that events touch, each once."""
+    keys = dict.fromkeys([AGENDA])
+    for event in events:
+        if event.get("source") != "tocsin":
+            keys |= dict.fromkeys(map(_key, Observed.of(0, 0, event, 0).subjects))
+    return list(keys)
+
+
+def _key(subject: Subject) -> str:
+    if not subject.name:
+        return f"{subject.kind}#"
+    digest = sha256(f"{subject.of}\0{subject.name}".encode()).hexdigest()[:24]
+    return f"{subject.kind}#{digest}"
+
+
+_OF_THE_ORG: Final = frozenset({Kind.NEW_TOOL, Kind.NEW_MODEL_OR_PROVIDER})

@@ -1,0 +1,335 @@
+"""The states of what is watched: of an agent, a tool, a model. Each takes one event at a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Final, Protocol, Self, cast
+
+from tocsin.domain.detect.alerts import Alerts
+from tocsin.domain.detect.destructive import destructive
+from tocsin.domain.detect.finding import Evidence
+from tocsin.domain.detect.kinds import SEVERITIES, Kind, Severity
+from tocsin.domain.detect.observed import DEFINITION, Observed
+from tocsin.domain.detect.packing import join, split
+from tocsin.domain.detect.proportion import Proportion
+from tocsin.domain.detect.rate import Rate
+from tocsin.domain.detect.rules import Denials, Hour, Loops, Note, Tools
+from tocsin.domain.detect.shape import Shape
+from tocsin.domain.detect.surprise import Surprise
+from tocsin.domain.detect.value import Value
+
+__all__ = ["STATES", "Agent", "Around", "Model", "State", "Tool"]
+
+VERSION: Final = b"\x01"
+"""Of the states' bytes; what another version wrote is learned anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a state is told of its surroundings.
+
+    ``new_tells``: the org is known well enough for something new in it to be told.
+    """
+
+    shape: Shape
+    off_hours: bool
+    new_tells: bool
+
+
+class _Detector(Protocol):
+    def pack(self) -> bytes: ...
+
+
+@dataclass(slots=True)
+class State:
+    """What all subjects have: what was told of them, and the period in which they were counted."""
+
+    alerts: Alerts = field(default_factory=Alerts)
+    note: Note = field(default_factory=Note)
+
+    kind: ClassVar[str] = ""
+
+    def take(self, observed: Observed, around: Around) -> Iterator[Evidence]:
+        """Take an event; yield what is unusual about it."""
+        raise NotImplementedError
+
+    def silent_at_ms(self, nats: float) -> int | None:
+        """Return when silence will be as unlikely as that; None: that can't be said."""
+        return None
+
+    def pack(self) -> bytes:
+        """Return it as bytes."""
+        detectors: list[_Detector] = [getattr(self, each.name) for each in fields(self)]
+        return VERSION + join(detector.pack() for detector in detectors)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Return what :meth:`pack` wrote; of other bytes a new state."""
+        try:
+            parts = split(data[1:]) if data[:1] == VERSION else []
+            found = {
+                each.name: cast("Callable[[bytes], Any]", _factory(each).unpack)(part)
+                for each, part in zip(fields(cls), parts, strict=True)
+            }
+        except ValueError:
+            return cls()
+        return cls(**found)
+
+
+def _factory(each: Any) -> Any:
+    return each.default_factory
+
+
+@dataclass(slots=True)
+class Agent(State):
+    """An agent: how often it calls, with what success and at what cost, and KavachOS' rules."""
+
+    rate: Rate = field(default_factory=Rate)
+    errors: Proportion = field(default_factory=Proportion)
+    tokens: Value = field(default_factory=Value)
+    cost: Value = field(default_factory=Value)
+    hour: Hour = field(default_factory=Hour)
+    denials: Denials = field(default_factory=Denials)
+    tools: Tools = field(default_factory=Tools)
+    loops: Loops = field(default_factory=Loops)
+
+    kind: ClassVar[str] = "agent"
+
+    def take(self, observed: Observed, around: Around) -> Iterator[Evidence]:
+        """Take an event; yield what is unusual about it."""
+        if observed.begun:
+            count(self.rate, observed, around.shape)  # for its silence; spikes are told of tools
+            yield from self._rules(observed, around)
+        yield from _of_errors(self.errors, observed)
+        yield from _of_value(self.tokens, Kind.TOKEN_SPIKE, observed)
+        yield from _of_value(self.cost, Kind.COST_SPIKE, observed)
+
+    def silent_at_ms(self, nats: float) -> int | None:
+        """Return when its silence will be as unlikely as that; None: that can't be said."""
+        minute = self.rate.quiet_until(nats)
+        return None if minute is None else minute * 60_000
+
+    def _rules(self, observed: Observed, around: Around) -> Iterator[Evidence]:
+        at_ms, seqs = observed.at_ms, (observed.seq,)
+        event = observed.event
+        if calls := self.hour.see(at_ms):
+            yield Evidence(
+                *_kind(Kind.RAPID_FIRE),
+                f"{calls} calls in an hour",
+                "calls an hour",
+                calls,
+                threshold=Hour.MOST,
+                since_ms=self.hour.since_ms,
+                seqs=seqs,
+            )
+        yield from self._denied(observed)
+        tool = event.get("tool_name")
+        if tool is None:
+            return
+        if self.tools.see(at_ms, tool, event.get("server_id", "")):
+            yield Evidence(
+                *_kind(Kind.UNUSUAL_RESOURCE_ACCESS),
+                "the agent's first call of this tool",
+                "calls",
+                1,
+                threshold=0,
+                seqs=seqs,
+            )
+        if around.off_hours:
+            yield Evidence(
+                *_kind(Kind.OFF_HOURS_ACTIVITY),
+                "the agent is active off hours",
+                "calls",
+                1,
+                threshold=0,
+                seqs=seqs,
+            )
+        if what := destructive(tool, observed.texts()):
+            allowed = not observed.denied
+            yield Evidence(
+                Kind.DESTRUCTIVE_PATTERN,
+                Severity.CRITICAL if allowed else Severity.WARNING,
+                f"a call that destroys: {what}" + ("" if allowed else ", denied"),
+                "calls",
+                1,
+                threshold=0,
+                series=f"{tool[:64]}:{what}",
+                seqs=seqs,
+                details={"pattern": what},
+            )
+        if (mark := observed.fingerprint()) and (loop := self.loops.see(at_ms, observed.seq, mark)):
+            calls, since_ms, first_seq = loop
+            yield Evidence(
+                *_kind(Kind.REPEATED_CALL),
+                f"the same call of {tool} {calls} times",
+                "calls",
+                calls,
+                threshold=Loops.MOST,
+                series=mark.hex(),
+                since_ms=since_ms,
+                seqs=(first_seq, observed.seq),
+            )
+
+    def _denied(self, observed: Observed) -> Iterator[Evidence]:
+        denials = self.denials
+        denied = observed.denied
+        denials.see(observed.at_ms, denied=denied, reasons=observed.reasons() if denied else "")
+        if not denied:
+            return
+        if share := denials.share:
+            yield Evidence(
+                *_kind(Kind.HIGH_DENIAL_RATE),
+                f"{share:.0%} of the calls of a day were denied",
+                "share",
+                share,
+                threshold=Denials.SHARE,
+                since_ms=denials.since_ms,
+                seqs=(observed.seq,),
+            )
+        if found := denials.escalations:
+            yield Evidence(
+                *_kind(Kind.PRIVILEGE_ESCALATION),
+                f"{found} calls of a day were denied for their privileges",
+                "denials",
+                found,
+                threshold=Denials.FEWEST_OF_PRIVILEGE,
+                since_ms=denials.since_ms,
+                seqs=(observed.seq,),
+            )
+
+
+@dataclass(slots=True)
+class Tool(State):
+    """A tool of a server: how often it is called, with what success, and how long that takes."""
+
+    rate: Rate = field(default_factory=Rate)
+    errors: Proportion = field(default_factory=Proportion)
+    latency: Value = field(default_factory=Value)
+
+    kind: ClassVar[str] = "tool"
+
+    def take(self, observed: Observed, around: Around) -> Iterator[Evidence]:
+        """Take an event; yield what is unusual about it."""
+        if observed.event["type"] == DEFINITION:
+            yield from self._defined(observed)
+            return
+        if self.note.is_new and around.new_tells and observed.begun:
+            yield Evidence(
+                *_kind(Kind.NEW_TOOL),
+                "a tool that the org never called",
+                "calls",
+                1,
+                threshold=0,
+                seqs=(observed.seq,),
+            )
+        if observed.begun and (found := count(self.rate, observed, around.shape)):
+            yield Evidence(
+                *_kind(Kind.RATE_SPIKE),
+                f"{found.seen:.3g} calls a minute where {found.expected:.3g} were expected",
+                "calls a minute",
+                found.seen,
+                found.expected,
+                nats=found.nats,
+                since_ms=(observed.minute - found.windows + 1) * 60_000,
+                seqs=(observed.seq,),
+            )
+        yield from _of_errors(self.errors, observed)
+        yield from _of_value(self.latency, Kind.LATENCY_SPIKE, observed)
+
+    def _defined(self, observed: Observed) -> Iterator[Evidence]:
+        metadata = observed.event.get("metadata")
+        digest = metadata.get("definition_sha256") if isinstance(metadata, dict) else None
+        if not isinstance(digest, str):
+            return
+        was, self.note.definition = self.note.definition, digest[:64]
+        if was and was != self.note.definition:
+            yield Evidence(
+                *_kind(Kind.TOOL_DEFINITION_CHANGED),
+                "the server describes the tool otherwise than before",
+                "definitions",
+                1,
+                threshold=0,
+                seqs=(observed.seq,),
+                details={"was": was, "is": self.note.definition},
+            )
+
+
+@dataclass(slots=True)
+class Model(State):
+    """A model of a provider: with what success it answers, how fast, and at what cost."""
+
+    errors: Proportion = field(default_factory=Proportion)
+    latency: Value = field(default_factory=Value)
+    tokens: Value = field(default_factory=Value)
+    cost: Value = field(default_factory=Value)
+
+    kind: ClassVar[str] = "model"
+
+    def take(self, observed: Observed, around: Around) -> Iterator[Evidence]:
+        """Take an event; yield what is unusual about it."""
+        if self.note.is_new and around.new_tells and observed.begun:
+            yield Evidence(
+                *_kind(Kind.NEW_MODEL_OR_PROVIDER),
+                "a model, or a provider of it, that the org never used",
+                "calls",
+                1,
+                threshold=0,
+                seqs=(observed.seq,),
+            )
+        yield from _of_errors(self.errors, observed)
+        yield from _of_value(self.latency, Kind.LATENCY_SPIKE, observed)
+        yield from _of_value(self.tokens, Kind.TOKEN_SPIKE, observed)
+        yield from _of_value(self.cost, Kind.COST_SPIKE, observed)
+
+
+STATES: Final[dict[str, type[State]]] = {each.kind: each for each in (Agent, Tool, Model)}
+"""The state of each kind of subject."""
+
+_FIGURES: Final = {
+    Kind.LATENCY_SPIKE: ("latency_ms", "ms"),
+    Kind.TOKEN_SPIKE: ("tokens", "tokens"),
+    Kind.COST_SPIKE: ("cost_usd", "USD"),
+}
+
+
+def count(rate: Rate, observed: Observed, shape: Shape) -> Surprise | None:
+    """Count a call; what comes late only trains."""
+    found = rate.see(observed.minute, shape, late=observed.late)
+    return None if observed.late else found
+
+
+def _kind(kind: Kind) -> tuple[Kind, Severity]:
+    return kind, SEVERITIES[kind]
+
+
+def _of_errors(errors: Proportion, observed: Observed) -> Iterator[Evidence]:
+    if not observed.done or observed.denied:
+        return
+    if found := errors.see(observed.failed):
+        yield Evidence(
+            *_kind(Kind.ERROR_RATE),
+            f"{found.seen:.0%} of the last {found.windows} calls failed where "
+            f"{found.expected:.1%} were expected",
+            "share",
+            found.seen,
+            found.expected,
+            nats=found.nats,
+            seqs=(observed.seq,),
+        )
+
+
+def _of_value(value: Value, kind: Kind, observed: Observed) -> Iterator[Evidence]:
+    name, unit = _FIGURES[kind]
+    figure = observed.figures.get(name) if observed.done else None
+    if figure is None:
+        return
+    found = value.see(figure, observed.at_ms)
+    if found and found.seen > found.expected:
+        yield Evidence(
+            *_kind(kind),
+            f"{found.seen:.4g} {unit} where {found.expected:.4g} were expected",
+            unit,
+            found.seen,
+            found.expected,
+            nats=found.nats,
+            seqs=(observed.seq,),
+        )

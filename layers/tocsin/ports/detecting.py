@@ -1,0 +1,59 @@
+"""What detection keeps: how far it is, its subjects' states, and the alerts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from tocsin.domain.batch import Batch
+from tocsin.domain.detect.anomaly import Anomaly
+from tocsin.domain.detect.cursor import Cursor
+
+__all__ = ["Anomalies", "Detections"]
+
+
+class Detections(Protocol):
+    """How far detection has come, by org, and the states of what it watches."""
+
+    def cursor(self, org: str) -> Cursor:
+        """Return how far an org is, strongly consistent."""
+
+    def due(self, now_ms: int) -> Sequence[str]:
+        """Return the orgs whose :attr:`.Cursor.due_ms` has come."""
+
+    def states(self, org: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the states that exist, by key, strongly consistent."""
+
+    def advance(
+        self,
+        org: str,
+        was: Cursor,
+        now: Cursor,
+        states: Mapping[str, bytes],
+        told: tuple[Batch, bytes] | None = None,
+        anomalies: Sequence[Anomaly] = (),
+    ) -> bool:
+        """Write all in one transaction (100 items at most); False: ``was`` is not what is there.
+
+        ``told`` is the batch that tells of the anomalies, and the same packed.
+
+        Raises:
+            Busy: nothing was written; or OutcomeUnknown: it may have been.
+        """
+
+
+class Anomalies(Protocol):
+    """The alerts that were told."""
+
+    def get(self, org: str, id: str) -> Anomaly | None:
+        """Return an alert, strongly consistent."""
+
+    def newest(self, org: str, before: str, limit: int) -> Sequence[Anomaly]:
+        """Return alerts, the newest first, those before an id; empty: from the newest on."""
+
+    def write(self, anomaly: Anomaly, was: str, batch: Batch, packed: bytes) -> bool:
+        """Write what was said of an alert, and the batch that tells of it.
+
+        False: the alert's last change is not ``was``.
+
+        Raises:
+            Busy: nothing was written; or OutcomeUnknown: it may have been.
+        """
