@@ -31,20 +31,21 @@ _MOST_DOUBLINGS: Final = 9
 _MOST: Final = 32  # series of one subject that are remembered
 _FORGET_MS: Final = 30 * 24 * 60 * 60_000
 _EXTRA_NATS: Final = 3.0  # twenty times less likely than what somebody called a false alarm
-_HEAD: Final = struct.Struct("<qIBdq")
+_HEAD: Final = struct.Struct("<qIBddq")
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """What somebody said of an alert: snoozed until a time, or a false positive.
 
-    Of a false positive ``nats`` are those of the alert; None where a rule found it.
+    A false positive says that as much as that, by all that was seen of it, is usual here; of a rule
+    it is a snooze.
     """
 
     kind: Kind
     series: str
     until_ms: int
-    nats: float | None = None
+    false_positive: bool = False
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class _Told:
     at_ms: int = 0
     held_back: int = 0
     doublings: int = 0
+    peak_nats: float = 0.0  # of the last that was told, and of those held back since
     least_nats: float = 0.0
     quiet_until_ms: int = 0
 
@@ -70,7 +72,9 @@ class Alerts:
         told = self._told.get(f"{kind}:{series}")
         return told.least_nats if told else 0.0
 
-    def tell(self, kind: Kind, series: str, at_ms: int, may: Callable[[], bool]) -> int:
+    def tell(
+        self, kind: Kind, series: str, at_ms: int, nats: float, may: Callable[[], bool]
+    ) -> int:
         """Return how many findings the alert stands for that is told now; 0: it is held back.
 
         ``may`` is asked last, and says whether it can be told.
@@ -81,10 +85,11 @@ class Alerts:
         cooldown_ms, since_ms = told.cooldown_ms(kind), at_ms - told.at_ms
         if (told.at_ms and 0 <= since_ms < cooldown_ms) or not may():
             told.held_back += 1
+            told.peak_nats = max(told.peak_nats, nats)
             return 0
         goes_on = kind in _LASTING and told.at_ms and 0 <= since_ms < 2 * cooldown_ms
         told.doublings = min(told.doublings + 1, _MOST_DOUBLINGS) if goes_on else 0
-        count, told.held_back = told.held_back + 1, 0
+        count, told.held_back, told.peak_nats = told.held_back + 1, 0, nats
         told.at_ms = at_ms
         return count
 
@@ -92,9 +97,8 @@ class Alerts:
         """Take what somebody said."""
         told = self._of(lesson.kind, lesson.series, at_ms)
         told.quiet_until_ms = lesson.until_ms
-        if lesson.nats is not None:
-            told.least_nats = max(told.least_nats, lesson.nats + _EXTRA_NATS)
-            told.quiet_until_ms = 0
+        if lesson.false_positive and told.peak_nats:
+            told.least_nats = max(told.least_nats, told.peak_nats + _EXTRA_NATS)
 
     def _of(self, kind: Kind, series: str, at_ms: int) -> _Told:
         name = f"{kind}:{series}"
@@ -117,6 +121,7 @@ class Alerts:
                     told.at_ms,
                     min(told.held_back, 2**32 - 1),
                     told.doublings,
+                    told.peak_nats,
                     told.least_nats,
                     told.quiet_until_ms,
                 ),

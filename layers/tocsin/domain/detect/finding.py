@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tocsin.domain.detect.budget import LEVEL, Peak
 from tocsin.domain.detect.kinds import Kind, Severity
 
 __all__ = ["Evidence", "Finding", "Subject"]
@@ -39,8 +40,8 @@ class Subject:
 class Evidence:
     """What a detector saw.
 
-    ``seen`` and ``expected`` (or the ``threshold``, of a rule) are in ``unit``; ``nats`` is -ln of
-    how likely it was, None where a rule says. ``series`` parts what one subject does of one kind:
+    ``seen`` and ``expected`` (or the ``threshold``, of a rule) are in ``unit``. ``peak`` is how
+    unlikely it was, None where a rule says. ``series`` parts what one subject does of one kind:
     alerts are held back by kind, subject and it. It began at ``since_ms``; ``seqs`` show it.
     """
 
@@ -51,11 +52,16 @@ class Evidence:
     seen: float
     expected: float | None = None
     threshold: float | None = None
-    nats: float | None = None
+    peak: Peak | None = None
     series: str = ""
     since_ms: int | None = None
     seqs: tuple[int, ...] = ()
     details: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def nats(self) -> float | None:
+        """-ln of how likely it was; None where a rule says."""
+        return None if self.peak is None else self.peak.excess + LEVEL
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from tocsin.domain.detect.agenda import Agenda
+from tocsin.domain.detect.budget import LEVEL
 from tocsin.domain.detect.finding import Evidence, Finding, Subject
 from tocsin.domain.detect.kinds import SEVERITIES, Kind
 from tocsin.domain.detect.observed import Observed
@@ -100,7 +101,7 @@ class Fold:
         observed = Observed.of(seq, sealed_at_ms, event, GRACE_MS)
         if observed.begun:
             self.org.call(observed.at_ms)
-            self.org.shape.see(observed.minute)
+            self.org.shape.see(observed.minute, 1)
         around = Around(self.org.shape, self.org.off_hours(observed.at_ms), self.org.known)
         silent = observed.imported or sealed_at_ms < self.org.quiet_until_ms
         for subject in observed.subjects:
@@ -127,8 +128,7 @@ class Fold:
     def _look_at_silence(self, due_ms: int, key: str) -> None:
         state = self._state(key, Agent)
         state.note.watched = False
-        nats = self._least_nats(state, Kind.SILENCE, "")
-        silent_at_ms = state.silent_at_ms(nats)
+        silent_at_ms = self._silent_at_ms(state)
         if silent_at_ms is None or not self.org.settings.enabled:
             return
         if silent_at_ms > due_ms:
@@ -142,7 +142,6 @@ class Fold:
             f"nothing for {(due_ms - since_ms) // 60_000} minutes from who always calls",
             "minutes",
             (due_ms - since_ms) / 60_000,
-            nats=nats,
             since_ms=since_ms,
         )
         self._judge(state, subject, evidence, due_ms, {})
@@ -151,7 +150,7 @@ class Fold:
         agenda = self._agenda_now()
         if state.note.watched or agenda.full:
             return
-        at_ms = state.silent_at_ms(self._least_nats(state, Kind.SILENCE, ""))
+        at_ms = self._silent_at_ms(state)
         if at_ms is not None:
             agenda.add(max(at_ms, self.org.at_ms + 60_000), key)
             state.note.watched = True
@@ -169,13 +168,15 @@ class Fold:
         org, kind = self.org, evidence.kind
         if kind not in org.settings.kinds:
             return
-        if evidence.nats is not None:
-            least = self._least_nats(state, kind, evidence.series)
-            org.budget.see(evidence.nats, at_ms)
-            if evidence.nats < least:
+        nats = 0.0
+        if evidence.peak is not None:
+            nats = evidence.peak.excess + LEVEL
+            least = state.alerts.least_nats(kind, evidence.series)
+            tells = org.budget.see(evidence.peak, at_ms // 60_000, self._a_day)
+            if not tells or nats < least:
                 return
         alerts = org.alerts if kind in _OF_THE_ORG else state.alerts
-        count = alerts.tell(kind, evidence.series, at_ms, lambda: org.may_tell(at_ms))
+        count = alerts.tell(kind, evidence.series, at_ms, nats, lambda: org.may_tell(at_ms))
         if not count:
             return
         severity = evidence.severity
@@ -184,9 +185,14 @@ class Fold:
         named = dict(names) | subject.names
         self.findings.append(Finding(subject, evidence, severity, at_ms, count, named))
 
-    def _least_nats(self, state: State, kind: Kind, series: str) -> float:
-        least = self.org.budget.threshold(self.org.settings.false_alerts_per_day)
-        return max(least, state.alerts.least_nats(kind, series))
+    @property
+    def _a_day(self) -> float:
+        return self.org.settings.false_alerts_per_day
+
+    def _silent_at_ms(self, state: State) -> int | None:
+        least = state.alerts.least_nats(Kind.SILENCE, "")
+        nats = max(self.org.budget.threshold(self._a_day), least)
+        return state.silent_at_ms(nats, self.org.shape)
 
     def _hear(self, said: Said) -> None:
         if said.settings is not None:

@@ -81,7 +81,8 @@ class Org:
         hours = self.settings.hours
         if hours is not None:
             return not hours.hold(at_ms)
-        return self.shape.known and self.shape.factor(at_ms // 60_000) < _QUIET
+        known = self.known and self.at_ms - self.first_ms >= _WEEK_MS
+        return known and self.shape.factor(at_ms // 3_600_000) < _QUIET
 
     def may_tell(self, at_ms: int) -> bool:
         """Count an alert; False: too many were told just before it."""

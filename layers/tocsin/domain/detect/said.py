@@ -43,7 +43,6 @@ def reviewed(anomaly: Anomaly) -> dict[str, Any]:
             "subject": {"kind": subject.kind, "name": subject.name, "of": subject.of},
             "series": anomaly.series,
             "until": iso_ms(anomaly.until_ms) if anomaly.until_ms else None,
-            "nats": anomaly.nats,
             "reason": anomaly.reason,
         },
     }
@@ -66,12 +65,8 @@ def _lesson(event: Mapping[str, Any]) -> Said | None:
     if status not in (Status.SNOOZED, Status.FALSE_POSITIVE):
         return None
     until_ms = (time_ms(data["until"]) or 0) if data["until"] else 0
-    nats = data["nats"] if status is Status.FALSE_POSITIVE else None
     lesson = Lesson(
-        Kind(event["anomaly_type"]),
-        data["series"],
-        until_ms,
-        None if nats is None else float(nats),
+        Kind(event["anomaly_type"]), data["series"], until_ms, status is Status.FALSE_POSITIVE
     )
     subject = data["subject"]
     return Said(lesson=lesson, subject=Subject(subject["kind"], subject["name"], subject["of"]))

@@ -8,14 +8,11 @@ from tocsin.domain.detect.alerts import Alerts
 from tocsin.domain.detect.destructive import destructive
 from tocsin.domain.detect.finding import Evidence
 from tocsin.domain.detect.kinds import SEVERITIES, Kind, Severity
+from tocsin.domain.detect.measures import Calls, Figure, Outcomes
 from tocsin.domain.detect.observed import DEFINITION, Observed
 from tocsin.domain.detect.packing import join, split
-from tocsin.domain.detect.proportion import Proportion
-from tocsin.domain.detect.rate import Rate
 from tocsin.domain.detect.rules import Denials, Hour, Loops, Note, Tools
 from tocsin.domain.detect.shape import Shape
-from tocsin.domain.detect.surprise import Surprise
-from tocsin.domain.detect.value import Value
 
 __all__ = ["STATES", "Agent", "Around", "Model", "State", "Tool"]
 
@@ -52,7 +49,7 @@ class State:
         """Take an event; yield what is unusual about it."""
         raise NotImplementedError
 
-    def silent_at_ms(self, nats: float) -> int | None:
+    def silent_at_ms(self, nats: float, shape: Shape) -> int | None:
         """Return when silence will be as unlikely as that; None: that can't be said."""
         return None
 
@@ -83,10 +80,10 @@ def _factory(each: Any) -> Any:
 class Agent(State):
     """An agent: how often it calls, with what success and at what cost, and KavachOS' rules."""
 
-    rate: Rate = field(default_factory=Rate)
-    errors: Proportion = field(default_factory=Proportion)
-    tokens: Value = field(default_factory=Value)
-    cost: Value = field(default_factory=Value)
+    calls: Calls = field(default_factory=Calls)
+    errors: Outcomes = field(default_factory=Outcomes)
+    tokens: Figure = field(default_factory=Figure)
+    cost: Figure = field(default_factory=Figure)
     hour: Hour = field(default_factory=Hour)
     denials: Denials = field(default_factory=Denials)
     tools: Tools = field(default_factory=Tools)
@@ -97,15 +94,16 @@ class Agent(State):
     def take(self, observed: Observed, around: Around) -> Iterator[Evidence]:
         """Take an event; yield what is unusual about it."""
         if observed.begun:
-            count(self.rate, observed, around.shape)  # for its silence; spikes are told of tools
+            # For its silence; of spikes the tools tell.
+            self.calls.see(observed.minute, around.shape, late=observed.late)
             yield from self._rules(observed, around)
         yield from _of_errors(self.errors, observed)
         yield from _of_value(self.tokens, Kind.TOKEN_SPIKE, observed)
         yield from _of_value(self.cost, Kind.COST_SPIKE, observed)
 
-    def silent_at_ms(self, nats: float) -> int | None:
+    def silent_at_ms(self, nats: float, shape: Shape) -> int | None:
         """Return when its silence will be as unlikely as that; None: that can't be said."""
-        minute = self.rate.quiet_until(nats)
+        minute = self.calls.rate.quiet_until(nats, shape)
         return None if minute is None else minute * 60_000
 
     def _rules(self, observed: Observed, around: Around) -> Iterator[Evidence]:
@@ -201,9 +199,9 @@ class Agent(State):
 class Tool(State):
     """A tool of a server: how often it is called, with what success, and how long that takes."""
 
-    rate: Rate = field(default_factory=Rate)
-    errors: Proportion = field(default_factory=Proportion)
-    latency: Value = field(default_factory=Value)
+    calls: Calls = field(default_factory=Calls)
+    errors: Outcomes = field(default_factory=Outcomes)
+    latency: Figure = field(default_factory=Figure)
 
     kind: ClassVar[str] = "tool"
 
@@ -221,14 +219,20 @@ class Tool(State):
                 threshold=0,
                 seqs=(observed.seq,),
             )
-        if observed.begun and (found := count(self.rate, observed, around.shape)):
+        judged = (
+            self.calls.see(observed.minute, around.shape, late=observed.late)
+            if observed.begun
+            else None
+        )
+        if judged is not None:
+            found, peak = judged
             yield Evidence(
                 *_kind(Kind.RATE_SPIKE),
                 f"{found.seen:.3g} calls a minute where {found.expected:.3g} were expected",
                 "calls a minute",
                 found.seen,
                 found.expected,
-                nats=found.nats,
+                peak=peak,
                 since_ms=(observed.minute - found.windows + 1) * 60_000,
                 seqs=(observed.seq,),
             )
@@ -257,10 +261,10 @@ class Tool(State):
 class Model(State):
     """A model of a provider: with what success it answers, how fast, and at what cost."""
 
-    errors: Proportion = field(default_factory=Proportion)
-    latency: Value = field(default_factory=Value)
-    tokens: Value = field(default_factory=Value)
-    cost: Value = field(default_factory=Value)
+    errors: Outcomes = field(default_factory=Outcomes)
+    latency: Figure = field(default_factory=Figure)
+    tokens: Figure = field(default_factory=Figure)
+    cost: Figure = field(default_factory=Figure)
 
     kind: ClassVar[str] = "model"
 
@@ -291,20 +295,16 @@ _FIGURES: Final = {
 }
 
 
-def count(rate: Rate, observed: Observed, shape: Shape) -> Surprise | None:
-    """Count a call; what comes late only trains."""
-    found = rate.see(observed.minute, shape, late=observed.late)
-    return None if observed.late else found
-
-
 def _kind(kind: Kind) -> tuple[Kind, Severity]:
     return kind, SEVERITIES[kind]
 
 
-def _of_errors(errors: Proportion, observed: Observed) -> Iterator[Evidence]:
+def _of_errors(errors: Outcomes, observed: Observed) -> Iterator[Evidence]:
     if not observed.done or observed.denied:
         return
-    if found := errors.see(observed.failed):
+    judged = errors.see(observed.minute, failed=observed.failed)
+    if judged is not None:
+        found, peak = judged
         yield Evidence(
             *_kind(Kind.ERROR_RATE),
             f"{found.seen:.0%} of the last {found.windows} calls failed where "
@@ -312,24 +312,23 @@ def _of_errors(errors: Proportion, observed: Observed) -> Iterator[Evidence]:
             "share",
             found.seen,
             found.expected,
-            nats=found.nats,
+            peak=peak,
             seqs=(observed.seq,),
         )
 
 
-def _of_value(value: Value, kind: Kind, observed: Observed) -> Iterator[Evidence]:
+def _of_value(figures: Figure, kind: Kind, observed: Observed) -> Iterator[Evidence]:
     name, unit = _FIGURES[kind]
     figure = observed.figures.get(name) if observed.done else None
-    if figure is None:
-        return
-    found = value.see(figure, observed.at_ms)
-    if found and found.seen > found.expected:
+    judged = None if figure is None else figures.see(figure, observed.at_ms)
+    if judged is not None:
+        found, peak = judged
         yield Evidence(
             *_kind(kind),
             f"{found.seen:.4g} {unit} where {found.expected:.4g} were expected",
             unit,
             found.seen,
             found.expected,
-            nats=found.nats,
+            peak=peak,
             seqs=(observed.seq,),
         )
