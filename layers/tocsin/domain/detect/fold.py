@@ -1,8 +1,8 @@
 """Detection as a fold: an org's events in the order of their seqs, and time that passes.
 
 The same events give the same findings, wherever runs begin and end: what is known is in the states,
-which are bytes between runs, and nothing else is looked at. An event comes when it was
-sealed; what is due before that comes before it.
+which are bytes between runs, and nothing else is looked at. Time is when events were received, and
+passes with them: so while sealing waits nobody is silent.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,11 +17,12 @@ from tocsin.domain.detect.observed import Observed
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.said import Said, said_of
 from tocsin.domain.detect.states import STATES, Agent, Around, State
+from tocsin.domain.times import time_ms
 
-__all__ = ["AGENDA", "GRACE_MS", "Fold", "keys_of"]
+__all__ = ["AGENDA", "GRACE_MS", "Fold", "keys_of", "passed_ms"]
 
 GRACE_MS: Final = 10_000
-"""How long after its minute an event may be sealed and still be told of."""
+"""How long after its minute an event may be sealed and still be told of; how late one may come."""
 
 AGENDA: Final = "agenda"
 """The key of :class:`.Agenda`'s bytes among the states."""
@@ -87,10 +88,11 @@ class Fold:
         self.agenda_changed = False
 
     def take(self, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> None:
-        """Take the next event, and before it what was due until it was sealed."""
-        while self.let_pass(sealed_at_ms):
+        """Take the next event, and before it what was due by :func:`passed_ms`."""
+        now_ms = passed_ms(sealed_at_ms, event)
+        while self.let_pass(now_ms):
             pass
-        self.org.pass_time(sealed_at_ms)
+        self.org.pass_time(now_ms)
         if event.get("source") == "tocsin":
             said = said_of(event)
             if said is not None:
@@ -232,6 +234,15 @@ class Fold:
             except ValueError:
                 self._agenda = Agenda()
         return self._agenda
+
+
+def passed_ms(sealed_at_ms: int, event: Mapping[str, Any]) -> int:
+    """Return the time (Unix ms) that has passed when an event comes.
+
+    It is less than when the event was received, by the grace: what was received before it may come
+    after it. No clock alone can put it ahead.
+    """
+    return min(time_ms(event["received_at"]) or 0, sealed_at_ms) - GRACE_MS
 
 
 def keys_of(events: Iterable[Mapping[str, Any]]) -> Sequence[str]:

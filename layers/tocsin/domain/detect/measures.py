@@ -1,7 +1,8 @@
 """What a detector finds, as the series' own past judges it."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from struct import Struct, error
+from typing import Any, Final, Self
 
 from tocsin.domain.detect.budget import Peak, Peaks
 from tocsin.domain.detect.packing import join, split
@@ -15,6 +16,10 @@ __all__ = ["Calls", "Figure", "Judged", "Outcomes"]
 
 type Judged = tuple[Surprise, Peak]
 
+_SHOWN: Final = 4  # seqs of an alert
+_PLACE: Final = Struct("<qQ")
+_SEQS: Final = Struct(f"<{_SHOWN}Q")
+
 
 @dataclass(slots=True)
 class Calls:
@@ -22,21 +27,25 @@ class Calls:
 
     rate: Rate = field(default_factory=Rate)
     peaks: Peaks = field(default_factory=Peaks)
+    minute: int = 0
+    first_seq: int = 0  # of the minute
 
-    def see(self, minute: int, org: Shape, *, late: bool) -> Judged | None:
+    def see(self, minute: int, seq: int, org: Shape, *, late: bool) -> Judged | None:
         """Count a call; one that comes late only teaches."""
+        if minute > self.minute:
+            self.minute, self.first_seq = minute, seq
         found = self.rate.see(minute, org)
         return None if late else _judged(self.peaks, found, minute)
 
     def pack(self) -> bytes:
         """Return the state's bytes."""
-        return join((self.rate.pack(), self.peaks.pack()))
+        return join((self.rate.pack(), self.peaks.pack(), _PLACE.pack(self.minute, self.first_seq)))
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
         """Return what was packed, or raise ValueError."""
-        rate, peaks = split(data)
-        return cls(Rate.unpack(rate), Peaks.unpack(peaks))
+        rate, peaks, place = split(data)
+        return cls(Rate.unpack(rate), Peaks.unpack(peaks), *_unpacked(_PLACE, place))
 
 
 @dataclass(slots=True)
@@ -45,20 +54,25 @@ class Outcomes:
 
     proportion: Proportion = field(default_factory=Proportion)
     peaks: Peaks = field(default_factory=Peaks)
+    seqs: list[int] = field(default_factory=list)  # of the last that failed
 
-    def see(self, minute: int, *, failed: bool) -> Judged | None:
+    def see(self, minute: int, seq: int, *, failed: bool) -> Judged | None:
         """Take how a call ended."""
+        if failed:
+            self.seqs = [*self.seqs, seq][-_SHOWN:]
         return _judged(self.peaks, self.proportion.see(failed), minute)
 
     def pack(self) -> bytes:
         """Return the state's bytes."""
-        return join((self.proportion.pack(), self.peaks.pack()))
+        seqs = _SEQS.pack(*([0] * _SHOWN + self.seqs)[-_SHOWN:])
+        return join((self.proportion.pack(), self.peaks.pack(), seqs))
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
         """Return what was packed, or raise ValueError."""
-        proportion, peaks = split(data)
-        return cls(Proportion.unpack(proportion), Peaks.unpack(peaks))
+        proportion, peaks, seqs = split(data)
+        shown = [seq for seq in _unpacked(_SEQS, seqs) if seq]
+        return cls(Proportion.unpack(proportion), Peaks.unpack(peaks), shown)
 
 
 def _value() -> Value:
@@ -92,6 +106,13 @@ class Figure:
             return cls()
         value, peaks = split(data)
         return cls(Value.unpack(value), Peaks.unpack(peaks), seen=True)
+
+
+def _unpacked(packed: Struct, data: bytes) -> tuple[Any, ...]:
+    try:
+        return packed.unpack(data)
+    except error as wrong:
+        raise ValueError("a measure's places have another length") from wrong
 
 
 def _judged(peaks: Peaks, found: Surprise | None, minute: int) -> Judged | None:

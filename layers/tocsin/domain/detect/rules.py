@@ -13,6 +13,7 @@ from tocsin.domain.detect.packing import Damaged, join, split
 __all__ = ["Denials", "Hour", "Loops", "Note", "Tools"]
 
 _HOUR_MS: Final = 60 * 60_000
+_SHOWN: Final = 5  # seqs of an alert
 
 
 @dataclass(slots=True)
@@ -73,12 +74,13 @@ class Hour:
 
     hour: int = 0
     calls: int = 0
+    first_seq: int = 0
 
-    def see(self, at_ms: int) -> int:
+    def see(self, at_ms: int, seq: int) -> int:
         """Count a call; return how many there are in its hour if that is above :attr:`MOST`."""
         hour = at_ms // _HOUR_MS
         if hour > self.hour:
-            self.hour, self.calls = hour, 0
+            self.hour, self.calls, self.first_seq = hour, 0, seq
         if hour == self.hour:
             self.calls += 1
         return self.calls if self.calls > self.MOST else 0
@@ -88,11 +90,12 @@ class Hour:
         """When its hour began."""
         return self.hour * _HOUR_MS
 
-    _PACKED = struct.Struct("<II")
+    _PACKED = struct.Struct("<IIQ")
 
     def pack(self) -> bytes:
         """Return it as bytes."""
-        return self._PACKED.pack(min(self.hour, 2**32 - 1), min(self.calls, 2**32 - 1))
+        hour, calls = min(self.hour, 2**32 - 1), min(self.calls, 2**32 - 1)
+        return self._PACKED.pack(hour, calls, self.first_seq)
 
     @classmethod
     def unpack(cls, data: bytes) -> "Hour":
@@ -117,8 +120,9 @@ class Denials:
     calls: list[int] = field(default_factory=lambda: [0] * 8)
     denied: list[int] = field(default_factory=lambda: [0] * 8)
     of_privilege: list[int] = field(default_factory=lambda: [0] * 8)
+    seqs: list[int] = field(default_factory=list)  # of the last denials
 
-    def see(self, at_ms: int, *, denied: bool, reasons: str) -> None:
+    def see(self, at_ms: int, seq: int, *, denied: bool, reasons: str) -> None:
         """Count a call."""
         part = at_ms // (3 * _HOUR_MS)
         for counts in (self.calls, self.denied, self.of_privilege):
@@ -130,6 +134,7 @@ class Denials:
         self.calls[part % 8] += 1
         if denied:
             self.denied[part % 8] += 1
+            self.seqs = [*self.seqs, seq][-_SHOWN:]
             if any(word in reasons for word in self.WORDS):
                 self.of_privilege[part % 8] += 1
 
@@ -151,18 +156,20 @@ class Denials:
         """When the first of its parts began."""
         return max(self.part - 7, 0) * 3 * _HOUR_MS
 
-    _PACKED = struct.Struct("<I24I")
+    _PACKED = struct.Struct(f"<I24I{_SHOWN}Q")
 
     def pack(self) -> bytes:
         """Return it as bytes."""
         numbers = (self.part, *self.calls, *self.denied, *self.of_privilege)
-        return self._PACKED.pack(*(min(number, 2**32 - 1) for number in numbers))
+        seqs = ([0] * _SHOWN + self.seqs)[-_SHOWN:]
+        return self._PACKED.pack(*(min(number, 2**32 - 1) for number in numbers), *seqs)
 
     @classmethod
     def unpack(cls, data: bytes) -> "Denials":
         """Return what :meth:`pack` wrote, or raise Damaged."""
         part, *counts = _numbers(cls._PACKED, data)
-        return cls(part, counts[:8], counts[8:16], counts[16:])
+        seqs = [seq for seq in counts[24:] if seq]
+        return cls(part, counts[:8], counts[8:16], counts[16:24], seqs)
 
 
 @dataclass(slots=True)

@@ -95,7 +95,7 @@ class Agent(State):
         """Take an event; yield what is unusual about it."""
         if observed.begun:
             # For its silence; of spikes the tools tell.
-            self.calls.see(observed.minute, around.shape, late=observed.late)
+            self.calls.see(observed.minute, observed.seq, around.shape, late=observed.late)
             yield from self._rules(observed, around)
         yield from _of_errors(self.errors, observed)
         yield from _of_value(self.tokens, Kind.TOKEN_SPIKE, observed)
@@ -109,7 +109,7 @@ class Agent(State):
     def _rules(self, observed: Observed, around: Around) -> Iterator[Evidence]:
         at_ms, seqs = observed.at_ms, (observed.seq,)
         event = observed.event
-        if calls := self.hour.see(at_ms):
+        if calls := self.hour.see(at_ms, observed.seq):
             yield Evidence(
                 *_kind(Kind.RAPID_FIRE),
                 f"{calls} calls in an hour",
@@ -117,7 +117,7 @@ class Agent(State):
                 calls,
                 threshold=Hour.MOST,
                 since_ms=self.hour.since_ms,
-                seqs=seqs,
+                seqs=(self.hour.first_seq, observed.seq),
             )
         yield from self._denied(observed)
         tool = event.get("tool_name")
@@ -170,7 +170,8 @@ class Agent(State):
     def _denied(self, observed: Observed) -> Iterator[Evidence]:
         denials = self.denials
         denied = observed.denied
-        denials.see(observed.at_ms, denied=denied, reasons=observed.reasons() if denied else "")
+        reasons = observed.reasons() if denied else ""
+        denials.see(observed.at_ms, observed.seq, denied=denied, reasons=reasons)
         if not denied:
             return
         if share := denials.share:
@@ -181,7 +182,7 @@ class Agent(State):
                 share,
                 threshold=Denials.SHARE,
                 since_ms=denials.since_ms,
-                seqs=(observed.seq,),
+                seqs=tuple(denials.seqs),
             )
         if found := denials.escalations:
             yield Evidence(
@@ -191,7 +192,7 @@ class Agent(State):
                 found,
                 threshold=Denials.FEWEST_OF_PRIVILEGE,
                 since_ms=denials.since_ms,
-                seqs=(observed.seq,),
+                seqs=tuple(denials.seqs),
             )
 
 
@@ -220,7 +221,7 @@ class Tool(State):
                 seqs=(observed.seq,),
             )
         judged = (
-            self.calls.see(observed.minute, around.shape, late=observed.late)
+            self.calls.see(observed.minute, observed.seq, around.shape, late=observed.late)
             if observed.begun
             else None
         )
@@ -234,7 +235,7 @@ class Tool(State):
                 found.expected,
                 peak=peak,
                 since_ms=(observed.minute - found.windows + 1) * 60_000,
-                seqs=(observed.seq,),
+                seqs=(self.calls.first_seq, observed.seq),
             )
         yield from _of_errors(self.errors, observed)
         yield from _of_value(self.latency, Kind.LATENCY_SPIKE, observed)
@@ -302,7 +303,7 @@ def _kind(kind: Kind) -> tuple[Kind, Severity]:
 def _of_errors(errors: Outcomes, observed: Observed) -> Iterator[Evidence]:
     if not observed.done or observed.denied:
         return
-    judged = errors.see(observed.minute, failed=observed.failed)
+    judged = errors.see(observed.minute, observed.seq, failed=observed.failed)
     if judged is not None:
         found, peak = judged
         yield Evidence(
@@ -313,7 +314,7 @@ def _of_errors(errors: Outcomes, observed: Observed) -> Iterator[Evidence]:
             found.seen,
             found.expected,
             peak=peak,
-            seqs=(observed.seq,),
+            seqs=tuple(errors.seqs),
         )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.detect.cursor import Cursor
-from tocsin.domain.detect.fold import Fold, keys_of
+from tocsin.domain.detect.fold import Fold, keys_of, passed_ms
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.packing import Damaged
 from tocsin.domain.errors import Busy
@@ -33,6 +33,7 @@ _FIRST_EVENTS: Final = 10_000  # of a ledger that is longer when detection begin
 _QUIET_MS: Final = 60 * 60_000  # what is older then, nobody is told of
 _EVENTS_A_CALL: Final = 20_000
 _MARGIN_MS: Final = 15_000  # within which what has happened may still be sealed
+_LOOKED_AT: Final = 100
 _ORGS_IN_MEMORY: Final = 64
 _TRIES: Final = 4
 
@@ -164,7 +165,7 @@ class Detector:
             parsed = [(event, canonical.parse(event.entry)) for event in part.events]
             self._prepare(org, run.fold, [event for _, event in parsed])
             for sealed, event in parsed:
-                found += self._pass(org, run, part.sealed_at_ms)
+                found += self._pass(org, run, passed_ms(part.sealed_at_ms, event))
                 run.fold.take(sealed.seq, part.sealed_at_ms, event)
                 run.came_to(sealed.seq, sealed.hash, part.sealed_at_ms)
                 found += self._write(org, run) if self._is_full(run.fold) else 0
@@ -173,11 +174,25 @@ class Detector:
             if events >= _EVENTS_A_CALL:  # the schedule goes on with it
                 return found + self._write(org, run, due_ms=1)
         now_ms = self._clock.now_ms()
-        found += self._pass(org, run, now_ms - _MARGIN_MS)
-        waits_ms = now_ms - run.unwritten_since_ms if run.unwritten_since_ms else 0
-        if run.fold.findings or run.fold.agenda_changed or waits_ms >= _KEPT_MS:
+        if 0 < run.fold.due_ms <= now_ms - _MARGIN_MS and self._all_is_sealed(org, now_ms):
+            found += self._pass(org, run, now_ms - _MARGIN_MS)
+        if self._must_write(run, now_ms):
             found += self._write(org, run)
         return found
+
+    @staticmethod
+    def _must_write(run: _Run, now_ms: int) -> bool:
+        """Whether another run would not find the same in time from what is written."""
+        due_ms, was_ms = run.fold.due_ms, run.cursor.due_ms
+        wakes = due_ms != was_ms and (not was_ms or due_ms < was_ms or was_ms <= now_ms)
+        waits_ms = now_ms - run.unwritten_since_ms if run.unwritten_since_ms else 0
+        return bool(run.fold.findings) or wakes or waits_ms >= _KEPT_MS
+
+    def _all_is_sealed(self, org: str, now_ms: int) -> bool:
+        """Whether nothing waits in the journal: whose events are not sealed is not silent."""
+        since, until = new_id(self._ledger.head(org).sealed_at_ms), new_id(now_ms)
+        waiting = [batch.id for batch in self._journal.between(org, since, until, _LOOKED_AT)]
+        return len(self._ledger.first_seqs(org, waiting)) == len(waiting)
 
     def _prepare(self, org: str, fold: Fold, events: list[dict[str, object]]) -> None:
         """Read the states at once that a part's events touch."""

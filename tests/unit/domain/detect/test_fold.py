@@ -15,9 +15,11 @@ from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.detect.org import MOST_ALERTS, MOST_SUBJECTS, Org
 from tocsin.domain.detect.said import SET, reviewed
 from tocsin.domain.detect.settings import Hours, Settings
+from tocsin.domain.times import iso_ms
 from unit.domain.detect.happening import START_MS, Watch, call, steady
 
 HOUR_MS = 3_600_000
+SOON = iso_ms(START_MS)
 DAY_MS = 24 * HOUR_MS
 
 
@@ -129,6 +131,24 @@ def test_silence_is_found_by_time_alone_and_told_once() -> None:
     assert watch.kinds.count("silence") == 1
 
 
+def test_nobody_is_silent_while_sealing_waits() -> None:
+    watch = Watch()
+    watch.see(steady(26 * 60, 1))
+    late_ms = START_MS + 32 * HOUR_MS
+    watch.see(steady(5 * 60, 1, START_MS + 26 * HOUR_MS), sealed_at_ms=late_ms)
+    watch.see(steady(60, 1, START_MS + 31 * HOUR_MS), sealed_at_ms=late_ms)
+    assert "silence" not in watch.kinds
+
+
+def test_a_receiver_s_clock_that_is_ahead_makes_nobody_silent() -> None:
+    watch = Watch()
+    watch.see(steady(26 * 60, 1))
+    at_ms = START_MS + 26 * HOUR_MS
+    watch.see([call(at_ms + 9 * HOUR_MS, agent_id="b")], sealed_at_ms=at_ms)
+    watch.see(steady(60, 1, at_ms))
+    assert "silence" not in watch.kinds
+
+
 def test_time_that_passes_before_the_next_event_finds_what_the_schedule_would_have() -> None:
     seen, swept = Watch(), Watch()
     for watch in (seen, swept):
@@ -174,7 +194,7 @@ def test_whoever_makes_trouble_everywhere_floods_nobody() -> None:
 def test_settings_hold_from_their_event_on() -> None:
     wanted = Settings(kinds=frozenset({Kind.RAPID_FIRE}))
     destroys = call(START_MS, request={"command": "rm -rf /"})
-    told = {"type": SET, "source": "tocsin", "received_at": "", "data": wanted.as_data()}
+    told = {"type": SET, "source": "tocsin", "received_at": SOON, "data": wanted.as_data()}
     watch = Watch()
     watch.see([destroys])
     watch.see([told], sealed_at_ms=START_MS + 1)
@@ -186,7 +206,7 @@ def test_settings_hold_from_their_event_on() -> None:
 @pytest.mark.parametrize("data", [None, {}, {"kinds": 1}, {**Settings().as_data(), "hours": {}}])
 def test_settings_that_another_version_told_otherwise_are_passed_over(data: Any) -> None:
     watch = Watch()
-    told = {"type": SET, "source": "tocsin", "received_at": "", "data": data}
+    told = {"type": SET, "source": "tocsin", "received_at": SOON, "data": data}
     watch.see([told], sealed_at_ms=START_MS)
     watch.see([call(START_MS, request={"command": "rm -rf /"})])
     assert watch.kinds == ["destructive_pattern"]
@@ -215,7 +235,7 @@ def said(watch: Watch, status: Status, until_ms: int = 0) -> dict[str, Any]:
             status=status,
             until_ms=until_ms,
         )
-    ) | {"source": "tocsin"}
+    ) | {"source": "tocsin", "received_at": SOON}
 
 
 def test_a_snoozed_alert_is_told_again_when_its_time_is_over() -> None:
@@ -255,7 +275,7 @@ def test_a_false_positive_raises_what_this_series_takes_and_no_other_s() -> None
 def test_off_hours_raise_the_severity() -> None:
     watch = Watch()
     hours = Settings(hours=Hours(8 * 60, 18 * 60))
-    told = {"type": SET, "source": "tocsin", "received_at": "", "data": hours.as_data()}
+    told = {"type": SET, "source": "tocsin", "received_at": SOON, "data": hours.as_data()}
     watch.see([told], sealed_at_ms=START_MS)
     denied = {"action": "deny", "request": {"command": "rm -rf /"}}
     watch.see([call(START_MS + 9 * HOUR_MS, **denied)])

@@ -52,11 +52,11 @@ def test_more_than_a_fifth_denied_is_too_much(denied: int, *, told: bool) -> Non
 def test_denials_are_forgotten_after_a_day() -> None:
     denials = Denials()
     for number in range(20):
-        denials.see(START_MS + number, denied=True, reasons="")
+        denials.see(START_MS + number, number, denied=True, reasons="")
     assert denials.share == 1
-    denials.see(START_MS + 25 * HOUR_MS, denied=True, reasons="")
+    denials.see(START_MS + 25 * HOUR_MS, 30, denied=True, reasons="")
     assert denials.share == 0
-    denials.see(START_MS, denied=True, reasons="")  # a clock that went back by a day
+    denials.see(START_MS, 31, denied=True, reasons="")  # a clock that went back by a day
     assert sum(denials.calls) == 1
 
 
@@ -71,7 +71,7 @@ def test_denials_for_privileges_are_critical(reason: str) -> None:
     (found,) = watch.found
     assert found.evidence.kind is Kind.PRIVILEGE_ESCALATION
     assert found.severity is Severity.CRITICAL
-    assert found.evidence.seqs == (3,)
+    assert found.evidence.seqs == (1, 2, 3)
 
 
 def test_other_denials_are_no_escalation() -> None:
