@@ -104,7 +104,9 @@ class Fold:
         if observed.begun:
             self.org.call(observed.at_ms)
             self.org.shape.see(observed.minute, 1)
-        around = Around(self.org.shape, self.org.off_hours(observed.at_ms), self.org.known)
+        around = Around(
+            self.org.shape, self._least_nats, self.org.off_hours(observed.at_ms), self.org.known
+        )
         silent = observed.imported or sealed_at_ms < self.org.quiet_until_ms
         for subject in observed.subjects:
             key, state = self._of(subject)
@@ -193,8 +195,11 @@ class Fold:
 
     def _silent_at_ms(self, state: State) -> int | None:
         least = state.alerts.least_nats(Kind.SILENCE, "")
-        nats = max(self.org.budget.threshold(self._a_day), least)
-        return state.silent_at_ms(nats, self.org.shape)
+        return state.silent_at_ms(max(self._least_nats, least), self.org.shape)
+
+    @property
+    def _least_nats(self) -> float:
+        return self.org.budget.threshold(self._a_day)
 
     def _hear(self, said: Said) -> None:
         if said.settings is not None:

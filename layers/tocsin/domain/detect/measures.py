@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from struct import Struct, error
 from typing import Any, Final, Self
 
-from tocsin.domain.detect.budget import Peak, Peaks
+from tocsin.domain.detect.budget import LEVEL, Peak, Peaks
 from tocsin.domain.detect.packing import join, split
 from tocsin.domain.detect.proportion import Proportion
 from tocsin.domain.detect.rate import Rate
@@ -36,6 +36,14 @@ class Calls:
             self.minute, self.first_seq = minute, seq
         found = self.rate.see(minute, org)
         return None if late else _judged(self.peaks, found, minute)
+
+    def threshold(self, judged: Judged, least_nats: float) -> float | None:
+        """Return the calls a minute from which what was judged would be as unlikely as that."""
+        found, peak = judged
+        if peak.excess + LEVEL < least_nats:
+            return None
+        own = (found.nats - LEVEL) / peak.excess  # as the rate's own baseline says
+        return self.rate.most(LEVEL + (least_nats - LEVEL) * own, found.windows)
 
     def pack(self) -> bytes:
         """Return the state's bytes."""

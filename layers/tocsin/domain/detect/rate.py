@@ -91,8 +91,11 @@ class Rate:
         step = max(now.bit_length() - 5, 0)  # of many, one in sixteen is looked at
         if before >> step == now >> step or self._trained < _WARM_UP:
             return None
+        if sum(ring) < _FEWEST:
+            return None
         if self._limits is None or self._limits_of != org.hour:
-            self._limits = [self._predict(place, org) for place in range(len(SCALES))]
+            worth = self.shape.between(minute, minute + 1, org)
+            self._limits = [self._predict(place, worth) for place in range(len(SCALES))]
             self._limits_of = org.hour
         found: Surprise | None = None
         for scale, (limit, mean, size) in zip(SCALES, self._limits, strict=True):
@@ -102,6 +105,20 @@ class Rate:
                 if found is None or nats > found.nats:
                     found = Surprise(nats, seen / scale, mean / scale, scale)
         return found
+
+    def most(self, nats: float, scale: int) -> float | None:
+        """Return how many events a minute, in a scale's last windows, are as surprising as that."""
+        if self._limits is None:
+            return None
+        _, mean, size = self._limits[SCALES.index(scale)]
+        low, high = 0, _MOST_COUNT
+        while low < high:
+            middle = (low + high) // 2
+            if tails.count(middle, mean, size) < nats:
+                low = middle + 1
+            else:
+                high = middle
+        return low / scale
 
     def quiet_until(self, nats: float, org: Shape) -> int | None:
         """Return the minute from which on silence is at least as unlikely, in nats.
@@ -191,14 +208,14 @@ class Rate:
             strained = False
             for place, scale in enumerate(SCALES):
                 expected = scale * mean
-                most = expected + max(
-                    _CLIP * sqrt(expected + self._beyond(place, expected)), _CLIP_FEW
-                )
                 seen = float(sum(self._ring[-scale:]))
-                if seen > most:
-                    strained, seen = True, most
-                    if scale == 1 and not relearns:
-                        count = most
+                if seen > expected + _CLIP_FEW:
+                    spread = sqrt(expected + self._beyond(place, expected))
+                    most = expected + max(_CLIP * spread, _CLIP_FEW)
+                    if seen > most:
+                        strained, seen = True, most
+                        if scale == 1 and not relearns:
+                            count = most
                 self._lumps[place] = self._lumps[place] * keep + (seen - expected) ** 2 - expected
             self._mass = self._mass * keep + mean
             self._squares = self._squares * keep + mean * mean
@@ -242,12 +259,11 @@ class Rate:
         by_square = self._lumps[place] / (scale * scale * self._squares) if self._squares else 0.0
         return max(self._lump(place) * mean, by_square * mean * mean)
 
-    def _predict(self, place: int, org: Shape) -> tuple[float, float, float]:
+    def _predict(self, place: int, worth: float) -> tuple[float, float, float]:
         """Return what a scale's windows must exceed to be looked at, their mean and its size."""
         scale = SCALES[place]
         events = self._alpha + 0.5
-        worth = self.shape.between(self._head - scale + 1, self._head + 1, org)
-        mean = events / self._beta * worth
+        mean = events / self._beta * worth * scale
         beyond = self._beyond(place, mean) + mean * mean * (1 + self._lump(place)) / events
         limit = mean + _NOTABLE * sqrt(mean + beyond)
         return max(limit, _FEWEST - 1), mean, mean * mean / beyond

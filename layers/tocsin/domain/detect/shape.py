@@ -33,7 +33,7 @@ class Shape:
 
     PACKED_BYTES: Final = _PACKED.size
 
-    __slots__ = ("_count", "_hour", "_level", "_roots", "_seen")
+    __slots__ = ("_count", "_hour", "_level", "_pair", "_roots", "_seen")
 
     def __init__(self) -> None:
         self._hour = -1  # the hour that is counted; of the first one only a part was seen
@@ -41,6 +41,7 @@ class Shape:
         self._seen = [0, 0]  # hours of weekdays, of weekends
         self._roots = [_NEVER] * _BINS
         self._level: tuple[int, float] | None = None  # beside which hour's other shape
+        self._pair: tuple[int, int, float, float] | None = None  # two hours' factors, the same
 
     def see(self, minute: int, events: float) -> None:
         """Count events into their hour; what is of an hour before the last one is left out."""
@@ -65,12 +66,13 @@ class Shape:
         """Return how many average minutes those from ``start`` until before ``stop`` are worth."""
         minutes = stop - start
         if minutes <= 60:  # between the middles of hours, so that there are no steps
-            hour, past = divmod((start + stop) / 2 - 30, 60)
-            share = past / 60
-            hour = int(hour)
-            return minutes * (
-                self.factor(hour, other) * (1 - share) + self.factor(hour + 1, other) * share
-            )
+            hour, past = divmod(start + stop - 60, 120)
+            pair = self._pair
+            of = -1 if other is None else other._hour
+            if pair is None or pair[0] != hour or pair[1] != of:
+                here, next_hour = self.factor(hour, other), self.factor(hour + 1, other)
+                self._pair = pair = hour, of, here, (next_hour - here) / 120
+            return minutes * (pair[2] + past * pair[3])
         hours = minutes / 60
         if hours > _WEEK_HOURS:
             return float(minutes)
@@ -109,7 +111,7 @@ class Shape:
         for empty in range(max(before + 1, hour - _WEEK_HOURS), hour):
             self._learn(empty, 0.0)
         self._count = 0.0
-        self._level = None
+        self._level = self._pair = None
 
     def _learn(self, hour: int, events: float) -> None:
         place = _place(hour)

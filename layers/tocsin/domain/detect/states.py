@@ -24,10 +24,12 @@ VERSION: Final = b"\x01"
 class Around:
     """What a state is told of its surroundings.
 
-    ``new_tells``: the org is known well enough for something new in it to be told.
+    ``new_tells``: the org is known well enough for something new in it to be told. ``least_nats``:
+    how unlikely what is told has to be.
     """
 
     shape: Shape
+    least_nats: float
     off_hours: bool
     new_tells: bool
 
@@ -233,6 +235,7 @@ class Tool(State):
                 "calls a minute",
                 found.seen,
                 found.expected,
+                self.calls.threshold(judged, around.least_nats),
                 peak=peak,
                 since_ms=(observed.minute - found.windows + 1) * 60_000,
                 seqs=(self.calls.first_seq, observed.seq),
