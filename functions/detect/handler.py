@@ -46,7 +46,13 @@ def _tell(report: Report) -> None:
         logger.warning("an org must wait", org=org, reason=str(reason))
     for org, error in report.broken.items():
         logger.error("an org is not watched", org=org, exc_info=error)
-    for name, value in (("Anomalies", report.found), ("BrokenOrgs", len(report.broken))):
+    for org, seq, error in report.skipped:
+        logger.error("an event is not looked at", org=org, seq=seq, exc_info=error)
+    for name, value in (
+        ("Anomalies", report.found),
+        ("BrokenOrgs", len(report.broken)),
+        ("SkippedEvents", len(report.skipped)),
+    ):
         if value:
             metrics.add_metric(name, MetricUnit.Count, value)
     if metrics.metric_set:

@@ -6,7 +6,7 @@ is known is not written after each run: from the events since it was, any other 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from tocsin.domain.detect.cursor import Cursor
 from tocsin.domain.detect.fold import Fold, keys_of, passed_ms
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.packing import Damaged
-from tocsin.domain.errors import Busy
+from tocsin.domain.errors import Busy, TocsinError
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.ports.detecting import Detections
 from tocsin.ports.log import Journal, Ledger
@@ -36,6 +36,7 @@ _MARGIN_MS: Final = 15_000  # within which what has happened may still be sealed
 _LOOKED_AT: Final = 100
 _ORGS_IN_MEMORY: Final = 64
 _TRIES: Final = 4
+_MOST_SKIPPED: Final = 10  # of an org's events in one call
 
 
 @dataclass(slots=True)
@@ -43,16 +44,27 @@ class Report:
     """What stopped detection, by org.
 
     ``failed`` must be tried again. ``broken`` would not get further by that: it is told, and tried
-    when the org's next events are sealed. ``found`` counts the alerts that were told.
+    when the org's next events are sealed. ``skipped`` are the events that detection itself can't
+    take, by org and seq: they must not blind it. ``found`` counts the alerts that were told.
     """
 
     failed: dict[str, Busy] = field(default_factory=dict)
     broken: dict[str, Exception] = field(default_factory=dict)
+    skipped: list[tuple[str, int, Exception]] = field(default_factory=list)
     found: int = 0
 
 
 class _Overtaken(Exception):
     """Somebody else has come further."""
+
+
+class _Untakable(Exception):
+    """An event that detection can't take."""
+
+    def __init__(self, seq: int, error: Exception) -> None:
+        super().__init__(seq)
+        self.seq = seq
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -100,7 +112,7 @@ class Detector:
         report = Report()
         for org in orgs:
             try:
-                report.found += self._catch_up(org)
+                report.found += self._catch_up(org, report)
             except Busy as error:
                 report.failed[org] = error
             except Exception as error:  # whatever an org's data can raise
@@ -111,13 +123,21 @@ class Detector:
         """Look at the orgs in which something may be found though nothing was sealed."""
         return self(self._detections.due(self._clock.now_ms() - _MARGIN_MS))
 
-    def _catch_up(self, org: str) -> int:
+    def _catch_up(self, org: str, report: Report) -> int:
         """Look at what is sealed of an org, and at what is due; return how much was told."""
-        for _ in range(_TRIES):
+        skips, overtaken = set[int](), 0
+        while overtaken < _TRIES:
             run = self._run(org)
             try:
-                found = self._go_on(org, run)
+                found = self._go_on(org, run, skips)
             except _Overtaken:
+                overtaken += 1
+                continue
+            except _Untakable as found_one:  # it may have been taken in part: from the start again
+                if len(skips) >= _MOST_SKIPPED:
+                    raise found_one.error from None
+                skips.add(found_one.seq)
+                report.skipped.append((org, found_one.seq, found_one.error))
                 continue
             self._keep(org, run)
             return found
@@ -151,7 +171,7 @@ class Detector:
         if len(self._runs) > _ORGS_IN_MEMORY:
             self._runs.popitem(last=False)
 
-    def _go_on(self, org: str, run: _Run) -> int:
+    def _go_on(self, org: str, run: _Run, skips: Container[int]) -> int:
         found, events = 0, 0
         parts = sealed_after(
             self._ledger,
@@ -165,8 +185,8 @@ class Detector:
             parsed = [(event, canonical.parse(event.entry)) for event in part.events]
             self._prepare(org, run.fold, [event for _, event in parsed])
             for sealed, event in parsed:
-                found += self._pass(org, run, passed_ms(part.sealed_at_ms, event))
-                run.fold.take(sealed.seq, part.sealed_at_ms, event)
+                if sealed.seq not in skips:
+                    found += self._take(org, run, sealed.seq, part.sealed_at_ms, event)
                 run.came_to(sealed.seq, sealed.hash, part.sealed_at_ms)
                 found += self._write(org, run) if self._is_full(run.fold) else 0
             run.came_to(part.last_seq, part.hash, part.sealed_at_ms)
@@ -193,6 +213,18 @@ class Detector:
         since, until = new_id(self._ledger.head(org).sealed_at_ms), new_id(now_ms)
         waiting = [batch.id for batch in self._journal.between(org, since, until, _LOOKED_AT)]
         return len(self._ledger.first_seqs(org, waiting)) == len(waiting)
+
+    def _take(
+        self, org: str, run: _Run, seq: int, sealed_at_ms: int, event: dict[str, object]
+    ) -> int:
+        found = self._pass(org, run, passed_ms(sealed_at_ms, event))
+        try:
+            run.fold.take(seq, sealed_at_ms, event)
+        except TocsinError:
+            raise
+        except Exception as error:
+            raise _Untakable(seq, error) from error
+        return found
 
     def _prepare(self, org: str, fold: Fold, events: list[dict[str, object]]) -> None:
         """Read the states at once that a part's events touch."""
