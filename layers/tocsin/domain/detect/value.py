@@ -1,17 +1,19 @@
 """How unusual one more value of a series is: a latency, a cost, a reading.
 
 Four forecasters say where the next value will be, each as a Student-t distribution: the level, the
-time of day's profile, an autoregression on both, and the last value. Their mixture, weighted by how
-well each foretold the values before (Herbster and Warmuth 1998, "Tracking the Best Expert"), gives
-the value's tail probability. Locations and scales follow the data by the weights of the t
-likelihood with four degrees of freedom (Lange, Little and Taylor 1989, "Robust Statistical Modeling
-Using the t Distribution"), so that a spike teaches little and a lasting shift is learned.
+time of day's profile, an autoregression on both, and the last value. The surprise is the mean of
+theirs (a logarithmic pool: Genest and Zidek 1986, "Combining Probability Distributions"), weighted
+by how well each foretold the values before (Herbster and Warmuth 1998, "Tracking the Best Expert").
+Locations and scales follow the data by the weights of the t likelihood with four degrees of freedom
+(Lange, Little and Taylor 1989, "Robust Statistical Modeling Using the t Distribution"), so that a
+spike teaches little and a lasting shift is learned.
 
 What no single value shows is seen in two short means against their own long past, as in Ahmad et
 al. 2017, "Unsupervised real-time anomaly detection for streaming data": of the residuals (a shift)
-and of the logarithm of their size (noise that grows, or a line gone flat).
+and of the logarithm of their size (noise that grows or goes). Besides, a value may be unlike all
+others, or the same for too long.
 
-At last, tails that are heavier than t's are learned from the surprises themselves: beyond their
+At last, how heavy the series' tails are is learned from the surprises themselves: beyond their
 95th percentile they are divided by their mean excess (as in Siffer et al. 2017, "Anomaly Detection
 in Streams with Extreme Value Theory", with an exponential tail).
 """
@@ -21,31 +23,32 @@ from array import array
 from struct import Struct, error
 from typing import Final, Self
 
+from tocsin.domain.detect.profile import PLACES, Profile
+from tocsin.domain.detect.regression import Regression
 from tocsin.domain.detect.surprise import Surprise
 
 __all__ = ["Value"]
 
-_HOUR_MS: Final = 3_600_000
-_HOURS: Final = 24
 _LARGEST: Final = 1e30  # a value beyond is taken as this, so that no square is infinite
+_SMALLEST: Final = 1e-100  # a difference below is none, so that no square is 0
+_PRECISION: Final = 1e-9  # nor is one that rounding makes, relative to the value
 
-_LEVEL: Final = 1 / 64  # the share of a new value in a level and in a scale
+_LEVEL: Final = 1 / 128  # the share of a new value in a level and in a scale
 _LONG: Final = 1 / 1024  # and in what a short mean is compared with
-_SHIFT: Final = 1 / 8
-_SPREAD: Final = 1 / 16
-_DAYS: Final = 7.0  # how many days an hour's profile remembers
+_SHIFTS: Final = 8  # values in the short mean of residuals
+_SPREADS: Final = 16  # and of their logarithms
 _SHARE: Final = 0.01  # of the forecasters' weights that is shared out after each value
-_FORGET: Final = 0.998  # of the autoregression's past
-_FEATURES: Final = 5
-_LARGEST_GAIN: Final = 100.0
+_LARGEST_SQUARE: Final = 1e70
+_LATEST_MS: Final = 1 << 62
+_MOST_VALUES: Final = 1 << 31  # that are counted
 _WARM_UP: Final = 16.0  # after so many values half of a surprise is believed
 _TAIL: Final = 0.05
 _TAIL_NATS: Final = -math.log(_TAIL)
+_LEAST_PERCENTILE: Final = _TAIL_NATS - math.log(3.0)  # where the bound on p is too careful
 
 _VERSION: Final = 1
-_PROFILE: Final = 2 * _HOURS
-_NUMBERS: Final = 28 + _FEATURES + _FEATURES * _FEATURES
-_STATE: Final = Struct(f"<B?Qq{_NUMBERS}d{_PROFILE}f")
+_NUMBERS: Final = 51
+_STATE: Final = Struct(f"<B?IIq{_NUMBERS}d{PLACES}f")
 
 
 def _tail(t: float) -> float:
@@ -55,6 +58,14 @@ def _tail(t: float) -> float:
         return (1.0 - u) ** 2 * (2.0 + u) / 4.0
     v = 4.0 / (4.0 + t * t) / (1.0 + u)
     return v * v * (2.0 + u) / 4.0
+
+
+def _of_most(nats: float, ways: float) -> float:
+    """Return how surprising the most surprising of several is (Šidák 1967), in nats."""
+    if nats > 30.0:
+        return nats - math.log(ways)
+    p = math.exp(-nats)
+    return -math.log(-math.expm1(ways * math.log1p(-p))) if p < 1.0 else 0.0
 
 
 class _Located:
@@ -101,20 +112,21 @@ class Value:
     """
 
     __slots__ = (
+        "_all",
         "_anchor",
-        "_at_ms",
-        "_coefficients",
         "_count",
+        "_ends",
         "_excess",
-        "_gain",
-        "_hours",
+        "_goes_on",
         "_last",
         "_level",
-        "_long",
         "_offset",
         "_percentile",
         "_positive",
         "_profile",
+        "_regression",
+        "_run_nats",
+        "_same",
         "_shift",
         "_spread",
         "_squares",
@@ -127,21 +139,21 @@ class Value:
         self._positive = positive
         self._count = 0
         self._anchor = 0.0  # the first value: all others are kept relative to it
-        self._at_ms = 0
-        self._hours = 0.0  # that the profile has seen
         self._step = 0.0  # the smallest difference of two values in a row: their resolution
         self._last = [0.0, 0.0, 0.0]  # value, the one before, and the profile at the last
         self._y = 0.0
-        self._long = _Located()
+        self._all = _Located()
         self._level = _Located()
         self._offset = 0.0  # of the level above the profile
-        self._profile = array("f", [math.nan]) * _PROFILE
-        self._coefficients = [0.0, 1.0, 0.0, 0.0, 0.0]
-        self._gain = _fresh_gain()
+        self._profile = Profile()
+        self._regression = Regression()
         self._squares = [0.0] * 4
         self._weights = [0.25] * 4
         self._shift = _Short()
         self._spread = _Short()
+        self._same = 0  # how many values in a row have been the same
+        self._run_nats = 0.0  # and how surprising that is
+        self._goes_on = self._ends = 0.0  # how often such values went on, and ended
         self._percentile = _TAIL_NATS
         self._excess = 1.0
 
@@ -154,11 +166,12 @@ class Value:
             return Surprise(0.0, x, x)
         x = max(-_LARGEST, min(_LARGEST, x))
         raw = math.log(x) if self._positive else x
+        at_ms = max(-_LATEST_MS, min(_LATEST_MS, at_ms))
         if self._count == 0:
             self._anchor = raw
-            self._at_ms = at_ms
+            self._profile.at_ms = at_ms
         y = raw - self._anchor
-        self._count += 1
+        self._count = min(self._count + 1, _MOST_VALUES)
         nats, expected, windows = self._judge(y, raw, at_ms)
         expected += self._anchor
         if self._positive:
@@ -171,16 +184,18 @@ class Value:
             _VERSION,
             self._positive,
             self._count,
-            self._at_ms,
-            *(self._anchor, self._hours, self._step, self._y, *self._last),
+            self._same,
+            self._profile.at_ms,
+            *(self._anchor, self._profile.hours, self._step, self._y, *self._last),
             *(self._level.at, self._level.square, self._offset),
-            *(self._long.at, self._long.square),
+            *(self._all.at, self._all.square),
             *(self._shift.mean, self._shift.long.at, self._shift.long.square),
             *(self._spread.mean, self._spread.long.at, self._spread.long.square),
             *(self._percentile, self._excess, *self._squares, *self._weights),
-            *self._coefficients,
-            *(each for row in self._gain for each in row),
-            *self._profile,
+            *(self._run_nats, self._goes_on, self._ends),
+            *self._regression.coefficients,
+            *self._regression.gain,
+            *self._profile.values,
         )
 
     @classmethod
@@ -191,175 +206,177 @@ class Value:
             ValueError: These bytes are none, or of another version.
         """
         try:
-            version, positive, count, at_ms, *numbers = _STATE.unpack(packed)
+            version, positive, count, same, at_ms, *numbers = _STATE.unpack(packed)
         except error as wrong:
             raise ValueError("not a packed series of values: its size is wrong") from wrong
         if version != _VERSION:
             raise ValueError(f"a packed series of values of version {version}, not {_VERSION}")
-        numbers, profile = numbers[:-_PROFILE], numbers[-_PROFILE:]
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError("not a packed series of values: it has numbers that are not finite")
+        numbers, profile = numbers[:-PLACES], numbers[-PLACES:]
+        if not all(abs(each) <= _LARGEST_SQUARE for each in numbers):
+            raise ValueError("not a packed series of values: it has numbers that none can have")
         self = cls(positive=positive)
-        self._count, self._at_ms = count, at_ms
+        self._count, self._same, self._profile.at_ms = count, same, at_ms
         take = iter(numbers).__next__
-        self._anchor, self._hours, self._step, self._y = take(), take(), take(), take()
+        self._anchor, self._profile.hours, self._step, self._y = take(), take(), take(), take()
         self._last = [take() for _ in self._last]
         self._level.at, self._level.square, self._offset = take(), take(), take()
-        self._long.at, self._long.square = take(), take()
+        self._all.at, self._all.square = take(), take()
         for short in (self._shift, self._spread):
             short.mean, short.long.at, short.long.square = take(), take(), take()
         self._percentile, self._excess = take(), take()
         self._squares = [take() for _ in self._squares]
         self._weights = [take() for _ in self._weights]
-        self._coefficients = [take() for _ in self._coefficients]
-        self._gain = [[take() for _ in row] for row in self._gain]
-        self._profile = array("f", profile)
+        self._run_nats, self._goes_on, self._ends = take(), take(), take()
+        regression = self._regression
+        regression.coefficients = [take() for _ in regression.coefficients]
+        regression.gain = [take() for _ in regression.gain]
+        self._profile.values = array("f", profile)
+        if not self._is_sound():
+            raise ValueError("not a packed series of values: it has numbers that none can have")
         return self
 
-    def _judge(self, y: float, raw: float, at_ms: int) -> tuple[float, float, int]:
-        step = abs(y - self._y)
-        if step > 1e-9 * (1.0 if self._positive else abs(raw)):
-            constant = self._step == 0.0
-            if constant or step < self._step:
-                self._step = step
-            if constant and self._count > 1:
-                before = self._y
-                self._learn(y, at_ms)
-                nats = math.log(self._count) if y > 0.0 or not self._positive else 0.0
-                return self._calibrated(self._believed(nats)), before, 1
-        elif self._step == 0.0:
-            self._at_ms = at_ms
-            return 0.0, self._y, 1
-        nats, expected, shift, spread, marginal = self._learn(y, at_ms)
-        windows = 1
-        for z, two_sided, length in (
-            (shift, not self._positive, 8),
-            (spread, True, 16),
-            (marginal, not self._positive, 1),
-        ):
-            if length == 16 and self._positive:
-                continue
-            tail = 2.0 * _tail(abs(z)) if two_sided else _tail(z)
-            if -math.log(tail) > nats:
-                nats, windows = -math.log(tail), length
-        nats = max(0.0, nats - math.log(3.0 if self._positive else 4.0))
-        return self._calibrated(self._believed(nats)), expected, windows
+    def _is_sound(self) -> bool:
+        """Return whether the state's numbers are such that any value can follow."""
+        located = (self._level, self._all, self._shift.long, self._spread.long)
+        least = (
+            *(each.square for each in located),
+            *self._squares,
+            *self._weights,
+            self._profile.hours,
+        )
+        counted = (self._step, self._run_nats, self._goes_on, self._ends)
+        return (
+            min(*least, *counted) >= 0.0
+            and min(self._percentile, self._excess) > 0.1
+            and (self._count > 0 or self._step == 0.0)
+            and not any(math.isinf(each) for each in self._profile.values)
+        )
 
-    def _believed(self, nats: float) -> float:
-        return nats * self._count / (self._count + _WARM_UP)
+    def _judge(self, y: float, raw: float, at_ms: int) -> tuple[float, float, int]:
+        """Return how unusual a value is, in nats, what was expected, and over how many values."""
+        before, step = self._y, abs(y - self._y)
+        if step < _SMALLEST or step <= _PRECISION * (1.0 if self._positive else abs(raw)):
+            step = 0.0
+        if self._step == 0.0:
+            if step == 0.0:
+                self._run(True)
+                self._profile.at_ms = at_ms
+                return 0.0, before, 1
+            self._run(False)
+            self._step = step  # the first that is not like all before it
+            self._learn(y, at_ms)
+            nats = math.log(self._count) if y > 0.0 or not self._positive else 0.0
+            return self._calibrated(nats), before, 1
+        if 0.0 < step < self._step:
+            self._step = step
+        flat = self._run(step == 0.0)
+        nats, expected, shift, spread, unseen = self._learn(y, at_ms)
+        windows = 1
+        if self._positive:
+            away = max(shift, unseen)
+            other = -math.log(max(_tail(away), 1e-300))
+        else:
+            shift, spread, unseen = abs(shift), abs(spread), abs(unseen)
+            away = max(shift, spread, unseen)
+            other = -math.log(max(2.0 * _tail(away), 1e-300))
+        if other > nats:
+            nats = other
+            windows = 1 if away == unseen else _SHIFTS if away == shift else _SPREADS
+        if flat > nats and not self._positive:
+            nats, windows = flat, self._same
+        ways = 3.0 if self._positive else 5.0  # to be unusual, of which this is the most
+        return self._calibrated(_of_most(nats, ways)), expected, windows
+
+    def _run(self, same: bool) -> float:
+        """Return how surprising it is that so many values have been the same, and learn that."""
+        if not same:
+            self._ends += self._same > 0
+            self._same, self._run_nats = 0, 0.0
+        else:
+            if self._same:
+                self._run_nats -= math.log(
+                    (self._goes_on + 1.0) / (self._goes_on + self._ends + 2.0)
+                )
+                self._goes_on += 1.0
+            self._same = min(self._same + 1, _MOST_VALUES)
+        if self._goes_on + self._ends > 1.0 / _LONG:
+            self._goes_on, self._ends = self._goes_on / 2.0, self._ends / 2.0
+        return self._run_nats
 
     def _calibrated(self, nats: float) -> float:
         """Return a surprise divided by how surprising this series usually is, and learn that."""
+        nats *= self._count / (self._count + _WARM_UP)
+        share = max(_LONG, 1.0 / (self._count + _WARM_UP))
         over = nats - self._percentile
         if over <= 0.0:
             result = nats * _TAIL_NATS / self._percentile
         else:
             result = _TAIL_NATS + over / self._excess
-        share = max(_LONG, 1.0 / (self._count + _WARM_UP))
-        move = 4.0 * _TAIL_NATS * share
-        self._percentile = max(_TAIL_NATS, self._percentile + move * ((over > 0.0) - _TAIL))
-        if over > 0.0:
-            slow = min(1.0, share / _TAIL)
-            self._excess = max(1.0, self._excess + slow * (over - self._excess))
+            over = min(over, 4.0 * self._excess)
+            self._excess = max(0.2, self._excess + share / _TAIL * (over - self._excess))
+        move = 4.0 * _TAIL_NATS * share * ((over > 0.0) - _TAIL)
+        self._percentile = max(_LEAST_PERCENTILE, self._percentile + move)
         return result
 
     def _learn(self, y: float, at_ms: int) -> tuple[float, float, float, float, float]:
-        """Take in a value; return p, the forecast, and how far the short means are away."""
-        share = max(_LEVEL, 1.0 / self._count)
-        floor = self._step * self._step / 12.0  # of a uniform rounding error
-        last, level, squares, weights = self._last, self._level, self._squares, self._weights
-        scale = math.sqrt(max(level.square, floor))
-        place = self._season(at_ms)
-        season = place[3]
-        features = (
-            1.0,
-            (last[0] - level.at) / scale,
-            (last[1] - level.at) / scale,
-            (season - level.at) / scale,
-            (last[2] - level.at) / scale,
-        )
-        regressed = sum(map(float.__mul__, self._coefficients, features))
-        forecasts = (level.at, season + self._offset, level.at + scale * regressed, self._y)
-        nats = expected = 0.0
-        likelihoods = []
-        residuals = []
-        for i, forecast in enumerate(forecasts):
-            spread = math.sqrt(max(squares[i], floor))
-            z = (y - forecast) / spread
-            tail = _tail(z) if self._positive else 2.0 * _tail(abs(z))
-            nats -= weights[i] * math.log(max(tail, 1e-300))
-            expected += weights[i] * forecast
-            likelihoods.append(weights[i] * (1.0 + min(4.0, z * z / 4.0)) ** -2.5 / spread)
-            residuals.append(z)
-            weight = 5.0 / (4.0 + z * z)
-            square = spread * spread
-            squares[i] = square + share * (weight * (y - forecast) ** 2 - square)
-        total = sum(likelihoods)
-        if total > 0.0:
-            for i, likelihood in enumerate(likelihoods):
-                weights[i] = (1.0 - _SHARE) * likelihood / total + _SHARE / 4.0
+        """Take in a value.
 
-        self._regress(features, (y - forecasts[2]) / scale, residuals[2])
+        Return its surprise in nats and the forecast; how many scales the short means of the
+        residuals and of their logarithms are away from theirs; and the value itself from all.
+        """
+        share = max(_LEVEL, 1.0 / self._count)
+        long = max(_LONG, 1.0 / (self._count + _WARM_UP))
+        floor = self._step * self._step / 12.0  # the variance of a uniform rounding error
+        level, last = self._level, self._last
+        at, scale = level.at, math.sqrt(max(level.square, floor))
+        place = self._profile.place(at_ms, at - self._offset)
+        season = place.value
+        features = (
+            (last[0] - at) / scale,
+            (last[1] - at) / scale,
+            (season - at) / scale,
+            (last[2] - at) / scale,
+        )
+        regressed = at + scale * self._regression.forecast(features)
+        forecasts = (at, season + self._offset, regressed, self._y)
+        nats, forecast, residuals = self._mix(y, forecasts, share, floor)
+
+        z = residuals[2]
+        self._regression.learn(features, (y - regressed) / scale, (4.0 + z * z) / 5.0)
+        clean = y if abs(z) <= 3.0 else regressed + (y - regressed) * 3.0 / abs(z)
+        self._last = [clean, last[0], season]
+        self._y = y
         level.learn(y, share, floor)
-        self._learn_season(place, y, at_ms)
+        self._profile.learn(place, y, at_ms)
+        noise = math.log(0.01 + min(16.0, z * z))
         z = residuals[1]
         self._offset += share * 5.0 / (4.0 + z * z) * (y - forecasts[1])
-        z = residuals[2]
-        clean = y if abs(z) <= 3.0 else forecasts[2] + (y - forecasts[2]) * 3.0 / abs(z)
-        last[0], last[1], last[2] = clean, last[0], season
-        self._y = y
-        z = residuals[1]
-        long = max(_LONG, 1.0 / (self._count + _WARM_UP))
-        shift = self._shift.learn(max(-4.0, min(4.0, z)), _SHIFT, long)
-        noise = math.log(0.01 + min(16.0, residuals[2] ** 2))
-        spread = self._spread.learn(noise, _SPREAD, long)
-        return nats, expected, shift, spread, self._long.learn(y, long, floor)
+        shift = self._shift.learn(max(-4.0, min(4.0, z)), 1.0 / _SHIFTS, long)
+        spread = self._spread.learn(noise, 1.0 / _SPREADS, long)
+        return nats, forecast, shift, spread, self._all.learn(y, long, floor)
 
-    def _regress(self, features: tuple[float, ...], error: float, z: float) -> None:
-        """Learn the autoregression by recursive least squares, weighted by the t likelihood."""
-        gain, coefficients = self._gain, self._coefficients
-        weight = 5.0 / (4.0 + z * z)
-        products = [sum(map(float.__mul__, row, features)) for row in gain]
-        divisor = _FORGET / weight + sum(map(float.__mul__, products, features))
-        trace = sum(gain[i][i] for i in range(_FEATURES))
-        if not (0.0 < divisor < 1e30 and 0.0 < trace < 1e30):
-            self._gain = _fresh_gain()
-            return
-        forget = _FORGET if trace < _LARGEST_GAIN * _FEATURES else 1.0
-        for i, product in enumerate(products):
-            k = product / divisor
-            coefficients[i] += k * error
-            gain[i] = [(g - k * q) / forget for g, q in zip(gain[i], products, strict=True)]
-
-    def _season(self, at_ms: int) -> tuple[int, int, float, float]:
-        """Return the hours' places in the profile around a time, how far it is, and its value."""
-        hour, rest = divmod(at_ms, _HOUR_MS)
-        day, hour = divmod(hour, _HOURS)
-        weekend = _HOURS if (day + 3) % 7 >= 5 else 0
-        part = rest / _HOUR_MS
-        index, beside = weekend + hour, weekend + (hour + 1) % _HOURS
-        here, there = self._of_hour(index), self._of_hour(beside)
-        return index, beside, part, here + part * (there - here)
-
-    def _of_hour(self, index: int) -> float:
-        value = self._profile[index]
-        if value != value:
-            value = self._profile[index % _HOURS]
-        return self._level.at - self._offset if value != value else value
-
-    def _learn_season(self, place: tuple[int, int, float, float], y: float, at_ms: int) -> None:
-        passed = min(max(0.0, (at_ms - self._at_ms) / _HOUR_MS), 1.0)
-        self._at_ms = at_ms
-        self._hours += passed
-        before = min(self._hours / _HOURS, _DAYS)
-        index, beside, part, value = place
-        gain = passed / (before + passed) if passed > 0.0 else 0.0
-        gain *= (y - value) / (part * part + (1.0 - part) * (1.0 - part))
-        for i, share in ((index, 1.0 - part), (beside, part)):
-            old = self._profile[i]
-            if share > 0.0:
-                self._profile[i] = y if old != old else old + gain * share
-
-
-def _fresh_gain() -> list[list[float]]:
-    return [[float(i == j) for j in range(_FEATURES)] for i in range(_FEATURES)]
+    def _mix(
+        self, y: float, forecasts: tuple[float, ...], share: float, floor: float
+    ) -> tuple[float, float, list[float]]:
+        """Return a value's surprise and its forecast, pooled, and each forecaster's residual."""
+        squares, weights = self._squares, self._weights
+        nats = expected = total = 0.0
+        residuals, likelihoods = [], []
+        for i, forecast in enumerate(forecasts):
+            square = max(squares[i], floor)
+            scale = math.sqrt(square)
+            away = y - forecast
+            z = away / scale
+            weight = weights[i]
+            if weight > _SHARE:
+                tail = _tail(z) if self._positive else 2.0 * _tail(abs(z))
+                nats -= weight * math.log(max(tail, 1e-300))
+            expected += weight * forecast
+            likelihood = weight * (1.0 + min(4.0, z * z / 4.0)) ** -2.5 / scale
+            total += likelihood
+            likelihoods.append(likelihood)
+            residuals.append(z)
+            squares[i] = square + share * (5.0 / (4.0 + z * z) * away * away - square)
+        if total > 0.0:
+            self._weights = [(1.0 - _SHARE) * each / total + _SHARE / 4.0 for each in likelihoods]
+        return nats, expected, residuals

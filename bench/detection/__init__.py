@@ -1,0 +1,1 @@
+"""How well detection finds what is unusual, and how often it is wrong."""
