@@ -25,6 +25,7 @@ BENCHES = {
     "approvals": "races of resolvers, how soon who waits is told, and what a decision takes",
     "expiry": "how late approvals expire through `tocsin up`, against the minute's sweep alone",
     "requests": "dollars per million requests to the API function, by what they do",
+    "detection": "what is found of unusual traffic, how soon, and how many alerts are false",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 
@@ -35,8 +36,16 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long chaos lasts (3)")
-    parser.add_argument("--seed", type=int, help="repeats a run of chaos, as far as it goes")
+    parser.add_argument(
+        "--seed", type=int, help="repeats a run of chaos, as far as it goes; detection: 1"
+    )
     parser.add_argument("--races", type=int, default=10_000, help="approvals: how many (10,000)")
+    parser.add_argument("--series", type=int, default=1_000, help="detection: how many (1,000)")
+    parser.add_argument("--days", type=int, default=3, help="detection: calm ones (3)")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="detection: score its timestamp,value rows instead"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="with --csv: into it")
     parser.add_argument("--against", metavar="REV", help="imports: compare with a git revision")
     arguments = parser.parse_args()
     if arguments.list:
@@ -45,11 +54,23 @@ def main() -> int:
         return 0
     if unknown := set(arguments.names) - BENCHES.keys():
         parser.error(f"no such bench: {', '.join(sorted(unknown))} (--list says what there is)")
+    if arguments.csv is not None:
+        if arguments.names != ["detection"]:
+            parser.error("--csv is detection's")
+        from bench.detection import series
+
+        series.main(arguments.csv, arguments.out)
+        return 0
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the fakes
     print(f"{machine()}\n")
     options = {
         "chaos": {"minutes": arguments.minutes, "seed": arguments.seed},
         "approvals": {"races": arguments.races},
+        "detection": {
+            "series": arguments.series,
+            "days": arguments.days,
+            "seed": 1 if arguments.seed is None else arguments.seed,
+        },
         "imports": {"against": arguments.against},
     }
     failed = []

@@ -1,1 +1,5 @@
-"""How well detection finds what is unusual, and how often it is wrong."""
+"""What detection finds, how soon, and how often it cries wolf, beside simpler ways."""
+
+from bench.detection.report import main
+
+__all__ = ["main"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tocsin.domain.detect.kinds import Kind
+from tocsin.domain.detect.kinds import BUDGETED, Kind
 from tocsin.domain.detect.packing import Damaged, join, split
 
 __all__ = ["COOLDOWN_MS", "Alerts", "Lesson"]
@@ -30,7 +30,7 @@ _LONGEST_MS: Final = 24 * 60 * 60_000
 _MOST_DOUBLINGS: Final = 9
 _MOST: Final = 32  # series of one subject that are remembered
 _FORGET_MS: Final = 30 * 24 * 60 * 60_000
-_EXTRA_NATS: Final = 3.0  # twenty times less likely than what somebody called a false alarm
+_EXTRA: Final = 1.2  # times what somebody called a false alarm
 _HEAD: Final = struct.Struct("<qIBddq")
 
 
@@ -53,8 +53,8 @@ class _Told:
     at_ms: int = 0
     held_back: int = 0
     doublings: int = 0
-    peak_nats: float = 0.0  # of the last that was told, and of those held back since
-    least_nats: float = 0.0
+    peak: float = 0.0  # the most that was seen, of the last that was told and since
+    least: float = 0.0  # that must be exceeded
     quiet_until_ms: int = 0
 
     def cooldown_ms(self, kind: Kind) -> int:
@@ -67,13 +67,13 @@ class Alerts:
 
     _told: dict[str, _Told] = field(default_factory=dict)
 
-    def least_nats(self, kind: Kind, series: str) -> float:
-        """Return how unlikely it must be, beside what the org asks for."""
+    def least_seen(self, kind: Kind, series: str) -> float:
+        """Return what must be exceeded, in the unit of what is seen, for it to be told."""
         told = self._told.get(f"{kind}:{series}")
-        return told.least_nats if told else 0.0
+        return told.least if told else 0.0
 
     def tell(
-        self, kind: Kind, series: str, at_ms: int, nats: float, may: Callable[[], bool]
+        self, kind: Kind, series: str, at_ms: int, seen: float, may: Callable[[], bool]
     ) -> int:
         """Return how many findings the alert stands for that is told now; 0: it is held back.
 
@@ -85,11 +85,11 @@ class Alerts:
         cooldown_ms, since_ms = told.cooldown_ms(kind), at_ms - told.at_ms
         if (told.at_ms and 0 <= since_ms < cooldown_ms) or not may():
             told.held_back += 1
-            told.peak_nats = max(told.peak_nats, nats)
+            told.peak = max(told.peak, seen)
             return 0
         goes_on = kind in _LASTING and told.at_ms and 0 <= since_ms < 2 * cooldown_ms
         told.doublings = min(told.doublings + 1, _MOST_DOUBLINGS) if goes_on else 0
-        count, told.held_back, told.peak_nats = told.held_back + 1, 0, nats
+        count, told.held_back, told.peak = told.held_back + 1, 0, seen
         told.at_ms = at_ms
         return count
 
@@ -97,8 +97,8 @@ class Alerts:
         """Take what somebody said."""
         told = self._of(lesson.kind, lesson.series, at_ms)
         told.quiet_until_ms = lesson.until_ms
-        if lesson.false_positive and told.peak_nats:
-            told.least_nats = max(told.least_nats, told.peak_nats + _EXTRA_NATS)
+        if lesson.false_positive and lesson.kind in BUDGETED:
+            told.least = max(told.least, told.peak * _EXTRA)
 
     def _of(self, kind: Kind, series: str, at_ms: int) -> _Told:
         name = f"{kind}:{series}"
@@ -121,8 +121,8 @@ class Alerts:
                     told.at_ms,
                     min(told.held_back, 2**32 - 1),
                     told.doublings,
-                    told.peak_nats,
-                    told.least_nats,
+                    told.peak,
+                    told.least,
                     told.quiet_until_ms,
                 ),
             )

@@ -19,9 +19,9 @@ LEVEL: Final = 7.0
 """Nats from which on a surprise counts as a peak: one in 1,100."""
 
 _APART: Final = 60  # minutes: what is nearer belongs to one peak
-_MOST_EXCESS: Final = 12.0  # nats that a peak may teach an org: an attack is no habit
 _DAYS: Final = 5.0  # of memory
 _DAY: Final = 1440.0
+_BACK: Final = 7 * 1440  # minutes
 _PRIOR_PEAKS: Final = 20.0  # of a mean excess of 1 nat
 _PRIOR_DAYS: Final = 0.25  # of
 _PRIOR_A_DAY: Final = 50.0
@@ -114,14 +114,14 @@ class Budget:
     def see(self, peak: Peak, minute: int, a_day: float = 1.0) -> bool:
         """Count a peak; whether to alert, if there may be as many false alerts a day."""
         self._pass(minute)
-        tells = peak.excess + LEVEL >= self.threshold(a_day)
-        excess = min(peak.excess, _MOST_EXCESS)
+        most = self.threshold(a_day) - LEVEL  # more teaches no more: an attack is no habit
+        excess = min(peak.excess, most)
         if peak.before is None:
             self._count += 1
             self._excess += excess
         else:
-            self._excess += max(excess - min(peak.before, _MOST_EXCESS), 0.0)
-        return tells
+            self._excess += max(excess - peak.before, 0.0)
+        return peak.excess >= most
 
     def threshold(self, a_day: float = 1.0) -> float:
         """Return the nats from which on to alert, for as many false alerts a day as this."""
@@ -146,7 +146,7 @@ class Budget:
 
     def _pass(self, minute: int) -> None:
         """Let time pass, of which a clock that goes back has none."""
-        if self._at < 0:
+        if self._at < 0 or minute < self._at - _BACK:  # new, or the clock was far ahead before
             self._at = minute
         days = (minute - self._at) / _DAY
         if days > 0:

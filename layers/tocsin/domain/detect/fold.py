@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from tocsin.domain.detect.agenda import Agenda
-from tocsin.domain.detect.budget import LEVEL
 from tocsin.domain.detect.finding import Evidence, Finding, Subject
 from tocsin.domain.detect.kinds import SEVERITIES, Kind
 from tocsin.domain.detect.observed import Observed
@@ -111,13 +110,15 @@ class Fold:
         for subject in observed.subjects:
             key, state = self._of(subject)
             evidence = list(state.take(observed, around))
+            later = observed.minute > state.note.last_ms // 60_000
             state.note.is_new = False
             state.note.last_ms = max(state.note.last_ms, observed.at_ms)
             if silent:
                 continue
             for each in evidence:
                 self._judge(state, subject, each, sealed_at_ms, observed.names)
-            self._watch(key, state)
+            if later:
+                self._watch(key, state)
 
     def let_pass(self, until_ms: int) -> bool:
         """Let time pass to the next that is due by then; False: nothing is."""
@@ -172,15 +173,14 @@ class Fold:
         org, kind = self.org, evidence.kind
         if kind not in org.settings.kinds:
             return
-        nats = 0.0
         if evidence.peak is not None:
-            nats = evidence.peak.excess + LEVEL
-            least = state.alerts.least_nats(kind, evidence.series)
             tells = org.budget.see(evidence.peak, at_ms // 60_000, self._a_day)
-            if not tells or nats < least:
+            if not tells or evidence.seen <= state.alerts.least_seen(kind, evidence.series):
                 return
         alerts = org.alerts if kind in _OF_THE_ORG else state.alerts
-        count = alerts.tell(kind, evidence.series, at_ms, nats, lambda: org.may_tell(at_ms))
+        count = alerts.tell(
+            kind, evidence.series, at_ms, evidence.seen, lambda: org.may_tell(at_ms)
+        )
         if not count:
             return
         severity = evidence.severity
@@ -194,8 +194,9 @@ class Fold:
         return self.org.settings.false_alerts_per_day
 
     def _silent_at_ms(self, state: State) -> int | None:
-        least = state.alerts.least_nats(Kind.SILENCE, "")
-        return state.silent_at_ms(max(self._least_nats, least), self.org.shape)
+        at_ms = state.silent_at_ms(self._least_nats, self.org.shape)
+        longest_ms = round(state.alerts.least_seen(Kind.SILENCE, "") * 60_000)
+        return None if at_ms is None else max(at_ms, state.note.last_ms + longest_ms)
 
     @property
     def _least_nats(self) -> float:

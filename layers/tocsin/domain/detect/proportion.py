@@ -18,7 +18,8 @@ LENGTHS: Final = (4, 8, 16, 32)
 
 _RING: Final = LENGTHS[-1]
 _MEMORY: Final = 500.0  # outcomes
-_PRIOR_YES, _PRIOR_NO = 0.5, 9.5  # ten calls, of which half a one failed
+_PRIOR_YES, _PRIOR_NO = 0.5, 9.5  # ten calls, half a one of which failed
+_TIMES: Final = 2  # what is not so many times the usual share is not told
 _PACKED: Final = Struct("<IB2d")
 
 
@@ -52,7 +53,7 @@ class Proportion:
             if length > self._seen:
                 break
             count = (self._outcomes & ((1 << length) - 1)).bit_count()
-            if count > 1 and count > 2 * expected * length:
+            if count > 1 and count > _TIMES * expected * length:
                 nats = tails.beta_binomial(count, length, yes, no)
                 if found is None or nats > found.nats:
                     found = Surprise(nats, count / length, expected, length)

@@ -4,10 +4,10 @@ The level is a Gamma-Poisson filter with a discount (A. C. Harvey and C. Fernand
 Models for Count or Qualitative Observations*, 1989; M. West and P. J. Harrison, *Bayesian
 Forecasting and Dynamic Models*, 1997), times the shape of the hours. What it predicts is a negative
 binomial count; its spread is that of the series, by moments, beside what is not known of the level.
-The last one, three and ten minutes are looked at (a scan statistic, J. Glaz, J. Naus and S.
-Wallenstein, 2001), so that few events and slow rises show, too. Ten minutes pass before a minute
-teaches, and it teaches no more than four standard deviations, so that a spike is no habit; but what
-stays for most of half an hour is.
+The last minutes, one to thirty, are looked at (a scan statistic: J. Glaz, J. Naus and
+S. Wallenstein, *Scan Statistics*, 2001), so that few events and slow rises show, too. A minute
+teaches half an hour later, and no more than four standard deviations, so that a spike is no habit;
+but what stays for most of half an hour is.
 """
 
 from math import ceil, exp, expm1, inf, log1p, sqrt
@@ -20,34 +20,37 @@ from tocsin.domain.detect.surprise import Surprise
 
 __all__ = ["Rate"]
 
-SCALES: Final = (1, 3, 10)
+SCALES: Final = (1, 2, 5, 12, 30)
 """How many windows, of one minute each, are looked at together."""
 
 _RING: Final = SCALES[-1]
 _FEWEST: Final = 5  # events; fewer are no spike
-_WARM_UP: Final = 20  # windows that taught
+_WARM_UP: Final = 15  # windows that taught
 _KNOWN: Final = 200.0  # events after which a level is known well enough to follow it
 _SHORTEST: Final = 120.0  # windows of memory,
 _LONGEST: Final = 2880.0  # and two days
-_SPREAD: Final = 2880.0  # windows of memory of the spread
+_SPREAD: Final = 1440.0  # windows of memory of the spread: a day
 _LUMPS: Final = 4.0  # events come in lumps of five, it is believed
 _LUMPS_EVENTS: Final = 5.0  # as much as if so many had been seen
 _CLIP: Final = 4.0  # standard deviations
 _CLIP_FEW: Final = 3.0  # or so many events
 _STRAIN: Final = 30.0  # windows: if most of so many were clipped,
+_STRAINING: Final = 12  # windows at most that are looked at for that: one spike is in as many
 _RELEARN: Final = 15.0  # the level is learned anew, by so many
 _NOTABLE: Final = 2.5  # standard deviations, below which no tail is computed
 _MOST_COUNT: Final = (1 << 32) - 1
 _START_AGAIN: Final = 7 * 1440  # minutes back: the clock was wrong before
 _DAY: Final = 1440
 _FORGOTTEN: Final = 7 * 1440.0  # minutes after which a long silence is
-_MOST: Final = 1e30  # of any number of the state
+_MOST: Final = 1e30  # of any number of the state,
+_LEAST: Final = 1e-9  # and of the minutes that taught, if there were any
 _TALKS: Final = 60  # minutes: who always talks is never silent for longer
+_LONGER: Final = 3  # times the longest silence is no silence yet
 _PACKED: Final = Struct(f"<qqq{_RING}I{6 + len(SCALES)}d")
 
 
 class Rate:
-    """A series of events in windows of one minute. O(1), about 250 bytes packed.
+    """A series of events in windows of one minute. O(1), about 380 bytes packed.
 
     ``minute`` is Unix time in minutes. The shape that is passed is the org's: it stands in for
     the series' own.
@@ -78,7 +81,7 @@ class Rate:
         """Count events, and say how surprising the open window is now, if it may be.
 
         A window only grows, so looking at each event takes no more chances than looking at its
-        end. What comes late only teaches, and not at all if it is more than ten minutes late.
+        end. What comes late only teaches, and not at all if it is more than half an hour late.
         """
         if minute != self._head:
             if minute < self._head and self._late(minute, events):
@@ -123,7 +126,8 @@ class Rate:
     def quiet_until(self, nats: float, org: Shape) -> int | None:
         """Return the minute from which on silence is at least as unlikely, in nats.
 
-        None if that cannot be said: of less than a day, or of a series that is often silent.
+        None if that cannot be said: of less than a day, of hours of a day of a kind that the series
+        has not been through, and of a series that is often silent.
         """
         if self._trained < _DAY or self._longest > _TALKS or not self._beta:
             return None
@@ -133,10 +137,12 @@ class Rate:
         events = size * expm1(min(events / size, 50.0)) if size else inf
         wanted = events * self._beta / self._alpha
         for hours in range(1, 25):
+            if not self.shape.knows(self._last // 60 + hours - 1):
+                return None
             worth = self.shape.between(self._last, self._last + 60 * hours, org)
             if worth >= wanted:
                 minutes = ceil(60 * hours * wanted / worth)
-                return self._last + max(minutes, 2 * ceil(self._longest)) + 1
+                return self._last + max(minutes, _LONGER * ceil(self._longest)) + 1
         return None
 
     def pack(self) -> bytes:
@@ -155,12 +161,17 @@ class Rate:
             return rate
         head, last, trained, *others = _PACKED.unpack(rest)
         ring, numbers = others[:_RING], others[_RING:]
-        if not all(abs(number) < _MOST for number in (head, last, *numbers)):
+        if not all(abs(number) < _MOST for number in (head, last, trained, *numbers)):
+            return rate
+        alpha, beta, *lumps, mass, squares, strain, longest = numbers
+        if trained < -_RING or min(alpha, mass, squares, strain, longest) < 0:
+            return rate
+        if beta < _LEAST and trained > 0:
             return rate
         rate.shape = Shape.unpack(shape)
         rate._head, rate._last, rate._trained, rate._ring = head, last, trained, ring
-        rate._alpha, rate._beta = (max(number, 0.0) for number in numbers[:2])
-        *rate._lumps, rate._mass, rate._squares, rate._strain, rate._longest = numbers[2:]
+        rate._alpha, rate._beta, rate._lumps = alpha, beta, lumps
+        rate._mass, rate._squares, rate._strain, rate._longest = mass, squares, strain, longest
         return rate
 
     def _spoke(self, minute: int) -> None:
@@ -213,7 +224,8 @@ class Rate:
                     spread = sqrt(expected + self._beyond(place, expected))
                     most = expected + max(_CLIP * spread, _CLIP_FEW)
                     if seen > most:
-                        strained, seen = True, most
+                        seen = most
+                        strained |= scale <= _STRAINING
                         if scale == 1 and not relearns:
                             count = most
                 self._lumps[place] = self._lumps[place] * keep + (seen - expected) ** 2 - expected

@@ -15,9 +15,10 @@ __all__ = ["Shape"]
 _BINS: Final = 48
 _WEEK_HOURS: Final = 168
 _MOST_VISITS: Final = 5  # a factor is an average of about as many of its hours
-_PRIOR_VISITS: Final = 1.0  # what the other shape is worth,
+_PRIOR_VISITS: Final = 0.5  # of an average hour are what the other shape is worth,
 _PRIOR_EVENTS: Final = 30.0  # and at least
 _MOST_ROOT: Final = 65_000.0  # of an hour's count: what a half float holds
+_MOST_EVENTS: Final = 1e18
 _WILD: Final = 2.0  # times its root: an hour teaches no more than that
 _NEVER: Final = -1.0
 _PACKED: Final = Struct("<qdHH48e")
@@ -47,16 +48,23 @@ class Shape:
         """Count events into their hour; what is of an hour before the last one is left out."""
         hour = minute // 60
         if hour != self._hour:
-            if hour < self._hour:
+            if hour > self._hour:
+                self._close(hour)
+            elif hour >= self._hour - _WEEK_HOURS:
                 return
-            self._close(hour)
+            else:  # the clock was far ahead before
+                self._hour, self._count = hour, -1.0
         if self._count >= 0:
-            self._count += events
+            self._count = min(self._count + events, _MOST_EVENTS)
 
     @property
     def hour(self) -> int:
         """The hour that is being counted: while it is the same, so are the factors."""
         return self._hour
+
+    def knows(self, hour: int) -> bool:
+        """Whether this hour of a day of its kind was seen before."""
+        return self._roots[_place(hour)] >= 0
 
     def factor(self, hour: int, other: "Shape | None" = None) -> float:
         """Return how active this hour (Unix time in hours) is, by what is known, around 1."""
@@ -128,6 +136,8 @@ class Shape:
     def _factor(self, place: int, other: "Shape | None") -> float:
         prior = 1.0 if other is None else other._factor(place, None)
         root = self._roots[place]
+        if root < 0:  # as at this hour of the days of the other kind, then
+            root = self._roots[(place + 24) % _BINS]
         if root < 0:
             return prior
         level = self._level_beside(other)

@@ -6,7 +6,7 @@ the fraction is the incomplete beta function's (NIST's *Digital Library of Mathe
 8.17.22), of which the Poisson distribution's is the limit. Student's t is a beta function, too.
 """
 
-from math import erfc, exp, inf, lgamma, log, log1p, pi, sqrt
+from math import erfc, exp, inf, lgamma, log, log1p, nan, pi, sqrt
 from typing import Final
 
 __all__ = ["MOST_NATS", "beta_binomial", "count", "no_count", "student_t"]
@@ -14,7 +14,7 @@ __all__ = ["MOST_NATS", "beta_binomial", "count", "no_count", "student_t"]
 MOST_NATS: Final = 1e6
 """No surprise is greater: what is so unlikely tells of a wrong assumption."""
 
-_LEAST, _MOST = 1e-12, 1e18  # what counts, means and sizes are taken for, at least and at most
+_LEAST, _MOST = 1e-12, 1e15  # what counts, means and sizes are taken for, at least and at most
 _TINY: Final = 1e-300
 _EPSILON: Final = 1e-12
 _STEPS: Final = 300  # of the fraction; it needs more only for great counts near their mean
@@ -91,13 +91,15 @@ def _tail(a: float, mean: float, b: float, turned: bool = False) -> float:
             + 0.5 * (log(b) - log(a) - log(a + b))
         )  # fmt: skip
     fraction = _fraction(a, x, bx)
-    if fraction is None:
-        return -log(erfc(sqrt(deviance)) / 2)
+    if not 0 < fraction < 1 + _EPSILON:
+        # Great counts near their mean are normal, by the root of their deviance.
+        root = sqrt(max(deviance, 0.0))
+        return -log(erfc(root) / 2) if root < 25 else deviance + log(2 * root * sqrt(pi))
     return deviance - log_term + log(fraction)
 
 
-def _fraction(a: float, x: float, bx: float) -> float | None:
-    """Return 1 + d1/(1 + d2/(1 + …)) by Lentz' method, or None if it does not come to an end."""
+def _fraction(a: float, x: float, bx: float) -> float:
+    """Return 1 + d1/(1 + d2/(1 + …)) by Lentz' method, or NaN if it comes to no end."""
     c, d = 1.0, 0.0
     value = 1.0
     for step in range(_STEPS):
@@ -114,7 +116,7 @@ def _fraction(a: float, x: float, bx: float) -> float | None:
             value *= change
         if abs(change - 1) < _EPSILON:
             return value
-    return None
+    return nan
 
 
 def _stirling(n: float) -> float:
