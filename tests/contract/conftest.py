@@ -16,6 +16,7 @@ from tocsin.embedded._ledger import SqliteLedger
 def fake_stores() -> Stores:
     journal, keys, passes = stores.FakeJournal(), stores.FakeKeys(), stores.FakePasses()
     projections = stores.FakeProjections()
+    anomalies = stores.FakeAnomalies(journal)
     return Stores(
         journal=journal,
         receipts=stores.FakeReceipts(),
@@ -33,6 +34,9 @@ def fake_stores() -> Stores:
         session_states=stores.FakeSessionStates(journal),
         budgets=stores.FakeBudgets(journal, projections),
         agent_states=stores.FakeAgentStates(stores.FakeKeyRing(keys, journal)),
+        detections=stores.FakeDetections(anomalies),
+        anomalies=anomalies,
+        detection_settings=stores.FakeDetectionSettings(journal),
         sign_in_writes=stores.FakeSignInWrites(passes, journal),
         sign_in_failures=stores.FakeSignInFailures(journal),
         rates=stores.FakeRates(),

@@ -10,6 +10,9 @@ from tocsin.domain.agents import AgentState
 from tocsin.domain.approvals import Approval, Grant, Rule, Step
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
 from tocsin.domain.budgets import Budget
+from tocsin.domain.detect.anomaly import Anomaly
+from tocsin.domain.detect.cursor import Cursor
+from tocsin.domain.detect.kept import KeptSettings
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import ApiKey
@@ -592,4 +595,76 @@ class FakeAgentStates:
             self.ring.keys.put(key)
         self.ring.journal.put(batch, packed)
         self.states[state.org, state.id] = state
+        return True
+
+
+@dataclass
+class FakeAnomalies:
+    journal: FakeJournal
+    anomalies: dict[tuple[str, str], Anomaly] = field(default_factory=dict)
+
+    def get(self, org: str, id: str) -> Anomaly | None:
+        return self.anomalies.get((org, id))
+
+    def newest(self, org: str, before: str, limit: int) -> Sequence[tuple[str, Anomaly | None]]:
+        found = [(id, each) for (of, id), each in self.anomalies.items() if of == org]
+        found = [each for each in found if not before or each[0] < before]
+        return sorted(found, reverse=True, key=lambda each: each[0])[:limit]
+
+    def write(self, anomaly: Anomaly, was: str, batch: Batch, packed: bytes) -> bool:
+        found = self.get(anomaly.org, anomaly.id)
+        if (found.change if found else "") != was:
+            return False
+        self.anomalies[anomaly.org, anomaly.id] = anomaly
+        self.journal.put(batch, packed)
+        return True
+
+
+@dataclass
+class FakeDetections:
+    anomalies: FakeAnomalies
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    known: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def cursor(self, org: str) -> Cursor:
+        return self.cursors.get(org, Cursor())
+
+    def due(self, now_ms: int) -> Sequence[str]:
+        return [org for org, each in self.cursors.items() if 1 <= each.due_ms <= now_ms]
+
+    def states(self, org: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        return {key: self.known[org, key] for key in keys if (org, key) in self.known}
+
+    def advance(
+        self,
+        org: str,
+        was: Cursor,
+        now: Cursor,
+        states: Mapping[str, bytes],
+        told: tuple[Batch, bytes] | None = None,
+        anomalies: Sequence[Anomaly] = (),
+    ) -> bool:
+        if self.cursor(org).change != was.change:
+            return False
+        self.cursors[org] = now
+        self.known |= {(org, key): state for key, state in states.items()}
+        self.anomalies.anomalies |= {(org, each.id): each for each in anomalies}
+        if told:
+            self.anomalies.journal.put(*told)
+        return True
+
+
+@dataclass
+class FakeDetectionSettings:
+    journal: FakeJournal
+    kept: dict[str, KeptSettings] = field(default_factory=dict)
+
+    def get(self, org: str) -> KeptSettings:
+        return self.kept.get(org, KeptSettings(org=org))
+
+    def write(self, kept: KeptSettings, was: str, batch: Batch, packed: bytes) -> bool:
+        if self.get(kept.org).change != was:
+            return False
+        self.kept[kept.org] = kept
+        self.journal.put(batch, packed)
         return True

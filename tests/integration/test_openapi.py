@@ -29,6 +29,8 @@ SOME_ARE_REFUSED = {
     "POST /api/v1/delegations": "the same, or a scope that can't be delegated; a key's are bounded",
     "POST /api/v1/agents": "the same, of its key; or there is such an agent (409)",
     "PUT /api/v1/agents/{id}": "nothing is known of most ids",
+    "PUT /api/v1/detection": "most texts are no time zone",
+    "POST /api/v1/anomalies/{id}/snooze": "most texts are no time, or one that is over",
     "GET /api/v1/costs/summary": "from and to are too far apart, or the wrong way round",
     "GET /api/v1/costs/breakdown": "the same",
     "GET /api/v1/costs/timeseries": "the same",

@@ -18,7 +18,12 @@ from tocsin.adapters.dynamodb.holdings import DynamoHoldings
 from tocsin.adapters.dynamodb.ledger import PARTITIONS
 from tocsin.cli._export import Files
 from tocsin.domain.batch import Batch, pack
+from tocsin.domain.detect.anomaly import Anomaly
+from tocsin.domain.detect.cursor import Cursor
+from tocsin.domain.detect.finding import Subject
+from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.errors import Busy, Conflict, Malformed, NotFound, OutcomeUnknown
+from tocsin.domain.ids import event_ids, new_batch_id
 from tocsin.domain.keys import Scope
 from tocsin.domain.limits import SETTLED_MS
 from tocsin.domain.org import Org, OrgStatus
@@ -70,6 +75,8 @@ class World:
             session_states=on.session_states,
             agent_states=on.agent_states,
             budgets=on.budgets,
+            anomalies=on.anomalies,
+            detection_settings=on.detection_settings,
             retention=lambda: KEEPS_ALL,
         )
 
@@ -104,6 +111,8 @@ class World:
         limits = {"limits": {"calls_per_day": 0, "tokens_per_month": 9}, "action": "throttle"}
         call("POST", "/api/v1/budgets", limits)
         assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
+        call("PUT", "/api/v1/detection", {"false_alerts_per_day": 2})
+        self.detect(org)
         on.summaries.put(org, 0, 0, b"s")
         api.parts.signing.open(key)
         api("POST", "/api/v1/session", token=f"{admin}x")
@@ -129,6 +138,21 @@ class World:
         )(org)
         # What an interrupted rebuild leaves, of the next generation.
         projector.catch_up(org, on.projections.remake(org))
+
+    def detect(self, org: str) -> None:
+        """Have detection know an agent, and tell of an alert."""
+        change = new_batch_id(self.clock.ms, bytes(10))
+        anomaly = Anomaly(
+            org=org,
+            id=event_ids(change, 1)[0],
+            kind=Kind.RATE_SPIKE,
+            severity=Severity.WARNING,
+            subject=Subject("agent", "claude"),
+            at_ms=self.clock.ms,
+            change=change,
+        )
+        cursor, states = Cursor(change=change), {"agent#1": b"s"}
+        assert self.stores.detections.advance(org, Cursor(), cursor, states, None, [anomaly])
 
     def accept(self, each: Batch) -> None:
         self.stores.journal.put(each, pack(each.entries))

@@ -47,6 +47,8 @@ def parts_over(stores: Stores, clock: Clock, timers: Timers, **more: Any) -> Api
         session_states=stores.session_states,
         budgets=stores.budgets,
         agent_states=stores.agent_states,
+        detection_settings=stores.detection_settings,
+        anomalies=stores.anomalies,
         passes=stores.passes,
         sign_in_writes=stores.sign_in_writes,
         sign_in_failures=stores.sign_in_failures,

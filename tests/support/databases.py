@@ -9,6 +9,11 @@ from support.ministack import Server
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
+from tocsin.adapters.dynamodb.detections import (
+    DynamoAnomalies,
+    DynamoDetections,
+    DynamoDetectionSettings,
+)
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
@@ -31,6 +36,7 @@ from tocsin.local.functions import Receives
 from tocsin.local.tables import TTL_ATTRIBUTE, create
 from tocsin.ports.access import KeyRing, Keys, Passes, Rates, SignInFailures, SignInWrites
 from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
+from tocsin.ports.detecting import Anomalies, Detections, DetectionSettings
 from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger, SetAside, Summaries
 from tocsin.ports.orgs import Orgs
@@ -59,6 +65,9 @@ class Stores(NamedTuple):
     session_states: SessionStates
     budgets: Budgets
     agent_states: AgentStates
+    detections: Detections
+    anomalies: Anomalies
+    detection_settings: DetectionSettings
     sign_in_writes: SignInWrites
     sign_in_failures: SignInFailures
     rates: Rates
@@ -113,6 +122,9 @@ class Database:
             session_states=DynamoSessionStates(*state, journal),
             budgets=DynamoBudgets(*state, journal),
             agent_states=DynamoAgentStates(*state, journal),
+            detections=DynamoDetections(*state, journal),
+            anomalies=DynamoAnomalies(*state, journal),
+            detection_settings=DynamoDetectionSettings(*state, journal),
             sign_in_writes=DynamoSignInWrites(*state, journal),
             sign_in_failures=DynamoSignInFailures(*state, journal),
             rates=DynamoRates(*state),

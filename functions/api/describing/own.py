@@ -3,8 +3,12 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from functions.api.describing.operation import Answer, Operation
 from functions.api.describing.shapes import Schema, enum, ref, text
+from tocsin.domain.detect.anomaly import Status
+from tocsin.domain.detect.kinds import Kind
 from tocsin.domain.errors import (
     Changed,
     Conflict,
@@ -30,10 +34,12 @@ from tocsin.wire import (
     approvals,
     budgets,
     costs,
+    detection,
     indexes,
     keys,
     links,
     policies,
+    reviews,
     sessions,
     sign_ins,
 )
@@ -102,6 +108,16 @@ def _decides(says: str) -> Operation:
         body=sessions.DECIDE,
         example={"reason": "it deletes too much"},
         answers={200: Answer("Decided")},
+        refusals=(*_WRITES, NotFound, Conflict),
+    )
+
+
+def _reviews(says: str, body: TypeAdapter[Any], example: Any) -> Operation:
+    return Operation(
+        says=says,
+        body=body,
+        example=example,
+        answers={200: Answer("Anomaly")},
         refusals=(*_WRITES, NotFound, Conflict),
     )
 
@@ -326,6 +342,44 @@ OWN: Final[dict[str, Operation]] = {
         example={"reason": "replaced"},
         answers={200: Answer("Agent")},
         refusals=(*_WRITES, NotFound),
+    ),
+    "get_detection": Operation(
+        says="How the org is watched, and what each kind of anomaly is",
+        answers={200: Answer("Detection")},
+    ),
+    "put_detection": Operation(
+        says="Change it: what is left out is as where nobody set anything",
+        body=detection.PUT,
+        example={
+            "false_alerts_per_day": 1,
+            "hours": {"from": "08:00", "to": "18:00", "time_zone": "Europe/Berlin"},
+            "suspend_from": "critical",
+        },
+        answers={200: Answer("Detection")},
+        refusals=_WRITES,
+    ),
+    "list_anomalies": Operation(
+        says="Alerts, the newest first",
+        query={
+            "limit": _PAGE["limit"],
+            "before": text(pattern="^(evt_[0-7][0-9a-hjkmnp-tv-z]{25})?$"),
+            "status": enum(Status),
+            "kind": enum(Kind),
+            "agent_id": text(minLength=1, maxLength=MAX_NAME_CHARS),
+        },
+        answers={200: Answer("Anomalies", headers=_NEXT_PAGE)},
+    ),
+    "get_anomaly": Operation(
+        says="One alert", answers={200: Answer("Anomaly")}, refusals=(NotFound,)
+    ),
+    "acknowledge_anomaly": _reviews(
+        "Say that an alert was seen", reviews.REVIEW, {"reason": "the nightly import"}
+    ),
+    "snooze_anomaly": _reviews(
+        "Have no more alerts like it for a while", reviews.SNOOZE, {"seconds": 3_600}
+    ),
+    "false_positive": _reviews(
+        "Have alerts like it only when they are less likely", reviews.REVIEW, {"reason": "usual"}
     ),
     "costs_summary": Operation(
         says="What calls cost",

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from tocsin.domain.approvals import Expiry, Status
 from tocsin.domain.budgets import COUNTED, PERIODS, SUBJECTS, BudgetAction
+from tocsin.domain.detect import anomaly
+from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.keys import Scope
 from tocsin.domain.policy import Decision
 from tocsin.domain.sessions import SessionStatus
@@ -139,6 +141,7 @@ _AUDITED: Final = {
     "seq": COUNT,
 }
 _DETAIL: Final = obj({"field": TEXT, "message": TEXT})
+_SEVERITY: Final = enum(severity.word for severity in Severity)
 _COUNTS: Final[Schema] = {"type": "object", "additionalProperties": COUNT}
 
 SHAPES: Final[dict[str, Schema]] = {
@@ -297,6 +300,45 @@ SHAPES: Final[dict[str, Schema]] = {
     "BudgetsOverview": obj(
         {"data": array(ref("Budget")), "total": COUNT, **dict.fromkeys(STATUSES, COUNT)}
     ),
+    "Detection": obj(
+        {
+            "enabled": FLAG,
+            "false_alerts_per_day": COST,
+            "kinds": array(enum(Kind)),
+            "hours": nullable(
+                obj({"from": TEXT, "to": TEXT, "days": array(COUNT), "time_zone": TEXT})
+            ),
+            "suspend_from": nullable(_SEVERITY),
+            "set_by": nullable(TEXT),
+            "set_at": nullable(TIME),
+            "known_kinds": array(
+                obj(
+                    {
+                        "kind": enum(Kind),
+                        "severity": _SEVERITY,
+                        "budgeted": FLAG,
+                        "on": FLAG,
+                        "says": TEXT,
+                    }
+                )
+            ),
+        }
+    ),
+    "Anomaly": obj(
+        {
+            "id": TEXT,
+            "kind": enum(Kind),
+            "severity": _SEVERITY,
+            "status": enum(anomaly.Status),
+            "description": TEXT,
+            "subject": {"type": "object", "additionalProperties": TEXT},
+            "detected_at": TIME,
+            "count": COUNT,
+            "seqs": array(COUNT),
+        },
+        _DECIDED | {"until": TIME, "probability": COST},
+    ),
+    "Anomalies": obj({"data": array(ref("Anomaly"))}),
     "CostsSummary": obj(
         {
             "total_cost_usd": COST,

@@ -8,6 +8,7 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
+from tocsin.adapters.dynamodb.detections import DynamoAnomalies, DynamoDetectionSettings
 from tocsin.adapters.dynamodb.holdings import DynamoHoldings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
@@ -84,6 +85,8 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
             session_states=DynamoSessionStates(db, state, journal),
             agent_states=DynamoAgentStates(db, state, journal),
             budgets=DynamoBudgets(db, state, journal),
+            anomalies=DynamoAnomalies(db, state, journal),
+            detection_settings=DynamoDetectionSettings(db, state, journal),
             retention=retention,
         ),
         set_aside=DynamoSetAside(db, state),

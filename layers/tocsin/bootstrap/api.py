@@ -9,6 +9,7 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
+from tocsin.adapters.dynamodb.detections import DynamoAnomalies, DynamoDetectionSettings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
@@ -33,6 +34,7 @@ from tocsin.ports.deciding import (
     SessionStates,
     Timers,
 )
+from tocsin.ports.detecting import Anomalies, DetectionSettings
 from tocsin.ports.intake import Quota
 from tocsin.ports.log import Journal
 from tocsin.ports.orgs import Orgs
@@ -54,6 +56,8 @@ from tocsin.services.approvals.steps import Steps
 from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.budgets.keeping import Keeping as BudgetKeeping
+from tocsin.services.detect.reviewing import Reviewing
+from tocsin.services.detect.settings import Setting
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.keys.delegating import Delegating
 from tocsin.services.keys.ending import Ending
@@ -93,6 +97,8 @@ class ApiParts:
     holding: Holding
     agents: Registering
     agent_list: Listing
+    detection: Setting
+    anomalies: Reviewing
     indexes: Indexes
     costs: Costs
     asking: Asking
@@ -120,6 +126,8 @@ def parts(
     session_states: SessionStates,
     budgets: Budgets,
     agent_states: AgentStates,
+    detection_settings: DetectionSettings,
+    anomalies: Anomalies,
     passes: Passes,
     sign_in_writes: SignInWrites,
     sign_in_failures: SignInFailures,
@@ -155,6 +163,8 @@ def parts(
         agents=Registering(agent_states, issuing, clock),
         agent_list=Listing(indexes, agent_states),
         indexes=indexes,
+        detection=Setting(detection_settings, clock),
+        anomalies=Reviewing(anomalies, clock),
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
         deciding=deciding,
@@ -196,6 +206,8 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         session_states=DynamoSessionStates(db, state, journal),
         budgets=DynamoBudgets(db, state, journal),
         agent_states=DynamoAgentStates(db, state, journal),
+        detection_settings=DynamoDetectionSettings(db, state, journal),
+        anomalies=DynamoAnomalies(db, state, journal),
         passes=DynamoPasses(db, state),
         sign_in_writes=DynamoSignInWrites(db, state, journal),
         sign_in_failures=DynamoSignInFailures(db, state, journal),

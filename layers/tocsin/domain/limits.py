@@ -221,6 +221,13 @@ IDLE_SUBJECT_DAYS: Final = 60
 ANOMALY_RETENTION_DAYS: Final = 90
 """How long an alert can be looked at and reviewed; its event stays as long as any."""
 
+MAX_FALSE_ALERTS_PER_DAY: Final = 1_000
+"""The most that an org can ask for."""
+
+SHORTEST_SNOOZE_SECONDS: Final = 60
+LONGEST_SNOOZE_SECONDS: Final = 30 * 24 * 60 * 60
+"""Of an alert; who wants no more of its kind at all switches the kind off."""
+
 # Policies
 
 MAX_POLICY_BYTES: Final = 64 * 1024

@@ -1,4 +1,4 @@
-"""What detection keeps: how far it is, its subjects' states, and the alerts."""
+"""What detection keeps: how far it is, its subjects' states, the alerts, and the settings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -6,8 +6,9 @@ from typing import Protocol
 from tocsin.domain.batch import Batch
 from tocsin.domain.detect.anomaly import Anomaly
 from tocsin.domain.detect.cursor import Cursor
+from tocsin.domain.detect.kept import KeptSettings
 
-__all__ = ["Anomalies", "Detections"]
+__all__ = ["Anomalies", "DetectionSettings", "Detections"]
 
 
 class Detections(Protocol):
@@ -46,13 +47,32 @@ class Anomalies(Protocol):
     def get(self, org: str, id: str) -> Anomaly | None:
         """Return an alert, strongly consistent."""
 
-    def newest(self, org: str, before: str, limit: int) -> Sequence[Anomaly]:
-        """Return alerts, the newest first, those before an id; empty: from the newest on."""
+    def newest(self, org: str, before: str, limit: int) -> Sequence[tuple[str, Anomaly | None]]:
+        """Return alerts by id, the newest first, those before an id; empty: from the newest on.
+
+        None: it can't be read.
+        """
 
     def write(self, anomaly: Anomaly, was: str, batch: Batch, packed: bytes) -> bool:
         """Write what was said of an alert, and the batch that tells of it.
 
         False: the alert's last change is not ``was``.
+
+        Raises:
+            Busy: nothing was written; or OutcomeUnknown: it may have been.
+        """
+
+
+class DetectionSettings(Protocol):
+    """What orgs want detection to do."""
+
+    def get(self, org: str) -> KeptSettings:
+        """Return an org's settings, strongly consistent."""
+
+    def write(self, kept: KeptSettings, was: str, batch: Batch, packed: bytes) -> bool:
+        """Write settings, and the batch that tells of them.
+
+        False: the last change is not ``was``.
 
         Raises:
             Busy: nothing was written; or OutcomeUnknown: it may have been.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tocsin.domain.keys import Scope
-from tocsin.wire import links
+from tocsin.wire import links, reviews
 
 __all__ = ["ROUTES", "ApiRoute"]
 
@@ -248,6 +248,39 @@ ROUTES: Final = (
         path="/api/v1/budgets/{id}",
         use_case="delete_budget",
         scopes=_ADMINS,
+    ),
+    ApiRoute(method="GET", path="/api/v1/detection", use_case="get_detection", scopes=_READS),
+    ApiRoute(method="PUT", path="/api/v1/detection", use_case="put_detection", scopes=_ADMINS),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/anomalies",
+        use_case="list_anomalies",
+        scopes=_ANSWERS,
+        query=reviews.PARAMETERS,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/anomalies/{id}",
+        use_case="get_anomaly",
+        scopes=_ANSWERS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/anomalies/{id}/acknowledge",
+        use_case="acknowledge_anomaly",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/anomalies/{id}/snooze",
+        use_case="snooze_anomaly",
+        scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/anomalies/{id}/false-positive",
+        use_case="false_positive",
+        scopes=frozenset({Scope.APPROVE}),
     ),
     ApiRoute(
         method="GET",

@@ -18,8 +18,8 @@ ON_TABLES = {
         "Journal": {"PutItem"},
         "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
-        "approval-rule#*, budget#*, pass-session#*, agent-state#*, auth-failed#*, key#*, policy#*, "
-        "session-state#*": {"PutItem"},
+        "approval-rule#*, budget#*, pass-session#*, agent-state#*, anomaly#*, auth-failed#*, "
+        "detection#*, key#*, policy#*, session-state#*": {"PutItem"},
         "State: approval-pending#*, approval-rule#*, budget#*, pass-session#*": {"DeleteItem"},
         "State: budget-turn#*, quota#*, rate#*, suspended#*": {"UpdateItem"},
         "State: projected": {"ConditionCheckItem"},
@@ -166,8 +166,10 @@ print(*(f"{each}*" for each in PARTITIONS), partition(Kind.SIGN_IN, "*"))
 """
     partitions = set(run(code, lock="functions", environment={}).split()) | {
         "agent-state#*",
+        "anomaly#*",
         "budget#*",
         "auth-failed#*",
+        "detection#*",
         "key#*",
         "policy#*",
         "session-state#*",

@@ -24,7 +24,7 @@ OF_AN_ORG: Final = frozenset(
         *("approval", "approval-pending", "approval-call", "approval-grant", "approval-rule"),
         *("policy", "session-state", "suspended", "agent-state"),
         *("budget", "budget-turn", "spent", "auth-failed", "rate", "summary"),
-        *("detect", "anomaly"),
+        *("detect", "detection", "anomaly"),
     }
 )
 """Kinds whose partitions are one org's: ``kind#org``, and perhaps ``#`` and a generation."""

@@ -1,7 +1,8 @@
 """Detection's items in the state table.
 
-Cursors are ``detected`` · org, what is watched is ``detect#<org>`` · key, and alerts are
-``anomaly#<org>`` · event id. What was not touched for a while expires.
+Cursors are ``detected`` · org, what is watched is ``detect#<org>`` · key, alerts are
+``anomaly#<org>`` · event id, and settings ``detection#<org>`` · ``settings``. What was not touched
+for a while expires.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +17,20 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.detect.anomaly import Anomaly, Status
 from tocsin.domain.detect.cursor import Cursor
 from tocsin.domain.detect.finding import Subject
+from tocsin.domain.detect.kept import KeptSettings
 from tocsin.domain.detect.kinds import Kind, Severity
+from tocsin.domain.detect.settings import Settings
+from tocsin.domain.errors import IntegrityError
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.limits import ANOMALY_RETENTION_DAYS, IDLE_SUBJECT_DAYS
-from tocsin.ports.detecting import Anomalies, Detections
+from tocsin.ports.detecting import Anomalies, Detections, DetectionSettings
 
-__all__ = ["DynamoAnomalies", "DynamoDetections"]
+__all__ = ["DynamoAnomalies", "DynamoDetectionSettings", "DynamoDetections"]
 
 _CURSORS: Final = "detected"
 _DAY_SECONDS: Final = 24 * 60 * 60
 _KEYS_PER_GET: Final = 100
+_SETTINGS: Final = "settings"
 _END: Final = "~"  # beyond every event's id
 
 
@@ -108,7 +113,7 @@ class DynamoAnomalies(ToldTable, Anomalies):
         return _anomaly(org, item) if item else None
 
     @override
-    def newest(self, org: str, before: str, limit: int) -> Sequence[Anomaly]:
+    def newest(self, org: str, before: str, limit: int) -> Sequence[tuple[str, Anomaly | None]]:
         found = query(
             self._client,
             limit,
@@ -121,11 +126,35 @@ class DynamoAnomalies(ToldTable, Anomalies):
             ScanIndexForward=False,
             ConsistentRead=True,
         )
-        return [_anomaly(org, item) for item in found]
+        return [(item["sk"]["S"], _readable(org, item)) for item in found]
 
     @override
     def write(self, anomaly: Anomaly, was: str, batch: Batch, packed: bytes) -> bool:
         put: Any = {"TableName": self._table, "Item": _item(anomaly), **not_changed_since(was)}
+        return self._tell([{"Put": put}], batch, packed)
+
+
+class DynamoDetectionSettings(ToldTable, DetectionSettings):
+    """:class:`~tocsin.ports.detecting.DetectionSettings` on the state table, beside a journal."""
+
+    @override
+    def get(self, org: str) -> KeptSettings:
+        item = self._get(f"detection#{org}", _SETTINGS)
+        return _kept(org, item) if item else KeptSettings(org=org)
+
+    @override
+    def write(self, kept: KeptSettings, was: str, batch: Batch, packed: bytes) -> bool:
+        put: Any = {
+            "TableName": self._table,
+            "Item": {
+                **item_key(f"detection#{kept.org}", _SETTINGS),
+                "settings": {"S": orjson.dumps(kept.settings.as_data()).decode()},
+                "set_by": {"S": kept.by},
+                "set_at_ms": number(kept.at_ms),
+                "change": {"S": kept.change},
+            },
+            **not_changed_since(was),
+        }
         return self._tell([{"Put": put}], batch, packed)
 
 
@@ -161,6 +190,24 @@ def _item(anomaly: Anomaly) -> dict[str, Any]:
         "change": {"S": anomaly.change},
         "expires_at": number(anomaly.at_ms // 1_000 + ANOMALY_RETENTION_DAYS * _DAY_SECONDS),
     }
+
+
+def _kept(org: str, item: Mapping[str, Any]) -> KeptSettings:
+    with whole(org, "detection's settings"):
+        return KeptSettings(
+            org=org,
+            settings=Settings.of_data(orjson.loads(item["settings"]["S"])),
+            by=item["set_by"]["S"],
+            at_ms=int(item["set_at_ms"]["N"]),
+            change=item["change"]["S"],
+        )
+
+
+def _readable(org: str, item: Mapping[str, Any]) -> Anomaly | None:
+    try:
+        return _anomaly(org, item)
+    except IntegrityError:  # which who asks for it alone is told
+        return None
 
 
 def _anomaly(org: str, item: Mapping[str, Any]) -> Anomaly:

@@ -8,10 +8,21 @@ from tocsin.domain.retention import Retention
 from tocsin.domain.segment import Head, SealedEvent
 from tocsin.ports.access import Keys
 from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
+from tocsin.ports.detecting import Anomalies, DetectionSettings
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
-from tocsin.wire import agents, approvals, budgets, indexes, keys, policies, sessions
+from tocsin.wire import (
+    agents,
+    approvals,
+    budgets,
+    detection,
+    indexes,
+    keys,
+    policies,
+    reviews,
+    sessions,
+)
 
 __all__ = ["Exporting", "line"]
 
@@ -36,6 +47,8 @@ class Exporting:
         session_states: SessionStates,
         agent_states: AgentStates,
         budgets: Budgets,
+        anomalies: Anomalies,
+        detection_settings: DetectionSettings,
         retention: Callable[[], Retention],
     ) -> None:
         self._ledger = ledger
@@ -47,6 +60,8 @@ class Exporting:
         self._session_states = session_states
         self._agent_states = agent_states
         self._budgets = budgets
+        self._anomalies = anomalies
+        self._detection_settings = detection_settings
         self._retention = retention
 
     def head(self, org: str) -> Head:
@@ -92,11 +107,23 @@ class Exporting:
                 agents.shown({"id": each.id}, each) for each in self._agent_states.all(org)
             ),
             "budgets": (budgets.defined(each) for each in self._budgets.all(org)),
+            "detection": (
+                _without("known_kinds", detection.shown(each))
+                for each in (self._detection_settings.get(org),)
+            ),
+            "anomalies": self._every_anomaly(org),
         }
 
     def _every_approval(self, org: str) -> Iterator[Row]:
         for id, approval in self._approvals.every(org):
             yield approvals.shown(approval) if approval else {"id": id, "unreadable": True}
+
+    def _every_anomaly(self, org: str) -> Iterator[Row]:
+        before = ""
+        while page := self._anomalies.newest(org, before, _PAGE):
+            for id, anomaly in page:
+                yield reviews.shown(anomaly) if anomaly else {"id": id, "unreadable": True}
+            before = page[-1][0]
 
     def _versions(self, org: str) -> Iterator[Row]:
         current = self._policies.current(org)
