@@ -27,7 +27,7 @@ def ingest_raw() -> Response[str]:
     """Accept one event, or several."""
     event = app.current_event
     query = event.query_string_parameters
-    known(query.items(), ("partial", "wait"))
+    known(query.items(), ("partial", "wait", "backfill"))
     wait = query.get("wait") or ""
     if wait not in ("", "sealed"):
         raise Malformed("wait: send sealed, or leave it out")
@@ -41,6 +41,7 @@ def ingest_raw() -> Response[str]:
             partial=boolean("partial", query.get("partial")),
             body=b64decode(body) if event.is_base64_encoded else body,
             wait=bool(wait),
+            backfill=boolean("backfill", query.get("backfill")),
         )
     )
     return Response(200, "application/json", answer.decode())

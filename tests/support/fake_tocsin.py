@@ -41,6 +41,7 @@ class Ingest:
     authorization: str | None
     media_type: str | None = None
     port: int = 0  # the client's
+    backfill: bool = False
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -231,6 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers["Authorization"],
             self.headers["Content-Type"],
             self.client_address[1],
+            parse_qs(url.query).get("backfill") == ["true"],
         )
         if tocsin.running and url.path.startswith("/v1/preflight/"):
             self._answer(tocsin.preflight(json.loads(request.body)))

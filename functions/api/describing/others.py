@@ -83,6 +83,7 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             query={
                 "partial": enum(("true", "1", "false", "0")),
                 "wait": enum(("sealed",)),
+                "backfill": enum(("true", "1", "false", "0")),
             },
             headers={
                 "Idempotency-Key": text(minLength=1, maxLength=MAX_IDEMPOTENCY_KEY_CHARS),

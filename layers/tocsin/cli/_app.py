@@ -34,6 +34,9 @@ _COMMANDS = {
     "approvals": _Lazy(
         "tocsin.cli.approvals", "app", "See which calls wait for a person, and answer."
     ),
+    "anomalies": _Lazy("tocsin.cli.anomalies", "app", "See what was unusual, and say what it was."),
+    "detection": _Lazy("tocsin.cli.detection", "app", "See and change how the org is watched."),
+    "demo": _Lazy("tocsin.cli.demo", "app", "Send something to look at."),
     "policy": _Lazy("tocsin.cli.policy", "app", "See, test and change what agents may call."),
     "sessions": _Lazy("tocsin.cli.sessions", "app", "See agents' sessions, and suspend them."),
     "agents": _Lazy("tocsin.cli.agents", "app", "List agents; create, describe and retire them."),
@@ -100,9 +103,10 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="`send`, `tail`, `verify`, `approvals`, `policy`, `sessions`, `agents`, `budgets`, "
-    "`keys delegate` and `mcp` find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and "
-    "`TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
+    epilog="`send`, `tail`, `verify`, `approvals`, `anomalies`, `detection`, `demo`, `policy`, "
+    "`sessions`, `agents`, `budgets`, `keys delegate` and `mcp` find Tocsin by `--url` and "
+    "`--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which "
+    "`tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."
 )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tocsin.client import ApiError
 
 __all__ = [
+    "NOT_IN_TIME",
     "REFUSED",
     "UNREACHABLE",
     "USAGE",
@@ -20,6 +21,7 @@ __all__ = [
 
 REFUSED = 1
 USAGE = 2
+NOT_IN_TIME = 3
 UNREACHABLE = 4
 
 

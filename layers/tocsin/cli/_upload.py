@@ -61,6 +61,7 @@ def upload(
     *,
     idempotency_key: str | None,
     partial: bool,
+    backfill: bool = False,
 ) -> Told:
     """Send the events of ``source``, with a progress bar on a terminal.
 
@@ -78,7 +79,9 @@ def upload(
         with progress(source) as show:
             events = read_events(source, form, name)
             if not slow:
-                for _ in send_events(client, events, told, key=key, partial=partial):
+                for _ in send_events(
+                    client, events, told, key=key, partial=partial, backfill=backfill
+                ):
                     show(told.ingested)
                 return told
             first_index = 0
@@ -86,7 +89,13 @@ def upload(
                 events = _until_unsendable(events)
             for group in arriving(events, MAX_EVENTS_PER_BATCH):
                 for _ in send_events(
-                    client, group, told, key=None, partial=partial, first_index=first_index
+                    client,
+                    group,
+                    told,
+                    key=None,
+                    partial=partial,
+                    backfill=backfill,
+                    first_index=first_index,
                 ):
                     show(told.ingested)
                 first_index += len(group)
@@ -103,6 +112,7 @@ def send_events(
     *,
     key: str | None,
     partial: bool,
+    backfill: bool = False,
     first_index: int = 0,
 ) -> Iterator[None]:
     """Send events, add to ``told`` what becomes of them, and yield after each request.
@@ -112,7 +122,7 @@ def send_events(
         httpx.HTTPError: As :meth:`Client.send_batches` raises it.
     """
     try:
-        outbox = Outbox(events, key, partial=partial)
+        outbox = Outbox(events, key, partial=partial, backfill=backfill)
     except ValueError as error:
         raise Failure(f"--idempotency-key: {error}", USAGE) from error
     for batch in outbox:

@@ -45,6 +45,14 @@ def send(
     partial: Annotated[
         bool, typer.Option("--partial", help="Leave invalid events out, and say which.")
     ] = False,
+    backfill: Annotated[
+        bool,
+        typer.Option(
+            "--backfill",
+            help="These are imported: detection learns from them by their timestamps, and alerts "
+            "nobody. Send the oldest first.",
+        ),
+    ] = False,
     idempotency_key: Annotated[
         str | None,
         typer.Option(
@@ -102,7 +110,11 @@ def send(
         if event:
             told = Told()
             events = [dumps({"type": "tool_call"} | event)]
-            list(send_events(client, events, told, key=idempotency_key, partial=partial))
+            list(
+                send_events(
+                    client, events, told, key=idempotency_key, partial=partial, backfill=backfill
+                )
+            )
         else:
             name = "standard input" if file in (None, "-") else file
             told = upload(
@@ -112,6 +124,7 @@ def send(
                 name,
                 idempotency_key=idempotency_key,
                 partial=partial,
+                backfill=backfill,
             )
     left = "" if told.remaining_quota is None else f", {told.remaining_quota:,} left this month"
     rejected = f", {told.rejected:,} left out" if told.rejected else ""

@@ -13,6 +13,7 @@ keys have methods of their own, and ``call`` is for any other route.
 """
 
 from tocsin.client._agents import Agent, AgentOptions
+from tocsin.client._anomalies import Anomaly
 from tocsin.client._approvals import Approval, ApprovalLinks, AskOptions
 from tocsin.client._async import AsyncClient
 from tocsin.client._backoff import Backoff
@@ -37,6 +38,7 @@ from tocsin.client._verifying import Verified
 __all__ = [
     "Agent",
     "AgentOptions",
+    "Anomaly",
     "ApiError",
     "Approval",
     "ApprovalLinks",

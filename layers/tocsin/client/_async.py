@@ -11,6 +11,7 @@ import httpx
 from tenacity import AsyncRetrying
 
 from tocsin.client._agents import AsyncAgents
+from tocsin.client._anomalies import AsyncAnomalies
 from tocsin.client._approving import AsyncApproving
 from tocsin.client._asking import Question, answered
 from tocsin.client._backoff import Backoff, raise_if_transient
@@ -51,6 +52,7 @@ class AsyncClient(
     AsyncBudgets,
     AsyncPolicies,
     AsyncKeys,
+    AsyncAnomalies,
 ):
     """:class:`tocsin.client.Client` for asyncio: the same arguments, results and errors."""
 
@@ -95,9 +97,10 @@ class AsyncClient(
         idempotency_key: str | None = None,
         partial: bool = False,
         wait: Wait | None = None,
+        backfill: bool = False,
     ) -> SendResult:
         """Send events, in as many requests as the limits ask for; see :meth:`Client.send`."""
-        outbox = Outbox(map(sendable, events), idempotency_key, partial=partial)
+        outbox = Outbox(map(sendable, events), idempotency_key, partial=partial, backfill=backfill)
         total = SendResult()
         for batch in outbox:
             total += outbox.settle(batch, await self._post(batch, partial, wait)) or SendResult()

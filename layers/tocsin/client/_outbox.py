@@ -5,7 +5,7 @@ No I/O: a client takes a batch, sends it, and settles it with the answer.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
@@ -49,11 +49,13 @@ class OutgoingBatch:
     """The serialised events of one request, and the key that makes it safe to repeat.
 
     ``indexes`` are the events' places in what the caller gave; empty: they are the first ones.
+    With ``backfill`` they are imported.
     """
 
     events: Sequence[bytes]
     key: str
     indexes: Sequence[int] = ()
+    backfill: bool = False
 
     def index_of(self, place: int) -> int:
         """Return the caller's index of the event at ``place`` of this request."""
@@ -102,8 +104,13 @@ class OutgoingBatch:
         middle = 1 << ((len(self.events) - 1).bit_length() - 1)
         indexes = self.indexes or range(len(self.events))
         return (
-            OutgoingBatch(self.events[:middle], self.key, indexes[:middle]),
-            OutgoingBatch(self.events[middle:], _derived(key, indexes[middle]), indexes[middle:]),
+            replace(self, events=self.events[:middle], indexes=indexes[:middle]),
+            replace(
+                self,
+                events=self.events[middle:],
+                key=_derived(key, indexes[middle]),
+                indexes=indexes[middle:],
+            ),
         )
 
 
@@ -122,6 +129,7 @@ class Outbox:
         key: str | None,
         *,
         partial: bool = False,
+        backfill: bool = False,
     ) -> None:
         """Take serialised events lazily: only as many as the next batch holds.
 
@@ -138,6 +146,7 @@ class Outbox:
         self._random = key is None
         self._key = key or uuid4().hex
         self._partial = partial
+        self._backfill = backfill
         self._parts: list[OutgoingBatch] = []
         self._left_out: list[Rejection] = []
 
@@ -149,7 +158,7 @@ class Outbox:
         """
         for events, indexes in self._cut():
             key = _derived(self._key, indexes[0]) if indexes[0] else self._key
-            yield OutgoingBatch(events, key, indexes)
+            yield OutgoingBatch(events, key, indexes, self._backfill)
             while self._parts:
                 yield self._parts.pop()
 
@@ -174,8 +183,10 @@ class Outbox:
         elif self._parts and self._random:
             rest = self._parts.pop()
             self._parts.append(
-                OutgoingBatch(
-                    [*batch.events, *rest.events], batch.key, [*batch.indexes, *rest.indexes]
+                replace(
+                    batch,
+                    events=[*batch.events, *rest.events],
+                    indexes=[*batch.indexes, *rest.indexes],
                 )
             )
         else:

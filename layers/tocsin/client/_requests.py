@@ -91,7 +91,8 @@ def ingest_request(
     wait: Wait | None = None,
 ) -> httpx.Request:
     """Return the request that sends ``batch``; it can be sent again as it is."""
-    params = {"partial": "true"} if partial else {}
+    options = {"partial": partial, "backfill": batch.backfill}
+    params = {name: "true" for name, asked in options.items() if asked}
     if wait is not None:
         params["wait"] = wait
     headers = {"Content-Type": "application/json", "Idempotency-Key": batch.key}
@@ -103,7 +104,7 @@ def ingest_request(
     return http.build_request(
         "POST",
         INGEST_PATH,
-        params=params or None,
+        params=params,
         headers=headers,
         content=body,
     )

@@ -12,6 +12,7 @@ import httpx
 from tenacity import Retrying, sleep_using_event, stop_when_event_set
 
 from tocsin.client._agents import Agents
+from tocsin.client._anomalies import Anomalies
 from tocsin.client._approving import Approving
 from tocsin.client._asking import Question, answered
 from tocsin.client._backoff import Backoff, raise_if_transient
@@ -41,7 +42,7 @@ from tocsin.client._sessions import Sessions
 __all__ = ["Client"]
 
 
-class Client(Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesApi, Keys):
+class Client(Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesApi, Keys, Anomalies):
     """A connection to one Tocsin with one API key; close it, or use it in a ``with`` statement."""
 
     def __init__(
@@ -83,30 +84,37 @@ class Client(Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesAp
         idempotency_key: str | None = None,
         partial: bool = False,
         wait: Wait | None = None,
+        backfill: bool = False,
     ) -> SendResult:
         """Send events, in as many requests as the limits ask for (1,000 events or 4 MB each).
 
-        Each request is all or nothing, and is repeated under one idempotency key when the answer
-        is lost or Tocsin is busy, so nothing is stored twice.
+                Each request is all or nothing, and is repeated under one idempotency key when the answer
+                is lost or Tocsin is busy, so nothing is stored twice.
 
-        Args:
-            events: In Igris' spelling (``toolName``) or snake_case, in the order to be stored. A
-                ``datetime`` without a time zone is UTC.
-            idempotency_key: If the same events are sent again with the same key, within
-                24 hours, only what is missing is stored. Without it, every call stores. What was
-                refused may be mended meanwhile; what was stored may not change.
-            partial: Leave invalid events out, instead of refusing the request they are in.
-            wait: With ``"sealed"`` each request is answered when its events have their ``places``
-                in the ledger, after 5 seconds at most: what is not known then is None there.
+                Args:
+                    events: In Igris' spelling (``toolName``) or snake_case, in the order to be stored. A
+                        ``datetime`` without a time zone is UTC.
+                    idempotency_key: If the same events are sent again with the same key, within
+                        24 hours, only what is missing is stored. Without it, every call stores. What was
+                        refused may be mended meanwhile; what was stored may not change.
+                    partial: Leave invalid events out, instead of refusing the request they are in.
+                    wait: With ``"sealed"`` each request is answered when its events have their ``places``
+                        in the ledger, after 5 seconds at most: what is not known then is None there.
+            backfill: They are imported: detection learns from them by their timestamps, and alerts
+                nobody. Give the oldest first.
 
-        Raises:
-            ApiError: A request was refused; those before it are stored.
-            Invalid, TypeError: An event can't be written as JSON, for example because of NaN.
-            ValueError: ``idempotency_key`` can't be one.
-            httpx.TransportError: Tocsin can't be reached.
+                Raises:
+                    ApiError: A request was refused; those before it are stored.
+                    Invalid, TypeError: An event can't be written as JSON, for example because of NaN.
+                    ValueError: ``idempotency_key`` can't be one.
+                    httpx.TransportError: Tocsin can't be reached.
         """
         results = self.send_batches(
-            events, idempotency_key=idempotency_key, partial=partial, wait=wait
+            events,
+            idempotency_key=idempotency_key,
+            partial=partial,
+            wait=wait,
+            backfill=backfill,
         )
         return sum(results, SendResult())
 
@@ -117,9 +125,10 @@ class Client(Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesAp
         idempotency_key: str | None = None,
         partial: bool = False,
         wait: Wait | None = None,
+        backfill: bool = False,
     ) -> Iterator[SendResult]:
         """Do what :meth:`send` does, and yield what was taken after each request."""
-        outbox = Outbox(map(sendable, events), idempotency_key, partial=partial)
+        outbox = Outbox(map(sendable, events), idempotency_key, partial=partial, backfill=backfill)
         for batch in outbox:
             result = outbox.settle(batch, self.post(batch, partial=partial, wait=wait))
             if result is not None:

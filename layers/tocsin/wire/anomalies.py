@@ -34,6 +34,7 @@ def event_of(finding: Finding) -> dict[str, Any]:
         "anomaly_type": str(evidence.kind),
         "action": "alert",
         "status": finding.severity.word,
+        "decision": {"message": evidence.description},  # where Rampart's clients look
         **finding.names,
         "data": {
             **({"agentId": finding.names["agent_id"]} if "agent_id" in finding.names else {}),
@@ -48,7 +49,9 @@ def event_of(finding: Finding) -> dict[str, Any]:
     }
     if evidence.unit == _PER_MINUTE:
         event["current_rate"] = evidence.seen
-        event["threshold"] = evidence.threshold
+        most = evidence.expected if evidence.threshold is None else evidence.threshold
+        if most is not None:
+            event["threshold"] = most
     return event
 
 

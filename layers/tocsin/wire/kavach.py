@@ -7,9 +7,9 @@ for every event that cost something, besides the event itself if it asked for th
 ``agentId`` and ``userId`` are the event's; where it has none, those of its payload, since the
 document's emitter puts them only into ``data`` and its browser client reads them beside it.
 
-``data`` is what the sender gave as KavachOS' payload. Where it gave none, or the message is named
-differently from the event, it holds the event's other fields in KavachOS' camelCase, with the
-event's own ``type`` among them.
+``data`` is what the sender gave as KavachOS' payload, and what detection says of an anomaly. Where
+there is none, or the message is named differently from the event, it holds the event's other fields
+in KavachOS' camelCase, with the event's own ``type`` among them.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,9 @@ UNAUTHORIZED: Final = sse.encode("error", '{"code":"UNAUTHORIZED","message":"Inv
 """All that a client without a valid token is sent."""
 
 _COST: Final = "cost.recorded"
-_AROUND: Final = {"id", "type", "timestamp", "agent_id", "user_id", "tool_name", "metadata"}
+_BESIDE: Final = ("tool_name", "metadata", "backfill")
+_AROUND: Final = {"id", "type", "timestamp", "agent_id", "user_id", *_BESIDE}
+_ANOMALY: Final = "anomaly"  # its data is in KavachOS' form
 _NAMES: Final = events.CAMEL | {"received_at": "receivedAt"}
 
 
@@ -77,12 +79,12 @@ def messages(
 def _name(type: str) -> str:
     if type in TYPES:
         return type
-    return "anomaly.detected" if type == "anomaly" else "audit"
+    return "anomaly.detected" if type == _ANOMALY else "audit"
 
 
 def _message(name: str, fields: dict[str, Any], seq: int) -> dict[str, Any]:
     message = {"id": fields["id"], "type": name, "timestamp": fields["timestamp"]}
-    if name == fields["type"] and "data" in fields:
+    if "data" in fields and (name == fields["type"] or fields["type"] == _ANOMALY):
         message["data"] = fields["data"]
     else:
         rest = {_NAMES.get(key, key): fields[key] for key in fields if key not in _AROUND}
@@ -92,6 +94,6 @@ def _message(name: str, fields: dict[str, Any], seq: int) -> dict[str, Any]:
             message[key] = fields[field]
         elif isinstance(message["data"], dict) and isinstance(message["data"].get(key), str):
             message[key] = message["data"][key]
-    message |= {key: fields[key] for key in ("tool_name", "metadata") if key in fields}
+    message |= {key: fields[key] for key in _BESIDE if key in fields}
     message["seq"] = seq
     return message

@@ -16,7 +16,7 @@ from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.body import inflated
 from tocsin.services.intake.once import Once, Stored, check_key, fingerprint_of
 from tocsin.services.intake.sealed import places
-from tocsin.services.intake.stamp import CERTAINLY_FIT_BYTES, Draft, new_id
+from tocsin.services.intake.stamp import BACKFILL, CERTAINLY_FIT_BYTES, Draft, new_id
 from tocsin.wire.intake import raw
 
 __all__ = ["Ingest", "IngestRequest"]
@@ -27,6 +27,7 @@ class IngestRequest:
     """What the ingest route takes from an HTTP request. ``body`` is as it came, perhaps gzipped.
 
     With ``wait`` the answer says where in the ledger the events are, if that is soon known.
+    ``backfill`` marks them as imported.
     """
 
     authorization: str | None
@@ -36,6 +37,7 @@ class IngestRequest:
     partial: bool
     body: bytes
     wait: bool = False
+    backfill: bool = False
 
 
 class Ingest:
@@ -79,6 +81,9 @@ class Ingest:
         parsed = raw.parse(body, partial=request.partial)
         if key.agent:
             parsed.belong_to(key.agent, partial=request.partial)
+        if request.backfill:
+            for event in parsed.events:
+                event[BACKFILL] = True
         if request.partial and len(body) >= CERTAINLY_FIT_BYTES:
             parsed.leave_out(Draft(parsed.events, key, parsed.plain).unfit())
         answer = _answer(parsed)  # before anything is stored, as everything that can fail
@@ -89,7 +94,7 @@ class Ingest:
         if request.idempotency_key is None:
             stored = self._store(draft)
         else:
-            fingerprint = fingerprint_of(body, partial=request.partial)
+            fingerprint = fingerprint_of(body, partial=request.partial, backfill=request.backfill)
             stored = self._once(draft, request.idempotency_key, fingerprint)
         told = self._places(draft, stored.batch_id) if request.wait else b""
         if suspended:

@@ -41,9 +41,9 @@ def check_key(text: str) -> None:
         )
 
 
-def fingerprint_of(body: bytes, *, partial: bool) -> bytes:
+def fingerprint_of(body: bytes, *, partial: bool, backfill: bool = False) -> bytes:
     """Return 32 bytes that are the same in a repetition, however it was compressed."""
-    return sha256(bytes([partial]) + body).digest()
+    return sha256(bytes([partial + 2 * backfill]) + body).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,14 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.domain.times import iso_ms
 
-__all__ = ["CERTAINLY_FIT_BYTES", "OWN", "Draft", "entries_of", "new_id", "own_batch"]
+__all__ = ["BACKFILL", "CERTAINLY_FIT_BYTES", "OWN", "Draft", "entries_of", "new_id", "own_batch"]
 
 CERTAINLY_FIT_BYTES: Final = MAX_EVENT_BYTES // 8
 """Of JSON: it grows less than six times as canonical JSON (1e20 has 21 digits there)."""
 
+
+BACKFILL: Final = "backfill"
+"""The field that is true in imported events; no sender can set it in an event."""
 
 OWN: Final = "tocsin"
 """The ``source`` of the events that Tocsin writes, and the key id of their batches."""
