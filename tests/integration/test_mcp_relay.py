@@ -730,11 +730,17 @@ def test_a_real_client_and_server(tocsin: FakeTocsin, tmp_path: Path, mode: Any)
 
     asyncio.run(session())
     tools = ["git_log", "git_status", "git_show", "git_branch", "git_branch", "git_branch"]
-    assert tocsin.tools == tools
+    calls = [event for event in tocsin.ledger if event["type"] == "tool_call"]
+    assert [event["tool_name"] for event in calls] == tools
+    defined = [event for event in tocsin.ledger if event["type"] == "mcp.tool_definition"]
+    assert {"git_log", "git_branch"} <= {event["tool_name"] for event in defined}
+    assert len(defined) == len({event["metadata"]["definition_sha256"] for event in defined})
+    marks = [event["metadata"]["arguments_fingerprint"] for event in calls]
+    assert len(set(marks)) == 3  # the log and the status are asked for alike
     assert {event["server_id"] for event in tocsin.ledger} == {"mcp-git"}
     assert {event["agent_id"] for event in tocsin.ledger} == {"an-agent"}
     assert len({event["session_id"] for event in tocsin.ledger}) == 1
-    outcomes = [event["metadata"]["outcome"] for event in tocsin.ledger]
+    outcomes = [event["metadata"]["outcome"] for event in calls]
     assert outcomes == ["ok", "ok", "tool_error", "ok", "ok", "ok"]
     assert str(repository).encode() not in b"".join(request.body for request in tocsin.ingests)
 

@@ -2,8 +2,10 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
+import orjson
 import pytest
 
 from tocsin.cli.mcp.calls import (
@@ -12,9 +14,11 @@ from tocsin.cli.mcp.calls import (
     Begun,
     Calls,
     Ended,
+    Noted,
     Recording,
     Step,
 )
+from tocsin.cli.mcp.definitions import MAX_TOLD, MAX_TOOLS
 
 
 class Peers:
@@ -45,6 +49,10 @@ class Peers:
         return self.server({"jsonrpc": "2.0", "id": id} | (answer or {"result": {}}))
 
 
+def noted(steps: list[Step]) -> list[dict[str, Any]]:
+    return [step.event for step in steps if isinstance(step, Noted)]
+
+
 def ended(steps: list[Step]) -> list[dict[str, Any]]:
     return [step.event for step in steps if isinstance(step, Ended)]
 
@@ -60,7 +68,10 @@ def test_an_answered_call_is_one_event() -> None:
     assert peers.answers(0, result={"serverInfo": {"name": "db"}}) == []
     assert peers.asks(1, "tools/call", name="read_users", arguments={"secret": 1}) == []
     peers.seconds += 0.0123456
-    assert peers.answers(1) == [
+    [event] = peers.answers(1)
+    fingerprint = event["metadata"].pop("arguments_fingerprint")
+    assert len(fingerprint) == 64
+    assert [event] == [
         {
             "type": "tool_call",
             "toolName": "read_users",
@@ -335,3 +346,110 @@ def test_odd_messages_break_nothing(odd: dict[str, Any]) -> None:
     peers.client(odd)
     peers.server({"id": odd.get("id"), "result": [1], "error": 3})
     assert all(event["toolName"] == "(unnamed)" for event in peers.finish())
+
+
+def listed(peers: Peers, id: Any, *tools: Any, **result: Any) -> list[dict[str, Any]]:
+    """Ask for the list of tools, and return what its answer tells of."""
+    peers.asks(id, "tools/list")
+    answer = {"jsonrpc": "2.0", "id": id, "result": {"tools": list(tools)} | result}
+    return noted(peers.calls.from_server(json.dumps(answer).encode()))
+
+
+def test_a_definition_is_told_once_while_it_stays_the_same() -> None:
+    peers = Peers(agent="claude")
+    peers.asks(0, "initialize")
+    peers.answers(0, result={"serverInfo": {"name": "db"}})
+    tool = {"name": "query", "inputSchema": {"b": 1.50, "a": "\u00e9"}}
+    [event] = listed(peers, 1, tool)
+    canonical = '{"inputSchema":{"a":"\u00e9","b":1.5},"name":"query"}'.encode()
+    assert event == {
+        "type": "mcp.tool_definition",
+        "toolName": "query",
+        "serverId": "db",
+        "sessionId": "sess_1",
+        "agentId": "claude",
+        "action": "log",
+        "timestamp": "2026-03-19T10:00:00.000Z",
+        "metadata": {"definition_sha256": sha256(canonical).hexdigest()},
+    }
+    reordered = {"inputSchema": {"a": "\u00e9", "b": 1.5}, "name": "query"}
+    assert listed(peers, 2, reordered) == []
+    [changed] = listed(peers, 3, tool | {"description": "also deletes"})
+    assert changed["metadata"] != event["metadata"]
+    assert listed(Peers(), 1, tool)[0]["metadata"] == event["metadata"]
+
+
+def test_each_page_of_a_list_is_read() -> None:
+    peers = Peers()
+    first = listed(peers, 1, {"name": "a"}, nextCursor="2")
+    second = listed(peers, "2", {"name": "b"})
+    assert [each["toolName"] for each in first + second] == ["a", "b"]
+
+
+def test_only_an_answer_to_a_request_is_a_list() -> None:
+    peers = Peers()
+    answer = json.dumps({"id": 1, "result": {"tools": [{"name": "a"}]}}).encode()
+    assert peers.calls.from_server(answer) == []
+    peers.asks(1, "tools/list")
+    assert len(noted(peers.calls.from_server(answer))) == 1
+    assert peers.calls.from_server(answer) == []
+
+
+@pytest.mark.parametrize(
+    "tools", [None, 7, {}, "x", [None], [7], [{}], [{"name": 7}], [{"name": ""}], [[]]]
+)
+def test_what_is_no_list_of_tools_is_passed_over(tools: Any) -> None:
+    assert listed(Peers(), 1, tools=tools) == []
+
+
+def test_a_hostile_list_is_bounded() -> None:
+    peers = Peers()
+    many = [{"name": f"t{n}"} for n in range(100_000)]
+    assert len(listed(peers, 1, *many)) == MAX_TOOLS
+    assert listed(peers, 2, *many) == []
+    twice = [{"name": "t0", "description": str(n)} for n in range(1_000)]
+    assert len(listed(peers, 3, *twice)) == 1
+    told = MAX_TOOLS + 1
+    for salt in range(100):
+        told += len(listed(peers, 4, *({"name": f"t{n}", "x": salt} for n in range(MAX_TOOLS))))
+    assert told == MAX_TOLD
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"description": "x" * 10_000_000},
+        {"x": float("nan")},
+        {"x": 2**60},
+        {"x": "\ud800"},
+        {"name": "\U0001f600" * 300},
+        {"x": json.loads("[" * 500 + "]" * 500)},
+    ],
+    ids=["10 MB", "NaN", "2^60", "surrogate", "long name", "deep"],
+)
+def test_an_odd_definition_is_known_again_and_told_as_tocsin_takes_it(odd: dict[str, Any]) -> None:
+    peers, tool = Peers(), {"name": "t"} | odd
+    [event] = listed(peers, 1, tool)
+    assert len(orjson.dumps(event)) < 2_000
+    assert len(event["metadata"]["definition_sha256"]) == 64
+    assert listed(peers, 2, tool) == []
+    assert len(listed(peers, 3, tool | {"description": "another"})) == 1
+
+
+def fingerprint(peers: Peers, arguments: Any) -> str | None:
+    peers.asks(1, "tools/call", name="t", arguments=arguments)
+    [event] = peers.answers(1)
+    found: str | None = event["metadata"].get("arguments_fingerprint")
+    return found
+
+
+def test_equal_arguments_have_one_fingerprint_within_a_relay_and_no_other() -> None:
+    peers = Peers()
+    one = fingerprint(peers, {"a": 1, "b": ["x"]})
+    assert one == fingerprint(peers, {"b": ["x"], "a": 1})
+    assert one and one != fingerprint(peers, {"a": 2, "b": ["x"]})
+    assert one != fingerprint(Peers(), {"a": 1, "b": ["x"]})
+    text = json.dumps({"a": 1, "b": ["x"]}, separators=(",", ":"))
+    assert one != sha256(text.encode()).hexdigest()
+    assert fingerprint(peers, {}) is None
+    assert fingerprint(Peers(arguments=True), {"a": 1}) is None

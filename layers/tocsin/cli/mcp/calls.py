@@ -1,4 +1,4 @@
-"""Tool calls out of the JSON-RPC messages between an MCP client and its server. No I/O.
+"""Tools' calls and definitions out of the messages between an MCP client and its server. No I/O.
 
 Both versions of the protocol are read: with an ``initialize`` handshake (up to 2025-11-25), and
 with the peers' names in ``_meta`` (2026-07-28).
@@ -9,13 +9,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
+from secrets import token_bytes
 from threading import Lock
 from typing import Any, Final
 
-from tocsin.cli.mcp.values import label, messages, storable
+from tocsin.cli.mcp.definitions import Definitions
+from tocsin.cli.mcp.values import keyed_hash, label, messages, storable
 from tocsin.domain.times import iso
 
-__all__ = ["CANCELLED_SECONDS", "MAX_PENDING", "Begun", "Calls", "Ended", "Recording", "Step"]
+__all__ = [
+    "CANCELLED_SECONDS",
+    "MAX_PENDING",
+    "Begun",
+    "Calls",
+    "Ended",
+    "Noted",
+    "Recording",
+    "Step",
+]
 
 MAX_PENDING: Final = 10_000
 """How many calls may wait for answers; beyond this the oldest is recorded as unanswered."""
@@ -69,7 +80,14 @@ class Ended:
     event: Event
 
 
-type Step = Begun | Ended
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that happened beside calls, and its event."""
+
+    event: Event
+
+
+type Step = Begun | Ended | Noted
 
 
 @dataclass(slots=True)
@@ -77,6 +95,7 @@ class _Call:
     number: int
     tool: str
     arguments: Any
+    fingerprint: str | None
     at: datetime
     started_seconds: float
     cancelled_seconds: float | None = None  # when
@@ -99,6 +118,9 @@ class Calls:
         self._tasks: dict[str, _Call] = {}  # by task id: answered, but not done
         self._asked: dict[_Key, tuple[str, str]] = {}  # method and task, by request id
         self._cancelled: set[_Key] = set()
+        self._lists: set[_Key] = set()  # the requests for lists of tools that are open
+        self._definitions = Definitions()
+        self._key = token_bytes(32)
         self._client: str | None = None
         self._server: str | None = None
 
@@ -109,10 +131,14 @@ class Calls:
             return [step for message in requests for step in self._request(message)]
 
     def from_server(self, line: bytes) -> list[Step]:
-        """Take a line on its way to the client; return the calls that it ends."""
+        """Take a line on its way to the client; return the calls that it ends, and what is new."""
+        steps = list[Step]()
         with self._lock:
-            steps = map(self._from_server, messages(line))
-            return [step for step in steps if step is not None]
+            for message in messages(line):
+                step = self._from_server(message)
+                steps += [] if step is None else [step]
+                steps += self._defined(message)
+        return steps
 
     def refused(self, message: dict[str, Any]) -> list[Step]:
         """Take a call that does not reach the server; return its beginning and its end."""
@@ -163,6 +189,9 @@ class Calls:
                 yield self._ended(unanswered, "no_response")
             call = self._pending[key] = self._call(params)
             yield Begun(call.number, self._event(call, "no_response"))
+        elif message["method"] == "tools/list" and "id" in message:
+            if len(self._lists) < MAX_PENDING:
+                self._lists.add(_key(message["id"]))
         elif message["method"] in _TASK_METHODS and "id" in message:
             task = params.get("taskId")
             if isinstance(task, str) and task in self._tasks:
@@ -176,13 +205,35 @@ class Calls:
                 self._cancelled.add(key)
 
     def _call(self, params: dict[str, Any]) -> _Call:
+        arguments, recorded = params.get("arguments", {}), self._recording.arguments
         return _Call(
             next(self._numbers),
             label(params.get("name")) or "(unnamed)",
-            storable(params.get("arguments", {})) if self._recording.arguments else None,
+            storable(arguments) if recorded else None,
+            keyed_hash(self._key, arguments) if arguments and not recorded else None,
             self._now(),
             self._monotonic(),
         )
+
+    def _defined(self, message: dict[str, Any]) -> list[Step]:
+        """Return what is new in an answer to a request for the list of tools, or for a part."""
+        key = _key(message.get("id"))
+        if "method" in message or key not in self._lists:
+            return []
+        self._lists.discard(key)
+        found = self._definitions.new(_object(message.get("result")).get("tools"))
+        at = self._now()
+        return [
+            Noted(
+                self._of_a_tool(name, at)
+                | {
+                    "type": "mcp.tool_definition",
+                    "action": "log",
+                    "metadata": {"definition_sha256": digest},
+                }
+            )
+            for name, digest in found
+        ]
 
     def _from_server(self, message: dict[str, Any]) -> Step | None:
         if "method" not in message:
@@ -266,19 +317,27 @@ class Calls:
             metadata["task"] = call.task
         if self._recording.arguments:
             metadata["arguments"] = call.arguments
-        event: Event = {
+        if call.fingerprint is not None:
+            metadata["arguments_fingerprint"] = call.fingerprint
+        event = self._of_a_tool(call.tool, call.at) | {
             "type": "tool_call",
-            "toolName": call.tool,
+            "action": "log" if latency_ms is None else "allow",
+            "metadata": {"outcome": outcome, **metadata},
+        }
+        if latency_ms is not None:
+            event["latencyMs"] = latency_ms
+        return event
+
+    def _of_a_tool(self, tool: str, at: datetime) -> Event:
+        """Return what all events say of a tool, and of whom they are."""
+        event: Event = {
+            "toolName": tool,
             "serverId": self._recording.server or self._server or self._recording.command,
             "sessionId": self._recording.session,
-            "action": "log" if latency_ms is None else "allow",
-            "timestamp": iso(call.at),
-            "metadata": {"outcome": outcome, **metadata},
+            "timestamp": iso(at),
         }
         if agent := self._recording.agent or self._client:
             event["agentId"] = agent
-        if latency_ms is not None:
-            event["latencyMs"] = latency_ms
         return event
 
 

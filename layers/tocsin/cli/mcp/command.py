@@ -85,8 +85,10 @@ def mcp(
 
         {"command": "tocsin", "args": ["mcp", "--", "uvx", "mcp-server-git"]}
 
-    Arguments and results are not recorded unless asked for. If nothing can be recorded, for example
-    because there is no key, the relay says so once and works all the same.
+    Arguments and results are not recorded unless asked for; a fingerprint, under a key that ends
+    with the relay, tells only that two calls had the same arguments. Of each tool that the server
+    lists, a hash of its definition is recorded, when it is new. If nothing can be recorded, for
+    example because there is no key, the relay says so once and works all the same.
 
     Exit codes: the server's own; 2 wrong usage, 126 and 127 the server can't be run.
     """

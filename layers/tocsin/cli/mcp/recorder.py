@@ -1,4 +1,4 @@
-"""Watches both directions of a relay and puts the tool calls it sees into the spool.
+"""Watches both directions of a relay and puts what it sees of tools into the spool.
 
 A call is in the spool before the server has it, and its answer before the client has it. So a relay
 that is killed has recorded every call: as it ended, or as unanswered; in the latter case the next
@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.cli.mcp.calls import CANCELLED_SECONDS, Begun, Calls, Step
+from tocsin.cli.mcp.calls import CANCELLED_SECONDS, Begun, Calls, Ended, Step
 from tocsin.cli.mcp.lines import Lines
 from tocsin.cli.mcp.spool import Spool
 
@@ -79,7 +79,7 @@ class Recorder:
                 if isinstance(step, Begun):
                     self._spool.begin(step.number, content)
                     continue
-                kept = self._spool.append(content, step.number)
+                kept = self._spool.append(content, step.number if isinstance(step, Ended) else None)
             except OSError as error:
                 self._once(f"tool calls can't be kept in {self._spool.path}: {error.strerror}")
             else:

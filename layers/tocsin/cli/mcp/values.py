@@ -1,5 +1,6 @@
 """JSON as MCP peers write it, and as Tocsin takes it."""
 
+import hmac
 import json
 import math
 from typing import Any, Final
@@ -8,7 +9,7 @@ import orjson
 
 from tocsin.domain.limits import MAX_DEPTH, MAX_NAME_CHARS, MAX_SAFE_INTEGER
 
-__all__ = ["MAX_VALUE_BYTES", "label", "messages", "storable"]
+__all__ = ["MAX_VALUE_BYTES", "keyed_hash", "label", "messages", "storable"]
 
 MAX_VALUE_BYTES: Final = 100_000
 """Of one call's arguments, and of its result; together they stay below Tocsin's 256 KB."""
@@ -51,6 +52,18 @@ def storable(value: Any) -> Any:
     if len(text) > (MAX_VALUE_BYTES if plain else MAX_VALUE_BYTES // 2):  # quoting may double it
         return {"omitted": "too large", "sizeBytes": len(text)}
     return value if plain else text
+
+
+def keyed_hash(key: bytes, value: Any) -> str | None:
+    """Return a text that is equal for equal values, and tells nothing of them without the key.
+
+    HMAC-SHA256 (RFC 2104) of the JSON with sorted keys; None: it is nested too deeply.
+    """
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        return None
+    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def _is_i_json(value: Any, levels: int) -> bool:
