@@ -20,10 +20,12 @@ from tocsin.asgi.drain import on_sigterm
 from tocsin.asgi.endpoint import StreamEndpoint
 from tocsin.asgi.unserved import send_problem
 from tocsin.bootstrap.stream import options, wire
+from tocsin.domain.detect.settings import Settings
 from tocsin.domain.errors import NotFound
 from tocsin.services.access.presented import Presented
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.waiting import Waiting
+from tocsin.services.detect.rehearsing import Rehearsing
 from tocsin.services.reading.answers import Answers, Piece
 from tocsin.services.reading.audit import Audit
 from tocsin.services.reading.listing import Listing
@@ -74,6 +76,9 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
     event = answer(
         lambda credential, query, path: listing.event(credential, path["event_id"], query)
     )
+
+    kept = parts.detection_settings
+    dry_run = Rehearsing(answers, lambda org: kept.get(org).settings if kept else Settings())
 
     decisions = []
     if parts.approvals:
@@ -132,6 +137,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
                 "/v1/audit/export",
                 answer(_without_path(audit.export), content_type=b"application/jsonl"),
             ),
+            Route("/api/v1/detection/dry-run", answer(_without_path(dry_run))),
             *decisions,
             *tickets,
             Route("/healthz", healthz, methods=["GET"]),

@@ -19,6 +19,7 @@ from tocsin.domain.errors import (
 from tocsin.domain.limits import (
     DEFAULT_LIST_EVENTS,
     MAX_DECISION_WAIT_SECONDS,
+    MAX_FALSE_ALERTS_PER_DAY,
     MAX_IDEMPOTENCY_KEY_CHARS,
     MAX_LIST_EVENTS,
     MAX_NAME_CHARS,
@@ -185,6 +186,21 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             query={"from": _NUMBER, "to": _NUMBER},
             answers={200: Answer("Verified")},
             refusals=_LISTS,
+        ),
+    ),
+    ("GET", "/api/v1/detection/dry-run"): (
+        "read",
+        Operation(
+            says="What detection would have told from a time to another, with these settings",
+            query={
+                "from": TIME,
+                "to": TIME,
+                "false_alerts_per_day": {"type": "number", "minimum": 0}
+                | {"maximum": MAX_FALSE_ALERTS_PER_DAY},
+                "kinds": text(description="Kinds of anomalies, with commas."),
+            },
+            answers={200: Answer("Rehearsed")},
+            refusals=_COUNTED,
         ),
     ),
     ("GET", "/v1/approvals/{id}/decision"): (

@@ -401,6 +401,15 @@ SHAPES: Final[dict[str, Schema]] = {
             "next": nullable(COUNT),
         }
     ),
+    "Rehearsed": obj(
+        {
+            "anomalies": array({"type": "object"}),
+            "total": COUNT,
+            "looked_at": COUNT,
+            "trained_on": COUNT,
+            "through_seq": COUNT,
+        }
+    ),
     "SignedIn": obj(
         {
             "org": TEXT,

@@ -3,6 +3,7 @@
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.detections import DynamoDetectionSettings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
@@ -45,6 +46,7 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
         projections=DynamoProjections(db, settings.state_table),
         summaries=DynamoSummaries(db, settings.state_table),
         approvals=DynamoApprovals(db, settings.state_table, journal),
+        detection_settings=DynamoDetectionSettings(db, settings.state_table, journal),
         metrics=EmbeddedMetrics(namespace, "stream") if namespace else None,
         limits=StreamLimits(
             allowed_types=settings.stream_types,

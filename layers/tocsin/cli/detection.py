@@ -7,10 +7,11 @@ import typer
 
 from tocsin.cli._connection import ApiKeyOption, UrlOption, connected
 from tocsin.cli._failure import USAGE, Failure
-from tocsin.cli._output import json_escaped, note, say
+from tocsin.cli._output import json_escaped, note, say, show_table
 
 __all__ = ["app"]
 
+_DRY_RUN = "/api/v1/detection/dry-run"
 _SETTINGS = ("enabled", "false_alerts_per_day", "kinds", "hours", "suspend_from")
 
 app = typer.Typer(no_args_is_help=True, help="See and change how the org is watched.")
@@ -81,6 +82,53 @@ def set_(
         wanted["hours"] = _hours(wanted["hours"], hours, days, time_zone)
         client.set_detection(wanted)
     note("It is set.")
+
+
+@app.command("dry-run")
+def dry_run(
+    from_time: Annotated[
+        str | None,
+        typer.Option("--from", show_default=False, help="Since when; else a day before the end."),
+    ] = None,
+    to_time: Annotated[
+        str | None, typer.Option("--to", show_default=False, help="Until when; else now.")
+    ] = None,
+    false_alerts_per_day: Annotated[
+        float | None,
+        typer.Option(min=0, max=1_000, show_default=False, help="Instead of what is set."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(show_default=False, help="Only these kinds. May be given repeatedly."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """Say what detection would have told of the past, with these settings or others."""
+    given = {
+        "from": from_time,
+        "to": to_time,
+        "false_alerts_per_day": None if false_alerts_per_day is None else str(false_alerts_per_day),
+        "kinds": ",".join(kind) if kind else None,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    with connected(url, api_key) as client:
+        found = client.call("GET", _DRY_RUN, asked)
+    if json:
+        say(json_escaped(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()))
+        return
+    if found["anomalies"]:
+        show_table(("when", "severity", "kind", "what"), map(_row, found["anomalies"]))
+    note(
+        f"{found['total']:,} would have been told, of {found['looked_at']:,} events; "
+        f"{found['trained_on']:,} before them were learned from."
+    )
+
+
+def _row(event: Any) -> tuple[str, ...]:
+    data = event["data"]
+    return data["detectedAt"], data["severity"], data["type"], data["description"][:80]
 
 
 def _hours(now: Any, hours: str | None, days: str | None, time_zone: str | None) -> Any:

@@ -68,7 +68,12 @@ MAY_LOAD = {
         frozenset({"project"}),
     ),
     "stream": Own(
-        frozenset({"stream", "reading", "access", "approvals.reading", "approvals.waiting"}),
+        frozenset(
+            {
+                *("stream", "reading", "access", "approvals.reading", "approvals.waiting"),
+                "detect.rehearsing",
+            }
+        ),
         frozenset({"stream", "valkey"}),
         frozenset({"starlette", "valkey"}),
     ),

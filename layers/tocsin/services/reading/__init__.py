@@ -15,6 +15,7 @@ __all__ = [
     "sealed",
     "selection",
     "served",
+    "since",
     "summarise",
     "threads",
     "verification",

@@ -6,6 +6,7 @@ from typing import Protocol
 from tocsin.domain.limits import MAX_STREAMS
 from tocsin.domain.retention import Retention
 from tocsin.ports.deciding import Approvals
+from tocsin.ports.detecting import DetectionSettings
 from tocsin.ports.log import Feed, Journal, Ledger, Summaries
 from tocsin.ports.projections import Projections
 from tocsin.ports.world import Clock, Metrics
@@ -54,7 +55,8 @@ class StreamParts:
 
     Without a feed the ledgers' heads are looked at instead. Without projections a list looks
     through the whole ledger for a session or an agent, and without summaries at all that it goes
-    through. Without approvals nobody waits for any.
+    through. Without approvals nobody waits for any, and without detection's settings dry runs are
+    by the usual ones.
     """
 
     ledger: Ledger
@@ -66,6 +68,7 @@ class StreamParts:
     summaries: Summaries | None = None
     metrics: Metrics | None = None
     approvals: Approvals | None = None
+    detection_settings: DetectionSettings | None = None
     limits: StreamLimits = StreamLimits()
 
     def retention(self) -> Retention:
