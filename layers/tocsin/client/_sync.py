@@ -88,26 +88,26 @@ class Client(Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesAp
     ) -> SendResult:
         """Send events, in as many requests as the limits ask for (1,000 events or 4 MB each).
 
-                Each request is all or nothing, and is repeated under one idempotency key when the answer
-                is lost or Tocsin is busy, so nothing is stored twice.
+        Each request is all or nothing, and is repeated under one idempotency key when the answer
+        is lost or Tocsin is busy, so nothing is stored twice.
 
-                Args:
-                    events: In Igris' spelling (``toolName``) or snake_case, in the order to be stored. A
-                        ``datetime`` without a time zone is UTC.
-                    idempotency_key: If the same events are sent again with the same key, within
-                        24 hours, only what is missing is stored. Without it, every call stores. What was
-                        refused may be mended meanwhile; what was stored may not change.
-                    partial: Leave invalid events out, instead of refusing the request they are in.
-                    wait: With ``"sealed"`` each request is answered when its events have their ``places``
-                        in the ledger, after 5 seconds at most: what is not known then is None there.
+        Args:
+            events: In Igris' spelling (``toolName``) or snake_case, in the order to be stored. A
+                ``datetime`` without a time zone is UTC.
+            idempotency_key: If the same events are sent again with the same key, within
+                24 hours, only what is missing is stored. Without it, every call stores. What was
+                refused may be mended meanwhile; what was stored may not change.
+            partial: Leave invalid events out, instead of refusing the request they are in.
+            wait: With ``"sealed"`` each request is answered when its events have their ``places``
+                in the ledger, after 5 seconds at most: what is not known then is None there.
             backfill: They are imported: detection learns from them by their timestamps, and alerts
                 nobody. Give the oldest first.
 
-                Raises:
-                    ApiError: A request was refused; those before it are stored.
-                    Invalid, TypeError: An event can't be written as JSON, for example because of NaN.
-                    ValueError: ``idempotency_key`` can't be one.
-                    httpx.TransportError: Tocsin can't be reached.
+        Raises:
+            ApiError: A request was refused; those before it are stored.
+            Invalid, TypeError: An event can't be written as JSON, for example because of NaN.
+            ValueError: ``idempotency_key`` can't be one.
+            httpx.TransportError: Tocsin can't be reached.
         """
         results = self.send_batches(
             events,

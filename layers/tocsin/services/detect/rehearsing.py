@@ -24,7 +24,7 @@ from tocsin.wire.filters import Query
 
 __all__ = ["MAX_EVENTS", "TRAINING_EVENTS", "Rehearsing"]
 
-MAX_EVENTS: Final = 100_000
+MAX_EVENTS: Final = 50_000
 """In the time that a dry run is of: what is known can't be carried from one request to the next."""
 
 TRAINING_EVENTS: Final = 20_000
