@@ -13,6 +13,7 @@ from tocsin.domain.errors import (
     NotFound,
     OutcomeUnknown,
     QuotaExhausted,
+    TooFar,
     TooLarge,
     UnsupportedMedia,
 )
@@ -200,7 +201,7 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
                 "kinds": text(description="Kinds of anomalies, with commas."),
             },
             answers={200: Answer("Rehearsed")},
-            refusals=_COUNTED,
+            refusals=(TooFar, LimitReached),
         ),
     ),
     ("GET", "/v1/approvals/{id}/decision"): (

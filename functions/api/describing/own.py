@@ -379,7 +379,7 @@ OWN: Final[dict[str, Operation]] = {
         "Have no more alerts like it for a while", reviews.SNOOZE, {"seconds": 3_600}
     ),
     "false_positive": _reviews(
-        "Have alerts like it only when they are less likely", reviews.REVIEW, {"reason": "usual"}
+        "Have alerts like it only where more is seen than was", reviews.REVIEW, {"reason": "usual"}
     ),
     "costs_summary": Operation(
         says="What calls cost",

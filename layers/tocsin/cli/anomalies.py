@@ -80,7 +80,7 @@ def snooze(
 def false_positive(
     id: IdArgument, reason: ReasonOption = "", url: UrlOption = None, api_key: ApiKeyOption = None
 ) -> None:
-    """Have alerts like it only when they are less likely."""
+    """Have alerts like it only where more is seen than was."""
     with connected(url, api_key) as client:
         _said(client.false_positive(id, reason))
 

@@ -14,6 +14,7 @@
     │   ├── Changed                what the request is about is not as its sender saw it
     │   ├── Over                   it was resolved before, or has expired
     │   ├── TooLarge               beyond a limit; the message says which and what to do
+    │   ├── TooFar                 a dry run of more events than one request may look at
     │   ├── UnsupportedMedia
     │   ├── TooMany                more than one may; carries ``retry_after_seconds``
     │   │   ├── QuotaExhausted     the org's events of this month
@@ -44,6 +45,7 @@ Conflict           CONFLICT          409
 Changed            CHANGED           409
 Over               OVER              410
 TooLarge           TOO_LARGE         413
+TooFar             TOO_FAR           422
 UnsupportedMedia   UNSUPPORTED_MEDIA 415
 TooMany            TOO_MANY          429
 QuotaExhausted     QUOTA_EXHAUSTED   429
@@ -88,6 +90,7 @@ __all__ = [
     "QuotaExhausted",
     "Refused",
     "TocsinError",
+    "TooFar",
     "TooLarge",
     "TooMany",
     "TooOften",
@@ -183,6 +186,12 @@ class TooLarge(Refused):
     """Beyond a documented limit."""
 
     code = "TOO_LARGE"
+
+
+class TooFar(Refused):
+    """More events would have to be looked at than one request may; the message says how to ask."""
+
+    code = "TOO_FAR"
 
 
 class UnsupportedMedia(Refused):

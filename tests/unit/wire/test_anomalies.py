@@ -7,6 +7,7 @@ import pytest
 
 from fakes.tenant import Tenant
 from support.streams import decode
+from tocsin.domain.detect.budget import Peak
 from tocsin.domain.detect.finding import Evidence, Finding, Subject
 from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.segment import SealedEvent
@@ -15,7 +16,14 @@ from tocsin.wire.anomalies import event_of
 
 AT_MS = 1_774_000_000_000
 SPIKE = Evidence(
-    Kind.RATE_SPIKE, Severity.WARNING, "many", "calls a minute", 150, 20.0, 45.0, nats=30.0
+    Kind.RATE_SPIKE,
+    Severity.WARNING,
+    "many",
+    "calls a minute",
+    150,
+    20.0,
+    45.0,
+    peak=Peak(23.0, None),
 )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tocsin.domain.detect.anomaly import Anomaly, Status
+from tocsin.domain.detect.kinds import BUDGETED
 from tocsin.domain.detect.said import reviewed
 from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.ids import batch_of
@@ -18,6 +19,7 @@ __all__ = ["Reviewing"]
 
 _READ_AT_ONCE: Final = 100
 _LOOKED_AT: Final = 1_000  # for one list
+_MONTH_MS: Final = 30 * 24 * 60 * 60_000
 _REPEATED_MS: Final = 30_000  # within which the same snooze is a repetition
 _ORDER: Final = (Status.OPEN, Status.ACKNOWLEDGED, Status.SNOOZED, Status.FALSE_POSITIVE)
 
@@ -68,8 +70,11 @@ class Reviewing:
         )
 
     def false_positive(self, key: ApiKey, id: str, reason: str) -> Anomaly:
-        """Have alerts like it only when they are less likely; see :meth:`_say`."""
-        return self._say(key, id, Status.FALSE_POSITIVE, reason)
+        """Have alerts like it only where more is seen than was; see :meth:`_say`.
+
+        Of those that a rule found there are none for a month.
+        """
+        return self._say(key, id, Status.FALSE_POSITIVE, reason, lambda at_ms: at_ms + _MONTH_MS)
 
     def _say(
         self,
@@ -89,6 +94,8 @@ class Reviewing:
 
         def plan(now: Anomaly, at_ms: int) -> tuple[Anomaly, Sequence[dict[str, Any]]]:
             until_ms = until(at_ms)
+            if status is Status.FALSE_POSITIVE and (now.status is status or now.kind in BUDGETED):
+                until_ms = now.until_ms
             if now.status is status and _same(now, until_ms, at_ms):
                 return now, []
             if _ORDER.index(now.status) > _ORDER.index(status):

@@ -114,8 +114,17 @@ def test_detection_learns_from_the_event(room: Room) -> None:
     snoozed, false = map(said_of, room.told)
     assert snoozed and false and snoozed.lesson and false.lesson
     assert snoozed.lesson.until_ms == room.clock.ms + HOUR_MS
-    assert (false.lesson.nats, false.lesson.until_ms) == (20.0, 0)
+    assert false.lesson.false_positive and not snoozed.lesson.false_positive
     assert snoozed.subject == Subject("tool", "exec", "db")
+
+
+def test_what_a_rule_found_falsely_is_not_told_for_a_month(room: Room) -> None:
+    id = room.add(kind=Kind.RAPID_FIRE, nats=None)
+    said = room.reviewing.false_positive(MARIA, id, "r")
+    assert said.until_ms == room.clock.ms + 30 * 24 * HOUR_MS
+    room.clock.ms += HOUR_MS
+    assert room.reviewing.false_positive(MARIA, id, "r") == said
+    assert len(room.told) == 1
 
 
 def test_what_was_said_can_be_followed_by_what_says_more(room: Room) -> None:
