@@ -8,6 +8,7 @@ import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import Interaction
 from schemathesis.engine.run import PhaseName
 
 from functions.api.app import build
@@ -89,6 +90,12 @@ def config(agent: str, maria: str) -> SchemathesisConfig:
     )
 
 
+def answered(interaction: Interaction) -> str:
+    """Return an answer's status and the beginning of its body."""
+    response = interaction.response
+    return "no answer" if response is None else f"{response.status_code} {response.text[:300]}"
+
+
 def test_schemathesis_finds_nothing(api: Api) -> None:
     agent = api.key(Scope.INGEST)[0]
     maria = api.key(Scope.ADMIN, person="maria@example.com")[0]
@@ -107,8 +114,9 @@ def test_schemathesis_finds_nothing(api: Api) -> None:
                 raise error
             case events.ScenarioFinished(recorder=recorder):
                 found += [
+                    f"{recorder.label}: {answered(recorder.interactions[case])}: "
                     f"{check.failure_info.failure}\n{check.failure_info.code_sample}"
-                    for checks in recorder.checks.values()
+                    for case, checks in recorder.checks.items()
                     for check in checks
                     if check.failure_info
                 ]

@@ -28,7 +28,7 @@ _OUTCOMES: Final = {"ok": "green", "tool_error": "yellow", "error": "red", "no_r
 
 
 def line(event: Event) -> Text:
-    """Return ``event`` on one line: seq, time (UTC), type, action, tool, outcome, who."""
+    """Return ``event`` on one line: seq, time (UTC), type, action, tool, what of it, who."""
     fields, text = event.fields, Text(no_wrap=True)
 
     def add(value: object, style: str = "", width: int = 0) -> None:
@@ -42,7 +42,11 @@ def line(event: Event) -> Text:
     add(event.type, _TYPES.get(event.type, "yellow" if kind == "approval" else "white"), 10)
     add(event.action, _ACTIONS.get(event.action or "", ""), 5)
     place = f"{fields['server_id']}/" if fields.get("server_id") else ""
-    add(f"{place}{event.tool_name or fields.get('anomaly_type') or '-'}", "bold", 28)
+    add(f"{place}{event.tool_name or '-'}", "bold", 28)
+    if event.type == "anomaly":
+        data = fields.get("data")
+        add(fields.get("anomaly_type"), "red")
+        add(data.get("description") if isinstance(data, dict) else None)
     outcome = event.metadata.get("outcome")
     add(outcome, _OUTCOMES.get(str(outcome), ""))
     if isinstance(fields.get("latency_ms"), int | float):

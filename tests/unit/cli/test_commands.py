@@ -671,8 +671,11 @@ def test_tail_prints_one_line_an_event(start_tail: Callable[..., Tail], tocsin: 
     tail = start_tail("--after", "0")
     words = "1 10:00:00.000 tool_call allow git/a tool_error 12 ms claude s1"
     assert " ".join(tail.line().split()) == words
-    tocsin.store({"type": "anomaly", "anomaly_type": "rate_spike"})
-    assert tail.line().split()[:5] == ["2", "10:00:00.000", "anomaly", "log", "rate_spike"]
+    said = {"description": "18 calls a minute"}
+    tocsin.store({"type": "anomaly", "anomaly_type": "rate_spike", "data": said})
+    shown = tail.line().split()
+    assert shown[:6] == ["2", "10:00:00.000", "anomaly", "log", "-", "rate_spike"]
+    assert shown[6:10] == ["18", "calls", "a", "minute"]
     assert tail.interrupt() == (130, "")
 
 
