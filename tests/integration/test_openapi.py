@@ -97,11 +97,19 @@ def answered(interaction: Interaction) -> str:
 
 
 def test_schemathesis_finds_nothing(api: Api) -> None:
-    agent = api.key(Scope.INGEST)[0]
-    maria = api.key(Scope.ADMIN, person="maria@example.com")[0]
+    agent, maria = api.key(Scope.INGEST), api.key(Scope.ADMIN, person="maria@example.com")
     schema: Any = schemathesis.openapi.from_asgi(
-        "/openapi.json", build(api.parts), config=config(agent, maria)
+        "/openapi.json", build(api.parts), config=config(agent[0], maria[0])
     )
+    own = {agent[1].id, maria[1].id}
+
+    @schema.hook  # type: ignore[untyped-decorator]
+    def before_call(context: Any, case: Any, kwargs: Any) -> None:
+        """Keep the keys that it works with from being ended: it finds them in the list of keys."""
+        for name, value in (case.path_parameters or {}).items():
+            if value in own:
+                case.path_parameters[name] = "nobody"
+
     found, went = list[str](), dict[PhaseName, Status]()
 
     for event in from_schema(schema).execute():
