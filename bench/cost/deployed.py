@@ -17,10 +17,10 @@ from tocsin.local.functions import FUNCTIONS, Consumes
 __all__ = ["ALARMS", "Deployed"]
 
 ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 34,
-    ("fargate", "ledger"): 29,
-    ("lambda", "valkey"): 33,
-    ("lambda", "ledger"): 28,
+    ("fargate", "valkey"): 37,
+    ("fargate", "ledger"): 32,
+    ("lambda", "valkey"): 36,
+    ("lambda", "ledger"): 31,
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"
@@ -41,6 +41,7 @@ class Deployed:
     fanout_window_seconds: float
     fanout_records: int  # at most, in an invocation
     project_window_seconds: float
+    detect_window_seconds: float
     sweep_seconds: float
     stream_seconds: float  # after this Lambda ends a stream
     task_vcpu: float
@@ -68,6 +69,7 @@ class Deployed:
             fanout_window_seconds=config.batch_window_seconds,
             fanout_records=_mapping("fanout").batch_size,
             project_window_seconds=_mapping("project").window_ms / 1000,
+            detect_window_seconds=_mapping("detect").window_ms / 1000,
             sweep_seconds=sweeper.seconds if sweeper else 0,
             stream_seconds=float(_found("stream_function", r"_STREAM_SECONDS = (\d+)")),
             task_vcpu=int(_found("stream_service", r"\bcpu=(\d+)")) / 1024,

@@ -12,7 +12,10 @@ from aws_cdk import aws_lambda as lambda_
 from infra.constructs.function import Function
 from infra.constructs.signals import Alarms
 
-__all__ = ["age_of", "alarm_consumer", "consume"]
+__all__ = ["SEGMENTS", "age_of", "alarm_consumer", "consume"]
+
+SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
+"""The filter of the ledger's segments: not the markers and time marks, which share the table."""
 
 
 def consume(

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.constructs.function import Function, Props
-from infra.constructs.mapping import age_of, alarm_consumer, consume
+from infra.constructs.mapping import SEGMENTS, age_of, alarm_consumer, consume
 from infra.constructs.signals import Alarms, graph
 
 __all__ = ["Project"]
 
-# Not the markers and time marks, which share the table.
-_SEGMENTS = {"dynamodb": {"Keys": {"pk": {"S": lambda_.FilterRule.begins_with("segment#")}}}}
 _PROJECTED = ("projected", "session#*", "agent#*", "usage#*", "day#*", "day-*", "spent#*")
 _LISTED = ("seen-session#*", "seen-agent#*")
 _WINDOW_SECONDS = 30  # a projected item costs a write however many events change it
@@ -54,7 +51,7 @@ class Project(Function):
         consume(
             self,
             tables.ledger,
-            filter=_SEGMENTS,
+            filter=SEGMENTS,
             batch_size=1_000,
             window_seconds=_WINDOW_SECONDS,
         )

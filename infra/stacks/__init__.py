@@ -44,7 +44,8 @@ def build(scope: Construct, config: Config) -> None:
     pipeline = PipelineStack(
         scope, config=config, profile=profile, tables=tables, timers=data.timers, valkey=valkey
     )
-    watched += [pipeline.fanout, pipeline.project, pipeline.sweeper, pipeline.expire]
+    watched += [pipeline.fanout, pipeline.project, pipeline.detect]
+    watched += [pipeline.sweeper, pipeline.expire]
 
     if profile.network_stream_and_edge:
         stream = _stream(scope, config, profile, tables, network, valkey)

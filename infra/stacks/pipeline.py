@@ -3,6 +3,7 @@
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.detect import Detect
 from infra.constructs.expire import Expire
 from infra.constructs.fanout import Fanout
 from infra.constructs.function import Props
@@ -19,7 +20,7 @@ __all__ = ["PipelineStack"]
 
 
 class PipelineStack(TocsinStack):
-    """Fan-out, project, sweeper, and what lets approvals expire."""
+    """Fan-out, project, detect, sweeper, and what lets approvals expire."""
 
     def __init__(
         self,
@@ -31,11 +32,12 @@ class PipelineStack(TocsinStack):
         timers: Timers,
         valkey: Valkey | None,
     ) -> None:
-        about = "fan-out, project, sweeper, expire"
+        about = "fan-out, project, detect, sweeper, expire"
         super().__init__(scope, "pipeline", config=config, description=about)
         layers = Layers(self, "Layers", profile=profile)
         props = Props(config=config, layers=layers, tables=tables, valkey=valkey)
         self.fanout = Fanout(self, "Fanout", props=props)
         self.project = Project(self, "Project", props=props)
+        self.detect = Detect(self, "Detect", props=props)
         self.sweeper = Sweeper(self, "Sweeper", props=props)
         self.expire = Expire(self, "Expire", props=props, timers=timers)

@@ -19,7 +19,8 @@ from tocsin.client import Client
 
 pytestmark = pytest.mark.xdist_group("product")
 
-PARTS = {"dynamodb", "valkey", "ingest", "api", "fanout", "project", "poller", "stream", "gateway"}
+PARTS = {"dynamodb", "valkey", "ingest", "api", "fanout", "project", "detect"}
+PARTS |= {"poller", "stream", "gateway"}
 
 
 @pytest.fixture(scope="module")

@@ -128,19 +128,6 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             ),
         ),
         LocalFunction(
-            "detect",
-            timeout_seconds=60,
-            memory_mb=1024,
-            consumes=Consumes(
-                "ledger",
-                batch_size=1_000,
-                window_ms=5_000,
-                window_here_ms=1_000,
-                key_prefix="segment#",
-            ),
-            every=Every(60),
-        ),
-        LocalFunction(
             "sweeper",
             timeout_seconds=60,
             memory_mb=1024,
@@ -157,6 +144,19 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             receives=Receives(batch_size=10, visibility_seconds=180),
             every=Every(60),
             beside_here="project",
+        ),
+        LocalFunction(
+            "detect",
+            timeout_seconds=60,
+            memory_mb=1024,
+            consumes=Consumes(
+                "ledger",
+                batch_size=1_000,
+                window_ms=5_000,
+                window_here_ms=1_000,
+                key_prefix="segment#",
+            ),
+            every=Every(60),
         ),
     )
 }

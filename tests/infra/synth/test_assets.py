@@ -10,7 +10,7 @@ from aws_cdk import FileSystem
 from infra import assets
 from support.layers import HOST, Lock, run
 
-FUNCTIONS = ("ingest", "api", "fanout", "project", "sweeper", "expire")
+FUNCTIONS = ("ingest", "api", "fanout", "project", "detect", "sweeper", "expire")
 VARIABLES = {
     "AWS_REGION": "us-east-1",  # Lambda sets both
     "AWS_DEFAULT_REGION": "us-east-1",

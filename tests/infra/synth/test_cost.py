@@ -29,7 +29,7 @@ def test_functions_have_the_memory_that_is_paid_for(
                 found[name] = properties["MemorySize"]
                 level = properties["LoggingConfig"]["SystemLogLevel"]
                 assert (level != "WARN") is deployed.platform_logs
-    assert {"ingest", "api", "fanout", "project", "sweeper"} <= found.keys()
+    assert {"ingest", "api", "fanout", "project", "detect", "sweeper"} <= found.keys()
     assert found.items() <= deployed.memory_mb.items()
 
 
@@ -41,6 +41,8 @@ def test_windows_and_periods(default: Templates) -> None:
     assert fanout["MaximumBatchingWindowInSeconds"] == deployed.fanout_window_seconds
     assert fanout["BatchSize"] == deployed.fanout_records
     assert project["MaximumBatchingWindowInSeconds"] == deployed.project_window_seconds
+    detect = default.one("pipeline", mapping, "DetectLedger")
+    assert detect["MaximumBatchingWindowInSeconds"] == deployed.detect_window_seconds
     rule = default.one("pipeline", "AWS::Events::Rule", "Sweeper")
     assert rule["ScheduleExpression"] == f"rate({deployed.sweep_seconds / 60:g} minutes)"
 

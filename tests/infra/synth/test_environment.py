@@ -15,6 +15,7 @@ SETTINGS = {
     ("default", "api", "Ingest"): "IngestSettings",
     ("default", "pipeline", "Fanout"): "FanoutSettings",
     ("default", "pipeline", "Project"): "ProjectSettings",
+    ("default", "pipeline", "Detect"): "DetectSettings",
     ("default", "pipeline", "Expire"): "ExpireSettings",
     ("default", "pipeline", "Sweeper"): "FanoutSettings",
     ("default", "stream-fargate", "StreamTask"): "StreamSettings",

@@ -47,6 +47,15 @@ ON_TABLES = {
         "State: projected, session#*, agent#*, usage#*, day#*, day-*, spent#*": {"UpdateItem"},
         "State: seen-session#*, seen-agent#*": {"UpdateItem", "DeleteItem"},
     },
+    ("default", "pipeline", "DetectRole"): {
+        "LedgerStream": CONSUMING,
+        "Journal": {"Query", "BatchGetItem", "PutItem"},
+        "Ledger": {"Query", "BatchGetItem"},
+        "State": {"GetItem", "BatchGetItem"},
+        "State: detected": {"Query"},
+        "State: detected, detect#*, anomaly#*, session-state#*": {"PutItem"},
+        "State: suspended#*": {"UpdateItem"},
+    },
     ("default", "pipeline", "SweeperRole"): {
         "Journal": {"Query"},
         "Ledger": SEALING,
@@ -93,6 +102,7 @@ ELSEWHERE = {
         "FanoutRole": LOG | TRACE | ENTER,
         "SweeperRole": LOG | TRACE | ENTER,
         "ProjectRole": LOG | TRACE,
+        "DetectRole": LOG | TRACE,
         "ExpireRole": LOG | TRACE | {f"sqs:{action}" for action in TIMERS},
         "StreamTaskTaskRole": {"elasticache:Connect"},
         "StreamTaskExecutionRole": LOG | {f"ecr:{action}" for action in PULL},
@@ -108,6 +118,7 @@ ELSEWHERE = {
         "FanoutRole": LOG,
         "SweeperRole": LOG,
         "ProjectRole": LOG,
+        "DetectRole": LOG,
         "ExpireRole": LOG | {f"sqs:{action}" for action in TIMERS},
         "StreamFunctionRole": LOG,
     },
@@ -289,6 +300,53 @@ approval = Approval(org="acme", id="apr_1", call=call, digest=b"", rule_digest=b
 for now_ms in (60, 100):
     clock = MagicMock(now_ms=lambda: now_ms)
     Expiring(Steps(Store(client, "state", journal), clock), MagicMock()).look("acme", "apr_1")
+print(json.dumps(written))
+"""
+
+
+def test_what_the_detect_function_may_write_is_what_it_writes() -> None:
+    written = json.loads(run(DETECTED, lock="functions", environment={}))
+    assert {action for action, _ in written} == {"PutItem", "UpdateItem"}
+    grants = ON_TABLES["default", "pipeline", "DetectRole"]
+    for action, partition in written:
+        [kinds] = [
+            kinds for kinds, actions in grants.items() if actions == {action} and "#" in kinds
+        ]
+        assert partition.replace("acme", "*") in kinds.removeprefix("State: ").split(", ")
+    partitions = {partition for _, partition in written}
+    assert {"detected", "detect#acme", "anomaly#acme", "suspended#acme"} <= partitions
+
+
+DETECTED = """
+import json
+from unittest.mock import MagicMock
+from tocsin.adapters.dynamodb.detections import DynamoDetections
+from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
+from tocsin.domain.detect.anomaly import Anomaly
+from tocsin.domain.detect.cursor import Cursor
+from tocsin.domain.detect.finding import Subject
+from tocsin.domain.detect.kinds import Kind, Severity
+from tocsin.domain.ids import new_batch_id
+from tocsin.domain.sessions import SessionState, SessionStatus
+
+def transact(TransactItems):
+    for item in TransactItems:
+        [(action, asked)] = item.items()
+        if asked["TableName"] == "state":
+            key = asked.get("Key") or asked["Item"]
+            written.append([action + "Item", key["pk"]["S"]])
+
+written = []
+client = MagicMock(transact_write_items=transact)
+journal = MagicMock(put_request=lambda *_: {"TableName": "journal"})
+change = new_batch_id(1_774_000_000_000, bytes(10))
+anomaly = Anomaly(org="acme", id="evt_1", kind=Kind.SILENCE, severity=Severity.WARNING,
+                  subject=Subject("agent", "a"), at_ms=1, change=change)
+detections = DynamoDetections(client, "state", journal)
+now = Cursor(1, b"h", b"s", 0, change)
+detections.advance("acme", Cursor(), now, {"agent#1": b"s"}, (MagicMock(), b""), [anomaly])
+session = SessionState(org="acme", id="s", status=SessionStatus.SUSPENDED, change=change)
+DynamoSessionStates(client, "state", journal).write(session, "", MagicMock(), b"")
 print(json.dumps(written))
 """
 

@@ -220,7 +220,7 @@ def test_streams_are_read_in_such_steps_as_lambda_takes(templates: Templates) ->
         for mapping in _all(templates, "AWS::Lambda::EventSourceMapping")
         if "StartingPosition" in mapping
     ]
-    assert len(mappings) == 2
+    assert len(mappings) == 3
     for mapping in mappings:
         assert 1 <= mapping["BatchSize"] <= 10_000
         assert 0 <= mapping["MaximumBatchingWindowInSeconds"] <= 300

@@ -4,6 +4,7 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
@@ -215,6 +216,22 @@ def test_a_function_that_fails_for_a_while_loses_nothing(world: World) -> None:
 
     with world.polling():
         until(lambda: len(world.host.events) == 4, "sent again")
+
+
+def test_two_functions_on_a_stream_get_all_of_it_and_neither_holds_up_the_other(
+    world: World, tmp_path: Path
+) -> None:
+    failing = copy(world)
+    failing.folder = tmp_path / "failing"
+    failing.folder.mkdir()
+    failing.host = Host(answer=lambda event: FAILED if len(failing.host.events) < 4 else DONE)
+    with world.polling(), failing.polling():
+        world.put("a", "b")
+        world.until_seen("b")
+        until(lambda: len(failing.host.events) >= 4, "sent again")
+
+    assert [key for batch in world.host.seen for key in batch] == ["a", "b"]
+    assert {key for batch in failing.host.seen for key in batch} == {"a", "b"}
 
 
 def test_a_host_that_is_not_there_is_waited_for(world: World) -> None:

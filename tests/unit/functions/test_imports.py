@@ -46,6 +46,15 @@ MAY_LOAD = {
         frozenset({"api"}),
         frozenset({"fastapi", "starlette"}),
     ),
+    "detect": Own(
+        frozenset(
+            {
+                *("detect", "reading.checked", "reading.sealed", "sessions.deciding"),
+                *("intake.stamp", "intake.told"),
+            }
+        ),
+        frozenset({"detect"}),
+    ),
     "expire": Own(
         frozenset({f"approvals.{name}" for name in ("expiring", "steps", "telling", "waking")})
         | {"intake.stamp"},

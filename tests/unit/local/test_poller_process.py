@@ -38,7 +38,7 @@ poller.main()
 """
 
 
-@pytest.mark.parametrize("failing", ["fanout", "project", "sweeper", "expire", "queue"])
+@pytest.mark.parametrize("failing", ["fanout", "project", "detect", "sweeper", "expire", "queue"])
 def test_no_thread_of_it_ends_unseen(tmp_path: Path, failing: str) -> None:
     layout = Layout(tmp_path, {"dynamodb": 1}, tmp_path, key="key")
 

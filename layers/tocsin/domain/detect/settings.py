@@ -87,7 +87,7 @@ class Settings:
                 None if hours is None else _hours(hours),
                 None if suspend is None else Severity[suspend.upper()],
             )
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, OSError, TypeError) as error:
             raise ValueError(f"no settings: {error!r}") from error
 
 
@@ -97,6 +97,6 @@ def _hours(data: Mapping[str, Any]) -> Hours:
         return int(hour) * 60 + int(rest)
 
     zone = str(data["time_zone"])
-    ZoneInfo(zone)  # a ValueError or KeyError where there is no such zone
+    ZoneInfo(zone)  # a ValueError, KeyError or OSError where there is no such zone
     days = frozenset(int(day) for day in data["days"])
     return Hours(minute(data["from"]), minute(data["to"]), days, zone)
