@@ -16,6 +16,7 @@ from support.databases import Database, Stores
 from tocsin.adapters.dynamodb._state import OF_ALL_ORGS, OF_AN_ORG, item_key
 from tocsin.adapters.dynamodb.holdings import DynamoHoldings
 from tocsin.adapters.dynamodb.ledger import PARTITIONS
+from tocsin.bootstrap import detect
 from tocsin.cli._export import Files
 from tocsin.domain.batch import Batch, pack
 from tocsin.domain.detect.anomaly import Anomaly
@@ -40,6 +41,7 @@ from tocsin.services.sealing.fanout import Fanout
 from tocsin.services.sealing.project import Projector
 from tocsin.services.sealing.rebuild import Rebuild
 from tocsin.services.sealing.seal import seal_batches
+from tocsin.settings import DetectSettings
 
 ASK = {"tool": "exec", "agent": "claude", "message": "?", "session": "s", "run_id": "r"}
 
@@ -124,6 +126,7 @@ class World:
         for salt in range(2):
             fields = {"session_id": f"s{salt}", "model": "m", "provider": "p"}
             self.accept(batch(org, 3, self.clock.ms, salt, **fields))
+        self.accept(batch(org, 1, self.clock.ms, 2, tool_name="drop_table"))
         told = on.journal.between(org, "", "z", 100)
         self.seal(org, *(each.unpack() for each in told))
         projector = Projector(
@@ -133,6 +136,8 @@ class World:
             spending=Spending(Changing(on.budgets, self.clock, lambda _: None), on.projections),
         )
         projector.catch_up(org)
+        tables = DetectSettings(**self.settings.model_dump())
+        assert detect.wire(tables, db=self.client, clock=self.clock)([org]).found == 1
         Rebuild(
             ledger=on.ledger, journal=on.journal, projections=on.projections, projector=projector
         )(org)

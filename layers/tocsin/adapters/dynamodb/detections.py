@@ -212,6 +212,7 @@ def _readable(org: str, item: Mapping[str, Any]) -> Anomaly | None:
 
 def _anomaly(org: str, item: Mapping[str, Any]) -> Anomaly:
     with whole(org, "an anomaly"):
+        nats = orjson.loads(item["nats"]["S"])
         return Anomaly(
             org=org,
             id=item["sk"]["S"],
@@ -222,8 +223,8 @@ def _anomaly(org: str, item: Mapping[str, Any]) -> Anomaly:
             description=item["description"]["S"],
             at_ms=int(item["at_ms"]["N"]),
             count=int(item["counted"]["N"]),
-            nats=orjson.loads(item["nats"]["S"]),
-            seqs=tuple(orjson.loads(item["seqs"]["S"])),
+            nats=None if nats is None else _of(float, nats),
+            seqs=tuple(_of(int, seq) for seq in orjson.loads(item["seqs"]["S"])),
             status=Status(item["said"]["S"]),
             until_ms=int(item["until_ms"]["N"]),
             reason=item["reason"]["S"],
@@ -231,3 +232,9 @@ def _anomaly(org: str, item: Mapping[str, Any]) -> Anomaly:
             said_at_ms=int(item["said_at_ms"]["N"]),
             change=item["change"]["S"],
         )
+
+
+def _of[T](kind: type[T], value: object) -> T:
+    if type(value) is not kind:  # True is no number here
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
