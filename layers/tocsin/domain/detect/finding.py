@@ -70,6 +70,7 @@ class Finding:
 
     ``names`` are the fields of the event that showed it (its session, its agent …) and of the
     subject. ``count`` is how many it stands for: itself, and those held back since the last.
+    ``suspends``: the org wants the session that it names to be suspended.
     """
 
     subject: Subject
@@ -78,3 +79,4 @@ class Finding:
     at_ms: int
     count: int
     names: Mapping[str, str]
+    suspends: bool = False

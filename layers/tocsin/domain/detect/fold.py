@@ -56,6 +56,10 @@ class Fold:
         """When something may be found though nothing comes; 0: never."""
         return self._agenda_now().next_ms
 
+    def due_by(self, until_ms: int) -> list[str]:
+        """Return the keys of the states that are looked at as time passes until then."""
+        return self._agenda_now().keys_until(until_ms)
+
     @property
     def touched(self) -> int:
         """How many states were looked at."""
@@ -80,11 +84,17 @@ class Fold:
         """Give states that will be needed."""
         self._packed |= states
 
-    def settle(self) -> None:
-        """Forget what was written; the rest may have changed meanwhile."""
-        self._packed, self._states = {}, {}
+    def settle(self, written: Mapping[str, bytes]) -> None:
+        """Go on after :meth:`changed` was written: they are as if they had been given."""
+        self._packed |= {key: state for key, state in written.items() if key != AGENDA}
+        self._states = {}
         self.findings = []
         self.agenda_changed = False
+
+    def forget(self, most: int) -> None:
+        """Keep no more than so many states that were given: those touched last."""
+        for key in list(self._packed)[: max(len(self._packed) - most, 0)]:
+            del self._packed[key]
 
     def take(self, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> None:
         """Take the next event, and before it what was due by :func:`passed_ms`."""
@@ -187,7 +197,10 @@ class Fold:
         if kind is not Kind.OFF_HOURS_ACTIVITY and org.off_hours(at_ms):
             severity = severity.raised()
         named = dict(names) | subject.names
-        self.findings.append(Finding(subject, evidence, severity, at_ms, count, named))
+        suspend_from = org.settings.suspend_from
+        suspends = suspend_from is not None and severity >= suspend_from
+        found = Finding(subject, evidence, severity, at_ms, count, named, suspends)
+        self.findings.append(found)
 
     @property
     def _a_day(self) -> float:

@@ -3,25 +3,27 @@
 What was found, the events that tell of it and how far it has come are one transaction, on the
 condition that nobody else has come further: so each finding is told once, whatever is killed. What
 is known is not written after each run: from the events since it was, any other run finds the same.
+Only the time at which somebody's silence is due is never later than is stored.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.detect.cursor import Cursor
-from tocsin.domain.detect.fold import Fold, keys_of, passed_ms
+from tocsin.domain.detect.fold import Fold, keys_of
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.packing import Damaged
-from tocsin.domain.errors import Busy, TocsinError
+from tocsin.domain.errors import Busy, Conflict, IntegrityError
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.ports.detecting import Detections
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.world import Clock
 from tocsin.services.intake.stamp import new_id, own_batch
-from tocsin.services.reading.sealed import sealed_after
+from tocsin.services.reading.sealed import Part, sealed_after
 from tocsin.wire.anomalies import anomaly_of, event_of
 
 __all__ = ["Detector", "Report"]
@@ -32,11 +34,12 @@ _MOST_FOUND: Final = 15
 _FIRST_EVENTS: Final = 10_000  # of a ledger that is longer when detection begins
 _QUIET_MS: Final = 60 * 60_000  # what is older then, nobody is told of
 _EVENTS_A_CALL: Final = 20_000
+_CALL_MS: Final = 30_000  # then each org comes to an end, for Lambda gives it a minute
+_MORE_MS: Final = 1  # due at once: the schedule goes on with it
 _MARGIN_MS: Final = 15_000  # within which what has happened may still be sealed
-_LOOKED_AT: Final = 100
 _ORGS_IN_MEMORY: Final = 64
+_STATES_IN_MEMORY: Final = 1_000  # of an org
 _TRIES: Final = 4
-_MOST_SKIPPED: Final = 10  # of an org's events in one call
 
 
 @dataclass(slots=True)
@@ -44,27 +47,16 @@ class Report:
     """What stopped detection, by org.
 
     ``failed`` must be tried again. ``broken`` would not get further by that: it is told, and tried
-    when the org's next events are sealed. ``skipped`` are the events that detection itself can't
-    take, by org and seq: they must not blind it. ``found`` counts the alerts that were told.
+    when the org's next events are sealed. ``found`` counts the alerts that were told.
     """
 
     failed: dict[str, Busy] = field(default_factory=dict)
     broken: dict[str, Exception] = field(default_factory=dict)
-    skipped: list[tuple[str, int, Exception]] = field(default_factory=list)
     found: int = 0
 
 
 class _Overtaken(Exception):
     """Somebody else has come further."""
-
-
-class _Untakable(Exception):
-    """An event that detection can't take."""
-
-    def __init__(self, seq: int, error: Exception) -> None:
-        super().__init__(seq)
-        self.seq = seq
-        self.error = error
 
 
 @dataclass(slots=True)
@@ -80,6 +72,12 @@ class _Run:
     def came_to(self, seq: int, hash: bytes, sealed_at_ms: int) -> None:
         self.through_seq, self.hash = seq, hash
         self.unwritten_since_ms = self.unwritten_since_ms or sealed_at_ms
+
+    @property
+    def is_due_sooner(self) -> bool:
+        """Whether what is stored lets the schedule come too late, or in vain."""
+        stored_ms, due_ms = self.cursor.due_ms, self.fold.due_ms
+        return stored_ms == _MORE_MS or (due_ms > 0 and not 0 < stored_ms <= due_ms)
 
 
 class Detector:
@@ -106,13 +104,15 @@ class Detector:
         self._suspend = suspend
         self._retention = retention
         self._runs: OrderedDict[str, _Run] = OrderedDict()
+        self._ends_ms = 0
 
     def __call__(self, orgs: Iterable[str]) -> Report:
         """Look at what was sealed; one org's trouble holds up no other."""
         report = Report()
+        self._ends_ms = self._clock.now_ms() + _CALL_MS
         for org in orgs:
             try:
-                report.found += self._catch_up(org, report)
+                report.found += self._catch_up(org)
             except Busy as error:
                 report.failed[org] = error
             except Exception as error:  # whatever an org's data can raise
@@ -123,21 +123,13 @@ class Detector:
         """Look at the orgs in which something may be found though nothing was sealed."""
         return self(self._detections.due(self._clock.now_ms() - _MARGIN_MS))
 
-    def _catch_up(self, org: str, report: Report) -> int:
+    def _catch_up(self, org: str) -> int:
         """Look at what is sealed of an org, and at what is due; return how much was told."""
-        skips, overtaken = set[int](), 0
-        while overtaken < _TRIES:
+        for _ in range(_TRIES):
             run = self._run(org)
             try:
-                found = self._go_on(org, run, skips)
+                found = self._go_on(org, run)
             except _Overtaken:
-                overtaken += 1
-                continue
-            except _Untakable as found_one:  # it may have been taken in part: from the start again
-                if len(skips) >= _MOST_SKIPPED:
-                    raise found_one.error from None
-                skips.add(found_one.seq)
-                report.skipped.append((org, found_one.seq, found_one.error))
                 continue
             self._keep(org, run)
             return found
@@ -167,75 +159,64 @@ class Detector:
 
     def _keep(self, org: str, run: _Run) -> None:
         """Keep what is known until the org's next events, or it is read and found again."""
+        run.fold.forget(_STATES_IN_MEMORY)
         self._runs[org] = run
         if len(self._runs) > _ORGS_IN_MEMORY:
             self._runs.popitem(last=False)
 
-    def _go_on(self, org: str, run: _Run, skips: Container[int]) -> int:
+    def _go_on(self, org: str, run: _Run) -> int:
         found, events = 0, 0
-        parts = sealed_after(
-            self._ledger,
-            self._journal,
-            org,
-            run.through_seq,
-            expected_hash=run.hash or None,
-            retention=self._retention(),
-        )
-        for part in parts:
-            parsed = [(event, canonical.parse(event.entry)) for event in part.events]
-            self._prepare(org, run.fold, [event for _, event in parsed])
-            for sealed, event in parsed:
-                if sealed.seq not in skips:
-                    found += self._take(org, run, sealed.seq, part.sealed_at_ms, event)
-                run.came_to(sealed.seq, sealed.hash, part.sealed_at_ms)
-                found += self._write(org, run) if self._is_full(run.fold) else 0
-            run.came_to(part.last_seq, part.hash, part.sealed_at_ms)
-            events += len(parsed)
-            if events >= _EVENTS_A_CALL:  # the schedule goes on with it
-                return found + self._write(org, run, due_ms=1)
+        try:
+            for part in self._sealed(org, run):
+                parsed = [(event, canonical.parse(event.entry)) for event in part.events]
+                self._prepare(org, run.fold, keys_of(event for _, event in parsed))
+                for sealed, event in parsed:
+                    found += self._pass(org, run, part.sealed_at_ms)
+                    run.fold.take(sealed.seq, part.sealed_at_ms, event)
+                    run.came_to(sealed.seq, sealed.hash, part.sealed_at_ms)
+                    found += self._write(org, run) if self._is_full(run.fold) else 0
+                run.came_to(part.last_seq, part.hash, part.sealed_at_ms)
+                events += len(parsed)
+                if events >= _EVENTS_A_CALL or self._clock.now_ms() >= self._ends_ms:
+                    return found + self._write(org, run, _MORE_MS)
+        except IntegrityError:
+            if run.unwritten_since_ms:
+                self._write(org, run)
+            raise
         now_ms = self._clock.now_ms()
-        if 0 < run.fold.due_ms <= now_ms - _MARGIN_MS and self._all_is_sealed(org, now_ms):
-            found += self._pass(org, run, now_ms - _MARGIN_MS)
-        if self._must_write(run, now_ms):
+        found += self._pass(org, run, now_ms - _MARGIN_MS)
+        waits_ms = now_ms - run.unwritten_since_ms if run.unwritten_since_ms else 0
+        if run.fold.findings or run.is_due_sooner or waits_ms >= _KEPT_MS:
             found += self._write(org, run)
         return found
 
-    @staticmethod
-    def _must_write(run: _Run, now_ms: int) -> bool:
-        """Whether another run would not find the same in time from what is written."""
-        due_ms, was_ms = run.fold.due_ms, run.cursor.due_ms
-        wakes = due_ms != was_ms and (not was_ms or due_ms < was_ms or was_ms <= now_ms)
-        waits_ms = now_ms - run.unwritten_since_ms if run.unwritten_since_ms else 0
-        return bool(run.fold.findings) or wakes or waits_ms >= _KEPT_MS
+    def _sealed(self, org: str, run: _Run) -> Iterator[Part]:
+        """Yield what is sealed beyond a run; if that is nothing, its end must still be there."""
+        seq = run.through_seq
+        yield from sealed_after(
+            self._ledger,
+            self._journal,
+            org,
+            seq,
+            expected_hash=run.hash or None,
+            retention=self._retention(),
+        )
+        if run.through_seq == seq and self._ledger.head(org).seq < seq:
+            raise IntegrityError(org, seq, "the ledger's end was cut off")
 
-    def _all_is_sealed(self, org: str, now_ms: int) -> bool:
-        """Whether nothing waits in the journal: whose events are not sealed is not silent."""
-        since, until = new_id(self._ledger.head(org).sealed_at_ms), new_id(now_ms)
-        waiting = [batch.id for batch in self._journal.between(org, since, until, _LOOKED_AT)]
-        return len(self._ledger.first_seqs(org, waiting)) == len(waiting)
-
-    def _take(
-        self, org: str, run: _Run, seq: int, sealed_at_ms: int, event: dict[str, object]
-    ) -> int:
-        found = self._pass(org, run, passed_ms(sealed_at_ms, event))
-        try:
-            run.fold.take(seq, sealed_at_ms, event)
-        except TocsinError:
-            raise
-        except Exception as error:
-            raise _Untakable(seq, error) from error
-        return found
-
-    def _prepare(self, org: str, fold: Fold, events: list[dict[str, object]]) -> None:
-        """Read the states at once that a part's events touch."""
-        missing = [key for key in keys_of(events) if key not in fold]
+    def _prepare(self, org: str, fold: Fold, keys: Iterable[str]) -> None:
+        """Read the states at once that will be touched."""
+        missing = [key for key in keys if key not in fold]
         if missing:
             fold.give({**dict.fromkeys(missing, b""), **self._detections.states(org, missing)})
 
     def _pass(self, org: str, run: _Run, until_ms: int) -> int:
-        found = 0
-        while run.fold.let_pass(until_ms):
-            found += self._write(org, run) if self._is_full(run.fold) else 0
+        found, fold = 0, run.fold
+        if 0 < fold.due_ms <= until_ms:
+            self._prepare(org, fold, fold.due_by(until_ms))
+        while fold.let_pass(until_ms):
+            run.unwritten_since_ms = run.unwritten_since_ms or fold.org.at_ms
+            found += self._write(org, run) if self._is_full(fold) else 0
         return found
 
     @staticmethod
@@ -245,11 +226,13 @@ class Detector:
     def _write(self, org: str, run: _Run, due_ms: int | None = None) -> int:
         """Write what is known and tell what was found; return how much that was."""
         fold, change = run.fold, new_id(self._clock.now_ms())
-        findings, suspends = fold.findings, fold.org.settings.suspend_from
+        findings = fold.findings
         for each in findings:
             session = each.names.get("session_id")
-            if suspends is not None and each.severity >= suspends and session:
-                self._suspend(org, session, f"{each.evidence.kind}: {each.evidence.description}")
+            if each.suspends and session:
+                with suppress(Conflict):  # too many are suspended: it is told all the same
+                    reason = f"{each.evidence.kind}: {each.evidence.description}"
+                    self._suspend(org, session, reason)
         told = own_batch(org, [event_of(each) for each in findings], change) if findings else None
         event_ids = ids.event_ids(change, len(findings))
         anomalies = [
@@ -262,8 +245,9 @@ class Detector:
             fold.due_ms if due_ms is None else due_ms,
             change,
         )
-        if not self._detections.advance(org, run.cursor, now, fold.changed(), told, anomalies):
+        states = fold.changed()
+        if not self._detections.advance(org, run.cursor, now, states, told, anomalies):
             raise _Overtaken
         run.cursor, run.unwritten_since_ms = now, 0
-        fold.settle()
+        fold.settle(states)
         return len(findings)
