@@ -294,6 +294,21 @@ def test_sessions_are_projected_from_the_ledger_s_stream(deployed: Deployed) -> 
     assert (get("acme", "session", "ses_projected") or {})["events"] == 1
 
 
+def test_what_is_unusual_is_told_on_the_stream(deployed: Deployed, stream_url: str) -> None:
+    with (
+        httpx.Client(timeout=HANG_SECONDS) as client,
+        connect_sse(
+            client,
+            "GET",
+            f"{stream_url}/api/v1/events/stream?types=anomaly&after=0",
+            headers={"Authorization": f"Bearer {deployed.token}"},
+        ) as source,
+    ):
+        deployed.post({"type": "tool_call", "toolName": "drop_table", "agentId": "claude"})
+        told = next(each for each in source.iter_sse() if each.data).json()
+    assert (told["anomaly_type"], told["agent_id"]) == ("destructive_pattern", "claude")
+
+
 def _logged(deployed: Deployed) -> str:
     logs = deployed.localstack.client("logs")
     groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
