@@ -1,7 +1,7 @@
 """What Tocsin costs: AWS' list prices times what the deployed handlers use in this run.
 
 One org sends ``EVENTS_PER_SECOND`` evenly, in batches of 1, 25 and 250. The handlers of ingest,
-fan-out, project and sweeper run as ``bootstrap`` wires them, against MiniStack and on a clock of
+fan-out, project, detect and sweeper run as ``bootstrap`` wires them, on MiniStack and on a clock of
 their own, in the rhythm of the stacks' event source mappings and schedule; memory, windows, tracing
 and log formats are read from ``infra``. Each batch size is run twice: once metered (capacity units,
 calls, log lines), once only timed (CPU, from the event's JSON to the result's). A function's billed

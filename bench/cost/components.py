@@ -33,6 +33,7 @@ WRITES = {
     "summary": "summaries",
     "receipt": "receipts",
     "session-state": "sessions that begin",
+    **dict.fromkeys(("detected", "detect", "anomaly"), "detection"),
 }
 READS = {
     "segment": "reads: head",
@@ -52,11 +53,11 @@ def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
         yield from invoked(name, use, deployed.memory_mb[name], each)
     for name, use in run.uses.items():
         yield from written(use.writes, each)
-        to_project = "reads: to project" if name == "project" else None
+        own = f"reads: to {name}" if name in ("project", "detect") else None
         for kind, units in use.reads.items():
             if kind in ("key", "org"):  # per minute, not per event: see below
                 continue
-            yield Line(to_project or READS[kind], "dynamodb_read_units", units * each)
+            yield Line(own or READS[kind], "dynamodb_read_units", units * each)
     yield Line("seal: marks", "dynamodb_write_units", run.mark_units * seconds / 60)
     yield Line("reads: keys and orgs", "dynamodb_read_units", _key_reads(run, deployed) * seconds)
     yield from _swept(run, deployed, seconds)

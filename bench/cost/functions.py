@@ -15,8 +15,14 @@ from bench.cost.deployed import Deployed
 from bench.cost.tap import Tap
 from bench.cost.use import Use
 from fakes.stores import FakeClock
-from tocsin.bootstrap import fanout, ingest, project, sweeper
-from tocsin.settings import FanoutSettings, IngestSettings, ProjectSettings, StoreSettings
+from tocsin.bootstrap import detect, fanout, ingest, project, sweeper
+from tocsin.settings import (
+    DetectSettings,
+    FanoutSettings,
+    IngestSettings,
+    ProjectSettings,
+    StoreSettings,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -100,6 +106,9 @@ def wired(
         "fanout": fanout.wire(sealing, db=client, clock=clock, broker=broker),
         "project": project.wire(
             ProjectSettings(**stores, retention_days=36_500), db=client, clock=clock
+        ),
+        "detect": detect.wire(
+            DetectSettings(**stores, retention_days=36_500), db=client, clock=clock
         ),
         "sweeper": sweeper.wire(sealing, db=client, clock=clock, broker=broker),
     }

@@ -70,19 +70,20 @@ class _Traffic:
     tap: Tap | None
     tenant: Tenant = field(default_factory=Tenant)
     last_batch: str = "0"
-    last_seq: int = 0
+    last_seqs: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> Run:
         run = Run(self.size)
         period_ms = self.deployed.period_ms(self.deployed.fanout_window_seconds)
         window_ms = self.deployed.period_ms(self.deployed.project_window_seconds)
-        if window_ms % period_ms or WARM_UP_MS % period_ms:
-            raise ValueError("the windows of project and fan-out don't meet")
+        detect_ms = self.deployed.period_ms(self.deployed.detect_window_seconds)
+        if any(each % period_ms for each in (window_ms, detect_ms, WARM_UP_MS)):
+            raise ValueError("the windows of project, detect and fan-out don't meet")
         end_ms = WARM_UP_MS + window_ms
         count = end_ms * EVENTS_PER_SECOND // 1000 // self.size
         bodies = iter(traffic.bodies(self.size, count + KEYED_REQUESTS))
         self._register()
-        run.uses = {name: Use() for name in ("ingest", "fanout", "project")}
+        run.uses = {name: Use() for name in ("ingest", "fanout", "project", "detect")}
         done, warm_up = 0, {name: Use() for name in run.uses}
         for now_ms in range(period_ms, end_ms + 1, period_ms):
             counting = now_ms > WARM_UP_MS
@@ -104,7 +105,9 @@ class _Traffic:
             self._fan_out(uses["fanout"])
             run.told_bytes += self.functions.told_bytes - told_before if counting else 0
             if now_ms in (WARM_UP_MS, end_ms):
-                self._project(uses["project"])
+                self._segments("project", uses["project"])
+            if now_ms % detect_ms == 0:
+                self._segments("detect", uses["detect"])
         marked = sum(of["fanout"].writes["minute"] for of in (warm_up, run.uses))
         self._look_at_tables(run, done * self.size, marked)
         self.clock.ms += SETTLED_MS
@@ -139,22 +142,22 @@ class _Traffic:
             self.last_batch = records[-1]["batch"]["S"]
             self.functions("fanout", lambdas.stream_event(records), use)
 
-    def _project(self, use: Use) -> None:
+    def _segments(self, name: str, use: Use) -> None:
         items = self._items(
             TableName=self.settings.ledger_table,
             KeyConditionExpression="pk = :pk AND sk > :last",
             ExpressionAttributeValues={
                 ":pk": {"S": f"segment#{ORG}"},
-                ":last": {"N": str(self.last_seq)},
+                ":last": {"N": str(self.last_seqs.get(name, 0))},
             },
         )
-        self.last_seq = int(items[-1]["sk"]["N"])
+        self.last_seqs[name] = int(items[-1]["sk"]["N"])
         # The handler reads only the keys; the rest is there to be parsed.
         null: dict[str, Any] = {"NULL": True}
         event = lambdas.stream_event([item | {"org": null, "batch": null} for item in items])
         for record, item in zip(event["Records"], items, strict=True):
             record["dynamodb"]["Keys"] = {name: item[name] for name in ("pk", "sk")}
-        self.functions("project", event, use)
+        self.functions(name, event, use)
 
     def _items(self, **query: Any) -> list[Any]:
         pages = self.tables.get_paginator("query").paginate(**query, ConsistentRead=True)

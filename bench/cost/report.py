@@ -66,8 +66,9 @@ def _show_durations(runs: Mapping[int, Run], deployed: Deployed) -> None:
         ("", "batch", "MB", "invocations", "CPU, ms", "waiting, ms", "billed, ms"),
         rows,
         (
-            "invocations: per million events; the windows of fan-out and project are "
-            f"{deployed.fanout_window_seconds:g} s and {deployed.project_window_seconds:g} s.",
+            "invocations: per million events; the windows of fan-out, project and detect are "
+            f"{deployed.fanout_window_seconds:g} s, {deployed.project_window_seconds:g} s and "
+            f"{deployed.detect_window_seconds:g} s.",
             "CPU: measured, a whole core's; waiting: "
             + ", ".join(f"{name} {ms:g}" for name, ms in CALL_MS.items())
             + f" ms, PUBLISH {PUBLISH_MS:g} (assumed).",

@@ -40,7 +40,7 @@ class Run:
     sent_bytes: int = 0
     answered_bytes: int = 0
     told_bytes: int = 0  # published, which is what a viewer gets
-    uses: dict[str, Use] = field(default_factory=dict)  # ingest, fanout, project
+    uses: dict[str, Use] = field(default_factory=dict)  # ingest, fanout, project, detect
     first: Use = field(default_factory=Use)  # the first request to an environment
     mark_units: float = 0.0  # once a minute
     swept_events: int = 0

@@ -24,7 +24,7 @@ from tocsin.services.reading import replay, verification
 pytestmark = pytest.mark.xdist_group("product")
 
 REPOSITORY = Path(__file__).parents[2]
-KILLED = ("valkey", "ingest", "fanout", "project", "poller", "stream", "gateway")
+KILLED = ("valkey", "ingest", "fanout", "project", "detect", "poller", "stream", "gateway")
 
 
 class Watcher:
@@ -65,9 +65,9 @@ class Watcher:
         self._stop.set()
 
     def of(self, session: str) -> list[dict[str, Any]]:
-        """Return a session's calls, without what tells that it begins."""
+        """Return a session's calls, without what Tocsin tells of them."""
         of = [event for event in self.events if event["session_id"] == session]
-        return [event for event in of if event["type"] != "session_update"]
+        return [event for event in of if event["type"] not in ("session_update", "anomaly")]
 
 
 @pytest.fixture
@@ -93,6 +93,19 @@ def test_a_posted_event_is_seen_at_once(product: Product, watcher: Watcher) -> N
     (event,) = watcher.of("ses_at_once")
     assert event["metadata"] == {"nested": [1, {"a": None}]}
     assert event["lineage_hash"] == f"sha256:{event['hash']}"
+
+
+def test_what_is_unusual_is_told(product: Product, watcher: Watcher) -> None:
+    assert (
+        send(product, sessionId="ses_drop", toolName="drop_table", agentId="a").status_code == 200
+    )
+
+    def told() -> list[dict[str, Any]]:
+        of = [event for event in watcher.events if event.get("session_id") == "ses_drop"]
+        return [event for event in of if event["type"] == "anomaly"]
+
+    until(lambda: bool(told()), "the anomaly is told")
+    assert "destructive_pattern" in json.dumps(told())
 
 
 def test_a_newcomer_s_igris_client_sees_named_events(product: Product) -> None:

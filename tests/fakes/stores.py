@@ -632,22 +632,29 @@ class FakeDetections:
     def due(self, now_ms: int) -> Sequence[str]:
         return [org for org, each in self.cursors.items() if 1 <= each.due_ms <= now_ms]
 
-    def states(self, org: str, keys: Sequence[str]) -> Mapping[str, bytes]:
-        return {key: self.known[org, key] for key in keys if (org, key) in self.known}
+    def states(self, org: str, places: Sequence[str]) -> Mapping[str, bytes]:
+        return {each: self.known[org, each] for each in places if (org, each) in self.known}
+
+    def put(self, org: str, place: str, states: bytes, now_ms: int) -> None:
+        assert (org, place) not in self.known
+        self.known[org, place] = states
+
+    def drop(self, org: str, places: Iterable[str]) -> None:
+        for place in places:
+            self.known.pop((org, place), None)
 
     def advance(
         self,
         org: str,
         was: Cursor,
         now: Cursor,
-        states: Mapping[str, bytes],
         told: tuple[Batch, bytes] | None = None,
         anomalies: Sequence[Anomaly] = (),
     ) -> bool:
+        assert 1 + len(anomalies) + bool(told) <= 100
         if self.cursor(org).change != was.change:
             return False
         self.cursors[org] = now
-        self.known |= {(org, key): state for key, state in states.items()}
         self.anomalies.anomalies |= {(org, each.id): each for each in anomalies}
         if told:
             self.anomalies.journal.put(*told)

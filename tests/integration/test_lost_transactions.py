@@ -10,7 +10,8 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from fakes.stores import FakeOrgs, FakeTimers
+from fakes.events import batch
+from fakes.stores import FakeClock, FakeOrgs, FakeTimers
 from support.databases import Database, Stores
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
@@ -18,8 +19,9 @@ from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
+from tocsin.bootstrap import detect
 from tocsin.domain.approvals import Call
-from tocsin.domain.batch import Batch
+from tocsin.domain.batch import Batch, pack
 from tocsin.domain.errors import OutcomeUnknown
 from tocsin.domain.keys import Scope, mint
 from tocsin.services.access.access import Access
@@ -31,7 +33,9 @@ from tocsin.services.approvals.steps import Steps
 from tocsin.services.keys.delegating import Delegate, Delegating
 from tocsin.services.keys.issuing import Issue, Issuing
 from tocsin.services.keys.writing import Writing
+from tocsin.services.sealing.seal import seal_batches
 from tocsin.services.sessions.beginning import Beginning
+from tocsin.settings import DetectSettings
 
 
 class Line:
@@ -146,6 +150,22 @@ def test_a_session_begins_once_however_many_answers_are_lost(
     ]
     assert Counter(told) == Counter(ids)
     assert on.session_states.get("acme", ids).keys() == set(ids)
+
+
+@pytest.mark.parametrize("lost", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)], ids=str)
+def test_anomalies_are_told_once(database: Database, lost: tuple[int, ...]) -> None:
+    on, settings = database.stores()
+    client, line = database.server.client(), Line(*lost)
+    client.meta.events.register("before-send.dynamodb", line)
+    tables = DetectSettings(**settings.model_dump(), retention_days=36_500)
+    service = detect.wire(tables, db=client, clock=(clock := FakeClock()))
+    for salt in range(3):
+        made = batch("acme", 1, clock.ms, salt, tool_name="drop_table", agent_id=f"a{salt}")
+        on.journal.put(made, pack(made.entries))
+        seal_batches("acme", [made], on.ledger, clock)
+        assert service(["acme"]).broken == {}
+    assert service(["acme"]).failed == service(["acme"]).failed == {}
+    assert told(on)["anomaly"] == len(on.anomalies.newest("acme", "", 10)) == 3
 
 
 @pytest.mark.parametrize("lost", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)], ids=str)

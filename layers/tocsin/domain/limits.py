@@ -216,7 +216,7 @@ BUDGET_TURN_SECONDS: Final = 10
 # Detection
 
 IDLE_SUBJECT_DAYS: Final = 60
-"""How long detection remembers an agent, a tool or a model that nothing was heard of."""
+"""How long what detection knows of agents, tools and models is kept where none is heard of."""
 
 ANOMALY_RETENTION_DAYS: Final = 90
 """How long an alert can be looked at and reviewed; its event stays as long as any."""

@@ -1,6 +1,6 @@
 """What detection keeps: how far it is, its subjects' states, the alerts, and the settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tocsin.domain.batch import Batch
@@ -20,15 +20,24 @@ class Detections(Protocol):
     def due(self, now_ms: int) -> Sequence[str]:
         """Return the orgs whose :attr:`.Cursor.due_ms` has come."""
 
-    def states(self, org: str, keys: Sequence[str]) -> Mapping[str, bytes]:
-        """Return the states that exist, by key, strongly consistent."""
+    def states(self, org: str, places: Sequence[str]) -> Mapping[str, bytes]:
+        """Return what was put, by place, strongly consistent."""
+
+    def put(self, org: str, place: str, states: bytes, now_ms: int) -> None:
+        """Put states to a place that nothing was put to before.
+
+        Raises:
+            Busy: nothing was written; or OutcomeUnknown: it may have been.
+        """
+
+    def drop(self, org: str, places: Iterable[str]) -> None:
+        """Remove what was put, where nothing leads to it any more; it expires in any case."""
 
     def advance(
         self,
         org: str,
         was: Cursor,
         now: Cursor,
-        states: Mapping[str, bytes],
         told: tuple[Batch, bytes] | None = None,
         anomalies: Sequence[Anomaly] = (),
     ) -> bool:

@@ -22,7 +22,7 @@ from tocsin.local.functions import FUNCTIONS
 FILES = sorted(FOLDER.glob("*.json"))
 DEPLOYED = replace(
     Deployed.read(Config(tracing=False)),
-    memory_mb=dict.fromkeys(("ingest", "fanout", "project", "sweeper"), 1024),
+    memory_mb=dict.fromkeys(("ingest", "fanout", "project", "detect", "sweeper"), 1024),
 )
 
 

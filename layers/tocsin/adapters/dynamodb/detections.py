@@ -5,12 +5,12 @@ Cursors are ``detected`` · org, what is watched is ``detect#<org>`` · key, ale
 for a while expires.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, override
 
 import orjson
 
-from tocsin.adapters.dynamodb._calls import batch_get, query, transact, whole
+from tocsin.adapters.dynamodb._calls import batch_get, calls, query, transact, whole
 from tocsin.adapters.dynamodb._state import item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.batch import Batch
@@ -21,7 +21,6 @@ from tocsin.domain.detect.kept import KeptSettings
 from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.detect.settings import Settings
 from tocsin.domain.errors import IntegrityError
-from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.limits import ANOMALY_RETENTION_DAYS, IDLE_SUBJECT_DAYS
 from tocsin.ports.detecting import Anomalies, Detections, DetectionSettings
 
@@ -59,11 +58,26 @@ class DynamoDetections(ToldTable, Detections):
         return [item["sk"]["S"] for item in items]
 
     @override
-    def states(self, org: str, keys: Sequence[str]) -> Mapping[str, bytes]:
-        wanted = [item_key(f"detect#{org}", key) for key in keys]
+    def states(self, org: str, places: Sequence[str]) -> Mapping[str, bytes]:
+        wanted = [item_key(f"detect#{org}", place) for place in places]
         found = batch_get(self._client, self._table, wanted, _KEYS_PER_GET)
         # One that was damaged is as one that is not there: it is learned anew.
-        return {item["sk"]["S"]: item.get("state", {}).get("B", b"") for item in found}
+        return {
+            item["sk"]["S"]: state["B"] for item in found if "B" in (state := item.get("state", {}))
+        }
+
+    @override
+    def put(self, org: str, place: str, states: bytes, now_ms: int) -> None:
+        gone = now_ms // 1_000 + IDLE_SUBJECT_DAYS * _DAY_SECONDS
+        self._put(f"detect#{org}", place, {"state": {"B": states}, "expires_at": number(gone)})
+
+    @override
+    def drop(self, org: str, places: Iterable[str]) -> None:
+        for place in places:
+            with calls():
+                self._client.delete_item(
+                    TableName=self._table, Key=item_key(f"detect#{org}", place)
+                )
 
     @override
     def advance(
@@ -71,7 +85,6 @@ class DynamoDetections(ToldTable, Detections):
         org: str,
         was: Cursor,
         now: Cursor,
-        states: Mapping[str, bytes],
         told: tuple[Batch, bytes] | None = None,
         anomalies: Sequence[Anomaly] = (),
     ) -> bool:
@@ -82,26 +95,14 @@ class DynamoDetections(ToldTable, Detections):
             "state": {"B": now.state},
             "due_ms": number(now.due_ms),
             "change": {"S": now.change},
+            "shelves": {"S": orjson.dumps(now.shelves).decode()},
         }
-        gone = number(batch_time_ms(now.change) // 1_000 + IDLE_SUBJECT_DAYS * _DAY_SECONDS)
         puts: list[Any] = [
             {"Item": cursor, **not_changed_since(was.change)},
-            *(
-                {
-                    "Item": {
-                        **item_key(f"detect#{org}", key),
-                        "state": {"B": state},
-                        "expires_at": gone,
-                    }
-                }
-                for key, state in states.items()
-            ),
             *({"Item": _item(anomaly)} for anomaly in anomalies),
         ]
         items = [{"Put": {"TableName": self._table, **put}} for put in puts]
-        if told is None:
-            return transact(self._client, items)
-        return self._tell(items, *told)
+        return transact(self._client, items) if told is None else self._tell(items, *told)
 
 
 class DynamoAnomalies(ToldTable, Anomalies):
@@ -166,6 +167,7 @@ def _cursor(org: str, item: Mapping[str, Any]) -> Cursor:
             item["state"]["B"],
             int(item["due_ms"]["N"]),
             item["change"]["S"],
+            dict(orjson.loads(item["shelves"]["S"])),
         )
 
 

@@ -1,6 +1,7 @@
 """How far detection has come in an org's ledger."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["Cursor"]
 
@@ -11,7 +12,7 @@ class Cursor:
 
     ``state`` is the org's own, as :meth:`.fold.Fold.pack` returns it. If nothing is sealed before
     ``due_ms`` (Unix ms; 0: never), something may be found then. ``change`` is another with each
-    change of it; empty: there is none yet.
+    change of it; empty: there is none yet. ``shelves`` are the places of all else, by name.
     """
 
     through_seq: int = 0
@@ -19,3 +20,4 @@ class Cursor:
     state: bytes = b""
     due_ms: int = 0
     change: str = ""
+    shelves: Mapping[str, str] = field(default_factory=dict)

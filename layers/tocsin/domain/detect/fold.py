@@ -36,16 +36,13 @@ class Fold:
     """
 
     def __init__(self, org: bytes, load: Callable[[str], bytes]) -> None:
-        """Begin with the org's state; ``load`` returns another by its key, if it is not given.
-
-        Empty bytes are a state that is not there.
+        """Begin with the org's state; ``load`` returns another by its key; empty: there is none.
 
         Raises:
             Damaged: the org's is no state.
         """
         self.org = Org.unpack(org) if org else Org()
         self.findings: list[Finding] = []
-        self._packed: dict[str, bytes] = {}
         self._load = load
         self._states: dict[str, State] = {}
         self._agenda: Agenda | None = None
@@ -72,29 +69,11 @@ class Fold:
             found[AGENDA] = self._agenda.pack()
         return found
 
-    def __contains__(self, key: str) -> bool:
-        """Whether a state need not be loaded."""
-        return (
-            key in self._states
-            or key in self._packed
-            or (key == AGENDA and self._agenda is not None)
-        )
-
-    def give(self, states: Mapping[str, bytes]) -> None:
-        """Give states that will be needed."""
-        self._packed |= states
-
-    def settle(self, written: Mapping[str, bytes]) -> None:
-        """Go on after :meth:`changed` was written: they are as if they had been given."""
-        self._packed |= {key: state for key, state in written.items() if key != AGENDA}
+    def settle(self) -> None:
+        """Forget what was written: ``load`` gives it from now on."""
         self._states = {}
         self.findings = []
         self.agenda_changed = False
-
-    def forget(self, most: int) -> None:
-        """Keep no more than so many states that were given: those touched last."""
-        for key in list(self._packed)[: max(len(self._packed) - most, 0)]:
-            del self._packed[key]
 
     def take(self, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> None:
         """Take the next event, and before it what was due by :func:`passed_ms`."""
@@ -240,16 +219,13 @@ class Fold:
     def _state[S: State](self, key: str, of: type[S]) -> S:
         state = self._states.get(key)
         if not isinstance(state, of):
-            packed = self._packed.pop(key, None)
-            state = of.unpack(self._load(key) if packed is None else packed)
-            self._states[key] = state
+            state = self._states[key] = of.unpack(self._load(key))
         return state
 
     def _agenda_now(self) -> Agenda:
         if self._agenda is None:
-            packed = self._packed.pop(AGENDA, None)
             try:
-                self._agenda = Agenda.unpack(self._load(AGENDA) if packed is None else packed)
+                self._agenda = Agenda.unpack(self._load(AGENDA))
             except ValueError:
                 self._agenda = Agenda()
         return self._agenda

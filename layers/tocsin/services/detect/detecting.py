@@ -2,35 +2,39 @@
 
 What was found, the events that tell of it and how far it has come are one transaction, on the
 condition that nobody else has come further: so each finding is told once, whatever is killed. What
-is known is not written after each run: from the events since it was, any other run finds the same.
-Only the time at which somebody's silence is due is never later than is stored.
+is known is written before it, to places that only that cursor leads to; and not after each run:
+from the events since it was, any other run finds the same.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from tocsin.domain import canonical, ids
 from tocsin.domain.detect.cursor import Cursor
-from tocsin.domain.detect.fold import Fold, keys_of
+from tocsin.domain.detect.fold import Fold, keys_of, passed_ms
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.packing import Damaged
-from tocsin.domain.errors import Busy, Conflict, IntegrityError
+from tocsin.domain.errors import Busy, Conflict, IntegrityError, TocsinError
+from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.ports.detecting import Detections
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.world import Clock
+from tocsin.services.detect.shelves import Shelves
 from tocsin.services.intake.stamp import new_id, own_batch
 from tocsin.services.reading.sealed import Part, sealed_after
 from tocsin.wire.anomalies import anomaly_of, event_of
 
 __all__ = ["Detector", "Report"]
 
-_KEPT_MS: Final = 30_000  # how long what is known may stand in memory alone
-_MOST_TOUCHED: Final = 60  # states: a transaction has 100 items
-_MOST_FOUND: Final = 15
+_KEPT_MS: Final = 5 * 60_000  # how long what is known may stand in memory alone
+_KEPT_EVENTS: Final = 5_000  # and of how many events: as many are read again at most
+_MOST_TOUCHED: Final = 2_000  # states that are unpacked
+_MOST_FOUND: Final = 15  # and those of one event more: a transaction has 100 items
 _FIRST_EVENTS: Final = 10_000  # of a ledger that is longer when detection begins
 _QUIET_MS: Final = 60 * 60_000  # what is older then, nobody is told of
 _EVENTS_A_CALL: Final = 20_000
@@ -38,8 +42,9 @@ _CALL_MS: Final = 30_000  # then each org comes to an end, for Lambda gives it a
 _MORE_MS: Final = 1  # due at once: the schedule goes on with it
 _MARGIN_MS: Final = 15_000  # within which what has happened may still be sealed
 _ORGS_IN_MEMORY: Final = 64
-_STATES_IN_MEMORY: Final = 1_000  # of an org
+_LOOKED_AT: Final = 100  # batches that may wait to be sealed
 _TRIES: Final = 4
+_MOST_SKIPPED: Final = 10  # of an org's events in one call
 
 
 @dataclass(slots=True)
@@ -47,16 +52,27 @@ class Report:
     """What stopped detection, by org.
 
     ``failed`` must be tried again. ``broken`` would not get further by that: it is told, and tried
-    when the org's next events are sealed. ``found`` counts the alerts that were told.
+    when the org's next events are sealed. ``skipped`` are the events that detection itself can't
+    take, by org and seq: they must not blind it. ``found`` counts the alerts that were told.
     """
 
     failed: dict[str, Busy] = field(default_factory=dict)
     broken: dict[str, Exception] = field(default_factory=dict)
+    skipped: list[tuple[str, int, Exception]] = field(default_factory=list)
     found: int = 0
 
 
 class _Overtaken(Exception):
     """Somebody else has come further."""
+
+
+class _Untakable(Exception):
+    """An event that detection can't take."""
+
+    def __init__(self, seq: int, error: Exception) -> None:
+        super().__init__(seq)
+        self.seq = seq
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -65,6 +81,7 @@ class _Run:
 
     cursor: Cursor
     fold: Fold
+    shelves: Shelves
     through_seq: int
     hash: bytes
     unwritten_since_ms: int = 0
@@ -73,11 +90,17 @@ class _Run:
         self.through_seq, self.hash = seq, hash
         self.unwritten_since_ms = self.unwritten_since_ms or sealed_at_ms
 
-    @property
-    def is_due_sooner(self) -> bool:
-        """Whether what is stored lets the schedule come too late, or in vain."""
+    def must_be_written(self, now_ms: int) -> bool:
+        """Whether something was found, or much is in memory alone, or the schedule is late."""
         stored_ms, due_ms = self.cursor.due_ms, self.fold.due_ms
-        return stored_ms == _MORE_MS or (due_ms > 0 and not 0 < stored_ms <= due_ms)
+        too_late = due_ms > 0 and (stored_ms == 0 or stored_ms > due_ms)
+        return (
+            bool(self.fold.findings)
+            or 0 < self.unwritten_since_ms <= now_ms - _KEPT_MS
+            or self.through_seq - self.cursor.through_seq >= _KEPT_EVENTS
+            or too_late
+            or stored_ms == _MORE_MS
+        )
 
 
 class Detector:
@@ -112,7 +135,7 @@ class Detector:
         self._ends_ms = self._clock.now_ms() + _CALL_MS
         for org in orgs:
             try:
-                report.found += self._catch_up(org)
+                report.found += self._catch_up(org, report)
             except Busy as error:
                 report.failed[org] = error
             except Exception as error:  # whatever an org's data can raise
@@ -123,13 +146,21 @@ class Detector:
         """Look at the orgs in which something may be found though nothing was sealed."""
         return self(self._detections.due(self._clock.now_ms() - _MARGIN_MS))
 
-    def _catch_up(self, org: str) -> int:
+    def _catch_up(self, org: str, report: Report) -> int:
         """Look at what is sealed of an org, and at what is due; return how much was told."""
-        for _ in range(_TRIES):
+        skips, overtaken = set[int](), 0
+        while overtaken < _TRIES:
             run = self._run(org)
             try:
-                found = self._go_on(org, run)
+                found = self._go_on(org, run, skips)
             except _Overtaken:
+                overtaken += 1
+                continue
+            except _Untakable as untaken:  # or taken in part: from the last cursor on again
+                if len(skips) >= _MOST_SKIPPED:
+                    raise untaken.error from None
+                skips.add(untaken.seq)
+                report.skipped.append((org, untaken.seq, untaken.error))
                 continue
             self._keep(org, run)
             return found
@@ -140,39 +171,33 @@ class Detector:
         run = self._runs.pop(org, None)
         if run is not None and run.cursor.change == cursor.change != "":
             return run
+        shelves = Shelves(partial(self._detections.states, org), cursor.shelves)
         if not cursor.change:
             head = self._ledger.head(org)
             start = max(head.seq - _FIRST_EVENTS, 0)
             first = Org(quiet_until_ms=self._clock.now_ms() - _QUIET_MS)
-            return _Run(cursor, self._fold(org, first.pack()), start, b"")
+            return _Run(cursor, Fold(first.pack(), shelves), shelves, start, b"")
         try:
-            fold = self._fold(org, cursor.state)
+            fold = Fold(cursor.state, shelves)
         except Damaged:  # or of another version: it is learned anew
-            fold = self._fold(org, b"")
-        return _Run(cursor, fold, cursor.through_seq, cursor.hash)
-
-    def _fold(self, org: str, state: bytes) -> Fold:
-        def load(key: str) -> bytes:
-            return self._detections.states(org, [key]).get(key, b"")
-
-        return Fold(state, load)
+            fold = Fold(b"", shelves)
+        return _Run(cursor, fold, shelves, cursor.through_seq, cursor.hash)
 
     def _keep(self, org: str, run: _Run) -> None:
         """Keep what is known until the org's next events, or it is read and found again."""
-        run.fold.forget(_STATES_IN_MEMORY)
         self._runs[org] = run
         if len(self._runs) > _ORGS_IN_MEMORY:
             self._runs.popitem(last=False)
 
-    def _go_on(self, org: str, run: _Run) -> int:
+    def _go_on(self, org: str, run: _Run, skips: Container[int]) -> int:
         found, events = 0, 0
         try:
             for part in self._sealed(org, run):
                 parsed = [(event, canonical.parse(event.entry)) for event in part.events]
-                self._prepare(org, run.fold, keys_of(event for _, event in parsed))
+                run.shelves.fetch(keys_of(event for _, event in parsed))
                 for sealed, event in parsed:
-                    found += self._pass(org, run, part.sealed_at_ms)
-                    run.fold.take(sealed.seq, part.sealed_at_ms, event)
+                    if sealed.seq not in skips:
+                        found += self._take(org, run, sealed.seq, part.sealed_at_ms, event)
                     run.came_to(sealed.seq, sealed.hash, part.sealed_at_ms)
                     found += self._write(org, run) if self._is_full(run.fold) else 0
                 run.came_to(part.last_seq, part.hash, part.sealed_at_ms)
@@ -184,9 +209,9 @@ class Detector:
                 self._write(org, run)
             raise
         now_ms = self._clock.now_ms()
-        found += self._pass(org, run, now_ms - _MARGIN_MS)
-        waits_ms = now_ms - run.unwritten_since_ms if run.unwritten_since_ms else 0
-        if run.fold.findings or run.is_due_sooner or waits_ms >= _KEPT_MS:
+        if 0 < run.fold.due_ms <= now_ms - _MARGIN_MS and self._all_is_sealed(org, now_ms):
+            found += self._pass(org, run, now_ms - _MARGIN_MS)
+        if run.must_be_written(now_ms):
             found += self._write(org, run)
         return found
 
@@ -204,16 +229,28 @@ class Detector:
         if run.through_seq == seq and self._ledger.head(org).seq < seq:
             raise IntegrityError(org, seq, "the ledger's end was cut off")
 
-    def _prepare(self, org: str, fold: Fold, keys: Iterable[str]) -> None:
-        """Read the states at once that will be touched."""
-        missing = [key for key in keys if key not in fold]
-        if missing:
-            fold.give({**dict.fromkeys(missing, b""), **self._detections.states(org, missing)})
+    def _all_is_sealed(self, org: str, now_ms: int) -> bool:
+        """Whether nothing waits in the journal: whose events are not sealed is not silent."""
+        since, until = new_id(self._ledger.head(org).sealed_at_ms), new_id(now_ms)
+        waiting = [batch.id for batch in self._journal.between(org, since, until, _LOOKED_AT)]
+        return len(self._ledger.first_seqs(org, waiting)) == len(waiting)
+
+    def _take(
+        self, org: str, run: _Run, seq: int, sealed_at_ms: int, event: Mapping[str, Any]
+    ) -> int:
+        found = self._pass(org, run, passed_ms(sealed_at_ms, event))
+        try:
+            run.fold.take(seq, sealed_at_ms, event)
+        except TocsinError:
+            raise
+        except Exception as error:
+            raise _Untakable(seq, error) from error
+        return found
 
     def _pass(self, org: str, run: _Run, until_ms: int) -> int:
         found, fold = 0, run.fold
         if 0 < fold.due_ms <= until_ms:
-            self._prepare(org, fold, fold.due_by(until_ms))
+            run.shelves.fetch(fold.due_by(until_ms))
         while fold.let_pass(until_ms):
             run.unwritten_since_ms = run.unwritten_since_ms or fold.org.at_ms
             found += self._write(org, run) if self._is_full(fold) else 0
@@ -238,16 +275,16 @@ class Detector:
         anomalies = [
             anomaly_of(org, id, each, change) for id, each in zip(event_ids, findings, strict=True)
         ]
-        now = Cursor(
-            run.through_seq,
-            run.hash,
-            fold.org.pack(),
-            fold.due_ms if due_ms is None else due_ms,
-            change,
-        )
-        states = fold.changed()
-        if not self._detections.advance(org, run.cursor, now, states, told, anomalies):
+        places, left = run.shelves.write(fold.changed(), change, partial(self._put, org, change))
+        due_ms = fold.due_ms if due_ms is None else due_ms
+        now = Cursor(run.through_seq, run.hash, fold.org.pack(), due_ms, change, places)
+        if not self._detections.advance(org, run.cursor, now, told, anomalies):
             raise _Overtaken
         run.cursor, run.unwritten_since_ms = now, 0
-        fold.settle(states)
+        fold.settle()
+        with suppress(Busy):  # then they expire
+            self._detections.drop(org, left)
         return len(findings)
+
+    def _put(self, org: str, change: str, place: str, shelf: bytes) -> None:
+        self._detections.put(org, place, shelf, batch_time_ms(change))

@@ -23,6 +23,7 @@ from tocsin.domain.detect.cursor import Cursor
 from tocsin.domain.detect.fold import AGENDA
 from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.detect.org import MOST_ALERTS, Org
+from tocsin.domain.detect.packing import split
 from tocsin.domain.detect.said import SET
 from tocsin.domain.detect.settings import Settings
 from tocsin.domain.detect.states import Agent
@@ -31,6 +32,7 @@ from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.sessions import SessionStatus
 from tocsin.services.detect import detecting
 from tocsin.services.detect.detecting import Detector
+from tocsin.services.detect.shelves import Shelves
 from tocsin.services.sealing.seal import seal_batches
 from tocsin.services.sessions.deciding import Deciding
 
@@ -44,7 +46,7 @@ class Port:
         self.port = port
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.port, name)
+        return lambda *args: getattr(self.port, name)(*args)
 
 
 @dataclass
@@ -107,7 +109,7 @@ class World(Tenant):
         """Look until all that is known is written."""
         for _ in range(2):
             assert detector([self.org]).broken == {}
-            self.clock.ms += 31_000
+            self.clock.ms += detecting._KEPT_MS + 1
 
 
 def found(detections: FakeDetections) -> list[Anomaly]:
@@ -118,11 +120,26 @@ def found(detections: FakeDetections) -> list[Anomaly]:
     )
 
 
+def states_of(detections: FakeDetections, org: str = "acme") -> dict[str, bytes]:
+    """Return the states by their keys, wherever they are kept."""
+    shelves = [split(shelf) for (of, _), shelf in detections.kept.items() if of == org]
+    return {
+        key.decode(): state
+        for parts in shelves
+        for key, state in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def keep(detections: FakeDetections, states: Mapping[str, bytes], org: str = "acme") -> None:
+    """Put states where they are kept."""
+    shelves = Shelves(lambda names: detections.states(org, names)).changed(states)
+    detections.kept |= {(org, name): shelf for name, shelf in shelves.items()}
+
+
 def known(detections: FakeDetections, org: str = "acme") -> tuple[object, ...]:
     """Return all that is known of an org."""
     cursor = detections.cursor(org)
-    states = {key: state for (of, key), state in detections.kept.items() if of == org}
-    return cursor.through_seq, cursor.hash, cursor.state, states
+    return cursor.through_seq, cursor.hash, cursor.state, states_of(detections, org)
 
 
 def in_one_pass(world: World, since: FakeDetections) -> FakeDetections:
@@ -156,7 +173,7 @@ SETS = st.fixed_dictionaries(
 MOVES = st.sampled_from([Move.GO_ON] * 12 + [Move.CRASH_BEFORE, Move.CRASH_AFTER])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_runs_that_are_broken_off_and_repeated_find_what_one_pass_finds(
     data: st.DataObject,
@@ -190,7 +207,7 @@ def test_runs_that_are_broken_off_and_repeated_find_what_one_pass_finds(
                     world.add(data.draw(st.sampled_from([1, 3, 12])), **data.draw(CALLS))
                 else:
                     world.set(**data.draw(SETS))
-            world.clock.ms += data.draw(st.sampled_from([100, 6_000, 31_000]))
+            world.clock.ms += data.draw(st.sampled_from([100, 6_000, detecting._KEPT_MS + 1]))
             places = data.draw(st.lists(st.integers(0, 1), max_size=2, unique=True))
             interleave(
                 [task(place, data.draw(st.booleans())) for place in places],
@@ -310,7 +327,7 @@ def test_what_is_in_memory_alone_is_found_again_by_another() -> None:
     world.clock.ms += 2_000
     world.add(1, tool_name="read", request={"path": "x"})
     assert one(["acme"]).found == 0
-    world.clock.ms += 30_000
+    world.clock.ms += detecting._KEPT_MS
     world.add(1, tool_name="ls")
     assert one(["acme"]).found == 0
     assert world.detections.cursor("acme").through_seq == world.ledger.head("acme").seq
@@ -383,17 +400,18 @@ def test_five_hundred_agents_fall_silent_at_once(monkeypatch: pytest.MonkeyPatch
     world.settled(world.detector())
     [(key, packed)] = [
         (key, state)
-        for (_, key), state in world.detections.kept.items()
+        for key, state in states_of(world.detections).items()
         if key.startswith("agent#") and Agent.unpack(state).note.name == "a0"
     ]
-    agenda = Agenda.unpack(world.detections.kept["acme", AGENDA])
+    agenda = Agenda.unpack(states_of(world.detections)[AGENDA])
+    others = {}
     for n in range(1, MOST_WATCHED):
         other = Agent.unpack(packed)
         other.note.name = f"a{n}"
-        world.detections.kept["acme", f"{key}{n}"] = other.pack()
+        others[f"{key}{n}"] = other.pack()
         agenda.add(agenda.next_ms, f"{key}{n}")
     assert agenda.full
-    world.detections.kept["acme", AGENDA] = agenda.pack()
+    keep(world.detections, others | {AGENDA: agenda.pack()})
     start = deepcopy(world.detections)
     reads: list[Sequence[str]] = []
     states = world.detections.states
@@ -430,7 +448,7 @@ def test_many_subjects_in_a_batch_are_not_read_one_by_one(
     detector = world.detector()
     for _ in range(3):
         world.add(300)  # of 300 tools
-        world.clock.ms += 31_000
+        world.clock.ms += detecting._KEPT_MS
         assert detector(["acme"]).broken == {}
         assert world.detections.cursor("acme").through_seq == world.ledger.head("acme").seq
     assert len(asked) < 4
@@ -488,7 +506,7 @@ def test_on_a_long_ledger_it_begins_near_the_end_and_tells_of_the_last_hour_alon
         world.clock.ms += 20 * MINUTE_MS
     assert world.detector()(["acme"]).broken == {}
     assert {each["agent_id"] for each in world.told()} == {"a7", "a8", "a9"}
-    assert len({key for _, key in world.detections.kept if key.startswith("agent#")}) == 6
+    assert len([key for key in states_of(world.detections) if key.startswith("agent#")]) == 6
 
 
 def test_what_is_not_kept_any_more_is_passed_over() -> None:
