@@ -71,7 +71,7 @@ def alert(api: Api, org: str = "acme", **fields: Any) -> str:
     }
     found = Anomaly(org=org, id=id, change=change, **given | fields)
     was = api.stores.detections.cursor(org)
-    assert api.stores.detections.advance(org, was, Cursor(change=change), {}, None, [found])
+    assert api.stores.detections.advance(org, was, Cursor(change=change), None, [found])
     return id
 
 

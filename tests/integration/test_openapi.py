@@ -96,20 +96,27 @@ def answered(interaction: Interaction) -> str:
     return "no answer" if response is None else f"{response.status_code} {response.text[:300]}"
 
 
-def test_schemathesis_finds_nothing(api: Api) -> None:
+@pytest.fixture
+def spared() -> Iterator[set[str]]:
+    """Ids that no request names: it finds its own keys in the list of keys, and would end them."""
+    ids = set[str]()
+
+    @schemathesis.hook
+    def before_call(context: Any, case: Any, kwargs: Any) -> None:
+        for name, value in (case.path_parameters or {}).items():
+            if value in ids:
+                case.path_parameters[name] = "nobody"
+
+    yield ids
+    schemathesis.hooks.unregister(before_call)
+
+
+def test_schemathesis_finds_nothing(api: Api, spared: set[str]) -> None:
     agent, maria = api.key(Scope.INGEST), api.key(Scope.ADMIN, person="maria@example.com")
     schema: Any = schemathesis.openapi.from_asgi(
         "/openapi.json", build(api.parts), config=config(agent[0], maria[0])
     )
-    own = {agent[1].id, maria[1].id}
-
-    @schema.hook  # type: ignore[untyped-decorator]
-    def before_call(context: Any, case: Any, kwargs: Any) -> None:
-        """Keep the keys that it works with from being ended: it finds them in the list of keys."""
-        for name, value in (case.path_parameters or {}).items():
-            if value in own:
-                case.path_parameters[name] = "nobody"
-
+    spared |= {agent[1].id, maria[1].id}
     found, went = list[str](), dict[PhaseName, Status]()
 
     for event in from_schema(schema).execute():

@@ -156,8 +156,9 @@ class World:
             at_ms=self.clock.ms,
             change=change,
         )
-        cursor, states = Cursor(change=change), {"agent#1": b"s"}
-        assert self.stores.detections.advance(org, Cursor(), cursor, states, None, [anomaly])
+        self.stores.detections.put(org, "01-a", b"s", self.clock.ms)
+        cursor = Cursor(change=change, shelves={"01": "01-a"})
+        assert self.stores.detections.advance(org, Cursor(), cursor, None, [anomaly])
 
     def accept(self, each: Batch) -> None:
         self.stores.journal.put(each, pack(each.entries))

@@ -95,7 +95,7 @@ class Reviewing:
         def plan(now: Anomaly, at_ms: int) -> tuple[Anomaly, Sequence[dict[str, Any]]]:
             until_ms = until(at_ms)
             if status is Status.FALSE_POSITIVE and (now.status is status or now.kind in BUDGETED):
-                until_ms = now.until_ms
+                until_ms = now.until_ms if now.status is status else 0
             if now.status is status and _same(now, until_ms, at_ms):
                 return now, []
             if _ORDER.index(now.status) > _ORDER.index(status):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from fakes.events import batch
 from fakes.interleave import Crash, Gate, Move, interleave
-from fakes.stores import FakeDetections, FakeJournal, FakeSessionStates
+from fakes.stores import FakeAnomalies, FakeDetections, FakeJournal, FakeSessionStates
 from fakes.tenant import Tenant
-from tocsin.domain.batch import Batch
+from tocsin.domain.batch import Batch, StoredBatch
 from tocsin.domain.detect.agenda import MOST_WATCHED, Agenda
 from tocsin.domain.detect.anomaly import Anomaly
 from tocsin.domain.detect.cursor import Cursor
@@ -33,10 +33,12 @@ from tocsin.domain.sessions import SessionStatus
 from tocsin.services.detect import detecting
 from tocsin.services.detect.detecting import Detector
 from tocsin.services.detect.shelves import Shelves
+from tocsin.services.intake.stamp import new_id
 from tocsin.services.sealing.seal import seal_batches
 from tocsin.services.sessions.deciding import Deciding
 
 MINUTE_MS = 60_000
+MONDAY_MS = 1_773_619_200_000  # 2026-03-16, 00:00 UTC
 
 
 class Port:
@@ -49,6 +51,16 @@ class Port:
         return lambda *args: getattr(self.port, name)(*args)
 
 
+class AllSealed:
+    """The journal, of which all is sealed: what detection itself tells is, within a second."""
+
+    def __init__(self, journal: FakeJournal) -> None:
+        self.get = journal.get
+
+    def between(self, *_: object) -> Sequence[StoredBatch]:
+        return ()
+
+
 @dataclass
 class World(Tenant):
     """An org that is watched."""
@@ -56,7 +68,7 @@ class World(Tenant):
     detections: FakeDetections = field(init=False)
 
     def __post_init__(self) -> None:
-        self.detections = FakeDetections(self.journal)
+        self.detections = FakeDetections(FakeAnomalies(self.journal))
         self.states = FakeSessionStates(self.journal)
 
     def detector(
@@ -74,7 +86,7 @@ class World(Tenant):
 
         return Detector(
             ledger=ports.get("ledger", self.ledger),
-            journal=self.journal,
+            journal=ports.get("journal", AllSealed(self.journal)),
             detections=detections or self.detections,
             clock=ports.get("clock", self.clock),
             suspend=suspend or suspended,  # type: ignore[arg-type]
@@ -114,7 +126,7 @@ class World(Tenant):
 
 def found(detections: FakeDetections) -> list[Anomaly]:
     """Return the alerts in their order, without what each try makes anew."""
-    kept = sorted(detections.anomalies.values(), key=lambda each: (each.at_ms, each.id))
+    kept = sorted(detections.anomalies.anomalies.values(), key=lambda each: (each.at_ms, each.id))
     return sorted(
         (replace(each, id="", change="") for each in kept), key=lambda each: (each.at_ms, str(each))
     )
@@ -122,7 +134,8 @@ def found(detections: FakeDetections) -> list[Anomaly]:
 
 def states_of(detections: FakeDetections, org: str = "acme") -> dict[str, bytes]:
     """Return the states by their keys, wherever they are kept."""
-    shelves = [split(shelf) for (of, _), shelf in detections.kept.items() if of == org]
+    places = detections.cursor(org).shelves.values()
+    shelves = [split(detections.known[org, place]) for place in places]
     return {
         key.decode(): state
         for parts in shelves
@@ -132,8 +145,13 @@ def states_of(detections: FakeDetections, org: str = "acme") -> dict[str, bytes]
 
 def keep(detections: FakeDetections, states: Mapping[str, bytes], org: str = "acme") -> None:
     """Put states where they are kept."""
-    shelves = Shelves(lambda names: detections.states(org, names)).changed(states)
-    detections.kept |= {(org, name): shelf for name, shelf in shelves.items()}
+    cursor = detections.cursor(org)
+    shelves = Shelves(lambda places: detections.states(org, places), cursor.shelves)
+    change = new_id(1)
+    places, _ = shelves.write(
+        states, change, lambda place, shelf: detections.put(org, place, shelf, 1)
+    )
+    detections.cursors[org] = replace(cursor, shelves=places)
 
 
 def known(detections: FakeDetections, org: str = "acme") -> tuple[object, ...]:
@@ -145,7 +163,7 @@ def known(detections: FakeDetections, org: str = "acme") -> tuple[object, ...]:
 def in_one_pass(world: World, since: FakeDetections) -> FakeDetections:
     """Return what a detector finds that nothing disturbs, from a state on."""
     alone = deepcopy(since)
-    alone.journal = FakeJournal()
+    alone.anomalies.journal = FakeJournal()
     world.settled(world.detector(alone, suspend=lambda *_: None))
     return alone
 
@@ -220,7 +238,7 @@ def test_runs_that_are_broken_off_and_repeated_find_what_one_pass_finds(
     alone = in_one_pass(world, start)
     assert found(world.detections) == found(alone)
     assert known(world.detections) == known(alone)
-    assert len(world.told()) == len(world.detections.anomalies)
+    assert len(world.told()) == len(world.detections.anomalies.anomalies)
 
 
 class Gone(BaseException):
@@ -267,7 +285,7 @@ def test_killed_at_any_call_to_the_store_nothing_is_told_twice_or_lost(
         ended = deadly.left > 0
         world.settled(world.detector())
         alone = in_one_pass(world, start)
-        assert len(world.told()) == len(world.detections.anomalies) == 13
+        assert len(world.told()) == len(world.detections.anomalies.anomalies) == 13
         assert known(world.detections) == known(alone)
         assert world.states.suspended("acme") == {f"s{n}" for n in range(12)}
         if ended:
@@ -307,7 +325,7 @@ def test_a_lost_answer_is_found_out(lost: int, carried_out: bool) -> None:
         assert (report.failed.keys() == {"acme"}) is (n < lost)
     assert report.broken == {}
     world.settled(detector)
-    assert len(world.told()) == len(world.detections.anomalies) == 4
+    assert len(world.told()) == len(world.detections.anomalies.anomalies) == 4
 
 
 def test_what_is_in_memory_alone_is_found_again_by_another() -> None:
@@ -375,7 +393,7 @@ def test_a_store_that_is_busy_is_asked_again_and_holds_up_no_other() -> None:
     beta = World(org="beta", ledger=world.ledger, journal=world.journal, clock=world.clock)
     world.add(1)
     beta.add(1, tool_name="drop_table")
-    report = world.detector(Busily(world.journal))(["acme", "beta"])
+    report = world.detector(Busily(FakeAnomalies(world.journal)))(["acme", "beta"])
     assert report.failed.keys() == {"acme"} and report.broken == {} and report.found == 1
 
 
@@ -386,15 +404,16 @@ def test_who_is_overtaken_again_and_again_is_asked_later() -> None:
 
     world = World()
     world.add(1, tool_name="drop_table")
-    report = world.detector(Overtaken(world.journal))(["acme"])
+    report = world.detector(Overtaken(FakeAnomalies(world.journal)))(["acme"])
     assert report.failed.keys() == {"acme"} and world.told() == []
 
 
 def test_five_hundred_agents_fall_silent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A change has 100 items at most (the fake checks it), and states are read many at a time."""
     world = World()
+    world.clock.ms = MONDAY_MS  # of hours that it never saw it says nothing
     world.begin()
-    for _ in range(130):
+    for _ in range(26 * 60):
         world.clock.ms += MINUTE_MS
         world.add(1, agent_id="a0", tool_name="t")
     world.settled(world.detector())
@@ -430,6 +449,27 @@ def test_five_hundred_agents_fall_silent_at_once(monkeypatch: pytest.MonkeyPatch
     world.settled(world.detector())
     assert known(world.detections) == known(in_one_pass(world, start))
     assert world.detections.due(world.clock.ms) == []
+
+
+def test_nobody_is_silent_whose_events_wait_to_be_sealed() -> None:
+    world = World()
+    world.clock.ms = MONDAY_MS
+    for _ in range(26 * 60):
+        world.clock.ms += MINUTE_MS
+        world.add(1, agent_id="a", tool_name="t")
+    detector = world.detector(journal=world.journal)
+    world.settled(detector)
+    told = len(world.told())
+    waiting = []
+    for salt in range(3 * 60):
+        world.clock.ms += MINUTE_MS
+        made = batch("acme", 1, world.clock.ms, 10_000 + salt, agent_id="a", tool_name="t")
+        world.journal.batches["acme", made.id] = made
+        waiting.append(made)
+    assert detector.sweep().found == 0
+    seal_batches("acme", waiting, world.ledger, world.clock)
+    world.settled(detector)
+    assert Kind.SILENCE not in {each["anomaly_type"] for each in world.told()[told:]}
 
 
 def test_many_subjects_in_a_batch_are_not_read_one_by_one(
@@ -527,7 +567,7 @@ def test_an_org_s_state_that_can_t_be_read_is_learned_anew(state: bytes) -> None
     world.begin()
     cursor = world.detections.cursor("acme")
     world.detections.cursors["acme"] = replace(cursor, state=state)
-    world.detections.kept |= dict.fromkeys(world.detections.kept, state)
+    world.detections.known |= dict.fromkeys(world.detections.known, state)
     world.add(1, tool_name="drop_table", agent_id="a")
     assert world.detector()(["acme"]).found == 1
     Org.unpack(world.detections.cursor("acme").state)
@@ -567,7 +607,7 @@ def test_an_org_that_was_deleted_is_begun_anew() -> None:
     world.add(1)
     assert detector(["acme"]).broken == {}
     world.detections.cursors.clear()
-    world.detections.kept.clear()
+    world.detections.known.clear()
     world.ledger.by_org.clear()
     assert detector(["acme"]).broken == {}
     assert world.detections.cursors == {}
