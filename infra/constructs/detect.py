@@ -42,6 +42,7 @@ class Detect(Function):
         tables.allow_querying(self, ["detected"])
         kept = ["detected", "detect#*", "anomaly#*", "session-state#*"]
         tables.allow_writing(self, kept, ["PutItem"])
+        tables.allow_writing(self, ["detect#*"], ["DeleteItem"])
         tables.allow_writing(self, ["suspended#*"], ["UpdateItem"])
         consume(
             self,

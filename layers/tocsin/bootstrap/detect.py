@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
-from tocsin.adapters.dynamodb.detections import DynamoDetections
+from tocsin.adapters.dynamodb.detections import DynamoDetections, DynamoDetectionSettings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
@@ -38,11 +38,13 @@ def wire(
     def suspend(org: str, session: str, reason: str) -> None:
         deciding.set(org, _BY, session, SessionStatus.SUSPENDED, reason)
 
+    kept = DynamoDetectionSettings(db, settings.state_table, journal)
     return Detector(
         ledger=DynamoLedger(db, settings.ledger_table),
         journal=journal,
         detections=DynamoDetections(db, settings.state_table, journal),
         clock=clock,
         suspend=suspend,
+        settings=lambda org: kept.get(org).settings,
         retention=lambda: Retention(clock.now_ms(), settings.retention_days),
     )

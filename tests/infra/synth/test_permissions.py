@@ -54,6 +54,7 @@ ON_TABLES = {
         "State": {"GetItem", "BatchGetItem"},
         "State: detected": {"Query"},
         "State: detected, detect#*, anomaly#*, session-state#*": {"PutItem"},
+        "State: detect#*": {"DeleteItem"},
         "State: suspended#*": {"UpdateItem"},
     },
     ("default", "pipeline", "SweeperRole"): {
@@ -306,7 +307,7 @@ print(json.dumps(written))
 
 def test_what_the_detect_function_may_write_is_what_it_writes() -> None:
     written = json.loads(run(DETECTED, lock="functions", environment={}))
-    assert {action for action, _ in written} == {"PutItem", "UpdateItem"}
+    assert {action for action, _ in written} == {"PutItem", "UpdateItem", "DeleteItem"}
     grants = ON_TABLES["default", "pipeline", "DetectRole"]
     for action, partition in written:
         [kinds] = [
@@ -337,14 +338,20 @@ def transact(TransactItems):
             written.append([action + "Item", key["pk"]["S"]])
 
 written = []
-client = MagicMock(transact_write_items=transact)
+client = MagicMock(
+    transact_write_items=transact,
+    put_item=lambda Item, **_: written.append(["PutItem", Item["pk"]["S"]]),
+    delete_item=lambda Key, **_: written.append(["DeleteItem", Key["pk"]["S"]]),
+)
 journal = MagicMock(put_request=lambda *_: {"TableName": "journal"})
 change = new_batch_id(1_774_000_000_000, bytes(10))
 anomaly = Anomaly(org="acme", id="evt_1", kind=Kind.SILENCE, severity=Severity.WARNING,
                   subject=Subject("agent", "a"), at_ms=1, change=change)
 detections = DynamoDetections(client, "state", journal)
 now = Cursor(1, b"h", b"s", 0, change)
-detections.advance("acme", Cursor(), now, {"agent#1": b"s"}, (MagicMock(), b""), [anomaly])
+detections.put("acme", "01-a", b"s", 1)
+detections.drop("acme", ["01-b"])
+detections.advance("acme", Cursor(), now, (MagicMock(), b""), [anomaly])
 session = SessionState(org="acme", id="s", status=SessionStatus.SUSPENDED, change=change)
 DynamoSessionStates(client, "state", journal).write(session, "", MagicMock(), b"")
 print(json.dumps(written))

@@ -118,7 +118,7 @@ def test_partial_is_read_in_any_case(world: World) -> None:
 def test_a_parameter_that_is_not_known_or_not_understood_is_refused(world: World) -> None:
     body = json.dumps(EVENT)
     for query, says in [
-        ({"partail": "true"}, "'partail' is not known: there are partial, wait"),
+        ({"partail": "true"}, "'partail' is not known: there are backfill, partial, wait"),
         ({"wait": "true"}, "wait: send sealed"),
         ({"partial": "yes"}, "partial: send true or false"),
     ]:

@@ -18,6 +18,7 @@ from tocsin.domain.detect.cursor import Cursor
 from tocsin.domain.detect.fold import Fold, keys_of, passed_ms
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.packing import Damaged
+from tocsin.domain.detect.settings import Settings
 from tocsin.domain.errors import Busy, Conflict, IntegrityError, TocsinError
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.retention import KEEPS_ALL, Retention
@@ -114,9 +115,13 @@ class Detector:
         detections: Detections,
         clock: Clock,
         suspend: Callable[[str, str, str], None],
+        settings: Callable[[str], Settings] = lambda _: Settings(),
         retention: Callable[[], Retention] = lambda: KEEPS_ALL,
     ) -> None:
         """Wire the ports; ``suspend`` takes an org, a session and the reason; may be repeated.
+
+        Where detection begins, an org's ``settings`` are those of now; from there on its ledger
+        says what they are.
 
         What ``retention`` says that the journal may have dropped is passed over.
         """
@@ -125,6 +130,7 @@ class Detector:
         self._detections = detections
         self._clock = clock
         self._suspend = suspend
+        self._settings = settings
         self._retention = retention
         self._runs: OrderedDict[str, _Run] = OrderedDict()
         self._ends_ms = 0
@@ -175,12 +181,13 @@ class Detector:
         if not cursor.change:
             head = self._ledger.head(org)
             start = max(head.seq - _FIRST_EVENTS, 0)
-            first = Org(quiet_until_ms=self._clock.now_ms() - _QUIET_MS)
-            return _Run(cursor, Fold(first.pack(), shelves), shelves, start, b"")
+            quiet_until_ms = self._clock.now_ms() - _QUIET_MS
+            first = Org(quiet_until_ms, settings=self._settings(org)).pack()
+            return _Run(cursor, Fold(first, shelves), shelves, start, b"")
         try:
             fold = Fold(cursor.state, shelves)
         except Damaged:  # or of another version: it is learned anew
-            fold = Fold(b"", shelves)
+            fold = Fold(Org(settings=self._settings(org)).pack(), shelves)
         return _Run(cursor, fold, shelves, cursor.through_seq, cursor.hash)
 
     def _keep(self, org: str, run: _Run) -> None:

@@ -90,6 +90,7 @@ class World(Tenant):
             detections=detections or self.detections,
             clock=ports.get("clock", self.clock),
             suspend=suspend or suspended,  # type: ignore[arg-type]
+            settings=ports.get("settings", lambda _: Settings()),
             retention=lambda: retention,
         )
 
@@ -571,6 +572,19 @@ def test_an_org_s_state_that_can_t_be_read_is_learned_anew(state: bytes) -> None
     world.add(1, tool_name="drop_table", agent_id="a")
     assert world.detector()(["acme"]).found == 1
     Org.unpack(world.detections.cursor("acme").state)
+
+
+def test_settings_of_before_hold_where_detection_begins_or_begins_anew() -> None:
+    world = World()
+    world.add(1, tool_name="drop_table", agent_id="a")
+    off = world.detector(settings=lambda _: Settings(enabled=False))
+    world.settled(off)
+    assert world.told() == []
+    cursor = world.detections.cursor("acme")
+    world.detections.cursors["acme"] = replace(cursor, state=b"of another version")
+    world.add(1, tool_name="drop_table", agent_id="b")
+    world.settled(off)
+    assert world.told() == []
 
 
 def test_a_session_is_suspended_once_and_by_what_the_org_says() -> None:
