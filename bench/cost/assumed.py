@@ -16,6 +16,7 @@ CALL_MS = {
     "BatchGetItem": 5.0,
     "PutItem": 5.0,
     "UpdateItem": 5.0,
+    "DeleteItem": 5.0,
     "TransactWriteItems": 12.0,
 }
 PUBLISH_MS = 1.0

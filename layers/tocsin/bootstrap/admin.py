@@ -22,6 +22,7 @@ from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.bootstrap import project
 from tocsin.domain.retention import Retention
 from tocsin.ports.access import Keys
+from tocsin.ports.detecting import Anomalies
 from tocsin.ports.intake import Quota
 from tocsin.ports.log import Journal, Ledger, SetAside
 from tocsin.ports.orgs import Orgs
@@ -51,6 +52,7 @@ class Admin:
     ledger: Ledger
     journal: Journal
     projections: Projections
+    anomalies: Anomalies
     clock: Clock
     rebuild: Rebuild
     retention: Callable[[], Retention]
@@ -69,6 +71,7 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
     def retention() -> Retention:
         return Retention(clock.now_ms(), settings.retention_days)
 
+    anomalies = DynamoAnomalies(db, state, journal)
     return Admin(
         keys=keys,
         issuing=Issuing(Writing(keys, DynamoKeyRing(db, state, journal), clock)),
@@ -85,7 +88,7 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
             session_states=DynamoSessionStates(db, state, journal),
             agent_states=DynamoAgentStates(db, state, journal),
             budgets=DynamoBudgets(db, state, journal),
-            anomalies=DynamoAnomalies(db, state, journal),
+            anomalies=anomalies,
             detection_settings=DynamoDetectionSettings(db, state, journal),
             retention=retention,
         ),
@@ -93,6 +96,7 @@ def wire(settings: ProjectSettings | None = None) -> Admin:
         ledger=ledger,
         journal=journal,
         projections=projections,
+        anomalies=anomalies,
         clock=clock,
         rebuild=Rebuild(
             ledger=ledger,

@@ -49,11 +49,12 @@ def head_of(product: Product) -> Head:
 def at_rest(product: Product, accepted: int) -> int:
     """Return where the ledger ends with all of that, and with what it made Tocsin tell; 0: not yet.
 
-    A session that begins is told by an event, once.
+    A session that begins is told by an event, once, and so is each anomaly.
     """
     with product.tables() as stores:
         head, at = stores.ledger.head(product.org), stores.projections.cursor(product.org)
-    whole = head.seq == at.through_seq == accepted + at.counts.get("session", 0)
+        anomalies = len(stores.anomalies.newest(product.org, "", 10_000))
+    whole = head.seq == at.through_seq == accepted + at.counts.get("session", 0) + anomalies
     return head.seq if whole else 0
 
 
@@ -94,16 +95,19 @@ class Expected:
             until[event.seq] = len(self._digests)
         self._until = until
 
-    def after(self, seq: int) -> "array[int]":
-        """Return the digests of the messages after a seq."""
-        return self._digests[self._until[seq] :]
+    def between(self, after_seq: int, until_seq: int) -> "array[int]":
+        """Return the digests of the messages after a seq, up to another."""
+        return self._digests[self._until[after_seq] : self._until[until_seq]]
 
 
 def compare(subscriber: Subscriber, expected: Expected) -> Difference | None:
-    """Return how what a subscriber saw differs; None: not at all."""
+    """Return how what a subscriber saw differs, up to where it is; None: not at all.
+
+    Whoever waited for it knows how far that is at least: Tocsin may tell more at any time.
+    """
     if subscriber.start is None:
         raise AssertionError("a subscriber never got a cursor")
-    wanted = expected.after(subscriber.start)
+    wanted = expected.between(subscriber.start, subscriber.seq)
     if subscriber.seen == wanted:
         return None
     places = {each: place for place, each in enumerate(wanted)}

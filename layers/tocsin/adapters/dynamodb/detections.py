@@ -96,6 +96,7 @@ class DynamoDetections(ToldTable, Detections):
             "due_ms": number(now.due_ms),
             "change": {"S": now.change},
             "shelves": {"S": orjson.dumps(now.shelves).decode()},
+            "told": number(now.told),
         }
         puts: list[Any] = [
             {"Item": cursor, **not_changed_since(was.change)},
@@ -168,6 +169,7 @@ def _cursor(org: str, item: Mapping[str, Any]) -> Cursor:
             int(item["due_ms"]["N"]),
             item["change"]["S"],
             dict(orjson.loads(item["shelves"]["S"])),
+            int(item["told"]["N"]),
         )
 
 

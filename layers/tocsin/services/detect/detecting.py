@@ -2,14 +2,14 @@
 
 What was found, the events that tell of it and how far it has come are one transaction, on the
 condition that nobody else has come further: so each finding is told once, whatever is killed. What
-is known is written before it, to places that only that cursor leads to; and not after each run:
-from the events since it was, any other run finds the same.
+is known is written seldom, to places that only that cursor leads to: from the events since it was,
+any other run finds the same, and passes over as many findings as the cursor says were told.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -86,22 +86,32 @@ class _Run:
     through_seq: int
     hash: bytes
     unwritten_since_ms: int = 0
+    told_before: int = 0  # of what it is yet to find
 
     def came_to(self, seq: int, hash: bytes, sealed_at_ms: int) -> None:
         self.through_seq, self.hash = seq, hash
         self.unwritten_since_ms = self.unwritten_since_ms or sealed_at_ms
 
+    def pass_over(self) -> None:
+        """Pass over what was told before."""
+        findings = self.fold.findings
+        passed_over = min(self.told_before, len(findings))
+        del findings[:passed_over]
+        self.told_before -= passed_over
+
     def must_be_written(self, now_ms: int) -> bool:
-        """Whether something was found, or much is in memory alone, or the schedule is late."""
-        stored_ms, due_ms = self.cursor.due_ms, self.fold.due_ms
-        too_late = due_ms > 0 and (stored_ms == 0 or stored_ms > due_ms)
+        """Whether much is in memory alone."""
         return (
-            bool(self.fold.findings)
-            or 0 < self.unwritten_since_ms <= now_ms - _KEPT_MS
+            0 < self.unwritten_since_ms <= now_ms - _KEPT_MS
             or self.through_seq - self.cursor.through_seq >= _KEPT_EVENTS
-            or too_late
-            or stored_ms == _MORE_MS
+            or self.cursor.due_ms == _MORE_MS
         )
+
+    @property
+    def must_tell(self) -> bool:
+        """Whether something was found, or the schedule would come too late."""
+        stored_ms, due_ms = self.cursor.due_ms, self.fold.due_ms
+        return bool(self.fold.findings) or (due_ms > 0 and not 0 < stored_ms <= due_ms)
 
 
 class Detector:
@@ -184,11 +194,13 @@ class Detector:
             quiet_until_ms = self._clock.now_ms() - _QUIET_MS
             first = Org(quiet_until_ms, settings=self._settings(org)).pack()
             return _Run(cursor, Fold(first, shelves), shelves, start, b"")
+        unwritten_since_ms = 0
         try:
-            fold = Fold(cursor.state, shelves)
-        except Damaged:  # or of another version: it is learned anew
-            fold = Fold(Org(settings=self._settings(org)).pack(), shelves)
-        return _Run(cursor, fold, shelves, cursor.through_seq, cursor.hash)
+            fold = Fold(cursor.state or b"none", shelves)
+        except Damaged:  # or of another version: it is learned anew, and written at once
+            fold, unwritten_since_ms = Fold(Org(settings=self._settings(org)).pack(), shelves), 1
+        at = cursor.through_seq, cursor.hash, unwritten_since_ms
+        return _Run(cursor, fold, shelves, *at, told_before=cursor.told)
 
     def _keep(self, org: str, run: _Run) -> None:
         """Keep what is known until the org's next events, or it is read and found again."""
@@ -206,7 +218,7 @@ class Detector:
                     if sealed.seq not in skips:
                         found += self._take(org, run, sealed.seq, part.sealed_at_ms, event)
                     run.came_to(sealed.seq, sealed.hash, part.sealed_at_ms)
-                    found += self._write(org, run) if self._is_full(run.fold) else 0
+                    found += self._tell_if_full(org, run)
                 run.came_to(part.last_seq, part.hash, part.sealed_at_ms)
                 events += len(parsed)
                 if events >= _EVENTS_A_CALL or self._clock.now_ms() >= self._ends_ms:
@@ -218,9 +230,10 @@ class Detector:
         now_ms = self._clock.now_ms()
         if 0 < run.fold.due_ms <= now_ms - _MARGIN_MS and self._all_is_sealed(org, now_ms):
             found += self._pass(org, run, now_ms - _MARGIN_MS)
+        run.pass_over()
         if run.must_be_written(now_ms):
-            found += self._write(org, run)
-        return found
+            return found + self._write(org, run)
+        return found + self._tell(org, run) if run.must_tell else found
 
     def _sealed(self, org: str, run: _Run) -> Iterator[Part]:
         """Yield what is sealed beyond a run; if that is nothing, its end must still be there."""
@@ -260,17 +273,44 @@ class Detector:
             run.shelves.fetch(fold.due_by(until_ms))
         while fold.let_pass(until_ms):
             run.unwritten_since_ms = run.unwritten_since_ms or fold.org.at_ms
-            found += self._write(org, run) if self._is_full(fold) else 0
+            found += self._tell_if_full(org, run)
         return found
 
-    @staticmethod
-    def _is_full(fold: Fold) -> bool:
-        return len(fold.findings) >= _MOST_FOUND or fold.touched >= _MOST_TOUCHED
+    def _tell_if_full(self, org: str, run: _Run) -> int:
+        run.pass_over()
+        if run.fold.touched >= _MOST_TOUCHED:
+            return self._write(org, run)
+        return self._tell(org, run) if len(run.fold.findings) >= _MOST_FOUND else 0
 
     def _write(self, org: str, run: _Run, due_ms: int | None = None) -> int:
-        """Write what is known and tell what was found; return how much that was."""
+        """Write what is known, and tell what was found; return how much that was."""
         fold, change = run.fold, new_id(self._clock.now_ms())
-        findings = fold.findings
+        places, left = run.shelves.write(fold.changed(), change, partial(self._put, org, change))
+        due_ms = fold.due_ms if due_ms is None else due_ms
+        now = Cursor(run.through_seq, run.hash, fold.org.pack(), due_ms, change, places)
+        found = self._advance(org, run, now)
+        run.unwritten_since_ms = 0
+        fold.settle()
+        with suppress(Busy):  # then they expire
+            self._detections.drop(org, left)
+        return found
+
+    def _tell(self, org: str, run: _Run) -> int:
+        """Tell what was found, and leave what is known in memory; return how much it was.
+
+        Where nothing is written yet there is nothing to find it again from: then all is written.
+        """
+        if not run.cursor.change:
+            return self._write(org, run)
+        told = run.cursor.told + len(run.fold.findings)
+        change = new_id(self._clock.now_ms())
+        now = replace(run.cursor, due_ms=run.fold.due_ms, change=change, told=told)
+        found = self._advance(org, run, now)
+        run.fold.findings = []
+        return found
+
+    def _advance(self, org: str, run: _Run, now: Cursor) -> int:
+        findings, change = run.fold.findings, now.change
         for each in findings:
             session = each.names.get("session_id")
             if each.suspends and session:
@@ -282,15 +322,9 @@ class Detector:
         anomalies = [
             anomaly_of(org, id, each, change) for id, each in zip(event_ids, findings, strict=True)
         ]
-        places, left = run.shelves.write(fold.changed(), change, partial(self._put, org, change))
-        due_ms = fold.due_ms if due_ms is None else due_ms
-        now = Cursor(run.through_seq, run.hash, fold.org.pack(), due_ms, change, places)
         if not self._detections.advance(org, run.cursor, now, told, anomalies):
             raise _Overtaken
-        run.cursor, run.unwritten_since_ms = now, 0
-        fold.settle()
-        with suppress(Busy):  # then they expire
-            self._detections.drop(org, left)
+        run.cursor = now
         return len(findings)
 
     def _put(self, org: str, change: str, place: str, shelf: bytes) -> None:
