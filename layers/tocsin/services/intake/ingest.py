@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from tocsin.domain.errors import Forbidden
 from tocsin.domain.keys import Scope
 from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger
@@ -75,6 +76,8 @@ class Ingest:
                 after Busy with an idempotency key, the next request with that key may do both.
         """
         key = self._access.authorize(request.authorization, Scope.INGEST)
+        if request.backfill and key.agent:
+            raise Forbidden("an agent's own key can't import: what is imported alerts nobody")
         if request.idempotency_key is not None:
             check_key(request.idempotency_key)
         body = inflated(request.body, request.content_type, request.content_encoding)

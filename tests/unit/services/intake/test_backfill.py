@@ -1,12 +1,13 @@
 """Imported events: marked by the request alone."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fakes.ingestion import EVENT, World
-from tocsin.domain.errors import Conflict
+from tocsin.domain.errors import Conflict, Forbidden
 
 
 @pytest.fixture
@@ -39,6 +40,13 @@ def test_with_a_key_it_is_another_request(world: World) -> None:
         with pytest.raises(Conflict):
             world.post(EVENT, idempotency_key="k", **changes)
     assert len(stored(world)) == 1
+
+
+def test_an_agent_can_not_hide_what_it_does_in_an_import(world: World) -> None:
+    world.keys.put(replace(world.key, agent="claude"))
+    with pytest.raises(Forbidden, match="can't import"):
+        world.post(EVENT, backfill=True)
+    assert stored(world) == []
 
 
 def test_imports_count_in_the_quota(world: World) -> None:
