@@ -287,7 +287,8 @@ class Detector:
         fold, change = run.fold, new_id(self._clock.now_ms())
         places, left = run.shelves.write(fold.changed(), change, partial(self._put, org, change))
         due_ms = fold.due_ms if due_ms is None else due_ms
-        now = Cursor(run.through_seq, run.hash, fold.org.pack(), due_ms, change, places)
+        told = run.told_before  # where this ends before all of those were found again
+        now = Cursor(run.through_seq, run.hash, fold.org.pack(), due_ms, change, places, told)
         found = self._advance(org, run, now)
         run.unwritten_since_ms = 0
         fold.settle()

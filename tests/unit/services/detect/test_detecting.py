@@ -537,6 +537,28 @@ def test_a_call_that_takes_long_ends_and_loses_nothing() -> None:
     assert world.detections.due(world.clock.ms) == ["acme"]
 
 
+def test_what_was_told_is_not_told_again_by_who_ends_before_it() -> None:
+    class Slow:
+        ms = 0
+
+        def now_ms(self) -> int:
+            self.ms += 4_000
+            return world.clock.ms + self.ms
+
+    world = World()
+    world.begin()
+    for n in range(40):
+        world.add(1, agent_id=f"a{n}", tool_name="drop_table" if n == 39 else "read")
+    assert world.detector()(["acme"]).found == 1
+    through_seq = world.detections.cursor("acme").through_seq
+    assert world.detector(clock=Slow())(["acme"]).broken == {}
+    assert through_seq < world.detections.cursor("acme").through_seq < 41
+    world.settled(world.detector())
+    assert len(world.told()) == 2
+    world.add(1, agent_id="b", tool_name="drop_table")
+    assert world.detector()(["acme"]).found == 1
+
+
 def test_on_a_long_ledger_it_begins_near_the_end_and_tells_of_the_last_hour_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
