@@ -130,7 +130,8 @@ async def test_rampart_dashboard(opened: Open, visitor: Visitor) -> None:
         {visitor.sample("rampart_dashboard.js")}
     """)
     await tab.until_watching(visitor.org, **CALL)
-    assert set(tab.said) == {"feed exec"}
+    own = {"feed "}  # what Tocsin tells has no tool: that the session began, if it is slow
+    assert set(tab.said) - own == {"feed exec"}
     visitor.org.emit({"type": "approval.created"})
     await tab.until_said("queue")
 
