@@ -94,8 +94,10 @@ def test_an_export_is_a_folder_of_the_orgs_name(tables: tuple[Stores, Run], tmp_
     assert sorted(each.name for each in (tmp_path / "beta").iterdir()) == [
         "agent_profiles.jsonl",
         "agents.jsonl",
+        "anomalies.jsonl",
         "approvals.jsonl",
         "budgets.jsonl",
+        "detection.jsonl",
         "events-000000000001-000000000003.jsonl",
         "keys.jsonl",
         "org.json",
