@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tocsin.adapters.dynamodb.ledger import org_of_segment
+from tocsin.adapters.dynamodb.ledger import segments_in
 from tocsin.bootstrap.detect import wire
 from tocsin.services.detect.detecting import Report
 
@@ -21,11 +21,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take one batch of records (``ReportBatchItemFailures``), or ``{}``: the schedule's."""
     if "Records" not in event:
         return _sweep()
-    sealed = [
-        (org, record["dynamodb"]["SequenceNumber"])
-        for record in event["Records"]
-        if (org := org_of_segment(record["dynamodb"]["Keys"]))
-    ]
+    sealed = segments_in(event["Records"])
     report = service()(dict.fromkeys(org for org, _ in sealed))
     _tell(report)
     failed = [sequence_number for org, sequence_number in sealed if org in report.failed]

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tocsin.adapters.dynamodb.ledger import org_of_segment
+from tocsin.adapters.dynamodb.ledger import segments_in
 from tocsin.bootstrap.project import wire
 
 logger = Logger()
@@ -18,11 +18,7 @@ service = cache(wire)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Project the orgs of one batch of records (``ReportBatchItemFailures``)."""
-    sealed = [
-        (org, record["dynamodb"]["SequenceNumber"])
-        for record in event["Records"]
-        if (org := org_of_segment(record["dynamodb"]["Keys"]))
-    ]
+    sealed = segments_in(event["Records"])
     report = service()(dict.fromkeys(org for org, _ in sealed))
     for org, reason in report.failed.items():
         logger.warning("an org must wait", org=org, reason=str(reason))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 from tocsin.ports.log import Ledger
 
-__all__ = ["PARTITIONS", "DynamoLedger", "org_of_segment"]
+__all__ = ["PARTITIONS", "DynamoLedger", "segments_in"]
 
 _ULID_BYTES = 16
 _REFERENCE_BYTES = _ULID_BYTES + 2
@@ -35,10 +35,17 @@ PARTITIONS: Final = ("segment#", "marker#", "minute#")
 _SEGMENT, _MARKER, _MINUTE = PARTITIONS
 
 
-def org_of_segment(key: Mapping[str, Any]) -> str | None:
-    """Return whose segment an item of the ledger table is, by its key; None for other kinds."""
-    pk = str(key["pk"]["S"])
-    return pk.removeprefix(_SEGMENT) if pk.startswith(_SEGMENT) else None
+def segments_in(records: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the orgs of a stream's records of segments, each with the record's sequence number.
+
+    The ledger table has other items, too.
+    """
+    changes = [record["dynamodb"] for record in records]
+    return [
+        (pk.removeprefix(_SEGMENT), change["SequenceNumber"])
+        for change in changes
+        if (pk := str(change["Keys"]["pk"]["S"])).startswith(_SEGMENT)
+    ]
 
 
 class DynamoLedger(Ledger):
