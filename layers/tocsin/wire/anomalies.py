@@ -5,11 +5,10 @@ from typing import Any
 
 from tocsin.domain.detect.anomaly import Anomaly
 from tocsin.domain.detect.finding import Finding
+from tocsin.domain.detect.kinds import Kind
 from tocsin.domain.times import iso_ms
 
-__all__ = ["anomaly_of", "event_of"]
-
-_PER_MINUTE = "calls a minute"
+__all__ = ["anomaly_of", "event_of", "probability"]
 
 
 def event_of(finding: Finding) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def event_of(finding: Finding) -> dict[str, Any]:
     if evidence.threshold is not None:
         found["threshold"] = evidence.threshold
     if evidence.nats is not None:
-        found["probability"] = math.exp(-min(evidence.nats, 700.0))
+        found["probability"] = probability(evidence.nats)
     if evidence.since_ms is not None:
         found["since"] = iso_ms(evidence.since_ms)
     event: dict[str, Any] = {
@@ -47,7 +46,7 @@ def event_of(finding: Finding) -> dict[str, Any]:
             "evidence": found,
         },
     }
-    if evidence.unit == _PER_MINUTE:
+    if evidence.kind is Kind.RATE_SPIKE:
         event["current_rate"] = evidence.seen
         most = evidence.expected if evidence.threshold is None else evidence.threshold
         if most is not None:
@@ -72,3 +71,8 @@ def anomaly_of(org: str, id: str, finding: Finding, change: str) -> Anomaly:
         seqs=evidence.seqs,
         change=change,
     )
+
+
+def probability(nats: float) -> float:
+    """Return how likely something was, of which -ln is given; never quite 0."""
+    return math.exp(-min(nats, 700.0))

@@ -1,6 +1,5 @@
 """What the routes of alerts take and answer: lists of them, and what people say of one."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NotRequired, TypedDict
 from urllib.parse import urlencode
@@ -20,6 +19,7 @@ from tocsin.domain.limits import (
     SHORTEST_SNOOZE_SECONDS,
 )
 from tocsin.domain.times import iso_ms, time_ms
+from tocsin.wire.anomalies import probability
 from tocsin.wire.bodies import STRICT, WHOLE
 from tocsin.wire.filters import Query
 from tocsin.wire.parameters import number, once
@@ -143,7 +143,7 @@ def shown(anomaly: Anomaly) -> dict[str, Any]:
     if anomaly.until_ms:
         said["until"] = iso_ms(anomaly.until_ms)
     if anomaly.nats is not None:
-        said["probability"] = math.exp(-min(anomaly.nats, 700.0))
+        said["probability"] = probability(anomaly.nats)
     return {
         "id": anomaly.id,
         "kind": anomaly.kind,

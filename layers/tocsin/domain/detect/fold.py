@@ -12,21 +12,18 @@ from typing import Any, Final
 from tocsin.domain.detect.agenda import Agenda
 from tocsin.domain.detect.finding import Evidence, Finding, Subject
 from tocsin.domain.detect.kinds import SEVERITIES, Kind
-from tocsin.domain.detect.observed import Observed
+from tocsin.domain.detect.observed import GRACE_MS, Observed, subjects_of
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.said import Said, said_of
 from tocsin.domain.detect.states import STATES, Agent, Around, State
 from tocsin.domain.times import time_ms
 
-__all__ = ["AGENDA", "GRACE_MS", "Fold", "keys_of", "passed_ms"]
-
-GRACE_MS: Final = 10_000
-"""How long after its minute an event may be sealed and still be told of; how late one may come."""
+__all__ = ["AGENDA", "Fold", "keys_of", "passed_ms"]
 
 AGENDA: Final = "agenda"
 """The key of :class:`.Agenda`'s bytes among the states."""
 
-_ORG: Final = Subject("org")
+_OF_THE_ORG: Final = frozenset({Kind.NEW_TOOL, Kind.NEW_MODEL_OR_PROVIDER})  # in its cooldowns
 
 
 class Fold:
@@ -46,7 +43,7 @@ class Fold:
         self._load = load
         self._states: dict[str, State] = {}
         self._agenda: Agenda | None = None
-        self.agenda_changed = False
+        self._agenda_changed = False
 
     @property
     def due_ms(self) -> int:
@@ -65,7 +62,7 @@ class Fold:
     def changed(self) -> dict[str, bytes]:
         """Return the states that were touched, by key, as bytes."""
         found = {key: state.pack() for key, state in self._states.items()}
-        if self.agenda_changed and self._agenda is not None:
+        if self._agenda_changed and self._agenda is not None:
             found[AGENDA] = self._agenda.pack()
         return found
 
@@ -73,7 +70,7 @@ class Fold:
         """Forget what was written: ``load`` gives it from now on."""
         self._states = {}
         self.findings = []
-        self.agenda_changed = False
+        self._agenda_changed = False
 
     def take(self, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> None:
         """Take the next event, and before it what was due by :func:`passed_ms`."""
@@ -88,7 +85,7 @@ class Fold:
             return
         if not self.org.settings.enabled:
             return
-        observed = Observed.of(seq, sealed_at_ms, event, GRACE_MS)
+        observed = Observed.of(seq, sealed_at_ms, event)
         if observed.begun:
             self.org.call(observed.at_ms)
             self.org.shape.see(observed.minute, 1)
@@ -96,7 +93,7 @@ class Fold:
             self.org.shape, self._least_nats, self.org.off_hours(observed.at_ms), self.org.known
         )
         silent = observed.imported or sealed_at_ms < self.org.quiet_until_ms
-        for subject in observed.subjects:
+        for subject in subjects_of(event):
             key, state = self._of(subject)
             evidence = list(state.take(observed, around))
             later = observed.minute > state.note.last_ms // 60_000
@@ -114,7 +111,7 @@ class Fold:
         due = self._agenda_now().pop(until_ms)
         if due is None:
             return False
-        self.agenda_changed = True
+        self._agenda_changed = True
         self.org.pass_time(due[0])
         self._look_at_silence(*due)
         return True
@@ -148,7 +145,7 @@ class Fold:
         if at_ms is not None:
             agenda.add(max(at_ms, self.org.at_ms + 60_000), key)
             state.note.watched = True
-            self.agenda_changed = True
+            self._agenda_changed = True
 
     def _judge(
         self,
@@ -245,7 +242,7 @@ def keys_of(events: Iterable[Mapping[str, Any]]) -> Sequence[str]:
     keys = dict.fromkeys([AGENDA])
     for event in events:
         if event.get("source") != "tocsin":
-            keys |= dict.fromkeys(map(_key, Observed.of(0, 0, event, 0).subjects))
+            keys |= dict.fromkeys(map(_key, subjects_of(event)))
     return list(keys)
 
 
@@ -254,6 +251,3 @@ def _key(subject: Subject) -> str:
         return f"{subject.kind}#"
     digest = sha256(f"{subject.of}\0{subject.name}".encode()).hexdigest()[:24]
     return f"{subject.kind}#{digest}"
-
-
-_OF_THE_ORG: Final = frozenset({Kind.NEW_TOOL, Kind.NEW_MODEL_OR_PROVIDER})

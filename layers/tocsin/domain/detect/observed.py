@@ -11,10 +11,13 @@ from tocsin.domain.calls import is_error
 from tocsin.domain.detect.finding import Subject
 from tocsin.domain.times import time_ms
 
-__all__ = ["DEFINITION", "Observed"]
+__all__ = ["DEFINITION", "GRACE_MS", "Observed", "subjects_of"]
 
 DEFINITION: Final = "mcp.tool_definition"
 """The type of events that tell how an MCP server describes a tool."""
+
+GRACE_MS: Final = 10_000
+"""How long after its minute an event may be sealed and still be told of; how late one may come."""
 
 _NAMES: Final = (
     *("agent_id", "session_id", "server_id", "tool_name", "model", "provider", "user_id", "run_id"),
@@ -47,14 +50,14 @@ class Observed:
     done: bool
 
     @classmethod
-    def of(cls, seq: int, sealed_at_ms: int, event: Mapping[str, Any], grace_ms: int) -> "Observed":
+    def of(cls, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> "Observed":
         """Return what an event of a sender says."""
         received_ms = time_ms(event["received_at"]) or 0
         imported = event.get("backfill") is True
         at_ms = received_ms
         if imported:
             at_ms = min(time_ms(event["timestamp"]) or received_ms, received_ms)
-        late = sealed_at_ms > (at_ms // 60_000 + 1) * 60_000 + grace_ms and not imported
+        late = sealed_at_ms > (at_ms // 60_000 + 1) * 60_000 + GRACE_MS and not imported
         call = event["type"] != DEFINITION and ("tool_name" in event or "model" in event)
         direction = event.get("direction")
         return cls(
@@ -76,17 +79,6 @@ class Observed:
     def names(self) -> dict[str, str]:
         """What it names, as its fields have it."""
         return {name: self.event[name] for name in _NAMES if name in self.event}
-
-    @property
-    def subjects(self) -> Iterator[Subject]:
-        """Whose behaviour it shows, each once."""
-        event = self.event
-        if "agent_id" in event:
-            yield Subject("agent", event["agent_id"])
-        if "tool_name" in event:
-            yield Subject("tool", event["tool_name"], event.get("server_id", ""))
-        if "model" in event:
-            yield Subject("model", event["model"], event.get("provider", ""))
 
     @property
     def denied(self) -> bool:
@@ -155,3 +147,13 @@ class Observed:
             return b""
         call = (event.get("server_id"), event.get("tool_name"), arguments)
         return sha256(orjson.dumps(call)).digest()[:8]
+
+
+def subjects_of(event: Mapping[str, Any]) -> Iterator[Subject]:
+    """Yield whose behaviour an event shows, each once."""
+    if "agent_id" in event:
+        yield Subject("agent", event["agent_id"])
+    if "tool_name" in event:
+        yield Subject("tool", event["tool_name"], event.get("server_id", ""))
+    if "model" in event:
+        yield Subject("model", event["model"], event.get("provider", ""))

@@ -1,6 +1,6 @@
 """The states of what is watched: of an agent, a tool, a model. Each takes one event at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final, Protocol, Self, cast
 
@@ -109,8 +109,7 @@ class Agent(State):
         return None if minute is None else minute * 60_000
 
     def _rules(self, observed: Observed, around: Around) -> Iterator[Evidence]:
-        at_ms, seqs = observed.at_ms, (observed.seq,)
-        event = observed.event
+        at_ms, event = observed.at_ms, observed.event
         if calls := self.hour.see(at_ms, observed.seq):
             yield Evidence(
                 *_kind(Kind.RAPID_FIRE),
@@ -126,34 +125,18 @@ class Agent(State):
         if tool is None:
             return
         if self.tools.see(at_ms, tool, event.get("server_id", "")):
-            yield Evidence(
-                *_kind(Kind.UNUSUAL_RESOURCE_ACCESS),
-                "the agent's first call of this tool",
-                "calls",
-                1,
-                threshold=0,
-                seqs=seqs,
-            )
+            kind = Kind.UNUSUAL_RESOURCE_ACCESS
+            yield _by_itself(kind, "the agent's first call of this tool", observed)
         if around.off_hours:
-            yield Evidence(
-                *_kind(Kind.OFF_HOURS_ACTIVITY),
-                "the agent is active off hours",
-                "calls",
-                1,
-                threshold=0,
-                seqs=seqs,
-            )
+            yield _by_itself(Kind.OFF_HOURS_ACTIVITY, "the agent is active off hours", observed)
         if what := destructive(tool, observed.texts()):
             allowed = not observed.denied
-            yield Evidence(
+            yield _by_itself(
                 Kind.DESTRUCTIVE_PATTERN,
-                Severity.CRITICAL if allowed else Severity.WARNING,
                 f"a call that destroys: {what}" + ("" if allowed else ", denied"),
-                "calls",
-                1,
-                threshold=0,
+                observed,
+                severity=Severity.CRITICAL if allowed else Severity.WARNING,
                 series=f"{tool[:64]}:{what}",
-                seqs=seqs,
                 details={"pattern": what},
             )
         if (mark := observed.fingerprint()) and (loop := self.loops.see(at_ms, observed.seq, mark)):
@@ -214,14 +197,7 @@ class Tool(State):
             yield from self._defined(observed)
             return
         if self.note.is_new and around.new_tells and observed.begun:
-            yield Evidence(
-                *_kind(Kind.NEW_TOOL),
-                "a tool that the org never called",
-                "calls",
-                1,
-                threshold=0,
-                seqs=(observed.seq,),
-            )
+            yield _by_itself(Kind.NEW_TOOL, "a tool that the org never called", observed)
         judged = (
             self.calls.see(observed.minute, observed.seq, around.shape, late=observed.late)
             if observed.begun
@@ -250,13 +226,11 @@ class Tool(State):
             return
         was, self.note.definition = self.note.definition, digest[:64]
         if was and was != self.note.definition:
-            yield Evidence(
-                *_kind(Kind.TOOL_DEFINITION_CHANGED),
+            yield _by_itself(
+                Kind.TOOL_DEFINITION_CHANGED,
                 "the server describes the tool otherwise than before",
-                "definitions",
-                1,
-                threshold=0,
-                seqs=(observed.seq,),
+                observed,
+                unit="definitions",
                 details={"was": was, "is": self.note.definition},
             )
 
@@ -275,14 +249,8 @@ class Model(State):
     def take(self, observed: Observed, around: Around) -> Iterator[Evidence]:
         """Take an event; yield what is unusual about it."""
         if self.note.is_new and around.new_tells and observed.begun:
-            yield Evidence(
-                *_kind(Kind.NEW_MODEL_OR_PROVIDER),
-                "a model, or a provider of it, that the org never used",
-                "calls",
-                1,
-                threshold=0,
-                seqs=(observed.seq,),
-            )
+            what = "a model, or a provider of it, that the org never used"
+            yield _by_itself(Kind.NEW_MODEL_OR_PROVIDER, what, observed)
         yield from _of_errors(self.errors, observed)
         yield from _of_value(self.latency, Kind.LATENCY_SPIKE, observed)
         yield from _of_value(self.tokens, Kind.TOKEN_SPIKE, observed)
@@ -301,6 +269,30 @@ _FIGURES: Final = {
 
 def _kind(kind: Kind) -> tuple[Kind, Severity]:
     return kind, SEVERITIES[kind]
+
+
+def _by_itself(
+    kind: Kind,
+    description: str,
+    observed: Observed,
+    *,
+    severity: Severity | None = None,
+    unit: str = "calls",
+    series: str = "",
+    details: Mapping[str, str] | None = None,
+) -> Evidence:
+    """Return what one event shows, of which there should be none."""
+    return Evidence(
+        kind,
+        SEVERITIES[kind] if severity is None else severity,
+        description,
+        unit,
+        1,
+        threshold=0,
+        series=series,
+        seqs=(observed.seq,),
+        details=details or {},
+    )
 
 
 def _of_errors(errors: Outcomes, observed: Observed) -> Iterator[Evidence]:

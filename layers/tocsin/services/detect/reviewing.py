@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tocsin.domain.detect.anomaly import Anomaly, Status
-from tocsin.domain.detect.kinds import BUDGETED
+from tocsin.domain.detect.kinds import BUDGETED, Kind
 from tocsin.domain.detect.said import reviewed
 from tocsin.domain.errors import Conflict, NotFound
 from tocsin.domain.ids import batch_of
@@ -66,7 +66,7 @@ class Reviewing:
         minute are a repetition.
         """
         return self._say(
-            key, id, Status.SNOOZED, reason, lambda at_ms: until_ms or at_ms + seconds * 1_000
+            key, id, Status.SNOOZED, reason, lambda _, at_ms: until_ms or at_ms + seconds * 1_000
         )
 
     def false_positive(self, key: ApiKey, id: str, reason: str) -> Anomaly:
@@ -74,7 +74,13 @@ class Reviewing:
 
         Of those that a rule found there are none for a month.
         """
-        return self._say(key, id, Status.FALSE_POSITIVE, reason, lambda at_ms: at_ms + _MONTH_MS)
+        return self._say(
+            key,
+            id,
+            Status.FALSE_POSITIVE,
+            reason,
+            lambda kind, at_ms: 0 if kind in BUDGETED else at_ms + _MONTH_MS,
+        )
 
     def _say(
         self,
@@ -82,7 +88,7 @@ class Reviewing:
         id: str,
         status: Status,
         reason: str,
-        until: Callable[[int], int] = lambda _: 0,
+        until: Callable[[Kind, int], int] = lambda *_: 0,
     ) -> Anomaly:
         """Give an alert a status and tell of it; nothing is told where it has it already.
 
@@ -93,10 +99,9 @@ class Reviewing:
         """
 
         def plan(now: Anomaly, at_ms: int) -> tuple[Anomaly, Sequence[dict[str, Any]]]:
-            until_ms = until(at_ms)
-            if status is Status.FALSE_POSITIVE and (now.status is status or now.kind in BUDGETED):
-                until_ms = now.until_ms if now.status is status else 0
-            if now.status is status and _same(now, until_ms, at_ms):
+            until_ms = until(now.kind, at_ms)
+            repeated = status is not Status.SNOOZED or _same(now, until_ms, at_ms)
+            if now.status is status and repeated:
                 return now, []
             if _ORDER.index(now.status) > _ORDER.index(status):
                 raise Conflict(f"it is {_words(now.status)} already")
@@ -121,7 +126,7 @@ class Reviewing:
 
 
 def _same(now: Anomaly, until_ms: int, at_ms: int) -> bool:
-    """Whether an alert of this status is as it is to be; ``until_ms`` is asked for at ``at_ms``."""
+    """Whether an alert is snoozed so already; ``until_ms`` is asked for at ``at_ms``."""
     since_ms = at_ms - now.said_at_ms
     as_long = until_ms - at_ms == now.until_ms - now.said_at_ms
     return until_ms == now.until_ms or (as_long and 0 <= since_ms < _REPEATED_MS)
