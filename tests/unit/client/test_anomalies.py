@@ -1,15 +1,15 @@
 """Both clients list alerts, and say what they were."""
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from tocsin.client import Anomaly, ApiError, AsyncClient, Backoff, Client
+from support.api_answers import Server
+from tocsin.client import Anomaly, ApiError
 
 ONE = {
     "id": "evt_1",
@@ -22,57 +22,15 @@ ONE = {
 SETTINGS = {"enabled": True}
 
 
-class Server:
-    """Answers in turn, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[int, Any, str]] = []
-        self.asked: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        status, body, link = self.answers.pop(0)
-        headers = {"Link": f'<{link}>; rel="next"'} if link else {}
-        return httpx.Response(status, json=body, headers=headers)
-
-    @property
-    def paths(self) -> list[str]:
-        return [f"{each.method} {each.url.raw_path.decode()}" for each in self.asked]
-
-
 type Call = Callable[..., Any]
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
-@pytest.fixture(params=["sync", "async"])
-def call(request: pytest.FixtureRequest, server: Server) -> Iterator[Call]:
-    options: dict[str, Any] = {
-        "backoff": Backoff(first_seconds=0.01, max_seconds=0.02),
-        "transport": httpx.MockTransport(server),
-    }
-
-    def sync(method: str, *args: Any, **more: Any) -> Any:
-        with Client("http://tocsin", "key", **options) as client:
-            return getattr(client, method)(*args, **more)
-
-    def with_asyncio(method: str, *args: Any, **more: Any) -> Any:
-        async def main() -> Any:
-            async with AsyncClient("http://tocsin", "key", **options) as client:
-                return await getattr(client, method)(*args, **more)
-
-        return asyncio.run(main())
-
-    yield sync if request.param == "sync" else with_asyncio
 
 
 def test_a_list_follows_its_link_as_far_as_it_is_to(call: Call, server: Server) -> None:
     link = "/api/v1/anomalies?kind=silence&limit=3&before=evt_1"
-    server.answers = [(200, {"data": [ONE]}, link), (200, {"data": []}, link)]
-    server.answers += [(200, {"data": [ONE, ONE]}, link)]
+    server.answers = [
+        (200, {"data": page, "headers": {"Link": f'<{link}>; rel="next"'}})
+        for page in ([ONE], [], [ONE, ONE])
+    ]
     found = call("anomalies", 3, kind="silence")
     assert found == [Anomaly.from_fields(ONE)] * 3
     first, *more = (dict(each.url.params) for each in server.asked)
@@ -86,14 +44,14 @@ def test_a_list_follows_its_link_as_far_as_it_is_to(call: Call, server: Server) 
     [("acknowledge", "acknowledge"), ("false_positive", "false-positive")],
 )
 def test_what_is_said_of_one(call: Call, server: Server, method: str, path: str) -> None:
-    server.answers = [(503, {}, ""), (200, ONE, "")]
+    server.answers = [(503, {}), (200, ONE)]
     assert call(method, "evt/1", "seen").fields == ONE
     assert server.paths == [f"POST /api/v1/anomalies/evt%2F1/{path}"] * 2
     assert json.loads(server.asked[1].content) == {"reason": "seen"}
 
 
 def test_one_is_snoozed(call: Call, server: Server) -> None:
-    server.answers = [(200, ONE, "")] * 2
+    server.answers = [(200, ONE)] * 2
     call("snooze", "evt_1", seconds=60)
     call("snooze", "evt_1", "r", until=datetime(2026, 3, 20, tzinfo=UTC))
     assert [json.loads(each.content) for each in server.asked] == [
@@ -106,7 +64,7 @@ def test_one_is_snoozed(call: Call, server: Server) -> None:
 
 
 def test_how_an_org_is_watched(call: Call, server: Server) -> None:
-    server.answers = [(200, SETTINGS, ""), (200, SETTINGS, ""), (200, ONE, "")]
+    server.answers = [(200, SETTINGS), (200, SETTINGS), (200, ONE)]
     assert call("detection") == call("set_detection", {"enabled": True}) == SETTINGS
     assert call("anomaly", "evt_1").id == "evt_1"
     assert server.paths == [
@@ -116,7 +74,7 @@ def test_how_an_org_is_watched(call: Call, server: Server) -> None:
 
 @pytest.mark.parametrize("body", [{}, {"data": [{}]}, {"data": 7}, [], None])
 def test_what_is_not_tocsins_is_said(call: Call, server: Server, body: Any) -> None:
-    server.answers = [(200, body, ""), (404, {"error": "none"}, "")]
+    server.answers = [(200, body), (404, {"error": "none"})]
     with pytest.raises(httpx.RemoteProtocolError):
         call("anomalies")
     with pytest.raises(ApiError, match="none"):

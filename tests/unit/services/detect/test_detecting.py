@@ -62,6 +62,17 @@ class AllSealed:
 
 
 @dataclass
+class Slow:
+    """A clock by which each look at it takes four seconds."""
+
+    ms: int
+
+    def now_ms(self) -> int:
+        self.ms += 4_000
+        return self.ms
+
+
+@dataclass
 class World(Tenant):
     """An org that is watched."""
 
@@ -518,40 +529,25 @@ def test_catching_up_ends_in_time_and_the_schedule_goes_on(monkeypatch: pytest.M
 
 def test_a_call_that_takes_long_ends_and_loses_nothing() -> None:
     """Lambda would kill it, and so again and again."""
-
-    class Slow:
-        ms = 0
-
-        def now_ms(self) -> int:
-            self.ms += 4_000
-            return world.clock.ms + self.ms
-
     world = World()
     world.begin()
     for n in range(40):
         world.add(1, agent_id=f"a{n}")
     before = world.detections.cursor("acme")
-    assert world.detector(clock=Slow())(["acme"]).broken == {}
+    assert world.detector(clock=Slow(world.clock.ms))(["acme"]).broken == {}
     after = world.detections.cursor("acme")
     assert before.through_seq < after.through_seq < world.ledger.head("acme").seq
     assert world.detections.due(world.clock.ms) == ["acme"]
 
 
 def test_what_was_told_is_not_told_again_by_who_ends_before_it() -> None:
-    class Slow:
-        ms = 0
-
-        def now_ms(self) -> int:
-            self.ms += 4_000
-            return world.clock.ms + self.ms
-
     world = World()
     world.begin()
     for n in range(40):
         world.add(1, agent_id=f"a{n}", tool_name="drop_table" if n == 39 else "read")
     assert world.detector()(["acme"]).found == 1
     through_seq = world.detections.cursor("acme").through_seq
-    assert world.detector(clock=Slow())(["acme"]).broken == {}
+    assert world.detector(clock=Slow(world.clock.ms))(["acme"]).broken == {}
     assert through_seq < world.detections.cursor("acme").through_seq < 41
     world.settled(world.detector())
     assert len(world.told()) == 2
