@@ -7,10 +7,12 @@ export PATH := $(PATH):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),python3 -m uv)
-LINTED := $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready
-PARTS := .venv-ministack/.ready .venv-cdk/.ready .venv-go/.ready .venv-node/.ready
+DASHBOARD := build/dashboard/index.html
+LINTED := $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready dashboard/node_modules/.ready
+PARTS := .venv-ministack/.ready .venv-cdk/.ready .venv-go/.ready .venv-eventsource/.ready $(DASHBOARD)
 ENVIRONMENTS := $(LINTED) $(PARTS)
 GO = env -i PATH=$(PATH) HOME=$(CURDIR)/.venv-go .venv-go/bin/go
+NODE = PATH=$(CURDIR)/.venv-node/bin:$$PATH
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
@@ -23,10 +25,11 @@ SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-up: $(VENV)/.ready .venv-ministack/.ready ## install everything and run the whole product on this machine
+up: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## install everything and run the whole product on this machine
 	@exec $(BIN)/tocsin up
 
 test: check $(PARTS) ## everything: format, lint, types, import rules, every test
+	cd dashboard && $(NODE) npm test --silent
 	$(PYTEST) --ignore tests/infra/synth
 	$(SYNTH)
 
@@ -50,11 +53,12 @@ check: $(LINTED) ## format, lint, types and import rules
 	$(BIN)/mypy --cache-dir .mypy_cache/localstack \
 		--python-executable .venv-localstack/bin/python tests/localstack
 	PYTHONPATH=layers:. $(BIN)/lint-imports --no-cache
+	cd dashboard && $(NODE) npm run --silent check
 
 preflight: $(VENV)/.ready ## ask your AWS account what a deployment would fail on (makes nothing); CHOICES="preset=try …"
 	@$(BIN)/python -m infra.preflight $(CHOICES)
 
-bench: $(VENV)/.ready .venv-ministack/.ready ## print what is measured, as ratios within this run
+bench: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## print what is measured, as ratios within this run
 	$(BIN)/python -m bench
 
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
@@ -66,11 +70,12 @@ lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/infra.in -o requirements/infra.txt
 	$(COMPILE) requirements/uv.in -c requirements/infra.txt -o requirements/uv.txt
 	$(COMPILE) requirements/go.in -o requirements/go.txt
+	$(COMPILE) requirements/node.in -o requirements/node.txt
 	cd tests/localstack && $(COMPILE) --no-python-downloads pyproject.toml --group dev \
 		-o ../../requirements/localstack.txt
 
 clean: ## remove what was built; .tocsin (your events) stays
-	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist dashboard/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is ready when it holds exactly what its lock names.
@@ -114,11 +119,22 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 		&& sha512sum --quiet --check $(CURDIR)/$< && tar -xzf aws-cdk-2.1148.1.tgz
 	@touch $@
 
+# Node, from PyPI.
+.venv-node/.ready: requirements/node.txt
+	$(environment)
+	@touch $@
+
+dashboard/node_modules/.ready: dashboard/package-lock.json .venv-node/.ready
+	@cd dashboard && $(NODE) npm ci --silent
+	@touch $@
+
+$(DASHBOARD): dashboard/node_modules/.ready dashboard/build.mjs $(shell find dashboard/src -type f)
+	@$(NODE) node dashboard/build.mjs
+
 # A client for Node, two packages from npm, by their checksums.
-.venv-node/.ready: requirements/eventsource.sha512 .venv-infra/.ready
+.venv-eventsource/.ready: requirements/eventsource.sha512 .venv-node/.ready
 	@rm -rf $(dir $@) && mkdir -p $(dir $@)node_modules && cd $(dir $@) \
-		&& PATH=$(CURDIR)/.venv-infra/bin:$$PATH \
-			npm pack --silent eventsource@5.1.5 eventsource-parser@4.1.3 >/dev/null \
+		&& $(NODE) npm pack --silent eventsource@5.1.5 eventsource-parser@4.1.3 >/dev/null \
 		&& sha512sum --quiet --check $(CURDIR)/$< && for package in eventsource eventsource-parser; do \
 			mkdir node_modules/$$package \
 			&& tar -xzf $$package-[0-9]*.tgz -C node_modules/$$package --strip-components 1 || exit; \

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
@@ -16,7 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tocsin.local import health, sockets
+import tocsin
+from tocsin.local import health, page, sockets
 from tocsin.local.entrance import Entrance, GatewayProtocol
 from tocsin.local.functions import FUNCTIONS
 from tocsin.local.integration import INTEGRATION_SECONDS, Integration
@@ -29,8 +31,8 @@ from tocsin.web.paths import take_any_id
 __all__ = ["application"]
 
 
-def application(layout: Layout) -> Starlette:
-    """Return the gateway to the parts in a layout."""
+def application(layout: Layout, dashboard: Path) -> Starlette:
+    """Return the gateway to the parts in a layout, and to the built dashboard in a folder."""
     at_socket = None if STREAM in layout.ports else layout.socket(STREAM)
     stream = ReverseProxy(layout.url(STREAM), socket=at_socket)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
@@ -70,7 +72,11 @@ def application(layout: Layout) -> Starlette:
         redirect_slashes=False,
     )
     return Starlette(
-        routes=[Route("/healthz", healthz), Mount("/", _Edge(api, stream))],
+        routes=[
+            Route("/healthz", healthz),
+            *page.routes(dashboard),
+            Mount("/", _Edge(api, stream)),
+        ],
         exception_handlers={BodyTooLarge: too_large, TooSlow: too_slow},
         middleware=[Middleware(Entrance)],
         lifespan=lifespan,
@@ -100,4 +106,5 @@ class _Edge:
 
 if __name__ == "__main__":
     layout = Layout.from_env(os.environ)
-    serve(application(layout), layout.ports[GATEWAY], int(sys.argv[1]), GatewayProtocol)
+    dashboard = Path(tocsin.__file__).parents[2] / "build" / "dashboard"
+    serve(application(layout, dashboard), layout.ports[GATEWAY], int(sys.argv[1]), GatewayProtocol)

@@ -55,7 +55,7 @@ class Screen:
             "",
             Text(f"Tocsin is ready ({seconds:.1f} s).", "bold green"),
             "",
-            _labelled("URL", url),
+            _labelled("URL", f"{url} (the dashboard: sign in with the key)"),
             _labelled("Admin key", token),
             _labelled("State", f"{home} (output of the parts: {home / 'logs'})"),
             "",

@@ -103,7 +103,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             "stream": running.enter_context(served(stream)),
         }
         gateway = running.enter_context(
-            served(application(Layout(tmp_path, ports, tmp_path, "key")), GatewayProtocol)
+            served(application(Layout(tmp_path, ports, tmp_path, "key"), tmp_path), GatewayProtocol)
         )
         world.url = f"http://{LOOPBACK}:{gateway}"
         yield world
@@ -130,7 +130,6 @@ def test_a_request_reaches_the_function_as_a_proxy_event(world: World) -> None:
 @pytest.mark.parametrize(
     ("path", "function"),
     [
-        ("/", "api"),
         ("/health", "api"),
         ("/api/v1/usage", "api"),
         ("/api/v1/session", "api"),
@@ -286,7 +285,9 @@ def test_a_body_that_does_not_come_is_a_408(
 def test_a_part_that_is_down_is_a_503_at_once(tmp_path: Path) -> None:
     with reserve(0) as closed:
         down = closed.getsockname()[1]
-        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, down), tmp_path, "key"))
+        gateway = application(
+            Layout(tmp_path, dict.fromkeys(NAMES, down), tmp_path, "key"), tmp_path
+        )
         stream = ReverseProxy(f"http://{LOOPBACK}:{down}", restart_seconds=0)
         for app, path in ((gateway, INGEST), (stream, "/api/v1/events")):
             with served(app) as port:
@@ -303,7 +304,9 @@ def test_a_request_waits_for_a_stream_service_that_is_being_started(tmp_path: Pa
     with ExitStack() as running:
         held = running.enter_context(reserve(0))
         address = held.getsockname()
-        gateway = application(Layout(tmp_path, dict.fromkeys(NAMES, address[1]), tmp_path, "key"))
+        gateway = application(
+            Layout(tmp_path, dict.fromkeys(NAMES, address[1]), tmp_path, "key"), tmp_path
+        )
         port = running.enter_context(served(gateway))
 
         with ThreadPoolExecutor() as pool:
@@ -379,7 +382,7 @@ def test_a_stream_that_breaks_off_is_no_clean_end(tmp_path: Path) -> None:
         running.callback(upstream.join)
         ports = {**dict.fromkeys(NAMES, closed), "stream": listener.getsockname()[1]}
         gateway = running.enter_context(
-            served(application(Layout(tmp_path, ports, tmp_path, "key")))
+            served(application(Layout(tmp_path, ports, tmp_path, "key"), tmp_path))
         )
 
         with pytest.raises(httpx.RemoteProtocolError):

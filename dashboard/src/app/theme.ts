@@ -1,0 +1,26 @@
+/** The page's colours: the system's, or what was chosen in this browser. */
+
+import { signal } from "@preact/signals";
+
+export const THEMES = ["system", "light", "dark"] as const;
+export type Theme = (typeof THEMES)[number];
+
+const NAME = "tocsin.theme";
+
+export const theme = signal<Theme>("system");
+
+export function setTheme(to: Theme): void {
+  theme.value = to;
+  localStorage.setItem(NAME, to);
+  apply();
+}
+
+export function loadTheme(): void {
+  const kept = localStorage.getItem(NAME);
+  theme.value = THEMES.find((each) => each === kept) ?? "system";
+  apply();
+}
+
+function apply(): void {
+  document.documentElement.dataset.theme = theme.value;
+}

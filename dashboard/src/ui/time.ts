@@ -1,0 +1,56 @@
+/** Times as people read them; the machine's zone, 24 hours. */
+
+import { signal } from "@preact/signals";
+
+/** The time, in milliseconds; it grows once a second while the page is seen. */
+export const now = signal(Date.now());
+setInterval(() => {
+  if (!document.hidden) now.value = Date.now();
+}, 1_000);
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+});
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short", year: "numeric" });
+const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
+
+const UNITS: [number, string][] = [
+  [86_400, "d"],
+  [3_600, "h"],
+  [60, "min"],
+];
+
+/** The time of day, with milliseconds; "" for what is no time. */
+export function clock(iso: string): string {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? "" : CLOCK.format(at);
+}
+
+export function day(iso: string): string {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? "" : DAY.format(at);
+}
+
+export function full(iso: string): string {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? iso : FULL.format(at);
+}
+
+/** So many seconds in the largest unit that fits: `42 s`, `3 min`. */
+export function span(seconds: number): string {
+  const size = Math.abs(seconds);
+  for (const [unit, name] of UNITS) {
+    if (size >= unit) return `${Math.floor(size / unit)} ${name}`;
+  }
+  return `${Math.max(Math.floor(size), 0)} s`;
+}
+
+/** How long ago something was, or in how long it will be. */
+export function ago(iso: string, at: number): string {
+  const seconds = (at - new Date(iso).getTime()) / 1_000;
+  if (Number.isNaN(seconds)) return "";
+  return seconds >= 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+}

@@ -1,0 +1,5 @@
+import { Heading } from "../../ui/parts.tsx";
+
+export function AnomaliesView() {
+  return <Heading title="Anomalies" />;
+}
