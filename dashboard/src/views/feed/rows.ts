@@ -1,0 +1,191 @@
+/**
+ * The rows of a feed: the log's events that a filter lets through, and pages before them.
+ *
+ * While it follows, rows come at the top. While it is held, it stays as it is and counts what
+ * comes, so that nothing moves under a reader. `around` shows the ledger at a place instead.
+ */
+
+import { signal } from "@preact/signals";
+import {
+  type Filter,
+  followEvents,
+  type LoggedEvent,
+  listEvents,
+  matches,
+  type Page,
+} from "../../api/events.ts";
+import type { ApiError } from "../../api/http.ts";
+import type { Log } from "../../live/log.ts";
+import { asProblem } from "../../ui/load.ts";
+
+export interface Wanted {
+  filter: Filter;
+  /** What an event's text must contain, in any case of letters. */
+  search: string;
+  /** The seq to show the ledger around; undefined: what is live. */
+  around: number | undefined;
+}
+
+const PAGE = 200;
+const ENOUGH_ROWS = 60;
+/** Pages that are read by themselves while nothing is found; then one is asked. */
+const PAGES_UNASKED = 5;
+const MAX_ROWS = 20_000;
+const AFTER_PLACE = 50;
+
+export class Rows {
+  readonly revision = signal(0);
+  /** How many came while it was held. */
+  readonly waiting = signal(0);
+  readonly held = signal(false);
+  readonly loading = signal(false);
+  readonly problem = signal<ApiError | null>(null);
+  /** Whether there may be more before the last row, and nobody is reading it. */
+  readonly more = signal(false);
+  /** The seq down to which events were looked at. */
+  readonly lookedTo = signal(0);
+
+  #log: Log;
+  #wanted: Wanted = { filter: {}, search: "", around: undefined };
+  #needle = "";
+  #newest: LoggedEvent[] = [];
+  #older: LoggedEvent[] = [];
+  #next: (() => Promise<Page>) | undefined;
+  #turn = 0;
+  #unsubscribe: () => void = () => undefined;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  get count(): number {
+    return this.#newest.length + this.#older.length;
+  }
+
+  /** A row, the newest first. */
+  at(index: number): LoggedEvent | undefined {
+    const fresh = this.#newest.length;
+    return index < fresh ? this.#newest[fresh - 1 - index] : this.#older[index - fresh];
+  }
+
+  indexOf(id: string): number {
+    if (!id) return -1;
+    for (let index = 0; index < this.count; index++) if (this.at(index)?.id === id) return index;
+    return -1;
+  }
+
+  /** Begin to take what comes. Returns what ends it. */
+  start(): () => void {
+    this.#unsubscribe = this.#log.listen((events) => this.#came(events));
+    return () => {
+      this.#turn++;
+      this.#unsubscribe();
+    };
+  }
+
+  show(wanted: Wanted): void {
+    this.#wanted = wanted;
+    this.#needle = wanted.search.toLowerCase();
+    this.#begin();
+  }
+
+  /** Stay as it is. */
+  hold(): void {
+    this.held.value = true;
+  }
+
+  /** Go on with what is live. */
+  follow(): void {
+    if (!this.held.value) return;
+    this.#begin();
+  }
+
+  /** Read the page before the last row, once. */
+  loadOlder(): void {
+    void this.#load(1);
+  }
+
+  #begin(): void {
+    this.#turn++;
+    this.#older = [];
+    this.#newest = [];
+    this.loading.value = false;
+    this.problem.value = null;
+    this.waiting.value = 0;
+    const { filter, around } = this.#wanted;
+    this.held.value = around !== undefined;
+    if (around !== undefined) {
+      const before = around + AFTER_PLACE;
+      this.#next = () => listEvents(filter, { limit: PAGE, before });
+      this.lookedTo.value = before;
+    } else {
+      this.#newest = this.#log.events.filter((event) => this.#wants(event));
+      const first = this.#log.events[0];
+      const before = first?.seq;
+      this.#next =
+        first === undefined || this.#log.hasOlder
+          ? () => listEvents(filter, { limit: PAGE, before })
+          : undefined;
+      this.lookedTo.value = first?.seq ?? 0;
+    }
+    this.more.value = this.#next !== undefined;
+    this.revision.value++;
+    if (this.count < ENOUGH_ROWS) void this.#load(PAGES_UNASKED);
+  }
+
+  async #load(pages: number): Promise<void> {
+    if (this.loading.value || this.#next === undefined || this.count >= MAX_ROWS) return;
+    const turn = this.#turn;
+    this.loading.value = true;
+    this.problem.value = null;
+    try {
+      for (let page = 0; page < pages && this.#next !== undefined; page++) {
+        const { events, next } = await this.#next();
+        if (turn !== this.#turn) return;
+        this.#next = next ? () => followEvents(next) : undefined;
+        this.#older.push(...events.filter((event) => this.#found(event)));
+        const last = events.at(-1);
+        if (last) this.lookedTo.value = last.seq;
+        this.revision.value++;
+        if (this.count >= ENOUGH_ROWS) break;
+      }
+    } catch (error) {
+      if (turn === this.#turn) this.problem.value = asProblem(error);
+    } finally {
+      if (turn === this.#turn) {
+        this.loading.value = false;
+        this.more.value = this.#next !== undefined && this.count < MAX_ROWS;
+      }
+    }
+  }
+
+  #came(events: readonly LoggedEvent[]): void {
+    const wanted = events.filter((event) => this.#wants(event));
+    if (wanted.length === 0) return;
+    if (this.held.value) {
+      this.waiting.value += wanted.length;
+      return;
+    }
+    // What the log began with is in the rows already.
+    const last = this.#newest.at(-1)?.seq ?? 0;
+    this.#newest.push(...wanted.filter((event) => event.seq > last));
+    if (this.count > MAX_ROWS) {
+      // Let go of what is far below; the lists give it back.
+      this.#newest = this.#newest.slice(-MAX_ROWS / 2);
+      this.#older = [];
+      const before = this.#newest[0]?.seq;
+      const { filter } = this.#wanted;
+      this.#next = () => listEvents(filter, { limit: PAGE, before });
+      this.more.value = true;
+    }
+    this.revision.value++;
+  }
+
+  #wants(event: LoggedEvent): boolean {
+    return matches(event, this.#wanted.filter) && this.#found(event);
+  }
+
+  #found(event: LoggedEvent): boolean {
+    return this.#needle === "" || event.text.toLowerCase().includes(this.#needle);
+  }
+}
