@@ -34,10 +34,10 @@ export function FeedView() {
   const close = () => go(routeText("feed", "", params));
   return (
     <div class={id ? "feed with-event" : "feed"}>
+      <Heading title="Live feed">
+        <Following rows={rows} around={around} />
+      </Heading>
       <div class="feed-rows">
-        <Heading title="Live feed">
-          <Following rows={rows} around={around} />
-        </Heading>
         <Filters />
         <Missed />
         {around === undefined ? null : (
