@@ -1,20 +1,30 @@
-"""What is uploaded: handlers, the shared package, third-party packages, the stream's image.
+"""What is uploaded: handlers, the shared package, packages, the stream's image, the dashboard.
 
 Each is a folder that holds only what is used, so that the same tree gives the same hash, and a
 change gives a new hash only to the folders it is in. CDK copies the folders it is given.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-__all__ = ["dependencies", "function", "image", "shared", "web_function"]
+__all__ = [
+    "Dashboard",
+    "dashboard",
+    "dependencies",
+    "function",
+    "image",
+    "shared",
+    "web_function",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,6 +87,29 @@ def image(root: Path = ROOT) -> Path:
     shutil.copyfile(root / "requirements" / "stream.txt", target / "requirements.txt")
     shutil.copyfile(root / "infra" / "image" / "Dockerfile", target / "Dockerfile")
     return target
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """The built page."""
+
+    files: Path  # a folder, as it is to be in the bucket
+    page: str  # the folder in it that holds index.html, and no other build's
+    headers: Mapping[str, str]  # which every file is served with
+
+
+def dashboard(root: Path = ROOT) -> Dashboard:
+    """Return the page; it is built if it is not there or older than its sources."""
+    built = root / "build" / "dashboard"
+    index = built / "index.html"
+    command = ["make", "--silent", str(index.relative_to(root))]
+    subprocess.run(command, cwd=root, stdout=sys.stderr, check=True)  # noqa: S603 (our own)
+    page = f"pages/{hashlib.sha256(index.read_bytes()).hexdigest()[:16]}"
+    target = _folder()
+    _copy([index], built, target / page)
+    _copy(sorted((built / "assets").iterdir()), built, target)
+    headers = json.loads(built.with_name("dashboard-headers.json").read_bytes())
+    return Dashboard(target, page, headers)
 
 
 def _function_files(name: str, root: Path) -> Iterator[Path]:

@@ -15,15 +15,16 @@ __all__ = ["Profile"]
 class Profile:
     """What depends on where the stacks are deployed.
 
-    The free LocalStack has no HTTP API, VPC endpoint, ElastiCache, load balancer, ECS, CloudFront
-    and CloudWatch dashboard, and runs functions on its own machine.
+    The free LocalStack has no HTTP API, VPC endpoint, ElastiCache, load balancer, ECS, CloudFront,
+    CloudWatch dashboard and custom resource, and runs functions on its own machine.
     """
 
     gateway: type[Gateway]
     architecture: lambda_.Architecture
     wheels: str  # uv's name for the platform
     network_stream_and_edge: bool
-    dashboard: bool
+    dashboard: bool  # CloudWatch's
+    custom_resources: bool
 
     @classmethod
     def of(cls, config: Config) -> "Profile":
@@ -35,6 +36,7 @@ class Profile:
                 wheels="aarch64-manylinux2014",
                 network_stream_and_edge=True,
                 dashboard=True,
+                custom_resources=True,
             )
         arm = platform.machine() in ("arm64", "aarch64")
         return cls(
@@ -43,4 +45,5 @@ class Profile:
             wheels="aarch64-manylinux2014" if arm else "x86_64-manylinux2014",
             network_stream_and_edge=False,
             dashboard=False,
+            custom_resources=False,
         )

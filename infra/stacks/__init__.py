@@ -11,6 +11,7 @@ from infra.constructs.valkey import Valkey
 from infra.profile import Profile
 from infra.stacks.api import ApiStack
 from infra.stacks.bus import BusStack
+from infra.stacks.dashboard import DashboardStack
 from infra.stacks.data import DataStack
 from infra.stacks.edge import EdgeStack
 from infra.stacks.network import NetworkStack
@@ -47,9 +48,10 @@ def build(scope: Construct, config: Config) -> None:
     watched += [pipeline.fanout, pipeline.project, pipeline.detect]
     watched += [pipeline.sweeper, pipeline.expire]
 
+    dashboard = DashboardStack(scope, config=config, profile=profile).dashboard
     if profile.network_stream_and_edge:
         stream = _stream(scope, config, profile, tables, network, valkey)
-        EdgeStack(scope, config=config, gateway=api.gateway, stream=stream)
+        EdgeStack(scope, config=config, gateway=api.gateway, stream=stream, dashboard=dashboard)
         watched.append(stream)
 
     OperationsStack(scope, config=config, profile=profile, parts=watched)

@@ -8,7 +8,9 @@ from constructs import Construct
 
 from infra.acknowledge import acknowledge
 from infra.config import Config
+from infra.constructs.dashboard import Dashboard
 from infra.constructs.gateway import Gateway
+from infra.constructs.page_headers import page_headers
 from infra.constructs.stream import StreamHost
 from infra.stacks._stack import TocsinStack
 
@@ -29,10 +31,16 @@ STREAMED = (
 
 
 class EdgeStack(TocsinStack):
-    """CloudFront in front of the API and the streams: nothing is cached or held back."""
+    """CloudFront in front of API and streams, of which nothing is cached, and of the dashboard."""
 
     def __init__(
-        self, scope: Construct, *, config: Config, gateway: Gateway, stream: StreamHost
+        self,
+        scope: Construct,
+        *,
+        config: Config,
+        gateway: Gateway,
+        stream: StreamHost,
+        dashboard: Dashboard,
     ) -> None:
         super().__init__(scope, "edge", config=config, description="CloudFront")
         api = origins.HttpOrigin(
@@ -50,15 +58,48 @@ class EdgeStack(TocsinStack):
             domain_names=[config.domain] if config.domain else None,
             certificate=certificate,
             default_behavior=_behaviour(api),
-            additional_behaviors=dict.fromkeys(STREAMED, to_stream),
+            additional_behaviors=dict.fromkeys(STREAMED, to_stream) | self._page(config, dashboard),
+            default_root_object="index.html",
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             price_class=cloudfront.PriceClass.PRICE_CLASS_ALL,
         )
         _acknowledge(distribution)
         own = distribution.distribution_domain_name
         url = f"https://{config.domain or own}"
-        CfnOutput(self, "Url", value=url, description="The one address, for API and streams")
+        CfnOutput(self, "Url", value=url, description="The one address: dashboard, API, streams")
         CfnOutput(self, "Target", value=own, description="What a domain's alias or CNAME names")
+
+    def _page(self, config: Config, dashboard: Dashboard) -> dict[str, cloudfront.BehaviorOptions]:
+        """Return who answers for the page, by path.
+
+        The page's scripts are named by its headers, so both change at once: with the distribution,
+        which leads to the folder of this build's index.html. Assets of earlier builds stay.
+        """
+        name = f"tocsin-{config.environment}-{config.region}"  # CloudFront has no regions
+        access = cloudfront.S3OriginAccessControl(
+            self, "PageAccess", origin_access_control_name=name
+        )
+        headers = page_headers(self, dashboard.headers, name=name)
+
+        def behaviour(folder: str | None) -> cloudfront.BehaviorOptions:
+            return cloudfront.BehaviorOptions(
+                origin=origins.S3BucketOrigin.with_bucket_defaults(
+                    dashboard.bucket,
+                    origin_path=folder,
+                    origin_access_control_id=access.origin_access_control_id,
+                ),
+                allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
+                # As long as the files' Cache-Control says; index.html's is a second.
+                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                response_headers_policy=headers,
+                # Nothing secret is in these requests: the sign-in's cookie is for HTTPS alone.
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+                compress=True,
+            )
+
+        index = behaviour(f"/{dashboard.page}")
+        # Whether the root is looked up by its own name or by that of the object, both lead here.
+        return {"/": index, "/index.html": index, "/assets/*": behaviour(None)}
 
 
 def _behaviour(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:

@@ -1,20 +1,25 @@
 """The real stacks on LocalStack: the product's main job runs on what `cdk deploy` makes."""
 
 import json
+import mimetypes
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+import boto3
 import httpx
 import pytest
 from httpx_sse import connect_sse
 
+from infra import assets
 from support.cdk import Cdk
 from support.localstack import LocalStack
 from support.valkey import Valkey
@@ -95,6 +100,12 @@ def deployed(
     yield found
     cdk.destroy()
     assert not bootstrapped.client("dynamodb").list_tables()["TableNames"]
+    assert not _buckets(bootstrapped)
+
+
+def _buckets(localstack: LocalStack) -> list[str]:
+    buckets = localstack.client("s3").list_buckets()["Buckets"]
+    return [each["Name"] for each in buckets if each["Name"].startswith("tocsin-")]
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +318,53 @@ def test_what_is_unusual_is_told_on_the_stream(deployed: Deployed, stream_url: s
         deployed.post({"type": "tool_call", "toolName": "drop_table", "agentId": "claude"})
         told = next(each.data for each in source.iter_sse() if '"anomaly"' in each.data)
     assert '"destructive_pattern"' in told and '"claude"' in told
+
+
+def _publish(deployed: Deployed, request: str, bucket: str) -> Any:
+    """Run the publisher as CloudFormation would; return its answer.
+
+    The free LocalStack has no custom resources, and its functions no boto3 but their layers'.
+    """
+    [manifest] = (deployed.cdk.workspace / "cdk.out").glob("*-dashboard.assets.json")
+    [archive] = [
+        destination
+        for file in json.loads(manifest.read_bytes())["files"].values()
+        if file["source"]["packaging"] == "zip"
+        for destination in file["destinations"].values()
+    ]
+    account = deployed.localstack.client("sts").get_caller_identity()["Account"]
+    archives = archive["bucketName"].replace("${AWS::AccountId}", account)
+    properties = {"Bucket": bucket, "Archives": archives, "Archive": archive["objectKey"]}
+    answers: list[Any] = []
+    cfnresponse = SimpleNamespace(
+        SUCCESS="SUCCESS", FAILED="FAILED", send=lambda *given, **_: answers.append(given[2:])
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in deployed.localstack.env.items():
+            patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        patch.setitem(cast("dict[str, Any]", sys.modules), "cfnresponse", cfnresponse)
+        module = runpy.run_path(str(ROOT / "infra" / "dashboard" / "publish.py"))
+        module["handler"]({"RequestType": request, "ResourceProperties": properties}, None)
+    [answer] = answers
+    return answer
+
+
+def test_the_dashboard_is_put_into_its_bucket_which_is_empty_at_the_end(deployed: Deployed) -> None:
+    [bucket] = _buckets(deployed.localstack)
+    s3 = deployed.localstack.client("s3")
+    files = assets.dashboard().files
+    names = {str(path.relative_to(files)) for path in files.rglob("*") if path.is_file()}
+    assert _publish(deployed, "Create", bucket) == ("SUCCESS", {}, bucket)
+    assert {each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]} == names
+    for name in names:
+        found = s3.get_object(Bucket=bucket, Key=name)
+        assert found["Body"].read() == (files / name).read_bytes()
+        assert found["ContentType"] == mimetypes.MimeTypes().guess_type(name)[0]
+        kept = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
+        assert found["CacheControl"] == kept
+    assert _publish(deployed, "Delete", bucket) == ("SUCCESS", {}, bucket)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
 def _logged(deployed: Deployed) -> str:

@@ -95,6 +95,7 @@ ENTER = {"elasticache:Connect"} | {f"ec2:{action}" for action in VPC}
 PULL = {"GetAuthorizationToken", "BatchCheckLayerAvailability", "BatchGetImage"}
 PULL |= {"GetDownloadUrlForLayer"}
 PUSH = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"}
+PUBLISH = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
 # Every role there is, and what it may do beside tables.
 ELSEWHERE = {
     "default": {
@@ -105,6 +106,7 @@ ELSEWHERE = {
         "ProjectRole": LOG | TRACE,
         "DetectRole": LOG | TRACE,
         "ExpireRole": LOG | TRACE | {f"sqs:{action}" for action in TIMERS},
+        "DashboardPublisherRole": LOG | PUBLISH,
         "StreamTaskTaskRole": {"elasticache:Connect"},
         "StreamTaskExecutionRole": LOG | {f"ecr:{action}" for action in PULL},
         "StreamImageProjectRole": LOG
@@ -121,6 +123,7 @@ ELSEWHERE = {
         "ProjectRole": LOG,
         "DetectRole": LOG,
         "ExpireRole": LOG | {f"sqs:{action}" for action in TIMERS},
+        "DashboardPublisherRole": LOG | PUBLISH,
         "StreamFunctionRole": LOG,
     },
 }
@@ -137,6 +140,8 @@ WILDCARDS = {
     "ec2:UnassignPrivateIpAddresses": "how Lambda enters a VPC",
     "dynamodb:ListStreams": "lists, by name alone; the mapping needs it",
     "ecr:GetAuthorizationToken": "the token is the account's",
+    "s3:PutObject": "all files of the dashboard's own bucket",
+    "s3:DeleteObject": "all files of the dashboard's own bucket",
 }
 
 
@@ -431,6 +436,18 @@ def test_valkey_is_entered_as_one_user(
     ]
     assert len(connect) == 2  # the cache, the user
     assert f":user:tocsin-dev-{user}" in json.dumps(connect)
+
+
+def test_the_publisher_writes_its_own_bucket_and_reads_one_archive(default: Templates) -> None:
+    on = {
+        action: json.dumps(resource)
+        for actions, [resource] in _statements(default, "dashboard", "DashboardPublisherRole")
+        for action in actions
+    }
+    for action in ("s3:PutObject", "s3:DeleteObject", "s3:ListBucket"):
+        assert "DashboardBucket" in on[action]
+    assert ".zip" in on["s3:GetObject"]
+    assert "*" not in on["s3:GetObject"]
 
 
 def test_the_apis_functions_do_not_know_valkey(default: Templates) -> None:

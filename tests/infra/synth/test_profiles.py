@@ -16,6 +16,7 @@ ACCOUNT_ALONE = {
         "AWS::ApiGatewayV2::Route",
         "AWS::ApiGatewayV2::Stage",
     },
+    "dashboard": {"Custom::DashboardFiles"},
     "operations": {"AWS::CloudWatch::Dashboard"},
 }
 LOCALSTACK_ALONE = {
@@ -39,7 +40,7 @@ def test_the_stream_and_the_edge_are_left_out(account: Templates, localstack: Te
     assert set(localstack.by_part) <= set(account.by_part)
 
 
-def test_only_the_gateway_and_the_dashboard_are_other_resources(
+def test_only_the_gateway_and_what_there_is_not_are_other_resources(
     account: Templates, localstack: Templates
 ) -> None:
     for part in localstack.by_part:

@@ -176,12 +176,44 @@ def test_cloudfront_waits_no_longer_than_it_can(templates: Templates) -> None:
     config = templates.one("edge", "AWS::CloudFront::Distribution")["DistributionConfig"]
     assert len(config["Comment"]) <= 128
     assert len(config["CacheBehaviors"]) < 75
+    assert len(config["Origins"]) <= 25
     for origin in config["Origins"]:
-        settings = origin.get("VpcOriginConfig") or origin["CustomOriginConfig"]
+        settings = origin.get("VpcOriginConfig") or origin.get("CustomOriginConfig", {})
         assert 1 <= settings.get("OriginReadTimeout", 30) <= 120
         assert 1 <= settings.get("OriginKeepaliveTimeout", 5) <= 120
     for origin in _all(templates, "AWS::CloudFront::VpcOrigin"):
         assert len(origin["VpcOriginEndpointConfig"]["Name"]) <= 64
+
+
+def test_headers_are_such_as_cloudfront_adds(templates: Templates) -> None:
+    """Security headers and those of CORS have fields of their own, and are refused as custom ones.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+    """
+    own = {"content-security-policy", "referrer-policy", "strict-transport-security"}
+    own |= {"x-content-type-options", "x-frame-options", "x-xss-protection", "server-timing"}
+    found = templates.one("edge", "AWS::CloudFront::ResponseHeadersPolicy")
+    policy = found["ResponseHeadersPolicyConfig"]
+    security = policy["SecurityHeadersConfig"]["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+    assert 0 < len(security) <= 1_783
+    custom = {
+        each["Header"].lower(): each["Value"] for each in policy["CustomHeadersConfig"]["Items"]
+    }
+    assert 0 < len(custom) <= 10
+    assert not custom.keys() & own
+    assert not [name for name in custom if name.startswith("access-control-")]
+    assert max(map(len, custom.values())) <= 1_783
+    assert sum(len(name) + len(value) for name, value in custom.items()) <= 10_240
+
+
+def test_cloudfronts_names_are_short(templates: Templates) -> None:
+    """https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_OriginAccessControlConfig.html"""
+    access = templates.one("edge", "AWS::CloudFront::OriginAccessControl")
+    headers = templates.one("edge", "AWS::CloudFront::ResponseHeadersPolicy")
+    assert len(access["OriginAccessControlConfig"]["Name"]) <= 64
+    name = headers["ResponseHeadersPolicyConfig"]["Name"]
+    assert re.fullmatch("[A-Za-z0-9_-]{1,128}", name)
 
 
 def test_gateways_give_up_when_they_can(long: Templates, long_lambda: Templates) -> None:
@@ -303,6 +335,12 @@ def test_the_builder_has_as_long_as_what_waits_for_it(default: Templates) -> Non
     assert 60 * project["TimeoutInMinutes"] < builder["Timeout"] <= min(waits, 900)
     assert 5 <= project["TimeoutInMinutes"] <= 2_160
     assert len(project["Description"]) <= 255
+
+
+def test_the_publisher_has_as_long_as_what_waits_for_it(templates: Templates) -> None:
+    publisher = templates.one("dashboard", "AWS::Lambda::Function")
+    waits = int(templates.one("dashboard", "Custom::DashboardFiles")["ServiceTimeout"])
+    assert 75 < publisher["Timeout"] < waits  # it may wait 75 seconds for its role
 
 
 def test_codebuild_may_ask_about_the_bucket_of_its_source(default: Templates) -> None:
