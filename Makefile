@@ -12,7 +12,7 @@ LINTED := $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready dashboard/no
 PARTS := .venv-ministack/.ready .venv-cdk/.ready .venv-go/.ready .venv-eventsource/.ready $(DASHBOARD)
 ENVIRONMENTS := $(LINTED) $(PARTS)
 GO = env -i PATH=$(PATH) HOME=$(CURDIR)/.venv-go .venv-go/bin/go
-NODE = PATH=$(CURDIR)/.venv-node/bin:$$PATH
+NODE = PATH=$(CURDIR)/.venv-nodejs/bin:$$PATH
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
@@ -120,11 +120,11 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@touch $@
 
 # Node, from PyPI.
-.venv-node/.ready: requirements/node.txt
+.venv-nodejs/.ready: requirements/node.txt
 	$(environment)
 	@touch $@
 
-dashboard/node_modules/.ready: dashboard/package-lock.json .venv-node/.ready
+dashboard/node_modules/.ready: dashboard/package-lock.json .venv-nodejs/.ready
 	@cd dashboard && $(NODE) npm ci --silent
 	@touch $@
 
@@ -132,7 +132,7 @@ $(DASHBOARD): dashboard/node_modules/.ready dashboard/build.mjs $(shell find das
 	@$(NODE) node dashboard/build.mjs
 
 # A client for Node, two packages from npm, by their checksums.
-.venv-eventsource/.ready: requirements/eventsource.sha512 .venv-node/.ready
+.venv-eventsource/.ready: requirements/eventsource.sha512 .venv-nodejs/.ready
 	@rm -rf $(dir $@) && mkdir -p $(dir $@)node_modules && cd $(dir $@) \
 		&& $(NODE) npm pack --silent eventsource@5.1.5 eventsource-parser@4.1.3 >/dev/null \
 		&& sha512sum --quiet --check $(CURDIR)/$< && for package in eventsource eventsource-parser; do \

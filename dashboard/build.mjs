@@ -64,7 +64,6 @@ const page = (await readFile(join(here, "src/index.html"), "utf8"))
   .replaceAll("{script}", `src="${script.url}" integrity="${script.integrity}"`)
   .replaceAll("{style}", `href="${style.url}" integrity="${style.integrity}"`)
   .replaceAll("{icon}", icon.url);
-await writeFile(join(out, "index.html"), page);
 
 const policy = [
   "default-src 'none'",
@@ -89,3 +88,4 @@ const headers = {
   "X-Frame-Options": "DENY",
 };
 await writeFile(`${out}-headers.json`, `${JSON.stringify(headers, null, 2)}\n`);
+await writeFile(join(out, "index.html"), page); // the last: while it is missing, nothing is built

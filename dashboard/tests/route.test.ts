@@ -7,7 +7,11 @@ const NAMES = ["a", "a/b", "a%2Fb", "a?b=c&d", "#", "é 漢 😀", "\u202e", " "
 test("a place is found again from its address, whatever its names contain", () => {
   for (const name of NAMES) {
     const params = { q: name, agent: `${name}${name}` };
-    assert.deepEqual(parseRoute(routeText("feed", name, params)), { view: "feed", id: name, params });
+    assert.deepEqual(parseRoute(routeText("feed", name, params)), {
+      view: "feed",
+      id: name,
+      params,
+    });
   }
 });
 

@@ -4,7 +4,10 @@ import { oneLine, visible } from "../src/ui/text.ts";
 
 test("what is not seen, or steers the rest, shows as an escape", () => {
   assert.equal(visible("rm \u202egnp.exe"), "rm \\u{202e}gnp.exe");
-  assert.equal(visible("a\u0000b\u001b[31m\u200bc\ufeff\u2066d"), "a\\u{0}b\\u{1b}[31m\\u{200b}c\\u{feff}\\u{2066}d");
+  assert.equal(
+    visible("a\u0000b\u001b[31m\u200bc\ufeff\u2066d"),
+    "a\\u{0}b\\u{1b}[31m\\u{200b}c\\u{feff}\\u{2066}d",
+  );
   assert.equal(visible("\ud800"), "\\u{d800}");
   assert.equal(visible("\u3164\u115f"), "\\u{3164}\\u{115f}");
 });

@@ -5,7 +5,8 @@ import { causalTree, type Node } from "../src/views/feed/trace.ts";
 
 type Shape = [string, Shape[]];
 
-const shape = (nodes: Node[]): Shape[] => nodes.map((node) => [node.event.id, shape(node.children)]);
+const shape = (nodes: Node[]): Shape[] =>
+  nodes.map((node) => [node.event.id, shape(node.children)]);
 const event = (id: string, more: Record<string, unknown> = {}) => eventOf({ id, ...more });
 
 test("an event stands under the one that its parent_id names, by any of its names", () => {
@@ -17,7 +18,13 @@ test("an event stands under the one that its parent_id names, by any of its name
     event("e5", { parent_id: "elsewhere" }),
   ];
   assert.deepEqual(shape(causalTree(events)), [
-    ["e1", [["e2", [["e3", []]]], ["e4", []]]],
+    [
+      "e1",
+      [
+        ["e2", [["e3", []]]],
+        ["e4", []],
+      ],
+    ],
     ["e5", []],
   ]);
 });

@@ -13,7 +13,7 @@ __all__ = ["Program", "go_binary", "node_command"]
 
 _ROOT = Path(__file__).parents[2]
 _GO = _ROOT / ".venv-go"
-_NODE = _ROOT / ".venv-node" / "bin" / "node"
+_NODE = _ROOT / ".venv-nodejs" / "bin" / "node"
 _NODE_MODULES = _ROOT / ".venv-eventsource" / "node_modules"
 
 
@@ -81,7 +81,7 @@ class Program:
 
 def node_command(program: Path) -> list[Path]:
     """Return the command that runs a module, which can import ``eventsource`` from its folder."""
-    _need(_NODE, ".venv-node/.ready")
+    _need(_NODE, ".venv-nodejs/.ready")
     _need(_NODE_MODULES, ".venv-eventsource/.ready")
     (program.parent / "node_modules").symlink_to(_NODE_MODULES)
     return [_NODE, program]

@@ -67,12 +67,6 @@ export class Log {
     return this.#events;
   }
 
-  /** Whether there may be events before those that it holds. */
-  get hasOlder(): boolean {
-    const first = this.#events[0];
-    return first !== undefined && first.seq > this.firstKept.value;
-  }
-
   /** Be told of events as they come, in order. Returns what ends it. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);

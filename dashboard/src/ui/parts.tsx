@@ -86,7 +86,8 @@ export function LongText(props: { children: string; label: string }) {
   const cut = !all && text.length > SHOWN_CHARS;
   return (
     <>
-      <section class="code" aria-label={props.label}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard */}
+      <section class="code" aria-label={props.label} tabIndex={0}>
         {visible(cut ? text.slice(0, SHOWN_CHARS) : text)}
       </section>
       {cut ? (

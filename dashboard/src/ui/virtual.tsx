@@ -27,6 +27,8 @@ export function VirtualList(props: {
   row: (index: number) => ComponentChildren;
   /** The chosen row's index; -1: none is. */
   chosen: number;
+  /** The row to begin at, in the middle of what is seen; -1: the first. */
+  reveal?: number;
   choose: (index: number) => void;
   /** How far the list is scrolled, in pixels; called as it changes. */
   scrolled?: (top: number) => void;
@@ -62,6 +64,11 @@ export function VirtualList(props: {
   useLayoutEffect(() => virtual._didMount(), []);
   useLayoutEffect(() => virtual._willUpdate());
   useEffect(() => virtual.measure(), [rowHeight]);
+
+  const reveal = props.reveal ?? -1;
+  useLayoutEffect(() => {
+    if (reveal >= 0) virtual.scrollToIndex(reveal, { align: "center" });
+  }, [reveal >= 0]);
 
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? -1;

@@ -19,15 +19,9 @@ export function EventPane(props: { id: string; held: LoggedEvent | undefined; cl
   const { id, held } = props;
   // A row of the feed may be from a stream; the API's own answer was checked when it was read.
   const loaded = useLoaded((signal) => oneEvent(id, signal), [id]);
-  const event = loaded.value ?? held;
+  const event = loaded.value?.id === id ? loaded.value : held;
   return (
-    <aside
-      class="event-pane panel"
-      aria-label="Event"
-      onKeyDown={(key) => {
-        if (key.key === "Escape") props.close();
-      }}
-    >
+    <aside class="event-pane panel" aria-label="Event">
       <div class="actions">
         <button type="button" onClick={props.close}>
           Close

@@ -29,9 +29,17 @@ export function FeedView() {
     if (begun) rows.show({ filter: filterOf(params), search: params.q ?? "", around });
   }, [wanted, begun]);
 
+  useEffect(() => {
+    // Wherever the focus is: the button that had it may be gone.
+    const closing = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && route.value.id && !document.querySelector("dialog")) close();
+    };
+    addEventListener("keydown", closing);
+    return () => removeEventListener("keydown", closing);
+  }, []);
+
   rows.revision.value; // what is drawn follows it
   const chosen = rows.indexOf(id);
-  const close = () => go(routeText("feed", "", params));
   return (
     <div class={id ? "feed with-event" : "feed"}>
       <Heading title="Live feed">
@@ -53,6 +61,7 @@ export function FeedView() {
         ) : null}
         {rows.count > 0 ? (
           <VirtualList
+            key={around}
             label="Events, the newest first"
             count={rows.count}
             rowHeight={narrow ? NARROW_ROW_PX : ROW_PX}
@@ -63,6 +72,7 @@ export function FeedView() {
               return <Row event={event} mark={event.seq === around || isFirstMissed(event.seq)} />;
             }}
             chosen={chosen}
+            reveal={around === undefined ? -1 : rows.indexOfSeq(around)}
             choose={(index) => {
               const event = rows.at(index);
               if (event) go(routeText("feed", event.id, params), { replace: id !== "" });
@@ -77,9 +87,14 @@ export function FeedView() {
         )}
         <Foot rows={rows} />
       </div>
-      {id ? <EventPane key={id} id={id} held={rows.at(chosen)} close={close} /> : null}
+      {id ? <EventPane id={id} held={rows.at(chosen)} close={close} /> : null}
     </div>
   );
+}
+
+/** Close the event that is open. */
+function close(): void {
+  go(routeText("feed", "", route.value.params));
 }
 
 function isFirstMissed(seq: number): boolean {

@@ -69,8 +69,18 @@ export class Rows {
   }
 
   indexOf(id: string): number {
-    if (!id) return -1;
-    for (let index = 0; index < this.count; index++) if (this.at(index)?.id === id) return index;
+    return id ? this.#find((event) => event.id === id) : -1;
+  }
+
+  indexOfSeq(seq: number): number {
+    return this.#find((event) => event.seq === seq);
+  }
+
+  #find(is: (event: LoggedEvent) => boolean): number {
+    for (let index = 0; index < this.count; index++) {
+      const event = this.at(index);
+      if (event && is(event)) return index;
+    }
     return -1;
   }
 
@@ -120,13 +130,11 @@ export class Rows {
       this.lookedTo.value = before;
     } else {
       this.#newest = this.#log.events.filter((event) => this.#wants(event));
-      const first = this.#log.events[0];
-      const before = first?.seq;
-      this.#next =
-        first === undefined || this.#log.hasOlder
-          ? () => listEvents(filter, { limit: PAGE, before })
-          : undefined;
-      this.lookedTo.value = first?.seq ?? 0;
+      const before = this.#log.events[0]?.seq ?? this.#log.head.value + 1;
+      if (before > this.#log.firstKept.value) {
+        this.#next = () => listEvents(filter, { limit: PAGE, before });
+      } else this.#next = undefined;
+      this.lookedTo.value = before;
     }
     this.more.value = this.#next !== undefined;
     this.revision.value++;
@@ -143,7 +151,9 @@ export class Rows {
         const { events, next } = await this.#next();
         if (turn !== this.#turn) return;
         this.#next = next ? () => followEvents(next) : undefined;
-        this.#older.push(...events.filter((event) => this.#found(event)));
+        // A row is there once, whatever a list repeats or the stream has brought meanwhile.
+        const lowest = this.at(this.count - 1)?.seq ?? Number.POSITIVE_INFINITY;
+        this.#older.push(...events.filter((event) => event.seq < lowest && this.#found(event)));
         const last = events.at(-1);
         if (last) this.lookedTo.value = last.seq;
         this.revision.value++;
@@ -167,8 +177,8 @@ export class Rows {
       return;
     }
     // What the log began with is in the rows already.
-    const last = this.#newest.at(-1)?.seq ?? 0;
-    this.#newest.push(...wanted.filter((event) => event.seq > last));
+    const highest = this.at(0)?.seq ?? 0;
+    this.#newest.push(...wanted.filter((event) => event.seq > highest));
     if (this.count > MAX_ROWS) {
       // Let go of what is far below; the lists give it back.
       this.#newest = this.#newest.slice(-MAX_ROWS / 2);
