@@ -71,7 +71,11 @@ class ListEndpoint:
         self._ask = ask
         self._allowed_origins = allowed_origins
         self._stall_seconds = stall_seconds
-        self._headers = ((b"content-type", content_type), (b"cache-control", b"no-store"))
+        self._headers = (
+            (b"content-type", content_type),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request until it is answered or its client is gone."""
@@ -109,6 +113,8 @@ class ListEndpoint:
                         break
                     async with asyncio.timeout(self._stall_seconds):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if not started:
+                await send(_START | {"headers": headers})
             await send({"type": "http.response.body"})
         except TimeoutError:
             return False

@@ -133,10 +133,13 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
                     ("verify", audit.verify),
                 )
             ],
-            Route(
-                "/v1/audit/export",
-                answer(_without_path(audit.export), content_type=b"application/jsonl"),
-            ),
+            *[
+                Route(
+                    f"/v1/audit/{name}",
+                    answer(_without_path(ask), content_type=b"application/jsonl"),
+                )
+                for name, ask in (("export", audit.export), ("entries", audit.entries))
+            ],
             Route("/api/v1/detection/dry-run", answer(_without_path(dry_run))),
             *decisions,
             *tickets,

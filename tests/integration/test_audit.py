@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ import pytest
 from integration.test_list import Product, product
 from integration.test_stream import KEY, stage
 from support.databases import Database
+from tocsin.domain.batch import unpack
+from tocsin.domain.chain import genesis
 from tocsin.domain.keys import Scope
 from tocsin.services.reading.past import Past
 from unit.services.reading.test_replay import change
@@ -294,7 +297,135 @@ async def test_what_was_changed_is_named_and_not_served() -> None:
             await get(f"export?date={day}")
 
 
-@pytest.mark.parametrize("path", ["events", "dates", "stats", "export?date=2026-03-20", "verify"])
+ENTRIES = f"{AUDIT}/entries"
+
+
+def recomputed(lines: list[bytes], hash: bytes) -> bytes:
+    """Return what a chain comes to that had this hash before, as docs/reference.md computes it."""
+    for each in lines:
+        said, leaf = each.removesuffix(b"}\n"), None
+        if b',"event":' in said:
+            said, _, event = said.partition(b',"event":')
+            leaf = sha256(b"\0" + event).digest()
+        fields = json.loads(said + b"}")
+        leaf = leaf or bytes.fromhex(fields["leaf"])
+        assert fields["prev_hash"] == hash.hex()
+        hash = sha256(hash + leaf).digest()
+        assert fields["hash"] == hash.hex()
+    return hash
+
+
+async def entries(client: httpx.AsyncClient, headers: dict[str, str], query: str) -> list[bytes]:
+    response = await client.get(f"{ENTRIES}{query}", headers=headers)
+    assert response.status_code == 200
+    return response.content.splitlines(keepends=True)
+
+
+def seqs_of(lines: list[bytes]) -> list[int]:
+    return [json.loads(each)["seq"] for each in lines]
+
+
+async def test_the_chain_is_computed_from_what_was_hashed(on: Product) -> None:
+    headers = on.key("acme")
+    assert await entries(on.client, headers, "") == []
+    await three_days(on)
+    on.seal("acme", tool_name='}\n,"event":{\u202e😀', metadata={"leaf": "00", "event": "}"})
+    lines = await entries(on.client, headers, "")
+    assert seqs_of(lines) == [*range(1, 12)]
+    assert recomputed(lines, genesis("acme")) == on.stores.ledger.head("acme").hash
+    assert await entries(on.client, headers, "?from=3&to=5") == lines[2:5]
+    assert await entries(on.client, headers, "?from=0&to=1") == lines[:1]
+    assert await entries(on.client, headers, "?from=11&to=9999999999999999") == lines[10:]
+    for beyond in ("12", "13", "9999999999999999"):
+        assert await entries(on.client, headers, f"?from={beyond}") == []
+    response = await on.client.get(ENTRIES, headers=headers)
+    assert response.headers["content-type"] == "application/jsonl"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    for query in ("from=5&to=4", "from=x", "from=-1", "from=1&from=2", "from=" + "9" * 17):
+        refused = await on.client.get(f"{ENTRIES}?{query}", headers=headers)
+        assert refused.status_code == 400, query
+    assert await entries(on.client, on.key("beta"), "?from=3") == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("MAX_ENTRIES", 4), ("MAX_ENTRIES_BYTES", 2_200)])
+async def test_who_asks_on_gets_a_whole_ledger_however_little_an_answer_holds(
+    on: Product, monkeypatch: pytest.MonkeyPatch, name: str, value: int
+) -> None:
+    monkeypatch.setattr(f"tocsin.services.reading.entries.{name}", value)
+    headers = on.key("acme")
+    await three_days(on)
+    lines, held = list[bytes](), list[int]()
+    while some := await entries(on.client, headers, f"?from={len(lines) + 1}"):
+        lines += some
+        held.append(len(some) if name == "MAX_ENTRIES" else sum(map(len, some)))
+    assert (seqs_of(lines), max(held) <= value, len(held)) == ([*range(1, 11)], True, 3)
+    recomputed(lines, genesis("acme"))
+
+
+async def test_each_batch_that_is_read_is_unpacked_once(
+    on: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers, unpacked = on.key("acme"), list[int]()
+    on.seal("acme", 3, 4, 5)
+
+    def counted(packed: bytes, count: int) -> tuple[bytes, ...]:
+        unpacked.append(count)
+        return unpack(packed, count)
+
+    monkeypatch.setattr("tocsin.domain.batch.unpack", counted)
+    assert len(await entries(on.client, headers, "")) == 12
+    assert unpacked == [3, 4, 5]
+
+
+async def test_an_answer_ends_before_what_was_changed_and_who_asks_on_is_told() -> None:
+    async with stage() as on:
+        on.tenant.add(3)
+        on.tenant.add(2, 3)
+        change(on.tenant, 5)
+        lines = await entries(on.client, KEY, "")
+        assert seqs_of(lines) == [1, 2, 3]
+        recomputed(lines, genesis("acme"))
+        for query in ("?from=4", "?from=4&to=4", "?from=5"):
+            response = await on.client.get(f"{ENTRIES}{query}", headers=KEY)
+            assert response.status_code == 500
+            assert (response.json()["code"], response.json()["seq"]) == ("INTEGRITY", 5)
+        assert seqs_of(await entries(on.client, KEY, "?from=6")) == [6, 7, 8]
+
+
+async def test_what_is_older_than_the_retention_is_given_as_leaves() -> None:
+    async with stage(retention_days=1) as on:
+        on.tenant.add(3)
+        on.tenant.clock.ms += DAY_MS // 2
+        on.tenant.add(2)
+        whole = await entries(on.client, KEY, "")
+        on.tenant.clock.ms += DAY_MS * 3 // 4
+        for kept_yet in (True, False):  # the journal drops them some time later
+            lines = await entries(on.client, KEY, "")
+            assert [b'"leaf"' in each for each in lines] == [True] * 3 + [False] * 2
+            assert lines[3:] == whole[3:]
+            assert recomputed(lines, genesis("acme")) == on.tenant.ledger.head("acme").hash
+            assert await entries(on.client, KEY, "?from=2&to=4") == lines[1:4]
+            if kept_yet:
+                on.tenant.journal.batches.pop(min(on.tenant.journal.batches))
+
+
+async def test_a_key_of_some_types_is_not_given_what_it_could_guess_from(
+    database: Database,
+) -> None:
+    async with product(database) as on:
+        on.seal("acme", 2)
+        refused = await on.client.get(
+            ENTRIES, headers=on.key("acme", types=frozenset({"tool_call"}))
+        )
+        assert (refused.status_code, "every type" in refused.json()["error"]) == (403, True)
+    async with product(database, allowed_types=frozenset({"tool_call"})) as on:
+        assert (await on.client.get(ENTRIES, headers=on.key("acme"))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["events", "dates", "stats", "export?date=2026-03-20", "entries", "verify"]
+)
 async def test_every_route_wants_a_key_and_reads_only(on: Product, path: str) -> None:
     headers = on.key("acme")
     ingest = on.key("acme", scopes=frozenset({Scope.INGEST}))

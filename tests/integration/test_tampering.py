@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 
 from fakes.events import batch
@@ -28,6 +29,7 @@ from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.reading import replay, selection
 from tocsin.services.reading.cursor import Start, resolve
+from tocsin.services.reading.entries import entries
 from tocsin.services.reading.past import Past
 from tocsin.services.reading.since import seq_before
 from tocsin.services.reading.verification import verify
@@ -51,6 +53,7 @@ class Told:
     """
 
     replayed: list[SealedEvent] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
     answers: dict[str, list[int]] = field(default_factory=dict)
 
 
@@ -147,6 +150,14 @@ class Tables:
             except TocsinError:
                 pass
             told.replayed += seen
+        lines: list[bytes] = []
+        try:
+            while more := b"".join(entries(Past(*ports, self.retention), len(lines) + 1, None)):
+                lines += more.splitlines()
+            told.answers["entries"] = [orjson.loads(each)["seq"] for each in lines]
+        except IntegrityError:
+            pass
+        told.lines += lines
         for at_ms in self.times:
             for since_ms in (at_ms - 1, at_ms, at_ms + 1, at_ms + MINUTE_MS):
                 with suppress(IntegrityError):
@@ -270,6 +281,8 @@ def missed(tables: Tables, untouched: Told, change: Change) -> Iterator[str]:
     told = tables.told()
     if any(sealed.get(event.seq) != event for event in told.replayed):
         yield f"served what was not sealed: {change.name}"
+    if not set(told.lines) <= set(untouched.lines):
+        yield f"gave out a line that was not sealed: {change.name}"
     for question, answer in told.answers.items():
         was = untouched.answers[question]
         if answer != was and named > first_difference(was, answer):

@@ -180,6 +180,15 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             refusals=(NotFound, *_LISTS),
         ),
     ),
+    ("GET", "/v1/audit/entries"): (
+        "read, of every event type",
+        Operation(
+            says="Events as they were hashed, a JSON object a line, from a seq to another",
+            query={"from": _NUMBER, "to": _NUMBER},
+            answers={200: Answer({"type": "string"}, media="application/jsonl")},
+            refusals=_LISTS,
+        ),
+    ),
     ("GET", "/v1/audit/verify"): (
         "read",
         Operation(

@@ -150,6 +150,7 @@ SHAPES: Final[dict[str, Schema]] = {
         {
             "code": text(description="For programs; stable."),
             "details": array(_DETAIL),
+            "seq": {"type": "integer", "minimum": 1} | {"description": "The first bad one."},
             "unresolved_reviewed_ids": array(TEXT),
             "refresh_required": FLAG,
         },

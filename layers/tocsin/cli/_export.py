@@ -10,7 +10,8 @@ import orjson
 from tocsin.domain.chain import genesis
 from tocsin.domain.org import Org
 from tocsin.domain.times import iso_ms
-from tocsin.services.orgs.exporting import Exporting, line
+from tocsin.services.orgs.exporting import Exporting
+from tocsin.wire.entries import line
 
 __all__ = ["Files"]
 

@@ -117,7 +117,7 @@ def days_asked(query: Query, now_ms: int) -> tuple[date, date, int | None]:
 
 
 def seqs_asked(query: Query) -> tuple[int, int | None]:
-    """Return the first and the last seq to verify; None: up to the head.
+    """Return the first and the last seq that are asked for; None: up to the head.
 
     Raises:
         Malformed: they are no seqs, or out of order.

@@ -85,6 +85,8 @@ def problem(error: TocsinError) -> Problem:
     headers = {"Content-Type": "application/json"}
     if not isinstance(error, _AS_DOCUMENTED):
         body["code"] = getattr(error, "code", "INTERNAL")
+    if isinstance(error, IntegrityError) and error.seq:
+        body["seq"] = error.seq
     if isinstance(error, Refused):
         if error.details:
             body["details"] = list(error.details)

@@ -28,7 +28,8 @@ def test_each_error_has_its_status_and_says_why(
 ) -> None:
     answer = problem(error)
     assert answer.status == status
-    assert answer.body == {"error": str(error)} | ({"code": code} if code else {})
+    seq = {"seq": error.seq} if isinstance(error, errors.IntegrityError) else {}
+    assert answer.body == {"error": str(error)} | ({"code": code} if code else {}) | seq
 
 
 def test_an_invalid_event_is_reported_field_by_field() -> None:

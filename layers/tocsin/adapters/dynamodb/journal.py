@@ -106,6 +106,10 @@ class _Unpacked(Mapping[str, Batch | UnreadableBatch]):
     def __getitem__(self, batch_id: str) -> Batch | UnreadableBatch:
         return batch_of_image(self._items[batch_id])
 
+    @override
+    def __contains__(self, batch_id: object) -> bool:  # a Mapping's would unpack it
+        return batch_id in self._items
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 

@@ -24,7 +24,7 @@ from tocsin.wire import (
     sessions,
 )
 
-__all__ = ["Exporting", "line"]
+__all__ = ["Exporting"]
 
 _PAGE: Final = 100
 _READ_EVENTS: Final = 1_000
@@ -147,13 +147,3 @@ class Exporting:
 
 def _without(name: str, row: Row) -> Row:
     return {each: value for each, value in row.items() if each != name}
-
-
-def line(event: SealedEvent) -> bytes:
-    """Return an event as a line of JSON, the entry in it as it was hashed."""
-    return b'{"seq":%d,"prev_hash":"%b","hash":"%b","event":%b}\n' % (
-        event.seq,
-        event.prev_hash.hex().encode(),
-        event.hash.hex().encode(),
-        event.entry,
-    )

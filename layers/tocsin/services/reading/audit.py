@@ -12,11 +12,12 @@ from typing import Any, Final
 import orjson
 
 from tocsin.domain import canonical
-from tocsin.domain.errors import IntegrityError, NotFound
+from tocsin.domain.errors import Forbidden, IntegrityError, NotFound
 from tocsin.domain.keys import ApiKey
 from tocsin.services.access.presented import Presented
 from tocsin.services.reading import selection
 from tocsin.services.reading.answers import Answers, Attachment, Piece
+from tocsin.services.reading.entries import entries
 from tocsin.services.reading.past import Past, common
 from tocsin.services.reading.search import Search
 from tocsin.services.reading.since import first_sealed_since
@@ -69,6 +70,15 @@ class Audit:
     def verify(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
         """Yield whether what was sealed is what is stored, as far as one request looks."""
         return self._answers.answer(credential, lambda key: self._verify(key, query))
+
+    def entries(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield events as they were hashed, in lines; of what has expired the leaves.
+
+        Refused with Forbidden is a key that may not see every type. Leaves in place of what it may
+        not see would give that away: the event beside it in its batch tells its id and its time,
+        and what is left to guess, such as a tool and an action, a leaf confirms offline.
+        """
+        return self._answers.answer(credential, lambda key: self._entries(key, query))
 
     def _events(self, key: ApiKey, query: Query) -> Iterator[Piece]:
         answers, past = self._answers, self._answers.past(key)
@@ -154,6 +164,15 @@ class Audit:
             yield b"".join(line + b"\n" for line in lines)
         if not begun:
             raise NotFound("nothing of that day is kept")
+
+    def _entries(self, key: ApiKey, query: Query) -> Iterator[Piece]:
+        if self._answers.types(key) is not None:
+            raise Forbidden(
+                "this shows some event types alone, and the chain is of all: use a key of every "
+                "type, or have Tocsin check it with GET /v1/audit/verify"
+            )
+        first, last = audit.seqs_asked(query)
+        yield from entries(self._answers.past(key), first, last)
 
     def _verify(self, key: ApiKey, query: Query) -> Iterator[Piece]:
         past = self._answers.past(key)
