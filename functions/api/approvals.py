@@ -112,6 +112,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
         wanted = Resolve(
             approved=body["approved"],
             claimed_by=body.get("resolved_by", ""),
+            reason=body.get("reason", ""),
             persist=body.get("persist", False),
         )
         return answer(wire.resolved(deciding.resolve(asked.key, asked.path["id"], wanted)))
@@ -131,6 +132,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
             scope=body["scope"],
             ids=body["ids"],
             claimed_by=body.get("resolved_by", ""),
+            reason=body.get("reason", ""),
         )
         done = deciding.resolve_several(asked.key, wanted)
         ids = [*done.reviewed, *done.race_covered]

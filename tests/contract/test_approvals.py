@@ -71,7 +71,8 @@ def change_record(store: DynamoApprovals, change: Callable[[Any], Any]) -> None:
 
 class TestApprovals:
     def test_an_approval_comes_back_as_it_was_written(self, on: Stores, write: Writer) -> None:
-        step = write(Step(approvals=(approval(message="m", reason="r", reminders=1),)))
+        made = approval(message="m", reason="r", reminders=1, resolved_reason="w")
+        step = write(Step(approvals=(made,)))
         assert step
         assert on.approvals.get("acme", ["apr_1", "apr_2"]) == {"apr_1": step.approvals[0]}
         assert on.approvals.get("acme", ["apr_1"]) == {"apr_1": step.approvals[0]}

@@ -76,14 +76,30 @@ def test_a_person_at_a_terminal_answers_an_agent_that_waits(people: People) -> N
     assert "may I?" in people.run("list")
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(people.agent.decision, asked.id)
-        assert people.run("approve", asked.id) == f"{asked.id} is approved.\n"
+        done = people.run("approve", asked.id, "--reason", "it is a build folder")
+        assert done == f"{asked.id} is approved.\n"
         decided = answer.result(timeout=HANG_SECONDS)
     assert (decided.approved, decided.resolved_by) == (True, "maria@example.com")
+    assert decided.fields["resolved_reason"] == "it is a build folder"
     assert people.run("list") == "nothing waits for an approval\n"
     created, resolved = people.told(2)
     assert [created.type, resolved.type] == ["approval.created", "approval.resolved"]
     assert resolved.fields["source"] == "tocsin"
     assert people.reader.verify().ok
+
+
+def test_the_last_approved_call_of_a_tool_is_found_by_its_event(people: People) -> None:
+    ids = list[str]()
+    for tool, approved in (("exec", True), ("exec", True), ("exec", False), ("read", True)):
+        asked = people.agent.ask(tool, "claude", "may I?", command=f"{tool} {len(ids)}")
+        people.maria.resolve(asked.id, approved=approved)
+        ids.append(asked.id)
+    people.told(8)
+    types = ("approval.resolved", "approval.resolved_in_bulk")
+    [event] = people.reader.replay(types=types, limit=1, tool_name="exec", action="allow")
+    assert event.fields["data"]["approval_id"] == ids[1]
+    last = people.reader.approval(ids[1])
+    assert (last.fields["tool"], last.fields["command"]) == ("exec", "exec 1")
 
 
 def test_links_at_a_terminal(people: People) -> None:

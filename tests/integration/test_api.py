@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -330,7 +331,7 @@ class TestApprovals:
         resolved = api(
             "POST",
             f"/v1/approvals/{id}/resolve",
-            {"approved": True, "resolved_by": "bob"},
+            {"approved": True, "resolved_by": "bob", "reason": "it is a build folder"},
             token=maria,
         )
         assert resolved.status == 200
@@ -345,7 +346,48 @@ class TestApprovals:
         shown = api("GET", f"/v1/approvals/{id}", token=agent).body
         assert (shown["status"], shown["resolved_by"]) == ("approved", "maria@example.com")
         assert shown["claimed_by"] == "bob"
+        assert shown["resolved_reason"] == "it is a build folder"
         assert api("GET", "/v1/approvals", token=maria).body["approvals"] == []
+
+    @pytest.mark.parametrize(
+        ("more", "what"),
+        [
+            ({}, {}),
+            ({"path": "", "cwd": "/", "input": None}, {"cwd": "/"}),
+            ({"input": {"z": 1.0, "a": "\u202e😀"}}, {"input": {"a": "\u202e😀", "z": 1}}),
+            (RUN | {"tool_call_id": "t", "command": "curl -H 'Authorization: Bearer s3cret'"}, {}),
+        ],
+    )
+    def test_the_call_as_it_was_sent_can_be_told_by_its_hash(
+        self, api: Api, maria: str, more: dict[str, Any], what: dict[str, Any]
+    ) -> None:
+        token, key = api.key(Scope.INGEST)
+        call = ASK | more
+        who = {name: call.get(name, "") for name in ("agent", "session", "run_id", "tool_call_id")}
+        hashed = {
+            "what": {"tool": "exec", "command": call["command"]} | what,
+            "who": who | {"owner": key.holder},
+        }
+        shown = api("GET", f"/v1/approvals/{ask(api, token, **more)}", token=maria).body
+        text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert shown["sha256"] == sha256(text.encode()).hexdigest()
+        assert "s3cret" not in json.dumps(shown)
+
+    def test_a_reason_is_bounded_and_a_text(self, api: Api, agent: str, maria: str) -> None:
+        id = ask(api, agent, **RUN)
+        bulk = RUN | {"action": "deny", "scope": "pending", "ids": [id]}
+        for reason in ("x" * 2_001, 1, None, ["x"]):
+            for target, body in ((id + "/resolve", {"approved": False}), ("bulk-resolve", bulk)):
+                answer = api(
+                    "POST", f"/v1/approvals/{target}", body | {"reason": reason}, token=maria
+                )
+                assert answer.status == 400
+                assert [each["field"] for each in answer.body["details"]] == ["reason"]
+        strange = "\u202e<b>\x00😀" * 300
+        answer = api("POST", "/v1/approvals/bulk-resolve", bulk | {"reason": strange}, token=maria)
+        assert answer.status == 200
+        shown = api("GET", f"/v1/approvals/{id}", token=maria).body
+        assert (shown["status"], shown["resolved_reason"]) == ("denied", strange)
 
     def test_who_asked_may_not_answer(self, api: Api) -> None:
         token = api.key(Scope.INGEST, Scope.APPROVE)[0]

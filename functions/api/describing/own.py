@@ -163,7 +163,7 @@ OWN: Final[dict[str, Operation]] = {
         says="Answer one approval; with a link, which needs no body and no key",
         query=_LINK,
         body=approvals.RESOLVE,
-        example={"approved": True, "resolved_by": "maria@example.com"},
+        example={"approved": True, "reason": "it is a build folder"},
         answers={
             200: Answer(
                 "Resolved",

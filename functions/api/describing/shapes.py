@@ -106,7 +106,7 @@ _AGENT: Final = (
     },
     {"retired_at": TIME, "retired_reason": TEXT},
 )
-_RESOLVED: Final = {"resolved_at": TIME, "resolved_by": TEXT}
+_RESOLVED: Final = {"resolved_at": TIME, "resolved_by": TEXT, "resolved_reason": TEXT}
 _LISTED: Final = {
     "id": TEXT,
     "tool": TEXT,
@@ -186,6 +186,7 @@ SHAPES: Final[dict[str, Schema]] = {
             "reason": TEXT,
             "claimed_by": TEXT,
             "linked_by": TEXT,
+            "sha256": text(pattern="^[0-9a-f]{64}$"),
             "input": ANYTHING,
             "on_expiry": enum(Expiry),
             "persisted": FLAG,

@@ -22,6 +22,7 @@ _TOLD = (
 app = typer.Typer(no_args_is_help=True, help="See which calls wait for a person, and answer.")
 
 IdArgument = Annotated[str, typer.Argument(help="The approval's id, as the list shows it.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; whoever asked is told.")]
 
 
 @app.command("list")
@@ -50,20 +51,23 @@ def approve(
         bool,
         typer.Option("--persist", help="Always approve exactly this call of this agent."),
     ] = False,
+    reason: ReasonOption = "",
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
 ) -> None:
     """Let the call be made. The key needs the scope approve, and must not be the one that asked."""
     with connected(url, api_key) as client:
-        done = client.resolve(id, approved=True, persist=persist)
+        done = client.resolve(id, approved=True, persist=persist, reason=reason)
     note(f"{escaped(done.id)} is {escaped(done.status)}.")
 
 
 @app.command()
-def deny(id: IdArgument, url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
+def deny(
+    id: IdArgument, reason: ReasonOption = "", url: UrlOption = None, api_key: ApiKeyOption = None
+) -> None:
     """Don't let the call be made."""
     with connected(url, api_key) as client:
-        done = client.resolve(id, approved=False)
+        done = client.resolve(id, approved=False, reason=reason)
     note(f"{escaped(done.id)} is {escaped(done.status)}.")
 
 

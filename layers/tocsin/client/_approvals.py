@@ -20,6 +20,7 @@ __all__ = [
     "one",
     "pages",
     "question",
+    "resolution",
 ]
 
 _APPROVALS: Final = "/v1/approvals"
@@ -110,6 +111,12 @@ def asked(tool: str, agent: str, message: str, options: AskOptions) -> Question:
     """
     call = {"tool_call_id": f"call_{uuid4().hex}"} | dict(options)
     return question("POST", body={"tool": tool, "agent": agent, "message": message, **call})
+
+
+def resolution(id: str, approved: bool, persist: bool, reason: str) -> Question:
+    """Return the request that answers an approval."""
+    why = {"reason": reason} if reason else {}
+    return question("POST", id, "resolve", {"approved": approved, "persist": persist} | why)
 
 
 def decided(id: str, seconds: float | None) -> Flow[Approval]:

@@ -12,6 +12,7 @@ from tocsin.client._approvals import (
     one,
     pages,
     question,
+    resolution,
 )
 from tocsin.client._asking import Asking, AsyncAsking
 
@@ -52,16 +53,19 @@ class Approving(Asking):
         """Return one approval; raises what :meth:`ask` raises."""
         return self._run(one(question("GET", id)))
 
-    def resolve(self, id: str, *, approved: bool, persist: bool = False) -> Approval:
+    def resolve(
+        self, id: str, *, approved: bool, persist: bool = False, reason: str = ""
+    ) -> Approval:
         """Answer an approval; with ``persist`` a yes is remembered for this agent and call.
+
+        The ``reason`` is for whoever asked, and stands in the event that tells of it.
 
         Raises:
             ApiError: Tocsin refused. Its ``status`` is 410 if it was resolved before, also by a
                 try of this very call whose answer was lost, or if it has expired.
             httpx.TransportError: Tocsin can't be reached.
         """
-        body = {"approved": approved, "persist": persist}
-        return self._run(one(question("POST", id, "resolve", body)))
+        return self._run(one(resolution(id, approved, persist, reason)))
 
     def approval_links(self, id: str) -> ApprovalLinks:
         """Return links to both answers of an approval, for people without a key.
@@ -102,10 +106,11 @@ class AsyncApproving(AsyncAsking):
         """Return one approval; see :meth:`Client.approval`."""
         return await self._run(one(question("GET", id)))
 
-    async def resolve(self, id: str, *, approved: bool, persist: bool = False) -> Approval:
+    async def resolve(
+        self, id: str, *, approved: bool, persist: bool = False, reason: str = ""
+    ) -> Approval:
         """Answer an approval; see :meth:`Client.resolve`."""
-        body = {"approved": approved, "persist": persist}
-        return await self._run(one(question("POST", id, "resolve", body)))
+        return await self._run(one(resolution(id, approved, persist, reason)))
 
     async def approval_links(self, id: str) -> ApprovalLinks:
         """Return links to both answers of an approval; see :meth:`Client.approval_links`."""

@@ -138,6 +138,7 @@ class Approval:
     ``digest`` and ``rule_digest`` are those of the call as it was sent. ``key_id`` is the key that
     asked, ``root_key_id`` the one that its chain of delegations begins with ("" in old ones: its
     own). ``resolved_by`` is what the resolver's credential proves, ``claimed_by`` what it said.
+    ``resolved_reason`` is why, in the resolver's words.
     ``link_secret`` signs its links, if there are any, and ``linked_by`` was given them last.
     """
 
@@ -158,6 +159,7 @@ class Approval:
     resolved_at_ms: int | None = None
     resolved_by: str = ""
     claimed_by: str = ""
+    resolved_reason: str = ""
     persisted: bool = False
     consumed_at_ms: int | None = None
     root_key_id: str = ""
@@ -189,7 +191,14 @@ class Approval:
         return replace(self, reminders=sum(now_ms >= self._reminder_ms(at) for at in _REMIND_AT))
 
     def resolved(
-        self, status: Status, now_ms: int, *, by: str, claimed: str = "", persisted: bool = False
+        self,
+        status: Status,
+        now_ms: int,
+        *,
+        by: str,
+        claimed: str = "",
+        reason: str = "",
+        persisted: bool = False,
     ) -> "Approval":
         """Return it as it is after its resolution."""
         return replace(
@@ -198,6 +207,7 @@ class Approval:
             resolved_at_ms=now_ms,
             resolved_by=by,
             claimed_by=claimed,
+            resolved_reason=reason,
             persisted=persisted,
         )
 

@@ -78,6 +78,7 @@ class ResolveBody(TypedDict):
 
     approved: bool
     resolved_by: NotRequired[Perhaps]
+    reason: NotRequired[_Text]
     persist: NotRequired[bool]
 
 
@@ -92,6 +93,7 @@ class BulkBody(TypedDict):
     scope: Literal["pending", "run"]
     ids: Annotated[list[Name], Field(min_length=1, max_length=MAX_BULK_APPROVALS), FailFast()]
     resolved_by: NotRequired[Perhaps]
+    reason: NotRequired[_Text]
 
 
 CREATE: TypeAdapter[CreateBody] = TypeAdapter(CreateBody)
@@ -154,6 +156,8 @@ def decision(approval: Approval) -> dict[str, Any]:
     if approval.resolved_at_ms is not None:
         answer["resolved_at"] = iso_ms(approval.resolved_at_ms)
         answer["resolved_by"] = approval.resolved_by
+        if approval.resolved_reason:
+            answer["resolved_reason"] = approval.resolved_reason
     return answer
 
 
@@ -193,6 +197,8 @@ def shown(approval: Approval) -> dict[str, Any]:
         "reason": approval.reason,
         "claimed_by": approval.claimed_by,
         "linked_by": approval.linked_by,
+        "resolved_reason": approval.resolved_reason,
+        "sha256": approval.digest.hex(),
     }
     answer = listed(approval) | {name: value for name, value in more.items() if value}
     if call.input is not None:

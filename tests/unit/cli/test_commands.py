@@ -955,6 +955,13 @@ def test_an_answer_is_told(
     assert asked == {"approved": True, "persist": "--persist" in command}
 
 
+def test_a_call_is_denied_with_a_reason(env: dict[str, str], tocsin: FakeTocsin) -> None:
+    tocsin.faults += [Answer(200, body={"id": "apr_1", "status": "denied", "approved": False})]
+    done = run("approvals", "deny", "apr_1", "--reason", "not that folder", env=env)
+    assert (done.returncode, done.stderr) == (0, "apr_1 is denied.\n")
+    assert json.loads(tocsin.ingests[0].body)["reason"] == "not that folder"
+
+
 def test_links_are_printed_a_line_each(env: dict[str, str], tocsin: FakeTocsin) -> None:
     until = "2026-03-20T00:00:00.000Z"
     made = {"approve_url": "https://t/a?sig=1", "deny_url": "https://t/d\x1b[2J?sig=2"}

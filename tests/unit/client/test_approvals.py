@@ -61,6 +61,10 @@ def test_answering(call: Call, server: Server) -> None:
     assert call("resolve", "a/b", approved=True, persist=True).status == "approved"
     assert server.paths == ["POST /v1/approvals/a%2Fb/resolve"]
     assert json.loads(server.asked[0].content) == {"approved": True, "persist": True}
+    server.answers = [(200, {"id": "a/b", "status": "denied", "approved": False})]
+    call("resolve", "a/b", approved=False, reason="no")
+    asked = json.loads(server.asked[-1].content)
+    assert asked == {"approved": False, "persist": False, "reason": "no"}
 
 
 def test_links(call: Call, server: Server) -> None:

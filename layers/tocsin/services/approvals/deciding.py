@@ -20,6 +20,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_PENDING_APPROVALS, RUN_GRANT_SECONDS
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.steps import Steps
+from tocsin.wire.masking import masked
 
 __all__ = [
     "BulkResolution",
@@ -31,8 +32,9 @@ __all__ = [
     "over",
 ]
 
-# A transaction holds 100 items: two for an approval, the batch, and a run's grant.
-_AT_ONCE: Final = 45
+# A transaction holds 100 items (two for an approval, the batch, a run's grant), and 4 MB: a call
+# with its message and both reasons can be 90 KB.
+_AT_ONCE: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Resolve:
 
     approved: bool
     claimed_by: str = ""
+    reason: str = ""
     persist: bool = False
 
 
@@ -55,6 +58,7 @@ class BulkResolve:
     scope: Literal["pending", "run"]
     ids: Sequence[str]
     claimed_by: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,12 @@ class Deciding:
             if approval.overdue(now_ms):
                 return expired(approval, now_ms)
             done = approval.resolved(
-                status, now_ms, by=by, claimed=resolve.claimed_by, persisted=persisted
+                status,
+                now_ms,
+                by=by,
+                claimed=resolve.claimed_by,
+                reason=masked(resolve.reason),
+                persisted=persisted,
             )
             event = telling.resolved(done, persist_asked=resolve.persist)
             rule = _rule(done, by, now_ms) if persisted else None
@@ -242,7 +251,13 @@ class Deciding:
                 if id not in found or not found[id].pending or found[id].overdue(now_ms):
                     raise Changed(f"{id} is not pending any more: read the list again")
             done = tuple(
-                found[id].resolved(status, now_ms, by=key.holder, claimed=wanted.claimed_by)
+                found[id].resolved(
+                    status,
+                    now_ms,
+                    by=key.holder,
+                    claimed=wanted.claimed_by,
+                    reason=masked(wanted.reason),
+                )
                 for id in ids
             )
             events = [telling.resolved(each, bulk=more) for each in done]

@@ -74,6 +74,8 @@ def bulk(
     }
     if claimed:
         request["claimed_by"] = claimed
+    if first.resolved_reason:
+        request["resolved_reason"] = first.resolved_reason
     if grant:
         request["grant_expires_at"] = iso_ms(grant.expires_at_ms)
     event = _event("approval.bulk_resolved", first, _ACTIONS[first.status], request, {})
@@ -100,6 +102,8 @@ def _resolution(approval: Approval, resolution: str) -> dict[str, Any]:
     }
     if approval.claimed_by:
         request["claimed_by"] = approval.claimed_by
+    if approval.resolved_reason:
+        request["resolved_reason"] = approval.resolved_reason
     if approval.resolved_by == SIGNED_LINK:
         request["linked_by"] = approval.linked_by
     return request

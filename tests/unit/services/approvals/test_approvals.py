@@ -134,7 +134,11 @@ class TestResolving:
     @pytest.mark.parametrize(("answer", "action"), [(YES, "allow"), (NO, "deny")])
     def test_a_resolution_is_told_of(self, desk: Desk, answer: Resolve, action: str) -> None:
         asked = desk.ask(session="s")
-        done = desk.deciding.resolve(desk.maria, asked.id, replace(answer, claimed_by="bob"))
+        done = desk.deciding.resolve(
+            desk.maria,
+            asked.id,
+            replace(answer, claimed_by="bob", reason="Authorization: Bearer abcdefgh12345678"),
+        )
         assert done.status == ("approved" if answer.approved else "denied")
         assert (done.resolved_by, done.claimed_by) == ("maria@example.com", "bob")
         event = desk.told[-1]
@@ -147,6 +151,7 @@ class TestResolving:
             "resolution": done.status,
             "resolved_by": "maria@example.com",
             "claimed_by": "bob",
+            "resolved_reason": "Authorization: Bearer [REDACTED]",
             "approval_id": asked.id,
             "persist_requested": False,
             "persist": False,
@@ -293,8 +298,12 @@ def bulk(ids: list[str], scope: Any = "pending", *, approve: bool = True) -> Bul
 class TestResolvingSeveral:
     def test_all_of_them_and_one_event_for_the_whole(self, desk: Desk) -> None:
         ids = [desk.ask(**RUN).id for _ in range(3)]
-        result = desk.deciding.resolve_several(desk.maria, bulk(ids))
+        wanted = replace(bulk(ids), reason="seen them all")
+        result = desk.deciding.resolve_several(desk.maria, wanted)
         assert (result.reviewed, result.race_covered, result.grant) == (ids, [], None)
+        assert {each["request"]["resolved_reason"] for each in desk.told[3:]} == {"seen them all"}
+        found = desk.store.get("acme", ids).values()
+        assert {each.resolved_reason for each in found} == {"seen them all"}
         assert desk.types[3:] == [*["approval.resolved_in_bulk"] * 3, "approval.bulk_resolved"]
         assert desk.told[3]["request"]["bulk"] is True
         assert desk.told[-1]["run_id"] == "r"
@@ -312,7 +321,7 @@ class TestResolvingSeveral:
         with pytest.raises(PartlyDone) as caught:
             desk.deciding.resolve_several(desk.maria, bulk(ids))
         assert caught.value.more == {
-            "unresolved_reviewed_ids": ids[45:],
+            "unresolved_reviewed_ids": ids[40:],
             "refresh_required": True,
         }
 
