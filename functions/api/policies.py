@@ -13,6 +13,7 @@ from tocsin.services.policies.calling import Outcome
 from tocsin.services.policies.engine import Situation, compiled
 from tocsin.wire import bodies
 from tocsin.wire import policies as wire
+from tocsin.wire.parameters import flag
 
 __all__ = ["routes"]
 
@@ -52,7 +53,7 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
     def put_policies(asked: Asked) -> Response:
         body = bodies.read(asked.body, wire.PUT)
         text = body["policies"]
-        if wire.flag(asked.query, "dry_run"):
+        if flag(asked.query, "dry_run"):
             return answer({"dry_run": True, "count": len(compiled(text))})
         policies = keeping.put(asked.key, text, body.get("version"))
         return answer(wire.shown(policies, len(compiled(text))))

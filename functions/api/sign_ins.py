@@ -13,6 +13,7 @@ from tocsin.services.signing_in.signing import Opened
 from tocsin.web.presented import caller_of, header_or_cookie, session_token
 from tocsin.wire import bodies, cookies
 from tocsin.wire import sign_ins as wire
+from tocsin.wire.parameters import flag
 
 __all__ = ["routes"]
 
@@ -49,9 +50,22 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
                 return answer(wire.said(asked.key, None, [asked.key.org]))
 
     def sign_out(asked: Asked) -> Response:
-        if token := session_token(asked.scope, origins):
+        if flag(asked.query, "everywhere"):
+            sign_out_everywhere(asked)
+        elif token := session_token(asked.scope, origins):
             signing.close(token)
         return Response(None, 204, {"Cache-Control": "no-store"} | cookie(asked, "", 0))
+
+    def sign_out_everywhere(asked: Asked) -> None:
+        match header_or_cookie(asked.scope, origins):
+            case Cookie(token):
+                present = sign_ins.present(token)
+                parts.rate.take(present.org, present.key_id, writes=True)
+                parts.everywhere.of_sign_in(token)
+            case authorization:
+                key = parts.credentials.access.authorize(authorization, Scope.READ)
+                parts.rate.take(key.org, key.root, writes=True)
+                parts.everywhere.of_key(key)
 
     def opened(asked: Asked, sign_in: Opened, status: int = 200) -> Response:
         seconds = (sign_in.sign_in.expires_at_ms - parts.clock.now_ms()) // 1_000

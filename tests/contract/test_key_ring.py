@@ -50,6 +50,18 @@ class TestKeyRing:
         assert write(on, 2, replace(key, expires_at_ms=8_000, change="c1"))
         assert not write(on, 3, replace(key, expires_at_ms=8_500, change="c2"))
 
+    def test_how_often_it_signed_everybody_out_is_kept_through_each_change(
+        self, on: Stores
+    ) -> None:
+        key = replace(a_key(), change="c1")
+        assert write(on, 1, key)
+        out = replace(key, sign_outs=3, change="c2")
+        assert write(on, 2, out, "c1")
+        found = on.keys.get("acme", key.id)
+        assert found == out
+        assert write(on, 3, replace(found, expires_at_ms=8_000, change="c3"), "c2")
+        assert [each.sign_outs for each in on.keys.all("acme")] == [3]
+
     def test_a_revoked_key_stays_so(self, on: Stores) -> None:
         key = a_key()
         assert write(on, 1, key)

@@ -42,6 +42,11 @@ class TestSignInWrites:
         assert write(on, 1, one, None, "acme")
         assert stored(on, one) == one
         assert not write(on, 2, one, None, "acme")
+        counts = {"acme": 2, "beta": 1}
+        other = passes.mint(Kind.SIGN_IN, key(), 9_999, [key("beta")], counts)[1]
+        assert write(on, 3, other, None)
+        found = stored(on, other)
+        assert (found, found and dict(found.sign_outs)) == (other, counts)
 
     def test_another_takes_its_place_whole_or_not_at_all(self, on: Stores) -> None:
         old, new, late = sign_in(), sign_in("beta", "acme"), sign_in("gamma")

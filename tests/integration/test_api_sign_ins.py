@@ -14,6 +14,7 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, IntegrityError, OutcomeUnknown
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.limits import MAX_FAILED_SIGN_INS_PER_KEY, MAX_SIGNED_IN_ORGS
+from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.passes import Kind, claim
 
 SESSION, ORG, USAGE = "/api/v1/session", "/api/v1/session/org", "/api/v1/usage"
@@ -242,6 +243,145 @@ class TestSigningOut:
         assert api("GET", SESSION, headers=held).status == 401
         assert api("DELETE", SESSION, headers=held).status == 204
         assert [each["type"] for each in told(api)] == ["auth.signin"]
+
+
+EVERYWHERE = f"{SESSION}?everywhere=true"
+
+
+class TestSigningOutEverywhere:
+    @pytest.fixture
+    def there(self, api: Api) -> Iterator[Api]:
+        """Another process, which remembers what it has read by itself."""
+        there = Api(api.stores, clock=api.clock)
+        yield there
+        there.close()
+
+    def test_all_sign_ins_with_the_key_end_and_nothing_else(self, api: Api, there: Api) -> None:
+        token, key = api.key(Scope.READ)
+        colleague, _ = api.key(Scope.READ)
+        here, phone = cookie(sign_in(api, token)), cookie(sign_in(there, token))
+        theirs = cookie(sign_in(there, colleague))
+        answer = api("DELETE", EVERYWHERE, headers=here)
+        assert (answer.status, answer.text) == (204, "")
+        assert "Max-Age=0" in answer.headers["set-cookie"]
+        for held in (here, phone):  # at once
+            ended = api("GET", SESSION, headers=held)
+            assert (ended.status, "signed out" in ended.body["error"]) == (401, True)
+        again = cookie(sign_in(there, token))  # which still remembers the key from before
+        api.clock.ms += 30_000
+        assert there("GET", SESSION, headers=phone).status == 401
+        for each in (api, there):
+            for held in (again, theirs):
+                assert each("GET", SESSION, headers=held).status == 200
+            assert each("GET", USAGE, token=token).status == 200
+        data = {"userId": key.holder, "keyId": key.id, "everywhere": True}
+        assert told(api)[-1] == event("auth.signout", key, data=data)
+        assert [each["type"] for each in told(api)].count("auth.signout") == 1
+
+    def test_the_key_itself_does_it_too(self, api: Api) -> None:
+        token, _ = api.key(Scope.READ)
+        held = cookie(sign_in(api, token))
+        for _ in range(2):  # and again, of those who came since
+            assert api("DELETE", EVERYWHERE, token=token).status == 204
+            assert api("GET", SESSION, headers=held).status == 401
+            held = cookie(sign_in(api, token))
+        other = api.key(Scope.READ)[0]
+        assert api("DELETE", EVERYWHERE, token=other, headers=held).status == 204
+        assert api("GET", SESSION, headers=held).status == 200  # the header counts, not the cookie
+
+    def test_a_sign_in_of_several_orgs_ends_all_of_its_own(self, api: Api) -> None:
+        keys = {org: api.key(Scope.READ, org=org) for org in ("acme", "beta", "gamma")}
+        both = cookie(sign_in(api, keys["acme"][0]))
+        both = cookie(sign_in(api, keys["beta"][0], {"add": True}, **both))
+        phone = cookie(sign_in(api, keys["gamma"][0]))
+        phone = cookie(sign_in(api, keys["acme"][0], {"add": True}, **phone))
+        api.stores.orgs.put(Org("beta", status=OrgStatus.SUSPENDED))
+        assert api("DELETE", EVERYWHERE, headers=both).status == 204
+        api.stores.orgs.put(Org("beta"))
+        api.clock.ms += 30_000
+        for org in ("acme", "beta"):
+            assert api("POST", ORG, {"org": org}, headers=both).status == 404
+            assert told(api, org)[-1]["data"]["everywhere"] is True
+        ended = api("GET", SESSION, headers=phone)
+        assert (ended.status, ended.body["orgs"]) == (401, ["gamma"])
+        phone = cookie(api("POST", ORG, {"org": "gamma"}, headers=phone))
+        assert api("GET", SESSION, headers=phone).body["orgs"] == ["gamma"]
+        assert [each["type"] for each in told(api, "gamma")] == ["auth.signin"]
+
+    def test_what_takes_a_sign_in_s_place_ends_with_it_and_with_no_other(self, api: Api) -> None:
+        keys = {org: api.key(Scope.READ, org=org)[0] for org in ("acme", "beta")}
+        assert api("DELETE", EVERYWHERE, token=keys["acme"]).status == 204
+        held = cookie(sign_in(api, keys["acme"]))
+        held = cookie(sign_in(api, keys["beta"], {"add": True}, **held))
+        held = cookie(api("POST", ORG, {"org": "acme"}, headers=held))
+        assert api("GET", SESSION, headers=held).body["orgs"] == ["acme", "beta"]
+        assert api("DELETE", EVERYWHERE, token=keys["acme"]).status == 204
+        assert api("GET", SESSION, headers=held).status == 401
+
+    def test_a_cookie_that_is_over_ends_nobody_s_sign_in(self, api: Api, there: Api) -> None:
+        token, _ = api.key(Scope.READ)
+        stolen = cookie(sign_in(there, token))
+        assert api("DELETE", EVERYWHERE, token=token).status == 204
+        held = cookie(sign_in(api, token))
+        for each in (there, api):  # there the key is remembered as it was
+            assert each("DELETE", EVERYWHERE, headers=stolen).status == 204
+        assert api("GET", SESSION, headers=held).status == 200
+        assert [each["type"] for each in told(api)].count("auth.signout") == 1
+
+    def test_a_sign_in_that_an_older_version_stored_ends_too(self, api: Api) -> None:
+        token, _ = api.key(Scope.READ)
+        client, table, item = item_of(api, held := cookie(sign_in(api, token)))
+        assert "sign_outs" not in item
+        client.put_item(TableName=table, Item=item)
+        assert api("DELETE", EVERYWHERE, token=token).status == 204
+        assert api("GET", SESSION, headers=held).status == 401
+
+    @pytest.mark.parametrize(
+        ("target", "headers", "status"),
+        [
+            (EVERYWHERE, {}, 401),
+            (EVERYWHERE, {"Authorization": "Bearer x"}, 401),
+            (EVERYWHERE, {"Cookie": "__Host-tocsin_session=tocsin-session_acme_planted"}, 401),
+            (f"{SESSION}?everywhere=yes", {}, 400),
+            (f"{SESSION}?everywhere=true&everywhere=true", {}, 400),
+            (f"{SESSION}?everywhere=false", {}, 204),
+        ],
+    )
+    def test_it_takes_a_sign_in_or_a_key(
+        self, api: Api, target: str, headers: dict[str, str], status: int
+    ) -> None:
+        answer = api("DELETE", target, headers=PUBLIC | headers)
+        assert answer.status == status
+
+    def test_a_page_of_elsewhere_and_a_key_that_may_not_read_can_not(self, api: Api) -> None:
+        token, _ = api.key(Scope.READ)
+        held = cookie(sign_in(api, token))
+        assert api("DELETE", EVERYWHERE, headers=held | EVIL).status == 403
+        assert api("DELETE", EVERYWHERE, token=api.key(Scope.INGEST)[0]).status == 403
+        assert api("GET", SESSION, headers=held).status == 200
+
+    def test_of_many_at_once_each_is_told_that_counted(self, api: Api) -> None:
+        token, key = api.key(Scope.READ)
+        opened = api.parts.signing.open(key)
+
+        def end(at: int) -> bool:
+            try:
+                if at % 2:
+                    api.parts.everywhere.of_key(key)
+                else:
+                    api.parts.everywhere.of_sign_in(opened.token)
+            except Busy:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            done = list(pool.map(end, range(8)))
+        found = api.stores.keys.get("acme", key.id)
+        assert found
+        signed_out = [each for each in told(api) if each["type"] == "auth.signout"]
+        assert len(signed_out) == found.sign_outs >= 1
+        assert any(done)
+        assert api("GET", SESSION, headers=cookie(sign_in(api, token))).status == 200
 
 
 class TestSeveralOrgs:

@@ -33,6 +33,7 @@ from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.access.tickets import Tickets
+from tocsin.services.signing_in.everywhere import Everywhere
 from tocsin.services.signing_in.signing import Signing
 from tocsin.web.cors import Cors
 from tocsin.web.options import HttpOptions
@@ -320,6 +321,42 @@ async def test_a_session_s_end_ends_its_streams(stores: Stores, how: str) -> Non
         assert await refused(on, GOVRIX, **cookie)
         ticket = await on.client.post(TICKETS, headers=other)
         assert ticket.status_code == (401 if how == "time" else 201)
+
+
+async def test_signing_out_everywhere_ends_what_sign_ins_opened_and_not_what_the_key_did(
+    stores: Stores,
+) -> None:
+    async with service(stores, recheck_seconds=0.05) as on:
+        cookie, phone = await on.cookie(), await on.cookie()
+        of_cookie, of_key = await on.ticket(**phone), await on.ticket()
+        unused, access = await on.ticket(**phone), Access(stores.keys, stores.orgs, on.clock)
+        everywhere = Everywhere(
+            SignIns(stores.passes, access, on.clock),
+            access,
+            stores.keys,
+            stores.key_ring,
+            on.clock,
+        )
+        async with (
+            watching(on, GOVRIX, **phone) as by_cookie,
+            watching(on, f"{GOVRIX}?token={of_cookie}") as by_ticket,
+            watching(on, f"{GOVRIX}?token={of_key}") as by_the_key_s,
+            watching(on, GOVRIX, **on.org.bearer) as by_key,
+        ):
+            token = cookie["Cookie"].partition("=")[2]
+            await asyncio.to_thread(everywhere.of_sign_in, token)
+            again = await on.cookie()
+            on.clock.ms += 30_000
+            for watcher in (by_cookie, by_ticket):
+                (message,) = decode(await watcher.to_the_end())
+                assert message.fields["code"] == "UNAUTHORIZED"
+            on.org.seal()
+            for watcher in (by_the_key_s, by_key):
+                assert await watcher.until(1) == [1]
+        assert await refused(on, f"{GOVRIX}?token={unused}")
+        fresh = await on.ticket(**again)
+        async with watching(on, f"{GOVRIX}?after=0&token={fresh}") as watcher:
+            assert await watcher.until(1) == [1]
 
 
 async def test_a_stream_ends_when_another_org_is_made_active_and_shows_nothing_of_it(

@@ -22,6 +22,8 @@ from tocsin.domain.errors import (
     QueueFull,
     QuotaExhausted,
     TooLarge,
+    TooOften,
+    Unauthenticated,
 )
 from tocsin.domain.limits import (
     DEFAULT_LIST_EVENTS,
@@ -467,9 +469,10 @@ OWN: Final[dict[str, Operation]] = {
     ),
     "who": Operation(says="Who is signed in", answers={200: Answer("SignedIn")}),
     "sign_out": Operation(
-        says="Sign out of every org",
+        says="Sign out of every org; with everywhere, all who signed in with the same keys",
+        query={"everywhere": {"type": "boolean", "default": False}},
         answers={204: Answer(None, headers=_COOKIE)},
-        refusals=(Forbidden, OutcomeUnknown),
+        refusals=(Unauthenticated, Forbidden, TooOften, OutcomeUnknown),
     ),
     "switch_org": Operation(
         says="Make another org active that the cookie holds a key of; the cookie alone counts",

@@ -69,6 +69,7 @@ from tocsin.services.reading.costs import Costs
 from tocsin.services.reading.indexes import Indexes
 from tocsin.services.sessions.deciding import Deciding as SessionDeciding
 from tocsin.services.sessions.suspended import Suspended
+from tocsin.services.signing_in.everywhere import Everywhere
 from tocsin.services.signing_in.failing import Failing
 from tocsin.services.signing_in.signing import Signing
 from tocsin.settings import ApiSettings
@@ -87,6 +88,7 @@ class ApiParts:
     rate: Rate
     sign_ins: SignIns
     signing: Signing
+    everywhere: Everywhere
     failing: Failing
     clock: Clock
     orgs: Orgs
@@ -152,6 +154,7 @@ def parts(
         rate=Rate(rates, clock, key_requests_per_minute),
         sign_ins=sign_ins,
         signing=Signing(sign_ins, access, passes, sign_in_writes, clock, sign_in_seconds),
+        everywhere=Everywhere(sign_ins, access, keys, key_ring, clock),
         failing=Failing(access, sign_in_failures, clock),
         clock=clock,
         orgs=orgs,

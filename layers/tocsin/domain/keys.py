@@ -39,7 +39,8 @@ class ApiKey:
     ``types`` are the event types that its streams may show; None: all. ``person`` is who holds it,
     if it is one person's. It works until ``expires_at_ms``, if there is one. ``agent`` is who it
     stands for, if it is one agent's. ``chain`` are the ids of the keys that delegated it, the first
-    one first: it ends with each of them. ``change`` names the batch that tells of its last change;
+    one first: it ends with each of them. ``sign_outs`` is how often everybody who had signed in
+    with it was signed out. ``change`` names the batch that tells of its last change;
     it is empty in keys that an older version wrote.
     """
 
@@ -56,6 +57,7 @@ class ApiKey:
     agent: str = ""
     chain: tuple[str, ...] = ()
     change: str = ""
+    sign_outs: int = 0
 
     @property
     def root(self) -> str:

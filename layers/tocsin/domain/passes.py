@@ -8,7 +8,7 @@ SHA-256 is stored (see :mod:`tocsin.domain.keys`).
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -34,6 +34,9 @@ class Pass:
     """What is stored of a pass: the key it stands for, and until when.
 
     ``others`` are the keys of other orgs that a sign-in holds: (org, key id), by org.
+    ``sign_outs`` says how often each key had signed everybody out when the sign-in got it, by org:
+    nothing for 0. It is counted, since clocks differ. Of a ticket it is the sign-in's that asked
+    for it, and nothing where that was a key.
     """
 
     kind: Kind
@@ -42,20 +45,33 @@ class Pass:
     key_id: str
     expires_at_ms: int
     others: tuple[tuple[str, str], ...] = ()
+    sign_outs: tuple[tuple[str, int], ...] = ()
 
     @property
     def held(self) -> tuple[tuple[str, str], ...]:
         """Every key that it holds, the one that it stands for first: (org, key id)."""
         return ((self.org, self.key_id), *self.others)
 
+    def ended_by(self, key: ApiKey) -> bool:
+        """Whether everybody was signed out since, who had signed in with this key."""
+        before = dict(self.sign_outs).get(key.org)
+        if before is None and self.kind is Kind.TICKET:
+            return False
+        return (before or 0) < key.sign_outs
+
 
 def mint(
-    kind: Kind, key: ApiKey, expires_at_ms: int, others: Iterable[ApiKey] = ()
+    kind: Kind,
+    key: ApiKey,
+    expires_at_ms: int,
+    others: Iterable[ApiKey] = (),
+    sign_outs: Mapping[str, int] | None = None,
 ) -> tuple[str, Pass]:
     """Make a pass for a key; return the token for its holder, and what to store."""
     token = f"{_prefix(kind)}{key.org}_{secrets.token_hex(_SECRET_BYTES)}"
     beside = tuple(sorted((each.org, each.id) for each in others))
-    return token, Pass(kind, key.org, _digest(token), key.id, expires_at_ms, beside)
+    counts = tuple(sorted((sign_outs or {}).items()))
+    return token, Pass(kind, key.org, _digest(token), key.id, expires_at_ms, beside, counts)
 
 
 def claim(kind: Kind, token: str) -> tuple[str, bytes] | None:

@@ -7,7 +7,7 @@ from typing import Final
 from tocsin.domain.errors import Malformed
 from tocsin.domain.limits import MAX_NAME_CHARS
 
-__all__ = ["MAX_NUMBER", "known", "number", "once"]
+__all__ = ["MAX_NUMBER", "flag", "known", "number", "once"]
 
 MAX_NUMBER: Final = 10**16 - 1
 """Of a parameter that is a number."""
@@ -57,3 +57,15 @@ def number(given: Mapping[str, str], name: str, what: str) -> int | None:
     if not _NUMBER.fullmatch(text):
         raise Malformed(f"{name} is {what}")
     return int(text)
+
+
+def flag(query: _Query, name: str) -> bool:
+    """Return a parameter that is ``true`` or ``false``, which it is if it is not given.
+
+    Raises:
+        Malformed: it is neither, or given twice.
+    """
+    text = once(query, {name}).get(name, "false")
+    if text not in ("true", "false"):
+        raise Malformed(f"{name} is true or false")
+    return text == "true"

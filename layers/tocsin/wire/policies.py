@@ -27,7 +27,6 @@ __all__ = [
     "TEST",
     "CallBody",
     "call_of",
-    "flag",
     "shown",
     "tested",
     "version_asked",
@@ -121,18 +120,6 @@ def call_of(tool: str, body: Mapping[str, Any], owner: str) -> Call:
         path=named.get("path", ""),
         input=rest or None,
     )
-
-
-def flag(query: Query, name: str) -> bool:
-    """Return a parameter that is ``true`` or ``false``, which it is if it is not given.
-
-    Raises:
-        Malformed: it is neither, or given twice.
-    """
-    text = once(query, {name}).get(name, "false")
-    if text not in ("true", "false"):
-        raise Malformed(f"{name} is true or false")
-    return text == "true"
 
 
 def version_asked(query: Query) -> int | None:

@@ -373,6 +373,7 @@ ROUTES: Final = (
         path="/api/v1/session",
         use_case="sign_out",
         scopes=frozenset(),
+        query=("everywhere",),
         status=204,
         public=True,
     ),

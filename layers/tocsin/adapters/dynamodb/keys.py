@@ -70,6 +70,8 @@ def _attributes(key: ApiKey) -> dict[str, Any]:
     }
     if key.change:
         attributes["change"] = {"S": key.change}
+    if key.sign_outs:
+        attributes["sign_outs"] = number(key.sign_outs)
     if key.revoked_at_ms is not None:
         attributes["revoked_at"] = number(key.revoked_at_ms)
     if key.expires_at_ms is not None:
@@ -102,4 +104,5 @@ def _api_key(org: str, item: Mapping[str, Any]) -> ApiKey:
         agent=item["agent"]["S"] if "agent" in item else "",
         chain=tuple(id["S"] for id in item["chain"]["L"]) if "chain" in item else (),
         change=item["change"]["S"] if "change" in item else "",
+        sign_outs=int(item["sign_outs"]["N"]) if "sign_outs" in item else 0,
     )

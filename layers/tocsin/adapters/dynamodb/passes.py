@@ -113,6 +113,8 @@ def _attributes(each: Pass) -> dict[str, Any]:
     }
     if each.others:
         attributes["others"] = {"M": {org: {"S": key_id} for org, key_id in each.others}}
+    if each.sign_outs:
+        attributes["sign_outs"] = _counts(dict(each.sign_outs))
     return attributes
 
 
@@ -121,6 +123,7 @@ def _pass(kind: Kind, org: str, digest: bytes, item: Mapping[str, Any] | None) -
         return None
     with whole(org, "a sign-in or a ticket"):
         others = item["others"]["M"] if "others" in item else {}
+        sign_outs = item["sign_outs"]["M"] if "sign_outs" in item else {}
         return Pass(
             kind,
             org,
@@ -128,6 +131,7 @@ def _pass(kind: Kind, org: str, digest: bytes, item: Mapping[str, Any] | None) -
             item["key_id"]["S"],
             int(item["expires_at_ms"]["N"]),
             tuple(sorted((other, key_id["S"]) for other, key_id in others.items())),
+            tuple(sorted((of, int(count["N"])) for of, count in sign_outs.items())),
         )
 
 

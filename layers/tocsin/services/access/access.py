@@ -57,6 +57,14 @@ class Access:
         """Return a key as it is, revoked or not; raises Busy as :meth:`authorize` does."""
         return self._keys.read((org, key_id))
 
+    def renew(self, org: str, key_id: str) -> ApiKey | None:
+        """Return a key as it is stored now, revoked or not; raises Busy as :meth:`authorize`."""
+        return self._keys.renew((org, key_id))
+
+    def forget(self, org: str, key_id: str) -> None:
+        """Have a key read again next time: it was changed."""
+        self._keys.forget((org, key_id))
+
     def authorize_key(self, org: str, key_id: str, scope: Scope | None) -> ApiKey:
         """Return the key that a pass stands for; raises what :meth:`authorize` raises."""
         key = self.known(org, key_id)

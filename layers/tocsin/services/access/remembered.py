@@ -54,10 +54,17 @@ class Remembered[K, V]:
             or now_ms - known.at_ms >= self._remembered_ms
             or (now - known.at_seconds) * 1000 >= self._remembered_ms
         ):
-            if len(self._reads) >= MAX_ITEMS:
-                self._reads.clear()
-            known = self._reads[name] = _Read(self._from_store(name), now_ms, now)
+            return self.renew(name)
         return known.value
+
+    def renew(self, name: K) -> V:
+        """Return what is there now, and remember that."""
+        now_ms, now = self._clock.now_ms(), self._seconds()
+        value = self._from_store(name)
+        if len(self._reads) >= MAX_ITEMS:
+            self._reads.clear()
+        self._reads[name] = _Read(value, now_ms, now)
+        return value
 
     def forget(self, name: K) -> None:
         """Have it read again next time."""

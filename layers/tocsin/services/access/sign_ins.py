@@ -61,7 +61,7 @@ class SignIns:
         if self._is_over(sign_in):
             raise _over()
         try:
-            return self._access.authorize_key(sign_in.org, sign_in.key_id, scope)
+            return self._counting(sign_in, sign_in.org, sign_in.key_id, scope)
         except Unauthenticated as error:
             if not sign_in.others:
                 raise
@@ -79,12 +79,19 @@ class SignIns:
         keys = list[ApiKey]()
         for org, key_id in sorted(sign_in.held):
             with suppress(Unauthenticated, Forbidden):
-                keys.append(self._access.authorize_key(org, key_id, Scope.READ))
+                keys.append(self._counting(sign_in, org, key_id, Scope.READ))
         return keys
 
     def forget(self, sign_in: Pass) -> None:
         """Have it read again next time: it was closed."""
         self._found.forget((sign_in.org, sign_in.digest))
+
+    def _counting(self, sign_in: Pass, org: str, key_id: str, scope: Scope | None) -> ApiKey:
+        """Return one of the keys that a sign-in holds, if it works and was not signed out since."""
+        key = self._access.authorize_key(org, key_id, scope)
+        if sign_in.ended_by(key):
+            raise Unauthenticated("everybody with this API key was signed out: sign in again")
+        return key
 
     def _is_over(self, sign_in: Pass) -> bool:
         return sign_in.expires_at_ms <= self._clock.now_ms()

@@ -20,10 +20,13 @@ class Tickets:
         self._access = access
         self._clock = clock
 
-    def issue(self, key: ApiKey) -> str:
-        """Return a new ticket's token."""
+    def issue(self, key: ApiKey, sign_in: Pass | None = None) -> str:
+        """Return a new ticket's token; ``sign_in`` is what asked for it, if that was no key."""
         expires_at_ms = self._clock.now_ms() + TICKET_SECONDS * 1_000
-        token, ticket = passes.mint(Kind.TICKET, key, expires_at_ms)
+        counts = None
+        if sign_in is not None:
+            counts = {key.org: dict(sign_in.sign_outs).get(key.org, 0)}
+        token, ticket = passes.mint(Kind.TICKET, key, expires_at_ms, sign_outs=counts)
         self._store.put(ticket)
         return token
 
@@ -46,4 +49,7 @@ class Tickets:
 
     def check_key(self, ticket: Pass, scope: Scope | None) -> ApiKey:
         """Return the key of a ticket that was used; raises what :meth:`redeem` raises."""
-        return self._access.authorize_key(ticket.org, ticket.key_id, scope)
+        key = self._access.authorize_key(ticket.org, ticket.key_id, scope)
+        if ticket.ended_by(key):
+            raise Unauthenticated("everybody with this API key was signed out: sign in again")
+        return key

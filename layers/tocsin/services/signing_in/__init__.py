@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["failing", "signing"]
+__all__ = ["everywhere", "failing", "signing"]

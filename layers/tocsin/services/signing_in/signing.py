@@ -1,6 +1,6 @@
 """Signing in, adding an org, making another one active, signing out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.intake.stamp import new_id, own_batch
+from tocsin.services.signing_in.telling import event_of
 
 __all__ = ["Opened", "Signing"]
 
@@ -61,7 +62,8 @@ class Signing:
                 token.
         """
         expires_at_ms = self._clock.now_ms() + self._seconds * 1_000
-        return self._put(key, expires_at_ms, (), None, [_told("auth.signin", key)])
+        counts = self._counts(key)
+        return self._put(key, expires_at_ms, (), counts, None, [event_of("auth.signin", key)])
 
     def add(self, token: str, key: ApiKey) -> Opened:
         """Have a sign-in hold a further key, whose org is active then; it ends when it would have.
@@ -79,7 +81,10 @@ class Signing:
             raise Conflict(
                 f"this session holds {MAX_SIGNED_IN_ORGS} orgs, and no more: sign out first"
             )
-        return self._put(key, old.expires_at_ms, others, old, [_told("auth.signin", key)])
+        counts = dict(old.sign_outs) | self._counts(key)
+        return self._put(
+            key, old.expires_at_ms, others, counts, old, [event_of("auth.signin", key)]
+        )
 
     def switch(self, token: str, org: str) -> Opened:
         """Make another org active that a sign-in holds; nothing happens if it is active.
@@ -96,7 +101,7 @@ class Signing:
             raise NotFound("this session holds no such org: add it with a key of it")
         if old.org == org:
             return Opened(old, key, token)
-        return self._put(key, old.expires_at_ms, keys.values(), old, [])
+        return self._put(key, old.expires_at_ms, [*keys.values()], dict(old.sign_outs), old, [])
 
     def close(self, token: str) -> None:
         """Sign out of every org that a sign-in holds. There need not be one (any more).
@@ -109,20 +114,28 @@ class Signing:
         except Unauthenticated:
             return
         keys = [self._access.known(*each) for each in old.held]
-        self._write(None, old, [_told("auth.signout", key) for key in keys if key])
+        self._write(None, old, [event_of("auth.signout", key) for key in keys if key])
 
     def _put(
         self,
         key: ApiKey,
         expires_at_ms: int,
-        others: Iterable[ApiKey],
+        others: Sequence[ApiKey],
+        counts: Mapping[str, int],
         old: Pass | None,
         told: Sequence[tuple[str, dict[str, Any]]],
     ) -> Opened:
-        token, new = passes.mint(Kind.SIGN_IN, key, expires_at_ms, others)
+        orgs = {key.org, *(each.org for each in others)}
+        kept = {org: count for org, count in counts.items() if count and org in orgs}
+        token, new = passes.mint(Kind.SIGN_IN, key, expires_at_ms, others, kept)
         if not self._write(new, old, told):
             raise Unauthenticated("the session is over: sign in again with POST /api/v1/session")
         return Opened(new, key, token)
+
+    def _counts(self, key: ApiKey) -> dict[str, int]:
+        """Return how often the key has signed everybody out by now, whatever is remembered."""
+        now = self._access.renew(key.org, key.id)
+        return {key.org: now.sign_outs if now else 0}
 
     def _write(
         self, new: Pass | None, old: Pass | None, told: Sequence[tuple[str, dict[str, Any]]]
@@ -152,9 +165,3 @@ class Signing:
 
     def _is_there(self, sign_in: Pass) -> bool:
         return self._store.get(Kind.SIGN_IN, sign_in.org, sign_in.digest) is not None
-
-
-def _told(type: str, key: ApiKey) -> tuple[str, dict[str, Any]]:
-    """Return whose event it is, and the event; ``data`` is in KavachOS' spelling, as its types."""
-    data = {"userId": key.holder, "keyId": key.id}
-    return key.org, {"type": type, "user_id": key.holder, "data": data}
