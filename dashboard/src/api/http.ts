@@ -9,6 +9,8 @@ export class ApiError extends Error {
   readonly details: unknown;
   /** How long Tocsin asks to wait before the request is sent again; 0: it does not say. */
   readonly retryAfterSeconds: number;
+  /** The first event that is not what was sealed (`INTEGRITY`); 0: it is not about one. */
+  seq = 0;
 
   constructor(status: number, code: string, message: string, details: unknown, retry: number) {
     super(message);
@@ -51,6 +53,15 @@ export async function getPage<T>(
 ): Promise<{ items: T; next: string | undefined }> {
   const answer = await reading(path, { query, signal });
   return { items: (await answered(answer)) as T, next: nextOf(answer.headers.get("Link")) };
+}
+
+/** The same, as it is: for what is no JSON, and more than should be held at once. */
+export async function getAnswer(
+  path: string,
+  query?: Query,
+  signal?: AbortSignal,
+): Promise<Response> {
+  return reading(path, { query, signal });
 }
 
 /** Change something. Sent once: who gets an uncertain {@link ApiError} looks before they repeat. */
@@ -102,8 +113,16 @@ async function send(method: string, path: string, options: Options): Promise<Res
   throw await problem(answer);
 }
 
+interface Said {
+  error?: string;
+  message?: string;
+  code?: string;
+  details?: unknown;
+  seq?: number;
+}
+
 async function problem(answer: Response): Promise<ApiError> {
-  let said: { error?: string; message?: string; code?: string; details?: unknown } = {};
+  let said: Said = {};
   try {
     said = (await answer.json()) ?? {};
   } catch {
@@ -112,6 +131,7 @@ async function problem(answer: Response): Promise<ApiError> {
   const message = said.error ?? said.message ?? `Tocsin answered ${answer.status}.`;
   const wait = Number(answer.headers.get("Retry-After")) || 0;
   const error = new ApiError(answer.status, said.code ?? "", message, said.details, wait);
+  error.seq = said.seq ?? 0;
   refused(error);
   return error;
 }

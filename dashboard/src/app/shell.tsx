@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { log } from "../live/log.ts";
 import { visible } from "../ui/text.ts";
+import { Tampered } from "../views/verify/finding.tsx";
 import { Account } from "./account.tsx";
 import { route, routeText } from "./route.ts";
 import { VIEWS } from "./views.ts";
@@ -66,6 +67,7 @@ export function Shell() {
         ))}
       </nav>
       <main ref={main} tabIndex={-1} class={`view view-${name}`}>
+        <Tampered />
         <Here />
       </main>
     </div>
