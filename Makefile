@@ -58,8 +58,8 @@ check: $(LINTED) ## format, lint, types and import rules
 preflight: $(VENV)/.ready ## ask your AWS account what a deployment would fail on (makes nothing); CHOICES="preset=try …"
 	@$(BIN)/python -m infra.preflight $(CHOICES)
 
-bench: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## print what is measured, as ratios within this run
-	$(BIN)/python -m bench
+bench: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## print what is measured, as ratios within this run (NAMES=dashboard: that alone)
+	$(BIN)/python -m bench $(NAMES)
 
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in -o requirements/functions.txt

@@ -26,6 +26,7 @@ BENCHES = {
     "expiry": "how late approvals expire through `tocsin up`, against the minute's sweep alone",
     "requests": "dollars per million requests to the API function, by what they do",
     "detection": "what is found of unusual traffic, how soon, and how many alerts are false",
+    "dashboard": "the page: size, from POST to row, INP at 500 events/s, memory, verification",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 

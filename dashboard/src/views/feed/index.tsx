@@ -75,6 +75,7 @@ export function FeedView() {
             reveal={around === undefined ? -1 : rows.indexOfSeq(around)}
             choose={(index) => {
               const event = rows.at(index);
+              rows.hold(); // who reads one does not want the others to run away
               if (event) go(routeText("feed", event.id, params), { replace: id !== "" });
             }}
             scrolled={(top) => {
