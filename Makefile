@@ -20,7 +20,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
 SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 
-.PHONY: help up test test-fast test-times test-loaded check bench preflight lock clean
+.PHONY: help up test test-fast test-times test-loaded check bench screenshots preflight lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ preflight: $(VENV)/.ready ## ask your AWS account what a deployment would fail o
 
 bench: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## print what is measured, as ratios within this run (NAMES=dashboard: that alone)
 	$(BIN)/python -m bench $(NAMES)
+
+screenshots: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## take the documentation's pictures of the dashboard
+	PYTHONPATH=tests $(BIN)/python -m support.screenshots docs/images
 
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in -o requirements/functions.txt
