@@ -1,6 +1,7 @@
 /** Requests to the documented API, with the sign-in's cookie. */
 
 import { refused } from "../app/refused.ts";
+import { heardDate } from "./clock.ts";
 
 /** A request that was not answered with 2xx. `status` 0: there was no answer. */
 export class ApiError extends Error {
@@ -102,6 +103,7 @@ async function send(method: string, path: string, options: Options): Promise<Res
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(options.body);
   }
+  const sentAt = Date.now();
   let answer: Response;
   try {
     answer = await fetch(path + queryText(options.query), init);
@@ -109,6 +111,7 @@ async function send(method: string, path: string, options: Options): Promise<Res
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, "OUT_OF_REACH", "Tocsin can't be reached from here.", undefined, 0);
   }
+  heardDate(answer.headers.get("Date"), sentAt, Date.now());
   if (answer.ok) return answer;
   throw await problem(answer);
 }
