@@ -54,3 +54,14 @@ export function ago(iso: string, at: number): string {
   if (Number.isNaN(seconds)) return "";
   return seconds >= 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
 }
+
+const MINUTE = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const UTC_DAY = new Intl.DateTimeFormat("en-GB", {
+  day: "2-digit",
+  month: "short",
+  timeZone: "UTC",
+});
+
+/** A time (Unix s) as the minute of a day; and as a day of UTC. */
+export const minuteText = (at: number) => MINUTE.format(at * 1_000);
+export const utcDayText = (at: number) => UTC_DAY.format(at * 1_000);
