@@ -1,11 +1,5 @@
 /** A list of any length, of which only what is seen stands in the page. */
 
-import {
-  elementScroll,
-  observeElementOffset,
-  observeElementRect,
-  Virtualizer,
-} from "@tanstack/virtual-core";
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
@@ -38,40 +32,34 @@ export function VirtualList(props: {
   const { count, rowHeight, chosen } = props;
   const box = useRef<HTMLDivElement>(null);
   const name = useId();
-  const [, redraw] = useState(0);
+  const [seen, setSeen] = useState({ top: 0, height: 0 });
   const [active, setActive] = useState(-1);
   const latest = useRef(props);
   latest.current = props;
 
-  const made = useRef<Virtualizer<HTMLDivElement, Element> | null>(null);
-  const options = {
-    count,
-    getScrollElement: () => box.current,
-    estimateSize: () => rowHeight,
-    getItemKey: props.keyOf,
-    overscan: OVERSCAN,
-    scrollToFn: elementScroll,
-    observeElementRect,
-    observeElementOffset,
-    onChange: () => {
-      redraw((turn) => turn + 1);
-      latest.current.scrolled?.(box.current?.scrollTop ?? 0);
-    },
+  const look = () => {
+    const { scrollTop: top = 0, clientHeight: height = 0 } = box.current ?? {};
+    setSeen((was) => (was.top === top && was.height === height ? was : { top, height }));
   };
-  made.current ??= new Virtualizer<HTMLDivElement, Element>(options);
-  const virtual = made.current;
-  virtual.setOptions(options);
-  useLayoutEffect(() => virtual._didMount(), []);
-  useLayoutEffect(() => virtual._willUpdate());
-  useEffect(() => virtual.measure(), [rowHeight]);
-
+  useLayoutEffect(() => {
+    look();
+    const resized = new ResizeObserver(look);
+    if (box.current) resized.observe(box.current);
+    return () => resized.disconnect();
+  }, []);
+  const scrollTo = (top: number) => {
+    if (box.current) box.current.scrollTop = top;
+    look();
+  };
   const reveal = props.reveal ?? -1;
   useLayoutEffect(() => {
-    if (reveal >= 0) virtual.scrollToIndex(reveal, { align: "center" });
+    if (reveal < 0) return;
+    scrollTo((reveal + 0.5) * rowHeight - (box.current?.clientHeight ?? 0) / 2);
   }, [reveal >= 0]);
 
-  const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? -1;
+  const first = Math.max(Math.floor(seen.top / rowHeight) - OVERSCAN, 0);
+  const last = Math.min(Math.ceil((seen.top + seen.height) / rowHeight) + OVERSCAN, count) - 1;
+  const items = Array.from({ length: Math.max(last - first + 1, 0) }, (_, index) => first + index);
   useEffect(() => {
     if (last >= count - NEAR_END) latest.current.nearEnd?.();
   }, [last, count]);
@@ -81,10 +69,12 @@ export function VirtualList(props: {
     const index = Math.max(0, Math.min(to, count - 1));
     if (index < 0) return;
     setActive(index);
-    virtual.scrollToIndex(index);
+    const { top, height } = seen;
+    if (index * rowHeight < top) scrollTo(index * rowHeight);
+    else if ((index + 1) * rowHeight > top + height) scrollTo((index + 1) * rowHeight - height);
     if (chosen >= 0) props.choose(index);
   };
-  const page = Math.max(Math.floor((box.current?.clientHeight ?? 0) / rowHeight) - 1, 1);
+  const page = Math.max(Math.floor(seen.height / rowHeight) - 1, 1);
   const keys: Record<string, () => void> = {
     ArrowDown: () => move(current + 1),
     ArrowUp: () => move(current - 1),
@@ -104,10 +94,12 @@ export function VirtualList(props: {
       class="virtual"
       role="listbox"
       aria-label={props.label}
-      aria-activedescendant={
-        items.some((item) => item.index === current) ? `${name}-${current}` : undefined
-      }
+      aria-activedescendant={current >= first && current <= last ? `${name}-${current}` : undefined}
       tabIndex={0}
+      onScroll={() => {
+        look();
+        props.scrolled?.(box.current?.scrollTop ?? 0);
+      }}
       onKeyDown={(event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         const act = keys[event.key];
@@ -117,25 +109,25 @@ export function VirtualList(props: {
         }
       }}
     >
-      <div role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
-        {items.map((item) => (
+      <div role="presentation" style={{ height: `${count * rowHeight}px` }}>
+        {items.map((index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the list box has the keys
           // biome-ignore lint/a11y/useFocusableInteractive: the list box has the focus
           <div
-            key={item.key}
-            id={`${name}-${item.index}`}
+            key={props.keyOf(index)}
+            id={`${name}-${index}`}
             role="option"
-            class={item.index === current ? "row active" : "row"}
-            aria-selected={item.index === chosen}
+            class={index === current ? "row active" : "row"}
+            aria-selected={index === chosen}
             aria-setsize={count}
-            aria-posinset={item.index + 1}
-            style={{ height: `${rowHeight}px`, transform: `translateY(${item.start}px)` }}
+            aria-posinset={index + 1}
+            style={{ height: `${rowHeight}px`, transform: `translateY(${index * rowHeight}px)` }}
             onClick={() => {
-              setActive(item.index);
-              props.choose(item.index);
+              setActive(index);
+              props.choose(index);
             }}
           >
-            {props.row(item.index)}
+            {props.row(index)}
           </div>
         ))}
       </div>

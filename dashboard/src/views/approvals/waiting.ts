@@ -25,7 +25,7 @@ export const waiting = signal<readonly Listed[]>([]);
 export const loaded = signal(false);
 export const trouble = signal<ApiError | undefined>(undefined);
 /** The time at Tocsin, in milliseconds. */
-export const serverNow = computed(() => now.value + offsetMs.value);
+export const serverNow = computed(() => now.value + offsetMs);
 
 export const secondsLeft = (call: { expires_at: string }) =>
   (Date.parse(call.expires_at) - serverNow.value) / 1_000;
