@@ -1,6 +1,6 @@
 import { render } from "preact";
 import { followAddress } from "./app/route.ts";
-import { phase, resume } from "./app/session.ts";
+import { look, phase, resume } from "./app/session.ts";
 import { Shell } from "./app/shell.tsx";
 import { SignIn } from "./app/signin.tsx";
 import { loadTheme } from "./app/theme.ts";
@@ -23,7 +23,10 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     hiddenAt = Date.now();
     log.remember();
-  } else log.wake(Date.now() - hiddenAt);
+  } else {
+    log.wake(Date.now() - hiddenAt);
+    if (phase.value === "in") void look();
+  }
 });
 addEventListener("online", () => log.wake());
 addEventListener("pagehide", () => log.remember());

@@ -22,26 +22,38 @@ export function can(scope: api.Scope): boolean {
   return scopes.includes(scope) || scopes.includes("admin");
 }
 
+/** Tabs share the cookie: when one changes it, the others learn whose events they get now. */
+const tabs = new BroadcastChannel("tocsin.session");
+tabs.onmessage = () => void look();
+
 export async function resume(): Promise<void> {
   phase.value = "asking";
+  await look();
+}
+
+/** Ask who is signed in: nobody knows what became of the cookie meanwhile. */
+export async function look(): Promise<void> {
   try {
     entered(await api.whoIsSignedIn());
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) left("");
-    else left(error instanceof Error ? error.message : String(error));
+    if (error instanceof ApiError && error.status === 401) left(reason.value);
+    else if (phase.value === "asking") left(error instanceof Error ? error.message : String(error));
   }
 }
 
 export async function signIn(key: string, add = false): Promise<void> {
   entered(await api.signIn(key.trim(), add));
+  tabs.postMessage("");
 }
 
 export async function switchTo(to: string): Promise<void> {
   entered(await api.switchOrg(to));
+  tabs.postMessage("");
 }
 
 export async function signOut(everywhere: boolean): Promise<void> {
   await api.signOut(everywhere);
+  tabs.postMessage("");
   left(everywhere ? "You are signed out in every browser." : "You are signed out.");
 }
 

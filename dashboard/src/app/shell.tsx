@@ -6,6 +6,7 @@ import { visible } from "../ui/text.ts";
 import { Tampered } from "../views/verify/finding.tsx";
 import { Account } from "./account.tsx";
 import { route, routeText } from "./route.ts";
+import { org } from "./session.ts";
 import { VIEWS } from "./views.ts";
 
 export function Shell() {
@@ -68,7 +69,7 @@ export function Shell() {
       </nav>
       <main ref={main} tabIndex={-1} class={`view view-${name}`}>
         <Tampered />
-        <Here />
+        <Here key={org.value} />
       </main>
     </div>
   );

@@ -1,6 +1,7 @@
 /** The page's colours: the system's, or what was chosen in this browser. */
 
 import { signal } from "@preact/signals";
+import { keep, kept } from "./kept.ts";
 
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
@@ -11,13 +12,13 @@ export const theme = signal<Theme>("system");
 
 export function setTheme(to: Theme): void {
   theme.value = to;
-  localStorage.setItem(NAME, to);
+  keep(() => localStorage, NAME, to);
   apply();
 }
 
 export function loadTheme(): void {
-  const kept = localStorage.getItem(NAME);
-  theme.value = THEMES.find((each) => each === kept) ?? "system";
+  const chosen = kept(() => localStorage, NAME);
+  theme.value = THEMES.find((each) => each === chosen) ?? "system";
   apply();
 }
 

@@ -9,6 +9,7 @@
 import { signal } from "@preact/signals";
 import { type LoggedEvent, listEvents, parseEvent } from "../api/events.ts";
 import { ApiError } from "../api/http.ts";
+import { keep, kept } from "../app/kept.ts";
 import { onGap, onSaid } from "./said.ts";
 
 /**
@@ -73,8 +74,9 @@ export class Log {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Watch an org; whatever was watched before is forgotten. */
+  /** Watch an org, if it is not watched already; what was watched before is forgotten. */
   start(org: string): void {
+    if (org === this.#org) return;
     this.stop();
     this.#org = org;
     this.head.value = this.#remembered();
@@ -115,12 +117,12 @@ export class Log {
   /** Keep for this tab how far it was read, for the next time that the page is loaded. */
   remember(): void {
     if (this.#org !== "" && this.head.value > 0) {
-      sessionStorage.setItem(`tocsin.seen.${this.#org}`, String(this.head.value));
+      keep(() => sessionStorage, `tocsin.seen.${this.#org}`, String(this.head.value));
     }
   }
 
   #remembered(): number {
-    return Number(sessionStorage.getItem(`tocsin.seen.${this.#org}`)) || 0;
+    return Number(kept(() => sessionStorage, `tocsin.seen.${this.#org}`)) || 0;
   }
 
   /** Read the newest events, take those that are new, and stream what comes after them. */
