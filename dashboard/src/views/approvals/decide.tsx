@@ -61,7 +61,7 @@ export function Decide(props: {
         </p>
       )}
       <p class="code brief">
-        <Text>{oneLine(approval.command || pretty(approval.input) || approval.message, 400)}</Text>
+        <Text>{oneLine(brief(approval), 400)}</Text>
       </p>
       <Reason of={reason} />
       {approved ? (
@@ -72,6 +72,11 @@ export function Decide(props: {
       ) : null}
     </Ask>
   );
+}
+
+/** What it was about, to be recognised: all of it stands behind the dialog. */
+function brief({ command, path, input, message }: Approval): string {
+  return [command, path, pretty(input)].filter(Boolean).join(" · ") || message;
 }
 
 /** Answer several of one run: those that are shown, all or none. */

@@ -249,7 +249,7 @@ function Call(props: { approval: Approval }) {
       <Facts of={facts} />
       {approval.sha256 ? (
         <p class="soft digest">
-          SHA-256 of the call as it was sent, before credentials were masked:{" "}
+          SHA-256 of the whole call as it was sent (canonical JSON, credentials unmasked):{" "}
           <code>{approval.sha256}</code> <Copy text={approval.sha256} label="Copy" />
         </p>
       ) : null}

@@ -104,7 +104,7 @@ export function ApprovalsView() {
                 <One id={id} wish={wish} />
               </>
             ) : (
-              <p class="soft choose">Choose a call, or press j.</p>
+              <p class="soft choose">Choose a call to see all of it.</p>
             )}
           </div>
         </div>
