@@ -4,15 +4,17 @@
  * Each answer says something about it, and the offset moves only as far as that demands.
  */
 
-/** How far Tocsin's clock is ahead of this machine's, in milliseconds. No signal: workers read it. */
-export let offsetMs = 0;
+let offset = 0;
+
+/** How far Tocsin's clock is ahead of this machine's, in milliseconds. */
+export const offsetMs = () => offset;
 
 /** At Tocsin it was `from` to `until` at some moment between `sent` and `got` here; all in ms. */
 export function heardTime(from: number, until: number, sent: number, got: number): void {
   const least = from - got;
   const most = until - sent;
   if (!(least <= most)) return; // no times, or a clock that jumped meanwhile
-  offsetMs = Math.min(Math.max(offsetMs, least), most);
+  offset = Math.min(Math.max(offset, least), most);
 }
 
 /** The same from an answer's `Date`, which has whole seconds. */

@@ -21,7 +21,7 @@ export function Countdown(props: { call: Listed }) {
 }
 
 export function Since(props: { at: string }) {
-  const at = Math.max(serverNow.value, Date.parse(props.at) || 0);
+  const at = Math.max(serverNow(), Date.parse(props.at) || 0);
   return (
     <time dateTime={props.at} title={full(props.at)}>
       {ago(props.at, at)}

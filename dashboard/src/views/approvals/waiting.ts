@@ -25,10 +25,10 @@ export const waiting = signal<readonly Listed[]>([]);
 export const loaded = signal(false);
 export const trouble = signal<ApiError | undefined>(undefined);
 /** The time at Tocsin, in milliseconds. */
-export const serverNow = computed(() => now.value + offsetMs);
+export const serverNow = () => now.value + offsetMs();
 
 export const secondsLeft = (call: { expires_at: string }) =>
-  (Date.parse(call.expires_at) - serverNow.value) / 1_000;
+  (Date.parse(call.expires_at) - serverNow()) / 1_000;
 
 export const waitingCount = computed(
   () => waiting.value.filter((each) => secondsLeft(each) > 0).length,
