@@ -2,7 +2,7 @@
  * Events a minute, as they come and as they were before.
  *
  * What is live is counted from the log; what was before, from pages of the newest events backwards,
- * until the time that is asked for is covered or ten requests are done. `knownFrom` says from when
+ * until the time that is asked for is covered or ten requests are done. `knownFromMs` says from when
  * on everything is counted.
  */
 
@@ -36,8 +36,8 @@ export class Rates {
 
   counts = new Counts();
   marks: Mark[] = [];
-  /** The first minute of which all events are counted. */
-  knownFrom = Number.POSITIVE_INFINITY;
+  /** From when on all events are counted (Unix ms); 0: from the first. */
+  knownFromMs = Number.POSITIVE_INFINITY;
 
   #log: Log;
   #ends: (() => void)[] = [];
@@ -119,7 +119,7 @@ export class Rates {
     this.#abort = new AbortController();
     this.counts = new Counts();
     this.marks = [];
-    this.knownFrom = Number.POSITIVE_INFINITY;
+    this.knownFromMs = Number.POSITIVE_INFINITY;
     this.#requests = 0;
     this.#next = undefined;
     this.reading.value = false;
@@ -164,7 +164,7 @@ export class Rates {
         this.#requests++;
         for (const event of page.events) this.#count(event);
         this.#next = page.next;
-        this.knownFrom = this.#reached(page);
+        this.knownFromMs = this.#reachedMs(page);
         this.revision.value++;
         if (page.next === undefined) break;
       }
@@ -182,13 +182,13 @@ export class Rates {
 
   #isCovered(): boolean {
     const now = Math.max(Math.floor(Date.now() / 60_000), this.counts.newest);
-    return this.knownFrom <= now - Math.min(this.#minutes, MAX_MINUTES) + 1;
+    return this.knownFromMs <= (now - Math.min(this.#minutes, MAX_MINUTES) + 1) * 60_000;
   }
 
-  #reached(page: Page): number {
+  #reachedMs(page: Page): number {
     if (page.next === undefined) return 0;
     const last = page.events.slice(-LAST).map((event) => receivedMs(event));
-    return last.length === 0 ? this.knownFrom : Math.floor(Math.max(...last) / 60_000) + 1;
+    return last.length === 0 ? this.knownFromMs : Math.max(...last);
   }
 }
 

@@ -9,7 +9,7 @@ import { Choice, chosen } from "../../ui/choice.tsx";
 import { Chip, Empty, Loading, Problem, Text } from "../../ui/parts.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { count, oneLine, whole } from "../../ui/text.ts";
-import { minuteText, now } from "../../ui/time.ts";
+import { clock, minuteText, now } from "../../ui/time.ts";
 
 const BY = { tool: "By tool", action: "By action" } as const;
 const LAST = { "1h": "1 hour", "15min": "15 min", "6h": "6 hours" } as const;
@@ -28,7 +28,9 @@ export function Events() {
 
   const newest = Math.max(Math.floor(now.value / 60_000), rates.counts.newest);
   const from = newest - minutes + 1;
-  const { known, counted } = useCounted(by, from, newest);
+  const known = rates.knownFromMs;
+  const first = Math.max(from, Math.floor(Math.min(known, now.value) / 60_000));
+  const counted = useCounted(by, first, newest);
   const marks = rates.marks.filter((mark) => mark.minute >= from && mark.minute <= newest);
   const slots = useRef({ by, places: FIRST[by] });
   if (slots.current.by !== by) slots.current = { by, places: FIRST[by] };
@@ -42,14 +44,14 @@ export function Events() {
     const each = (row: Row, name: string, colour: number) => ({
       name,
       colour,
-      values: row.counts.map((value, index) => (from + index < known ? null : value)),
+      values: [...Array<null>(first - from).fill(null), ...row.counts],
     });
     const named = slots.current.places.flatMap((name, place) => {
       const row = counted.rows.find((row) => row.name === name);
       return row ? [each(row, called(row.name, by), place + 1)] : [];
     });
     return counted.other.total > 0 ? [...named, each(counted.other, "all others", 0)] : named;
-  }, [counted, known]);
+  }, [counted, from]);
 
   return (
     <section class="panel stack" aria-labelledby="events-a-minute">
@@ -63,8 +65,10 @@ export function Events() {
       {rates.problem.value ? (
         <Problem error={rates.problem.value} retry={() => rates.retry()} />
       ) : null}
-      {known === Number.POSITIVE_INFINITY && !rates.problem.value ? (
-        <Loading what="the newest events" />
+      {known === Number.POSITIVE_INFINITY ? (
+        rates.problem.value ? null : (
+          <Loading what="the newest events" />
+        )
       ) : counted.total === 0 && marks.length === 0 && !rates.reading.value ? (
         <Empty title="No event in this time">
           <p>
@@ -74,10 +78,10 @@ export function Events() {
         </Empty>
       ) : (
         <>
-          <Known from={from} known={known} />
+          {known > from * 60_000 ? <Known since={known} /> : null}
           <Chart
             label="Events a minute"
-            times={counted.minutes.map((minute) => minute * 60)}
+            times={Array.from({ length: minutes }, (_, index) => (from + index) * 60)}
             step={60}
             series={series}
             flags={flagsOf(marks)}
@@ -87,7 +91,7 @@ export function Events() {
           />
           <Table
             label="Events by name"
-            columns={columns(by, counted.other, Math.max(newest - Math.max(from, known) + 1, 1))}
+            columns={columns(by, counted.other, counted.minutes.length)}
             rows={counted.other.total > 0 ? [...counted.rows, counted.other] : counted.rows}
           />
           <Unusual marks={marks} />
@@ -101,21 +105,15 @@ export function Events() {
 function useCounted(by: Group, from: number, newest: number) {
   const second = Math.floor(now.value / 1_000);
   const revision = useMemo(() => rates.revision.peek(), [second, rates.reading.value]);
-  const counted = useMemo(
-    () => rates.counts.read(by, from, newest, COLOURS),
-    [revision, by, from, newest],
-  );
-  return { known: rates.knownFrom, counted };
+  return useMemo(() => rates.counts.read(by, from, newest, COLOURS), [revision, by, from, newest]);
 }
 
-function Known(props: { from: number; known: number }) {
-  const { from, known } = props;
-  if (known <= from) return null;
+function Known(props: { since: number }) {
   return (
     <p class="soft">
       {rates.reading.value
         ? "Reading what was before …"
-        : `Counted since ${minuteText(known * 60)}. ${
+        : `Counted since ${clock(new Date(props.since).toISOString()).slice(0, 8)}. ${
             rates.cutOff ? "What came before is more than this page reads at once." : ""
           }`}
     </p>
