@@ -49,6 +49,9 @@ export class Log {
   /** The seq before which the ledger's events are older than its retention. */
   readonly firstKept = signal(1);
 
+  /** How often `events` began anew, with a hole before it: what was made of those before ends. */
+  epoch = 0;
+
   #org = "";
   #events: LoggedEvent[] = [];
   #chars = 0;
@@ -228,6 +231,7 @@ export class Log {
   }
 
   #drop(): void {
+    this.epoch++;
     this.#events = [];
     this.#chars = 0;
   }
@@ -237,10 +241,6 @@ export class Log {
     this.#timer = undefined;
     this.#flushedAt = performance.now();
     const came = this.#pending;
-    if (came.length === 0) {
-      this.revision.value++;
-      return;
-    }
     this.#pending = [];
     for (const event of came) {
       this.#events.push(event);

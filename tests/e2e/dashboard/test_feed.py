@@ -156,6 +156,34 @@ async def test_a_part_that_is_killed_loses_doubles_and_reorders_nothing(
     assert now == list(range(now[0], now[0] - len(now), -1))
 
 
+async def test_after_a_long_cut_the_feed_is_of_now_and_says_what_it_passed_over(
+    browser: Browser, product: Product, org: NewOrg, key: str
+) -> None:
+    async with visit(browser, product.url) as visitor:
+        page = visitor.page
+        await page.clock.install()
+        await visitor.sign_in(key)
+        org.post(call("before"))
+        await expect(rows(page).filter(has_text="before")).to_be_visible()
+        await page.route("**/events/stream*", lambda route: route.abort())
+        product.kill("stream")
+        await expect(page.locator(".connection.is-cut")).to_be_visible()
+        product.until_ready()
+        for _ in range(2):
+            org.post(*(call("meanwhile") for _ in range(200)))
+        await page.clock.fast_forward("05:00")
+        await expect(page.get_by_text("came while this page was not looking")).to_be_visible()
+        await page.unroute_all()
+        await page.get_by_role("button", name="Try now").click()
+        await visitor.until_live()
+        org.post(call("after"))
+        await expect(rows(page).filter(has_text="after")).to_be_visible()
+        now = await seqs(page)
+        assert now == list(range(now[0], now[0] - len(now), -1))
+        await page.get_by_role("link", name="Go to the first of them").click()
+        await expect(page.locator(".marked")).to_be_visible()
+
+
 async def test_two_orgs_see_nothing_of_each_other(
     visitor: Visit, org: NewOrg, browser: Browser, product: Product
 ) -> None:

@@ -52,6 +52,7 @@ export class Rows {
   #older: LoggedEvent[] = [];
   #next: (() => Promise<Page>) | undefined;
   #turn = 0;
+  #epoch = 0;
   #unsubscribe: () => void = () => undefined;
 
   constructor(log: Log) {
@@ -117,6 +118,7 @@ export class Rows {
 
   #begin(): void {
     this.#turn++;
+    this.#epoch = this.#log.epoch;
     this.#older = [];
     this.#newest = [];
     this.loading.value = false;
@@ -170,6 +172,10 @@ export class Rows {
   }
 
   #came(events: readonly LoggedEvent[]): void {
+    if (this.#epoch !== this.#log.epoch && !this.held.value) {
+      this.#begin(); // else there would be a hole among the rows that nobody sees
+      return;
+    }
     const wanted = events.filter((event) => this.#wants(event));
     if (wanted.length === 0) return;
     if (this.held.value) {
