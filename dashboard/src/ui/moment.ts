@@ -1,0 +1,77 @@
+/** What a list of events shows of one: its time, what was done, and how it ended. */
+
+import { fieldsOf, type LoggedEvent } from "../api/events.ts";
+
+export type Outcome = "ok" | "denied" | "failed" | "anomaly";
+
+export interface Moment {
+  seq: number;
+  id: string;
+  /** When it was: what it says itself, unless no clock could be right with that. */
+  atMs: number;
+  at: string;
+  /** What was called; where nothing was, and of an anomaly, the event's type. */
+  what: string;
+  type: string;
+  action: string;
+  outcome: Outcome;
+  session: string;
+  /** What it says, or what was asked for, on one line. */
+  note: string;
+  latencyMs: number | undefined;
+  tokens: number | undefined;
+  costUsd: number | undefined;
+}
+
+const NOTE_CHARS = 200;
+/** A clock is wrong that is ahead of the receipt, or so far behind it. */
+const OLDEST_MS = 90 * 86_400_000;
+const FAILED = new Set(["error", "errored", "failed", "failure", "timeout"]);
+
+export function momentOf(event: LoggedEvent): Moment {
+  const fields = fieldsOf(event);
+  const receivedMs = Date.parse(textOf(fields.received_at));
+  const saidMs = Date.parse(event.at);
+  const possible = saidMs <= receivedMs && saidMs > receivedMs - OLDEST_MS;
+  const atMs = possible || Number.isNaN(receivedMs) ? saidMs : receivedMs;
+  return {
+    seq: event.seq,
+    id: event.id,
+    atMs: Number.isNaN(atMs) ? 0 : atMs,
+    at: possible ? event.at : textOf(fields.received_at) || event.at,
+    what: (event.type !== "anomaly" && (event.tool || event.model)) || event.type,
+    type: event.type,
+    action: event.action,
+    outcome: outcomeOf(event, textOf(fields.status)),
+    session: event.session,
+    note: noteOf(fields),
+    latencyMs: numberOf(fields.latency_ms),
+    tokens: numberOf(fields.total_tokens),
+    costUsd: numberOf(fields.cost_usd),
+  };
+}
+
+function outcomeOf(event: LoggedEvent, status: string): Outcome {
+  if (event.type === "anomaly") return "anomaly";
+  if (event.action === "deny") return "denied";
+  const word = status.toLowerCase();
+  return FAILED.has(word) || /^[45]\d\d$/.test(word) ? "failed" : "ok";
+}
+
+function noteOf(fields: Record<string, unknown>): string {
+  const data = objectOf(fields.data);
+  const said = [objectOf(fields.decision).message, data.description, data.reason];
+  const found = said.find((each) => typeof each === "string" && each !== "");
+  if (typeof found === "string") return found.slice(0, NOTE_CHARS);
+  if (fields.type === "session_update") return textOf(fields.status);
+  const asked = fields.request;
+  if (asked === undefined || asked === null) return "";
+  return (typeof asked === "string" ? asked : JSON.stringify(asked)).slice(0, NOTE_CHARS);
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+const textOf = (value: unknown) => (typeof value === "string" ? value : "");
+const numberOf = (value: unknown) => (typeof value === "number" ? value : undefined);
