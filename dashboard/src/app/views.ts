@@ -3,6 +3,7 @@
 import type { ComponentType } from "preact";
 import { AgentsView } from "../views/agents/index.tsx";
 import { AnomaliesView } from "../views/anomalies/index.tsx";
+import { openCount } from "../views/anomalies/waiting.ts";
 import { ApprovalsView } from "../views/approvals/index.tsx";
 import { waitingCount } from "../views/approvals/waiting.ts";
 import { DetectionView } from "../views/detection/index.tsx";
@@ -32,7 +33,13 @@ export const VIEWS: readonly View[] = [
     view: ApprovalsView,
     badge: () => waitingCount.value,
   },
-  { name: "anomalies", title: "Anomalies", group: "Answer", view: AnomaliesView },
+  {
+    name: "anomalies",
+    title: "Anomalies",
+    group: "Answer",
+    view: AnomaliesView,
+    badge: () => openCount.value,
+  },
   { name: "sessions", title: "Sessions", group: "Who", view: SessionsView },
   { name: "agents", title: "Agents", group: "Who", view: AgentsView },
   { name: "verify", title: "Verify", group: "Prove", view: VerifyView },
