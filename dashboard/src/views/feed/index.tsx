@@ -1,8 +1,9 @@
 /** The live feed. */
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { go, route, routeText, setParams } from "../../app/route.ts";
 import { log } from "../../live/log.ts";
+import { narrow } from "../../ui/narrow.ts";
 import { Empty, Heading, Problem } from "../../ui/parts.tsx";
 import { count, whole } from "../../ui/text.ts";
 import { VirtualList } from "../../ui/virtual.tsx";
@@ -11,14 +12,12 @@ import { Filters, filterOf } from "./filters.tsx";
 import { Row } from "./row.tsx";
 import { Rows } from "./rows.ts";
 
-const NARROW = matchMedia("(max-width: 52rem)");
 const ROW_PX = 34;
 const NARROW_ROW_PX = 58;
 
 export function FeedView() {
   const { id, params } = route.value;
   const rows = useMemo(() => new Rows(log), []);
-  const narrow = useNarrow();
   const around = Number(params.around) || undefined;
   const wanted = JSON.stringify([filterOf(params), params.q ?? "", around]);
   const state = log.state.value;
@@ -64,7 +63,7 @@ export function FeedView() {
             key={around}
             label="Events, the newest first"
             count={rows.count}
-            rowHeight={narrow ? NARROW_ROW_PX : ROW_PX}
+            rowHeight={narrow.value ? NARROW_ROW_PX : ROW_PX}
             keyOf={(index) => rows.at(index)?.seq ?? index}
             row={(index) => {
               const event = rows.at(index);
@@ -188,14 +187,4 @@ function Foot(props: { rows: Rows }) {
       ) : null}
     </p>
   );
-}
-
-function useNarrow(): boolean {
-  const [narrow, setNarrow] = useState(NARROW.matches);
-  useEffect(() => {
-    const follow = () => setNarrow(NARROW.matches);
-    NARROW.addEventListener("change", follow);
-    return () => NARROW.removeEventListener("change", follow);
-  }, []);
-  return narrow;
 }
