@@ -44,7 +44,8 @@ async function bundle(entry, define = {}) {
 /** What esbuild leaves, terser makes a twentieth smaller. To read a signal has an effect: no getter is pure. */
 async function small({ path, contents, text }) {
   if (!path.endsWith(".js")) return { path, contents };
-  const options = { module: true, ecma: 2022, compress: { passes: 3, pure_getters: false } };
+  const compress = { passes: 3, pure_getters: false, unsafe_arrows: true, lhs_constants: false };
+  const options = { module: true, ecma: 2022, compress };
   const { code } = await minify(text, options);
   return { path: named(path, code), contents: Buffer.from(code) };
 }
