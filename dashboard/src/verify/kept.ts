@@ -1,5 +1,6 @@
 /** What this browser keeps of verifying an org: the last head that held, and the last result. */
 
+import { kept as read, keep as write } from "../app/kept.ts";
 import type { Note } from "./notes.ts";
 import type { Run } from "./run.ts";
 
@@ -12,7 +13,7 @@ export interface Kept {
 
 export function kept(org: string): Kept {
   try {
-    const { head, last } = JSON.parse(localStorage.getItem(name(org)) ?? "{}") as Kept;
+    const { head, last } = JSON.parse(read(() => localStorage, name(org)) ?? "{}") as Kept;
     return {
       ...(head && isHead(head) ? { head } : {}),
       ...(last && isRun(last, org) ? { last } : {}),
@@ -23,7 +24,7 @@ export function kept(org: string): Kept {
 }
 
 export function keep(org: string, what: Kept): void {
-  localStorage.setItem(name(org), JSON.stringify(what));
+  write(() => localStorage, name(org), JSON.stringify(what));
 }
 
 const name = (org: string) => `tocsin.verified.${org}`;

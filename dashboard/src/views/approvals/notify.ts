@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Listed } from "../../api/approvals.ts";
+import { keep, kept } from "../../app/kept.ts";
 import { go, routeText } from "../../app/route.ts";
 import { oneLine } from "../../ui/text.ts";
 
@@ -14,7 +15,7 @@ export type Permission = NotificationPermission | "absent";
 
 export const permission = signal<Permission>(asked());
 /** Whether they are wanted in this browser, if they are permitted. */
-export const wanted = signal(localStorage.getItem(NAME) !== "off");
+export const wanted = signal(kept(() => localStorage, NAME) !== "off");
 
 let shown: Notification | undefined;
 let untold = new Map<string, Listed>();
@@ -32,7 +33,7 @@ export async function want(on: boolean): Promise<void> {
     permission.value = await Notification.requestPermission();
   }
   wanted.value = on;
-  localStorage.setItem(NAME, on ? "on" : "off");
+  keep(() => localStorage, NAME, on ? "on" : "off");
 }
 
 /** Tell of calls that have just come. */
