@@ -11,7 +11,7 @@ const WINDOW_EVENTS = 10_000; // one is on its way while another is hashed
 const TELL_MS = 100;
 const STALL_MS = 60_000;
 const LONGEST_WAIT_SECONDS = 30;
-const MAX_CUTS = 6; // at one place
+const MAX_CUTS = 4; // at one place
 const MAX_LOOKS_AT_END = 3;
 
 /** The newest event that the page knows of. */

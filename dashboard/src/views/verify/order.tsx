@@ -36,6 +36,7 @@ export function Order() {
   };
   const submit = (event: Event) => {
     event.preventDefault();
+    if (phase === "running") return pause();
     order({
       from: from.current?.value.trim() || "1",
       to: to.current?.value.trim() ?? "",
@@ -70,15 +71,13 @@ export function Order() {
           )}
         </Field>
         <div class="actions">
-          {phase === "running" ? (
-            <button type="button" class="primary" onClick={(event) => event.detail < 2 && pause()}>
-              Pause
-            </button>
-          ) : (
-            <button type="submit" class="primary">
-              {phase === "paused" || phase === "failed" ? "Start again" : "Verify"}
-            </button>
-          )}
+          <button type="submit" class="primary" onClick={onlyOnce}>
+            {phase === "running"
+              ? "Pause"
+              : phase === "paused" || phase === "failed"
+                ? "Start again"
+                : "Verify"}
+          </button>
           {phase === "paused" || phase === "failed" ? (
             <button type="button" onClick={goOn}>
               Go on
@@ -116,6 +115,11 @@ export function Order() {
       </p>
     </form>
   );
+}
+
+/** One button starts and pauses, and a double click must not do both. */
+function onlyOnce(event: MouseEvent): void {
+  if (event.detail > 1) event.preventDefault();
 }
 
 /** What is wrong with what was given, in a sentence; "": nothing. */
