@@ -44,7 +44,7 @@ async def test_an_agent_appears_is_retired_and_brought_back(
     async with visit(browser, product.url) as visitor:
         page = visitor.page
         await visitor.sign_in(admin, "#/agents")
-        await expect(page.get_by_text("No agent is known yet")).to_be_visible()
+        await expect(page.get_by_text("No agent was seen yet")).to_be_visible()
         await in_both_themes(visitor)
         describe(product, admin)
         org.post(*(call("coder", session_id="build-7", action="allow") for _ in range(3)))

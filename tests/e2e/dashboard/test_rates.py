@@ -38,7 +38,6 @@ async def test_what_is_sent_is_counted_as_it_comes_and_alerts_are_marked(
 ) -> None:
     page = visitor.page
     await visitor.go("#/rates")
-    await expect(page.get_by_text("No event in this time")).to_be_visible()
     await expect(page.get_by_text("No call in this time")).to_be_visible()
     await visitor.check_axe()
 

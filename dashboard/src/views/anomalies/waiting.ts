@@ -2,6 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { listAnomalies, REVIEWED } from "../../api/anomalies.ts";
+import { org } from "../../app/session.ts";
 import { log } from "../../live/log.ts";
 
 /** How many there are; at most so many are counted. */
@@ -29,9 +30,10 @@ function soon(): void {
 async function read(): Promise<void> {
   timer = undefined;
   readAt = performance.now();
+  const of = org.peek();
   try {
     const page = await listAnomalies({ status: "open" }, { limit: MOST, next: undefined });
-    if (log.state.peek() !== "stopped") openCount.value = page.items.length;
+    if (of === org.peek()) openCount.value = page.items.length;
   } catch {
     openCount.value = 0; // a key that may not see them, or nothing to be had: the view says which
   }
