@@ -68,7 +68,7 @@ def _fill(product: Product) -> None:
         client.post(url, json={"events": _history(datetime.now(UTC))}).raise_for_status()
         reach = ["--url", product.url, "--api-key", product.api_key]
         subprocess.run([TOCSIN, "demo", "spike", *reach], check=True)  # noqa: S603 (our own)
-        until = [TOCSIN, "tail", "--until", "anomaly", "--after", "0", "--timeout", "120"]
+        until = [str(TOCSIN), "tail", "--until", "anomaly", "--after", "0", "--timeout", "120"]
         subprocess.run([*until, *reach], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         for command in ("git push --force origin main", "rm -rf build/releases"):
             ask = {
