@@ -62,6 +62,12 @@ class Visit:
         said = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
         assert said == [], said
 
+    async def check_axe_in_both_themes(self) -> None:
+        """The same in light and in dark."""
+        for theme in ("dark", "light"):
+            await self.theme(theme)
+            await self.check_axe()
+
     def heard(self, message: ConsoleMessage) -> None:
         """Take what the browser's console says."""
         if message.type == "error" and not message.text.startswith(_ANSWERS):

@@ -31,12 +31,6 @@ def describe(product: Product, admin: str) -> None:
         api.put("/api/v1/agents/coder/budget", json=budget).raise_for_status()
 
 
-async def in_both_themes(visitor: Visit) -> None:
-    for theme in ("dark", "light"):
-        await visitor.theme(theme)
-        await visitor.check_axe()
-
-
 async def test_an_agent_appears_is_retired_and_brought_back(
     browser: Browser, product: Product, org: NewOrg
 ) -> None:
@@ -45,13 +39,13 @@ async def test_an_agent_appears_is_retired_and_brought_back(
         page = visitor.page
         await visitor.sign_in(admin, "#/agents")
         await expect(page.get_by_text("No agent was seen yet")).to_be_visible()
-        await in_both_themes(visitor)
+        await visitor.check_axe_in_both_themes()
         describe(product, admin)
         org.post(*(call("coder", session_id="build-7", action="allow") for _ in range(3)))
 
         row = page.get_by_role("row", name="The coder")
         await expect(row.get_by_role("cell").nth(3)).to_have_text("3")  # its calls
-        await in_both_themes(visitor)
+        await visitor.check_axe_in_both_themes()
         await row.get_by_role("link").click()
         assert page.url.endswith("#/agents/coder")
         await expect(page.get_by_text("team=<b>pay</b>")).to_be_visible()
@@ -62,7 +56,7 @@ async def test_an_agent_appears_is_retired_and_brought_back(
         link = page.get_by_role("link", name="build-7")
         assert await link.get_attribute("href") == "#/sessions/build-7"
         await expect(page.get_by_role("list", name="Latest events")).to_contain_text("search")
-        await in_both_themes(visitor)
+        await visitor.check_axe_in_both_themes()
 
         await page.get_by_role("button", name="Retire").click()
         dialog = page.get_by_role("dialog")

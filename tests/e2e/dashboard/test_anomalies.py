@@ -39,24 +39,18 @@ def snooze(org: NewOrg, id: str) -> None:
     ).raise_for_status()
 
 
-async def in_both_themes(visitor: Visit) -> None:
-    for theme in ("dark", "light"):
-        await visitor.theme(theme)
-        await visitor.check_axe()
-
-
 async def test_an_alert_comes_is_read_and_answered(visitor: Visit, org: NewOrg) -> None:
     page = visitor.page
     await visitor.go("#/anomalies")
     await expect(page.get_by_text("Nothing waits for an answer")).to_be_visible()
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
 
     org.post(destroys("ops"))
     row = page.get_by_role("link", name="Destructive pattern")
     await expect(row).to_contain_text("critical")
     badge = page.get_by_role("navigation", name="Views").get_by_role("link", name="Anomalies")
     await expect(badge).to_contain_text("1 waiting")
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
     await row.click()
     evidence = page.locator(".facts").first
     await expect(evidence).to_contain_text("1 calls")
@@ -67,7 +61,7 @@ async def test_an_alert_comes_is_read_and_answered(visitor: Visit, org: NewOrg) 
         "href", "#/sessions/of%20ops"
     )
     await expect(page.get_by_text("Nobody has answered it yet")).to_be_visible()
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
 
     dialog = page.get_by_role("dialog")
     await page.get_by_role("button", name="Acknowledge").click()
@@ -80,7 +74,7 @@ async def test_an_alert_comes_is_read_and_answered(visitor: Visit, org: NewOrg) 
     await page.get_by_role("button", name="Snooze").click()
     await dialog.get_by_label("Until …").check()
     await expect(dialog.get_by_label("Until", exact=True)).to_be_visible()
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
     await dialog.get_by_label("A day").check()
     await dialog.get_by_label("Reason").fill("tomorrow")
     await dialog.get_by_role("button", name="Snooze").click()

@@ -46,17 +46,11 @@ def suspend(org: NewOrg, session: str) -> None:
     ).raise_for_status()
 
 
-async def in_both_themes(visitor: Visit) -> None:
-    for theme in ("dark", "light"):
-        await visitor.theme(theme)
-        await visitor.check_axe()
-
-
 async def test_a_session_appears_is_suspended_and_goes_on(visitor: Visit, org: NewOrg) -> None:
     page = visitor.page
     await visitor.go("#/sessions")
     await expect(page.get_by_text("No session was seen yet")).to_be_visible()
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
 
     org.post(
         call("build-7"),
@@ -67,18 +61,18 @@ async def test_a_session_appears_is_suspended_and_goes_on(visitor: Visit, org: N
     row = page.get_by_role("row", name="build-7")
     await expect(row.get_by_text("active")).to_be_visible()
     await expect(row.get_by_role("cell").nth(4)).to_have_text("1")  # its denials
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
     await page.get_by_role("link", name="build-7").click()
     assert page.url.endswith("#/sessions/build-7")
     await expect(page.get_by_role("option").filter(has_text="not on Fridays")).to_be_visible()
     await expect(page.get_by_role("img", name="run_tests: 1 event, 1 denied")).to_be_visible()
     await expect(page.get_by_role("img", name="deploy: 1 event, 1 failed")).to_be_visible()
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
 
     await page.get_by_role("button", name="Suspend").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Reason").fill("it drops tables <i>")
-    await in_both_themes(visitor)
+    await visitor.check_axe_in_both_themes()
     await dialog.get_by_role("button", name="Suspend").click()
     await expect(page.get_by_role("status").get_by_text("is suspended")).to_be_visible()
     await expect(page.locator(".stands")).to_contain_text("by maria@example.com")
