@@ -25,7 +25,7 @@ export function Limits() {
         <li>
           <strong>This page comes from the server that it checks</strong>, and{" "}
           <code>tocsin verify</code> asks that server, too. A program of your own does not depend on
-          it: see below.
+          it.
         </li>
         <li>
           <strong>What an agent reported may be untrue.</strong> The chain holds what was received.
@@ -42,19 +42,10 @@ export function Limits() {
         itself. That is as good as this browser: whoever can change its storage, or this page, gets
         past it. Checkpoints that Tocsin signs are not there yet.
       </p>
-      <details>
-        <summary>Compute it by hand</summary>
-        <pre class="code">
-          {`GET /v1/audit/entries?from=1
-
-leaf    = SHA-256(00 ‖ the event's bytes)
-hash    = SHA-256(the hash before ‖ leaf)
-hash(0) = SHA-256("tocsin/v1/" ‖ the org's id)`}
-        </pre>
-        <p>
-          The lines' form is in <code>docs/reference.md</code>, “Checking the chain yourself”.
-        </p>
-      </details>
+      <p>
+        To compute it with a program of your own, read “Checking the chain yourself” in{" "}
+        <code>docs/reference.md</code>.
+      </p>
     </aside>
   );
 }
