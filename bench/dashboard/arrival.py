@@ -1,5 +1,6 @@
 """From POST to a row on the screen, against a bare page that only has the stream."""
 
+import asyncio
 import time
 from statistics import median, quantiles
 
@@ -15,6 +16,7 @@ from tocsin.domain.keys import Scope
 __all__ = ["measure"]
 
 EVENTS = 100
+_PAUSE_SECONDS = 0.15
 _WATCH_ROWS = """
 () => {
   window.arrived = {};
@@ -58,6 +60,7 @@ async def measure(browser: Browser, product: Product) -> None:
                 event = {"type": "tool_call", "toolName": tool}
                 await http.post(f"{product.url}/api/v1/ingest/raw", json=event)
                 await page.page.wait_for_function("tool => tool in window.arrived", arg=tool)
+                await asyncio.sleep(_PAUSE_SECONDS)
         rows = await page.page.evaluate("window.arrived")
         messages = await bare.page.evaluate("window.arrived")
     row = [(rows[tool] - at) / 1_000 for tool, at in sent.items()]

@@ -32,7 +32,7 @@ export type Listener = (events: readonly LoggedEvent[]) => void;
 export const MAX_EVENTS = 10_000;
 const MAX_CHARS = 24_000_000;
 const FIRST_PAGE = 200;
-const FLUSH_MS = 100;
+const FLUSH_MS = 50;
 const MAX_PENDING = 2_000;
 const LONG_CUT_MS = 60_000;
 const REMEMBER_MS = 2_000;
@@ -43,7 +43,7 @@ export class Log {
   readonly trouble = signal("");
   /** The seq of the last event that was read. */
   readonly head = signal(0);
-  /** Grows whenever `events` changed, ten times a second at most. */
+  /** Grows whenever `events` changed, twenty times a second at most. */
   readonly revision = signal(0);
   readonly missed = signal<Missed | null>(null);
   /** The seq before which the ledger's events are older than its retention. */
