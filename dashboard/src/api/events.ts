@@ -97,9 +97,6 @@ export async function listEvents(
 export const followEvents = (next: string, signal?: AbortSignal) =>
   pageOf(sameOrigin(next), undefined, signal);
 
-export const sessionEvents = (id: string, signal?: AbortSignal) =>
-  pageOf(`/api/v1/events/sessions/${segment(id)}`, undefined, signal);
-
 /** One event by its id, with all its fields. */
 export async function oneEvent(id: string, signal?: AbortSignal): Promise<LoggedEvent> {
   return eventOf(await get<Fields>(`/api/v1/events/${segment(id)}`, undefined, signal));
