@@ -228,6 +228,40 @@ SHORTEST_SNOOZE_SECONDS: Final = 60
 LONGEST_SNOOZE_SECONDS: Final = 30 * 24 * 60 * 60
 """Of an alert; who wants no more of its kind at all switches the kind off."""
 
+# Endpoints
+
+MAX_ENDPOINTS: Final = 100
+"""Of an org, give or take the requests that come at the same moment."""
+
+MAX_REPLAYS: Final = 10
+"""Of an endpoint, that are not at their end."""
+
+MAX_THICK_PAYLOAD_BYTES: Final = 20 * 1024
+"""Of what a webhook is sent of an event (Standard Webhooks); beyond it, what leads to the event."""
+
+DELIVERY_SECONDS: Final = 15
+"""As long does a delivery wait for its answer."""
+
+DELIVERY_ATTEMPTS: Final = 10
+"""Of an event, over about three days; then it is passed over."""
+
+MAX_FAILING_DELIVERIES: Final = 100
+"""As many events that failed stand beside an endpoint's cursor; then it waits for them."""
+
+PAUSE_AFTER_FAILING_DAYS: Final = 5
+"""An endpoint at which nothing succeeded for so long is paused."""
+
+DELIVERY_RETENTION_DAYS: Final = 30
+"""How long an attempt is listed."""
+
+GIVEN_UP_RETENTION_DAYS: Final = 90
+"""How long it is listed that an event was passed over."""
+
+SECRET_OVERLAP_SECONDS: Final = 24 * 60 * 60
+"""How long a secret that was rotated out signs as well, unless the request says otherwise."""
+
+MAX_SECRET_OVERLAP_SECONDS: Final = 7 * 24 * 60 * 60
+
 # Policies
 
 MAX_POLICY_BYTES: Final = 64 * 1024

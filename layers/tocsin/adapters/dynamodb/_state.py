@@ -25,11 +25,12 @@ OF_AN_ORG: Final = frozenset(
         *("policy", "session-state", "suspended", "agent-state"),
         *("budget", "budget-turn", "spent", "auth-failed", "rate", "summary"),
         *("detect", "detection", "anomaly"),
+        *("endpoint", "delivery", "given-up"),
     }
 )
 """Kinds whose partitions are one org's: ``kind#org``, and perhaps ``#`` and a generation."""
 
-OF_ALL_ORGS: Final = frozenset({"org", "sweep", "projected", "detected"})
+OF_ALL_ORGS: Final = frozenset({"org", "sweep", "projected", "detected", "notified"})
 """Partitions with an item for each org: the sort key is the org, perhaps with a generation."""
 
 
