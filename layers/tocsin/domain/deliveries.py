@@ -16,6 +16,8 @@ from tocsin.domain.limits import (
 
 __all__ = [
     "ATTEMPT_DELAYS_SECONDS",
+    "LEASE_MS",
+    "SKEW_MS",
     "Answer",
     "Attempt",
     "Failing",
@@ -33,12 +35,19 @@ ATTEMPT_DELAYS_SECONDS: Final = (
 )
 """Between an attempt and the next, before jitter: three days in all."""
 
+LEASE_MS: Final = 55_000
+"""How long whoever claims an endpoint may send: less than the function's time."""
+
+SKEW_MS: Final = 5_000
+"""By which the clocks of two who claim may differ."""
+
 _JITTER: Final = 0.2  # of a delay, more or less
 _SLOWED: Final = frozenset({429, 502, 503, 504})
 _LONGEST_HOLD_MS: Final = 24 * 3_600_000  # that a Retry-After is honoured for
 _FIRST_HOLD_MS: Final = 1_000
 _LONGEST_OWN_HOLD_MS: Final = 300_000
 _FREE_FAILURES: Final = 3  # in a row, before the endpoint as a whole is left alone for a while
+_LONGEST_UNTRIED_SECONDS: Final = 600
 _SLOW_MS: Final = 2_000  # an answer that takes longer is slow
 _SLOW_FOR_MS: Final = 600_000
 
@@ -180,22 +189,34 @@ class Progress:
             return self.hold_until_ms
         return max(min(each.due_ms for each in self.failing), self.hold_until_ms)
 
-    def due(self, now_ms: int, *, strict: bool) -> Failing | None:
-        """Return what is to be tried again now; of several the first that is due.
+    def due(self, now_ms: int, *, strict: bool) -> tuple[Failing, ...]:
+        """Return what is to be tried again now, the first seq first.
 
         If ``strict``, only the first that failed may be.
         """
         if now_ms < self.hold_until_ms:
-            return None
-        for each in self.failing[:1] if strict else self.failing:
-            if each.due_ms <= now_ms:
-                return each
-        return None
+            return ()
+        first = self.failing[:1] if strict else self.failing
+        return tuple(each for each in first if each.due_ms <= now_ms)
 
-    def may_go_on(self, now_ms: int, *, strict: bool) -> bool:
-        """Whether what follows may be sent now."""
-        room = not self.failing if strict else len(self.failing) < MAX_FAILING_DELIVERIES
-        return room and now_ms >= self.hold_until_ms
+    def tried(self, unit: Unit) -> int:
+        """Return how often a unit was tried already."""
+        return next((each.attempts for each in self.failing if each.unit == unit), 0)
+
+    def room(self, now_ms: int, *, strict: bool) -> int:
+        """Return how many units of what follows may be sent now: so many more could fail."""
+        if now_ms < self.hold_until_ms:
+            return 0
+        if strict:
+            return int(not self.failing)
+        return max(MAX_FAILING_DELIVERIES - len(self.failing), 0)
+
+    def held(self, now_ms: int) -> bool:
+        """Whether somebody may be sending now.
+
+        One that ends later than any can was written by a clock that was wrong, and holds up nobody.
+        """
+        return bool(self.lease) and now_ms - SKEW_MS < self.lease_until_ms < now_ms + 2 * LEASE_MS
 
     def must_pause(self, now_ms: int) -> bool:
         """Whether everything has failed for too long."""
@@ -204,6 +225,16 @@ class Progress:
     def came_to(self, through_seq: int, hash: bytes) -> "Progress":
         """Return how far it is when everything up to a seq needs no sending, or failed."""
         return replace(self, through_seq=through_seq, hash=hash)
+
+    def without(self, unit: Unit, *, passed_over: int = 0) -> "Progress":
+        """Return how far it is when a unit is not tried again, though perhaps never sent."""
+        kept = tuple(each for each in self.failing if each.unit != unit)
+        return replace(self, failing=kept, passed_over=self.passed_over + passed_over)
+
+    def before_sending(self, unit: Unit, now_ms: int) -> "Progress":
+        """Return how far it is when a unit is about to be sent: each try sends the same then."""
+        begun = Failing(unit.seq, unit.until_seq, 0, now_ms, now_ms)
+        return replace(self, failing=_with(self.failing, begun))
 
     def resumed(self, at_ms: int, after_seq: int) -> "Progress":
         """Return how far it is when a person says that it works now: all is tried at once.
@@ -248,7 +279,7 @@ class Progress:
         tried = before.attempts if before else 0
         first_ms = before.first_ms if before else now_ms
         if outcome is Outcome.UNTRIED:
-            delay_ms = jittered(ATTEMPT_DELAYS_SECONDS[0], random)
+            delay_ms = jittered(_untried_seconds(now_ms - first_ms), random)
             failed = Failing(unit.seq, unit.until_seq, tried, now_ms + delay_ms, first_ms)
             return replace(self, failing=_with(others, failed)), failed, False
         tried += 1
@@ -262,7 +293,8 @@ class Progress:
             failing=others if given_up else _with(others, failed),
             hold_until_ms=max(self.hold_until_ms, now_ms + hold_ms if hold_ms else 0),
             streak=streak,
-            failing_since_ms=self.failing_since_ms or now_ms,
+            # Of one that is sent little, a failure long after the last is no failure all the while.
+            failing_since_ms=0 if given_up and not others else self.failing_since_ms or now_ms,
             slow_until_ms=slow_until_ms,
             passed_over=self.passed_over + given_up,
         )
@@ -272,6 +304,11 @@ class Progress:
 def jittered(seconds: float, random: float) -> int:
     """Return a delay in milliseconds, a fifth more or less."""
     return round(seconds * 1_000 * (1 + _JITTER * (2 * random - 1)))
+
+
+def _untried_seconds(for_ms: int) -> float:
+    """Return after how long it is tried again, where nothing was found out for some time."""
+    return min(max(ATTEMPT_DELAYS_SECONDS[0], for_ms / 4_000), _LONGEST_UNTRIED_SECONDS)
 
 
 def _hold_ms(streak: int, answer: Answer, outcome: Outcome, random: float) -> int:

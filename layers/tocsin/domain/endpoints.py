@@ -47,10 +47,15 @@ class Format(StrEnum):
 
 
 class Order(StrEnum):
-    """``strict``: nothing passes an event that fails until that is given up."""
+    """In which order an endpoint is sent events.
+
+    ``relaxed``: in that of the ledger, except that others pass one that fails. ``strict``: nothing
+    passes it until it is given up. ``none``: several at once.
+    """
 
     RELAXED = "relaxed"
     STRICT = "strict"
+    NONE = "none"
 
 
 class Status(StrEnum):
@@ -94,9 +99,10 @@ class Endpoint:
 
     ``secrets`` are the current one and those before it that still sign, newest first. ``token`` is
     what the receiving service asks for beside the URL (Splunk's token, PagerDuty's routing key).
-    ``links``: messages about approvals carry signed links. ``escalation``: it is sent the reminders
-    of approvals that are to be escalated. ``reason`` says why it is paused. It was last resumed at
-    ``resumed_at_ms``, to go on after ``resumed_after_seq``; 0: where it was.
+    ``links_key`` is the key of whose making the signed links are in messages about approvals; empty:
+    there are none. ``escalation``: it is sent the reminders of approvals that are to be escalated.
+    ``reason`` says why it is paused. It was last resumed at ``resumed_at_ms``, to go on after
+    ``resumed_after_seq``; 0: where it was.
     """
 
     org: str
@@ -106,7 +112,7 @@ class Endpoint:
     format: Format = Format.TOCSIN
     order: Order = Order.RELAXED
     escalation: bool = False
-    links: bool = False
+    links_key: str = ""
     wanted: Wanted = Wanted()
     token: str = field(default="", repr=False)
     secrets: tuple[Secret, ...] = ()

@@ -1,0 +1,112 @@
+"""A turn: an endpoint's lease is held, something is sent, and how far it is then is written."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+
+from tocsin.domain.deliveries import Attempt, Progress, Replay, Unit
+from tocsin.domain.endpoints import Endpoint, Order
+from tocsin.domain.errors import OutcomeUnknown
+from tocsin.domain.segment import SealedEvent
+from tocsin.ports.notify import Deliveries, Endpoints
+from tocsin.ports.world import Clock
+from tocsin.services.notify.reading import Ahead, Step
+
+__all__ = ["Lost", "Saving", "Sending", "Turn"]
+
+
+class Lost(Exception):
+    """The lease is another's, or the endpoint is gone: nothing is written any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is about to be sent. It moves the cursor to ``step``'s end, if there is one."""
+
+    unit: Unit
+    events: tuple[SealedEvent, ...]
+    step: Step | None = None
+
+
+@dataclass(slots=True)
+class Turn:
+    """An endpoint whose lease is held; ``saved`` is the change of its progress as it is stored."""
+
+    endpoint: Endpoint
+    progress: Progress
+    saved: str
+    ahead: Ahead
+    ends_ms: int
+    replays: dict[str, tuple[Replay, Ahead]]
+    resumed: bool  # since it was written
+    due_ms: int  # when something was to be tried again, as it was known before
+    saved_at_ms: int
+    attempts: list[Attempt] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)  # the replays that are to be written
+    sent: bool = False
+    more: bool = False
+    pause: tuple[str, Attempt] | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The org and the endpoint's id."""
+        return self.endpoint.org, self.endpoint.id
+
+    @property
+    def strict(self) -> bool:
+        """Whether nothing passes what fails."""
+        return self.endpoint.order is Order.STRICT
+
+    def went_on(self) -> None:
+        """Take what the cursor passed over as done."""
+        if self.ahead.seq > self.progress.through_seq:
+            self.progress = self.progress.came_to(self.ahead.seq, self.ahead.hash)
+        if self.ahead.expired:
+            passed_over = self.progress.passed_over + self.ahead.expired
+            self.progress, self.ahead.expired = replace(self.progress, passed_over=passed_over), 0
+
+
+class Saving:
+    """Writes turns. It blocks."""
+
+    def __init__(self, endpoints: Endpoints, deliveries: Deliveries, clock: Clock) -> None:
+        self._endpoints = endpoints
+        self._deliveries = deliveries
+        self._clock = clock
+
+    def write(self, turn: Turn) -> None:
+        """Write what was attempted and how far it is.
+
+        Raises:
+            Lost: the lease is another's, or the endpoint is gone.
+            Busy: it may or may not have been written.
+        """
+        now_ms = self._clock.now_ms()
+        if turn.attempts:
+            self._deliveries.put(*turn.place, turn.attempts, now_ms)
+            turn.attempts = []
+        if not self.save(turn):
+            raise Lost
+        turn.saved_at_ms = now_ms
+        for id in turn.moved:
+            replay, ahead = turn.replays[id]
+            if ahead.ended and ahead.peek() is None:
+                self._endpoints.drop_replay(*turn.place, id)
+                del turn.replays[id]
+            else:
+                self._endpoints.save_replay(*turn.place, replay)
+        turn.moved.clear()
+
+    def save(self, turn: Turn) -> bool:
+        """Write how far an endpoint is; False: its lease is another's, or it is gone."""
+        turn.progress = replace(turn.progress, change=secrets.token_hex(8))
+        try:
+            saved = self._endpoints.save(*turn.place, turn.saved, turn.progress)
+        except OutcomeUnknown:
+            kept = self._endpoints.get(*turn.place)
+            if kept is None or kept.progress.change not in (turn.saved, turn.progress.change):
+                return False
+            if kept.progress.change == turn.saved:
+                raise
+            saved = True
+        turn.saved = turn.progress.change
+        return saved
