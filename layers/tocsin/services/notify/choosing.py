@@ -9,7 +9,8 @@ from tocsin.domain.segment import SealedEvent
 from tocsin.services.notify.reading import Ahead, Log, Step
 from tocsin.services.notify.turn import Saving, Sending, Turn
 from tocsin.services.reading.replay import Expired
-from tocsin.wire.notify.rendering import run_of, wants
+from tocsin.wire.notify.rendering import wants
+from tocsin.wire.notify.runs import run_of
 
 __all__ = ["Choosing"]
 

@@ -13,7 +13,8 @@ from tocsin.domain.segment import SealedEvent
 from tocsin.ports.log import Journal, Ledger
 from tocsin.services.reading import replay
 from tocsin.services.reading.replay import Expired
-from tocsin.wire.notify.rendering import run_of, wants
+from tocsin.wire.notify.rendering import wants
+from tocsin.wire.notify.runs import run_of
 
 __all__ = ["Ahead", "Log", "Step"]
 
@@ -158,7 +159,7 @@ class Ahead:
         run, size_bytes, seq, hash = list[SealedEvent](), 0, self.seq, self.hash
         for event in self._following():
             if wants(self.endpoint, event):
-                size_bytes += len(event.entry)
+                size_bytes += len(event.entry) + (limits.around_bytes if limits else 0)
                 if run and limits and size_bytes > limits.max_bytes:
                     self._events.appendleft(event)
                     return Step(tuple(run), seq, hash, full=True)
