@@ -67,6 +67,7 @@ screenshots: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## take the docu
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in -o requirements/functions.txt
 	$(COMPILE) requirements/functions.in requirements/api.in -o requirements/api.txt
+	$(COMPILE) requirements/functions.in requirements/deliver.in -o requirements/deliver.txt
 	$(COMPILE) requirements/functions.in requirements/stream.in -o requirements/stream.txt
 	$(COMPILE) pyproject.toml --extra local requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/ministack.in -o requirements/ministack.txt
