@@ -66,9 +66,10 @@ class Answer:
     """What became of a request.
 
     ``status`` is HTTP's, 0 where none came; then ``error`` says why, in a word: ``timeout``,
-    ``refused``, ``reset``, ``tls``, ``protocol``, ``blocked`` (the address may not be connected to)
-    or ``unresolved`` (the name's addresses can't be found out now, which is not the endpoint's
-    fault). ``retry_after_ms`` is what the answer asks for, from its arrival on. ``excerpt`` is the
+    ``refused``, ``reset``, ``tls``, ``protocol``, ``blocked`` (the address may not be connected
+    to), ``nonexistent`` (there is certainly no such name, or it has no address) or ``unresolved``
+    (the name's addresses can't be found out now, which is not the endpoint's fault).
+    ``retry_after_ms`` is what the answer asks for, from its arrival on. ``excerpt`` is the
     beginning of its body, redacted: 256 bytes at most.
     """
 

@@ -233,6 +233,9 @@ LONGEST_SNOOZE_SECONDS: Final = 30 * 24 * 60 * 60
 MAX_ENDPOINTS: Final = 100
 """Of an org, give or take the requests that come at the same moment."""
 
+MAX_URL_CHARS: Final = 2_048
+"""Of an endpoint's URL."""
+
 MAX_REPLAYS: Final = 10
 """Of an endpoint, that are not at their end."""
 
