@@ -75,7 +75,7 @@ def dynamodb_server() -> Iterator[Server]:
             **os.environ,
             "GATEWAY_PORT": str(port),
             "BIND_HOST": LOOPBACK,
-            "SERVICES": "dynamodb,dynamodbstreams,sqs",
+            "SERVICES": "dynamodb,dynamodbstreams,s3,ses,sqs",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "ERROR",
             "PYTHONPATH": "",

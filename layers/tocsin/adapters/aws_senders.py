@@ -79,7 +79,7 @@ class SesSender(Sender):
 
 
 class S3Sender(Sender):
-    """:class:`~tocsin.ports.notify.Sender` of ``s3://bucket/key`` URLs, into these buckets alone."""
+    """:class:`~tocsin.ports.notify.Sender` of ``s3://bucket/key`` URLs, into some buckets."""
 
     def __init__(self, client: "S3Client", buckets: frozenset[str]) -> None:
         self._client = client
