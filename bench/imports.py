@@ -155,6 +155,9 @@ def _environment(home: str, source: Path) -> dict[str, str]:
         "TOCSIN_LEDGER_TABLE": "ledger",
         "TOCSIN_STATE_TABLE": "state",
         "TOCSIN_EXPIRY_QUEUE_URL": "http://127.0.0.1:1/timers",
+        "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/wakes",
+        "TOCSIN_SLOW_WAKES_QUEUE_URL": "http://127.0.0.1:1/slow-wakes",
+        "TOCSIN_TAILS_QUEUE_URL": "http://127.0.0.1:1/tails",
         "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:6379",
     }
 

@@ -105,7 +105,11 @@ def wired(
         "ingest": ingest.wire(ingesting, db=client, clock=clock),
         "fanout": fanout.wire(sealing, db=client, clock=clock, broker=broker),
         "project": project.wire(
-            ProjectSettings(**stores, retention_days=36_500), db=client, clock=clock
+            ProjectSettings(
+                **stores, retention_days=36_500, wakes_queue_url="wakes", tails_queue_url="tails"
+            ),
+            db=client,
+            clock=clock,
         ),
         "detect": detect.wire(
             DetectSettings(**stores, retention_days=36_500), db=client, clock=clock

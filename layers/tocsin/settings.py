@@ -1,6 +1,7 @@
 """What each deployable reads from its environment; only ``bootstrap`` reads these."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,13 +11,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tocsin.domain.limits import (
     KEY_REQUESTS_PER_MINUTE,
     MAX_STREAMS,
+    PROJECT_SECONDS,
     RETENTION_DAYS,
     SIGN_IN_SECONDS,
 )
 from tocsin.wire.filters import is_event_type
 
 __all__ = [
+    "AdminSettings",
     "ApiSettings",
+    "DeliverSettings",
     "DetectSettings",
     "ExpireSettings",
     "FanoutSettings",
@@ -32,6 +36,12 @@ __all__ = [
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.ASCII)
 # What is sent in the clear must stay on this machine.
 _CONFIDENTIAL = re.compile(r"https:|http://(localhost|127(\.[0-9]+){3}|\[::1\])(:|$)", re.ASCII)
+# What a header can name as the sender, and nothing that could end the header.
+_MAILBOX = re.compile(
+    r"[A-Za-z0-9._+-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", re.ASCII
+)
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
 class _Settings(BaseSettings):
@@ -55,10 +65,23 @@ class IngestSettings(StoreSettings):
     retention_days: int = RETENTION_DAYS
 
 
-class ProjectSettings(StoreSettings):
-    """The project function."""
+class AdminSettings(StoreSettings):
+    """The command line's commands on the tables, run with AWS credentials."""
 
     retention_days: int = RETENTION_DAYS
+
+
+class ProjectSettings(AdminSettings):
+    """The project function.
+
+    ``wakes_queue_url`` is the SQS queue that has endpoints looked at; ``tails_queue_url`` the one
+    that has an org projected, ``project_seconds`` after something was sealed: what is sealed until
+    then costs no further writes.
+    """
+
+    wakes_queue_url: str
+    tails_queue_url: str
+    project_seconds: int = Field(default=PROJECT_SECONDS, ge=0, le=900)
 
 
 class DetectSettings(StoreSettings):
@@ -72,6 +95,69 @@ class ExpireSettings(StoreSettings):
 
     expiry_queue_url: str
     retention_days: int = RETENTION_DAYS
+
+
+class _PublicUrl(_Settings):
+    """What those who make links have in common.
+
+    ``public_url`` is where people reach Tocsin: signed links begin with it, and without it there
+    are none.
+    """
+
+    public_url: str | None = None
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, url: str | None) -> str | None:
+        if url is not None and not (_ORIGIN.fullmatch(url) and _CONFIDENTIAL.match(url)):
+            raise ValueError(
+                f"TOCSIN_PUBLIC_URL is {url!r}: write it without a path, like "
+                "https://tocsin.example.com; http is for this machine's own addresses"
+            )
+        return url
+
+
+class _Receivers(_Settings):
+    """What those who take and those who use an endpoint's URL have in common.
+
+    ``export_buckets`` (a JSON list) are the S3 buckets that exports may be put into. With
+    ``loopback_receivers`` an endpoint may be on this machine, and be sent to in the clear.
+    """
+
+    export_buckets: frozenset[str] = frozenset()
+    loopback_receivers: bool = False
+
+    @field_validator("export_buckets")
+    @classmethod
+    def _buckets(cls, buckets: frozenset[str]) -> frozenset[str]:
+        for bucket in buckets:
+            if not _BUCKET.fullmatch(bucket):
+                raise ValueError(f"TOCSIN_EXPORT_BUCKETS names {bucket!r}, which is no bucket")
+        return buckets
+
+
+class DeliverSettings(StoreSettings, _PublicUrl, _Receivers):
+    """The deliver function, which is on both queues and sends to both.
+
+    Endpoints that are slow are woken through ``slow_wakes_queue_url``. Nothing is sent to an
+    address in ``denied_networks`` (a JSON list of CIDRs), whatever else may be. Mail comes from
+    ``mail_from``; without it there is none.
+    """
+
+    wakes_queue_url: str
+    slow_wakes_queue_url: str
+    retention_days: int = RETENTION_DAYS
+    denied_networks: frozenset[IPv4Network | IPv6Network] = frozenset()
+    mail_from: str | None = None
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mailbox(cls, address: str | None) -> str | None:
+        if address is not None and not _MAILBOX.fullmatch(address):
+            raise ValueError(
+                f"TOCSIN_MAIL_FROM is {address!r}: write the address alone, like tocsin@example.com"
+            )
+        return address
 
 
 class ValkeySettings(StoreSettings):
@@ -123,31 +209,20 @@ class _Browsers(_Settings):
         return origins
 
 
-class ApiSettings(StoreSettings, _Browsers):
+class ApiSettings(StoreSettings, _Browsers, _PublicUrl, _Receivers):
     """The API function.
 
-    ``expiry_queue_url`` is the SQS queue that says when approvals are due. ``allowed_origins`` (a
-    JSON list) are the web pages of other origins that may call from a browser, also with a
-    sign-in's cookie, which lasts ``sign_in_seconds``. A key may make ``key_requests_per_minute``.
-    ``public_url`` is where people reach Tocsin: signed links begin with it, and without it there
-    are none.
+    ``expiry_queue_url`` is the SQS queue that says when approvals are due, ``wakes_queue_url`` the
+    one that has endpoints looked at. ``allowed_origins`` (a JSON list) are the web pages of other
+    origins that may call from a browser, also with a sign-in's cookie, which lasts
+    ``sign_in_seconds``. A key may make ``key_requests_per_minute``.
     """
 
-    public_url: str | None = None
     expiry_queue_url: str
+    wakes_queue_url: str
     retention_days: int = RETENTION_DAYS
     sign_in_seconds: int = Field(default=SIGN_IN_SECONDS, ge=60)
     key_requests_per_minute: int = Field(default=KEY_REQUESTS_PER_MINUTE, ge=1)
-
-    @field_validator("public_url")
-    @classmethod
-    def _public(cls, url: str | None) -> str | None:
-        if url is not None and not (_ORIGIN.fullmatch(url) and _CONFIDENTIAL.match(url)):
-            raise ValueError(
-                f"TOCSIN_PUBLIC_URL is {url!r}: write it without a path, like "
-                "https://tocsin.example.com; http is for this machine's own addresses"
-            )
-        return url
 
 
 class StreamSettings(ValkeySettings, _Browsers):

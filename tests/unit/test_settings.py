@@ -1,17 +1,29 @@
 import json
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.bootstrap import stream
-from tocsin.settings import ApiSettings, FanoutSettings, StreamSettings
+from tocsin.settings import (
+    ApiSettings,
+    DeliverSettings,
+    FanoutSettings,
+    ProjectSettings,
+    StreamSettings,
+)
 
 TABLES = {
     "TOCSIN_JOURNAL_TABLE": "journal",
     "TOCSIN_LEDGER_TABLE": "ledger",
     "TOCSIN_STATE_TABLE": "state",
+}
+QUEUES = {
+    f"TOCSIN_{name}_QUEUE_URL": "http://127.0.0.1:1/q"
+    for name in ("EXPIRY", "WAKES", "SLOW_WAKES", "TAILS")
 }
 URL = {"TOCSIN_VALKEY_URL": "valkeys://cache.example:6379"}
 USER = {"TOCSIN_VALKEY_IAM_USER": "tocsin"}
@@ -20,7 +32,7 @@ CACHE = {"TOCSIN_VALKEY_CACHE_NAME": "tocsin-cache"}
 
 @pytest.fixture(autouse=True)
 def tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in TABLES.items():
+    for name, value in (TABLES | QUEUES).items():
         monkeypatch.setenv(name, value)
 
 
@@ -112,7 +124,6 @@ def test_what_no_browser_would_send_is_no_origin(
     ],
 )
 def test_where_people_reach_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOCSIN_EXPIRY_QUEUE_URL", "http://127.0.0.1:1/q")
     assert ApiSettings().public_url is None
     monkeypatch.setenv("TOCSIN_PUBLIC_URL", url)
     assert ApiSettings().public_url == url
@@ -128,7 +139,6 @@ def test_where_people_reach_it(url: str, monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_where_people_can_not_reach_it_safely(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOCSIN_EXPIRY_QUEUE_URL", "http://127.0.0.1:1/q")
     monkeypatch.setenv("TOCSIN_PUBLIC_URL", url)
     with pytest.raises(ValidationError, match="write it without a path"):
         ApiSettings()
@@ -160,7 +170,69 @@ def test_a_setting_that_would_not_do_what_it_says_is_refused(
 def test_the_api_has_no_sign_in_and_no_rate_that_is_none(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TOCSIN_EXPIRY_QUEUE_URL", "http://127.0.0.1/q")
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match="greater than"):
         ApiSettings()
+
+
+@pytest.mark.parametrize("settings", [ApiSettings, DeliverSettings])
+def test_nobody_on_this_machine_is_sent_anything_unless_it_is_said(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings().loopback_receivers is False
+    monkeypatch.setenv("TOCSIN_LOOPBACK_RECEIVERS", "true")
+    assert settings().loopback_receivers is True
+
+
+def test_networks_that_nothing_is_sent_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert DeliverSettings().denied_networks == frozenset()
+    monkeypatch.setenv("TOCSIN_DENIED_NETWORKS", '["10.0.0.0/16", "fd00::/8"]')
+    assert DeliverSettings().denied_networks == {
+        ip_network("10.0.0.0/16"),
+        ip_network("fd00::/8"),
+    }
+
+
+@pytest.mark.parametrize("networks", ['["10.0.0.1/16"]', '["vpc"]', "10.0.0.0/16"])
+def test_a_network_that_is_none_is_not_passed_over(
+    networks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_DENIED_NETWORKS", networks)
+    with pytest.raises((ValidationError, SettingsError)):
+        DeliverSettings()
+
+
+@pytest.mark.parametrize("settings", [ApiSettings, DeliverSettings])
+@pytest.mark.parametrize("bucket", ["", "*", "a/b", "Exports", "arn:aws:s3:::exports", "exports\n"])
+def test_a_bucket_is_named_as_s3_names_it(
+    settings: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_EXPORT_BUCKETS", '["acme-events", "logs.example.com"]')
+    assert settings().export_buckets == {"acme-events", "logs.example.com"}
+    monkeypatch.setenv("TOCSIN_EXPORT_BUCKETS", json.dumps([bucket]))
+    with pytest.raises(ValidationError, match="TOCSIN_EXPORT_BUCKETS"):
+        settings()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "tocsin", "Tocsin <tocsin@example.com>", "tocsin@localhost", "a@b@example.com"),
+        *("tocsin@example.com\nBcc: eve@example.com", "tocsin@example.com\n", "tocsin@example,com"),
+    ],
+)
+def test_mail_comes_from_one_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert DeliverSettings().mail_from is None
+    monkeypatch.setenv("TOCSIN_MAIL_FROM", "tocsin+alerts@mail.example.com")
+    assert DeliverSettings().mail_from == "tocsin+alerts@mail.example.com"
+    monkeypatch.setenv("TOCSIN_MAIL_FROM", address)
+    with pytest.raises(ValidationError, match="TOCSIN_MAIL_FROM"):
+        DeliverSettings()
+
+
+def test_projections_wait_no_longer_than_a_message_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ProjectSettings().project_seconds == 30
+    for seconds in ("-1", "901"):
+        monkeypatch.setenv("TOCSIN_PROJECT_SECONDS", seconds)
+        with pytest.raises(ValidationError, match="project_seconds"):
+            ProjectSettings()

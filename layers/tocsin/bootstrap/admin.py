@@ -33,7 +33,7 @@ from tocsin.services.keys.writing import Writing
 from tocsin.services.orgs.exporting import Exporting
 from tocsin.services.orgs.keeping import Keeping
 from tocsin.services.sealing.rebuild import Rebuild
-from tocsin.settings import ProjectSettings
+from tocsin.settings import AdminSettings
 
 __all__ = ["Admin", "wire"]
 
@@ -58,9 +58,9 @@ class Admin:
     retention: Callable[[], Retention]
 
 
-def wire(settings: ProjectSettings | None = None) -> Admin:
+def wire(settings: AdminSettings | None = None) -> Admin:
     """Return the ports on the tables that the settings name."""
-    settings = settings or ProjectSettings()
+    settings = settings or AdminSettings()
     db, state, clock = client(), settings.state_table, SystemClock()
     ledger = DynamoLedger(db, settings.ledger_table)
     journal = DynamoJournal(db, settings.journal_table, settings.retention_days)

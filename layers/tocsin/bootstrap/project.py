@@ -20,7 +20,7 @@ from tocsin.services.keys.writing import Writing
 from tocsin.services.sealing.project import Projector
 from tocsin.services.sealing.summaries import Summariser
 from tocsin.services.sessions.beginning import Beginning
-from tocsin.settings import ProjectSettings
+from tocsin.settings import AdminSettings, ProjectSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,7 +31,7 @@ _WRITERS = 8  # writes in flight at once; more than a function's share of a core
 
 
 def wire(
-    settings: ProjectSettings | None = None,
+    settings: AdminSettings | None = None,
     *,
     db: "DynamoDBClient | None" = None,
     clock: Clock | None = None,
@@ -54,7 +54,7 @@ def wire(
     )
 
 
-def summariser(settings: ProjectSettings, db: "DynamoDBClient", clock: Clock) -> Summariser:
+def summariser(settings: AdminSettings, db: "DynamoDBClient", clock: Clock) -> Summariser:
     """Return what makes summaries on the tables."""
     return Summariser(
         ledger=DynamoLedger(db, settings.ledger_table),

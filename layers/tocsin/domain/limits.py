@@ -288,6 +288,9 @@ EVENTS_PER_MONTH: Final = 1_000_000
 RETENTION_DAYS: Final = 90
 """Of the journal, and so of a stream's backlog, unless set otherwise."""
 
+PROJECT_SECONDS: Final = 30
+"""After it was sealed, an event counts in sessions, agents and usage, unless set otherwise."""
+
 RECEIPT_SECONDS: Final = 24 * 60 * 60
 """How long an idempotency key is remembered."""
 

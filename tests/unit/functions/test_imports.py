@@ -110,7 +110,10 @@ ENVIRONMENT = {
     "TOCSIN_EXPIRY_QUEUE_URL": "http://127.0.0.1:1/000000000000/timers",
     "TOCSIN_JOURNAL_TABLE": "journal",
     "TOCSIN_LEDGER_TABLE": "ledger",
+    "TOCSIN_SLOW_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/slow-wakes",
     "TOCSIN_STATE_TABLE": "state",
+    "TOCSIN_TAILS_QUEUE_URL": "http://127.0.0.1:1/000000000000/tails",
+    "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/wakes",
     "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
 }
 
