@@ -36,6 +36,14 @@ _Zone = Annotated[str, Field(pattern=r"^([a-z]+[0-9]+-az[0-9]+|[a-z]+(-[a-z]+)+-
 # As browsers send it: no path, no capital letter, no wildcard.
 _Origin = Annotated[str, Field(pattern=r"^https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?$")]
 
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+
+# What stands alone in a header and a policy: no name beside it, no wildcard.
+_ADDRESS = r"^[A-Za-z0-9._+-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
+
+# What no deployment may turn on: it would let endpoints be where only Lambda's own parts are.
+_NO_OPTIONS = frozenset({"loopback_receivers"})
 
 # CloudFront takes them from this region alone: https://docs.aws.amazon.com/AmazonCloudFront/latest/
 # DeveloperGuide/cnames-and-https-requirements.html
@@ -81,6 +89,10 @@ class Config(BaseModel):
     api_options: dict[str, str] = {}  # the API's settings: {"key_requests_per_minute": "9000"}
     tracing: bool = False  # X-Ray; costs as much as a third of everything else
     alarm_email: str | None = None
+
+    deliveries_at_once: int = Field(10, ge=2, le=1_000)  # and half as many to slow endpoints
+    mail_from: str | None = Field(None, pattern=_ADDRESS, max_length=254)  # verified in SES
+    export_buckets: Annotated[tuple[_Bucket, ...], BeforeValidator(_several)] = ()
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
@@ -130,13 +142,21 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _variables(self) -> Self:
-        given = (self.allowed_origins, self.api_options, self.stream_options)
+        lists = (self.allowed_origins, self.export_buckets)
+        given = (*lists, self.api_options, self.stream_options)
         chars = sum(len(json.dumps(each)) for each in given)
         if chars > _VARIABLES_CHARS:
             raise ValueError(
-                f"allowed_origins, api_options and stream_options take {chars} characters, more "
-                f"than {_VARIABLES_CHARS}: a function's variables have 4 KB"
+                "allowed_origins, export_buckets, api_options and stream_options take "
+                f"{chars} characters, more than {_VARIABLES_CHARS}: a function's variables have "
+                "4 KB"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        for option in _NO_OPTIONS & {name.lower() for name in self.api_options}:
+            raise ValueError(f"api_options: {option} is for one's own machine")
         return self
 
     @model_validator(mode="after")

@@ -8,8 +8,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.constructs.function import Function, Props
+from infra.constructs.queues import Queues
 from infra.constructs.signals import Alarms, graph
-from infra.constructs.timers import Timers
 
 __all__ = ["Api"]
 
@@ -36,7 +36,7 @@ class Api(Function):
     decides about, and how often a key asks.
     """
 
-    def __init__(self, scope: Construct, id: str, *, props: Props, timers: Timers) -> None:
+    def __init__(self, scope: Construct, id: str, *, props: Props, queues: Queues) -> None:
         tables, config = props.tables, props.config
         super().__init__(
             scope,
@@ -45,9 +45,11 @@ class Api(Function):
             props=props,
             environment={
                 **tables.environment,
-                **timers.environment,
+                **queues.timers.environment,
+                **queues.wakes.environment,
                 "TOCSIN_RETENTION_DAYS": str(config.retention_days),
                 "TOCSIN_ALLOWED_ORIGINS": json.dumps(config.allowed_origins),
+                "TOCSIN_EXPORT_BUCKETS": json.dumps(config.export_buckets),
                 **({"TOCSIN_PUBLIC_URL": config.address} if config.address else {}),
                 **{f"TOCSIN_{name.upper()}": value for name, value in config.api_options.items()},
             },
@@ -60,7 +62,8 @@ class Api(Function):
             self, ["budget-turn#*", "quota#*", "rate#*", "suspended#*"], ["UpdateItem"]
         )
         tables.allow_writing(self, ["projected"], ["ConditionCheckItem"])  # it only looks
-        timers.allow_setting(self)
+        queues.timers.allow_sending(self)
+        queues.wakes.allow_sending(self)
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

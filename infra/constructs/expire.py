@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.constructs.function import Function, Props
+from infra.constructs.queue import WorkQueue
 from infra.constructs.signals import Alarms, graph
-from infra.constructs.timers import LONGEST_LOOK, Timers
 
 __all__ = ["Expire"]
 
@@ -22,7 +21,7 @@ _OLD_SECONDS = 30 * 60  # a message may be delayed for 15 minutes, and come agai
 class Expire(Function):
     """``functions/expire``: on the timers' queue, and every minute for those that were lost."""
 
-    def __init__(self, scope: Construct, id: str, *, props: Props, timers: Timers) -> None:
+    def __init__(self, scope: Construct, id: str, *, props: Props, timers: WorkQueue) -> None:
         tables = props.tables
         super().__init__(
             scope,
@@ -34,39 +33,26 @@ class Expire(Function):
                 **timers.environment,
                 "TOCSIN_RETENTION_DAYS": str(props.config.retention_days),
             },
-            timeout=LONGEST_LOOK,
+            timeout=timers.timeout,
+            invokes_itself=True,  # a timer that is early is set again
         )
         self._timers = timers
         tables.allow(self, journal=["PutItem"], state=["GetItem", "BatchGetItem", "Query"])
         tables.allow_writing(self, ["approval#*"], ["PutItem"])
         tables.allow_writing(self, ["approval-pending#*"], ["DeleteItem"])
-        timers.allow_taking(self)
-        timers.allow_setting(self)
-        lambda_.EventSourceMapping(
-            self,
-            "Timers",
-            target=self,
-            event_source_arn=timers.queue.queue_arn,
-            batch_size=10,
-            max_concurrency=_AT_ONCE,
-            report_batch_item_failures=True,
-        )
+        timers.allow_sending(self)
+        timers.invoke(self, "Timers", at_once=_AT_ONCE)
         self.run_every(_PERIOD)
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""
-        queue, dead = self._timers.queue, self._timers.dead
-        age = queue.metric_approximate_age_of_oldest_message(statistic=cloudwatch.Stats.MAXIMUM)
-        left = dead.metric_approximate_number_of_messages_visible(
-            statistic=cloudwatch.Stats.MAXIMUM
-        )
         late = self.emitted("LateMs", "p99")
         alarms.above("ExpireErrors", self.metric_errors(), 0, _ERRORS, periods=3)
         alarms.above("ExpireThrottled", self.metric_throttles(), 0, _THROTTLED, periods=2)
         alarms.above("ExpireBrokenOrgs", self.emitted("BrokenOrgs"), 0, _BROKEN)
         alarms.above("ExpireLate", late, _LATE_MS, _LATE, periods=2)
-        alarms.above("TimersOld", age, _OLD_SECONDS, _OLD, periods=2)
-        alarms.above("TimersDead", left, 0, _DEAD)
+        alarms.above("TimersOld", self._timers.oldest_seconds, _OLD_SECONDS, _OLD, periods=2)
+        alarms.above("TimersDead", self._timers.dead_letters, 0, _DEAD)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""

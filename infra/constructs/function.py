@@ -49,13 +49,20 @@ class Function(lambda_.Function):
         code: lambda_.Code | None = None,
         handler: str | None = None,
         reserved_concurrency: int | None = None,
+        invokes_itself: bool = False,
     ) -> None:
-        """Deploy the folder's handler, unless ``code`` and ``handler`` name another."""
+        """Deploy the folder's handler, unless ``code`` and ``handler`` name another.
+
+        One that ``invokes_itself`` sends messages to the queue that it is invoked by. Lambda would
+        stop that after some sixteen rounds, and drop the message:
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+        """
         config, layers = props.config, props.layers
         self.emitted = Emitted(config, name)
         logs = Logs(scope, f"{id}Logs", config=config)
         role = _role(scope, f"{id}Role", in_vpc=valkey is not None)
         logs.grant_write(role)
+        self.own_role = role
         super().__init__(
             scope,
             id,
@@ -72,6 +79,7 @@ class Function(lambda_.Function):
             timeout=timeout,
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if invokes_itself else None,
             role=role,
             log_group=logs,
             logging_format=lambda_.LoggingFormat.JSON,

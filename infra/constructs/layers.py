@@ -23,7 +23,7 @@ class Layers(Construct):
         scope: Construct,
         id: str,
         *,
-        lock: Literal["functions", "api", "stream"] = "functions",
+        lock: Literal["functions", "api", "deliver", "stream"] = "functions",
         profile: Profile,
     ) -> None:
         """Package ``tocsin`` and what ``requirements/<lock>.txt`` names."""

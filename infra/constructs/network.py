@@ -11,6 +11,8 @@ from infra.zones import is_id
 
 __all__ = ["Network"]
 
+_CIDR = "10.0.0.0/16"  # another would replace the VPC of a deployed environment
+
 
 class Network(Construct):
     """Two zones, public and isolated subnets, DynamoDB through a gateway endpoint (no charge).
@@ -23,9 +25,11 @@ class Network(Construct):
         super().__init__(scope, id)
         self.isolated = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.public = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+        self.cidr = _CIDR
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(_CIDR),
             max_azs=2,
             nat_gateways=0,
             restrict_default_security_group=False,  # a custom resource, for what nothing uses

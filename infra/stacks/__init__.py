@@ -31,7 +31,8 @@ def build(scope: Construct, config: Config) -> None:
     profile = Profile.of(config)
     data = DataStack(scope, config=config)
     tables = data.tables
-    api = ApiStack(scope, config=config, profile=profile, tables=tables, timers=data.timers)
+    queues = data.queues
+    api = ApiStack(scope, config=config, profile=profile, tables=tables, queues=queues)
     watched: list[Watched] = [api.gateway, api.ingest, api.api]
 
     network = valkey = None
@@ -43,9 +44,15 @@ def build(scope: Construct, config: Config) -> None:
             watched.append(valkey)
 
     pipeline = PipelineStack(
-        scope, config=config, profile=profile, tables=tables, timers=data.timers, valkey=valkey
+        scope,
+        config=config,
+        profile=profile,
+        tables=tables,
+        queues=queues,
+        valkey=valkey,
+        networks=[network.cidr] if network else [],
     )
-    watched += [pipeline.fanout, pipeline.project, pipeline.detect]
+    watched += [pipeline.fanout, pipeline.project, pipeline.detect, pipeline.deliver]
     watched += [pipeline.sweeper, pipeline.expire]
 
     dashboard = DashboardStack(scope, config=config, profile=profile).dashboard

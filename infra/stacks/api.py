@@ -8,8 +8,8 @@ from infra.constructs.api import Api
 from infra.constructs.function import Props
 from infra.constructs.ingest import Ingest
 from infra.constructs.layers import Layers
+from infra.constructs.queues import Queues
 from infra.constructs.tables import Tables
-from infra.constructs.timers import Timers
 from infra.profile import Profile
 from infra.stacks._stack import TocsinStack
 
@@ -26,7 +26,7 @@ class ApiStack(TocsinStack):
         config: Config,
         profile: Profile,
         tables: Tables,
-        timers: Timers,
+        queues: Queues,
     ) -> None:
         super().__init__(scope, "api", config=config, description="API and its functions")
         layers = Layers(self, "Layers", profile=profile)
@@ -34,7 +34,7 @@ class ApiStack(TocsinStack):
         self.ingest = Ingest(self, "Ingest", props=props)
         api_layers = Layers(self, "ApiLayers", lock="api", profile=profile)
         api_props = Props(config=config, layers=api_layers, tables=tables)
-        self.api = Api(self, "Api", props=api_props, timers=timers)
+        self.api = Api(self, "Api", props=api_props, queues=queues)
         routes = {"/api/v1/ingest/": self.ingest, "/": self.api}
         self.gateway = profile.gateway(self, "Gateway", routes=routes, config=config)
         about = "The API's own address: all but the streams, without CloudFront"

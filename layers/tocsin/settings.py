@@ -81,7 +81,7 @@ class ProjectSettings(AdminSettings):
 
     wakes_queue_url: str
     tails_queue_url: str
-    project_seconds: int = Field(default=PROJECT_SECONDS, ge=0, le=900)
+    project_seconds: int = Field(default=PROJECT_SECONDS, ge=1, le=900)
 
 
 class DetectSettings(StoreSettings):
