@@ -400,6 +400,16 @@ class TestProjections:
         assert on.projections.cursor("acme").through_seq == 7
         assert on.projections.cursor("beta") == Projected()
 
+    def test_a_claim_says_when_it_was_made(self, on: Stores) -> None:
+        assert on.projections.cursor("acme").claimed_at_ms == 0
+        run = Projected(0, 5, claimed_at_ms=1_774_000_000_000)
+        assert on.projections.claim("acme", Projected(0, 0), run)
+        late = Projected(0, 5, claimed_at_ms=1_774_000_000_001)
+        assert not on.projections.claim("acme", Projected(0, 0), late)
+        for _ in range(2):
+            assert on.projections.cursor("acme").claimed_at_ms == run.claimed_at_ms
+            on.projections.advance("acme", run)
+
     def test_an_item_may_change_without_counting(self, on: Stores) -> None:
         on.projections.apply("acme", Projected(0, 1), Change("agent", "a", 1, "t", 1, "t"))
         counted = Change(

@@ -290,7 +290,9 @@ class FakeProjections:
         at = self.cursor(org, run.generation)
         if (at.through_seq, at.until_seq) != (cursor.through_seq, cursor.until_seq):
             return False
-        self.cursors[org, run.generation] = replace(at, until_seq=run.until_seq)
+        self.cursors[org, run.generation] = replace(
+            at, until_seq=run.until_seq, claimed_at_ms=run.claimed_at_ms
+        )
         return True
 
     def apply(self, org: str, run: Projected, change: Change) -> None:
@@ -450,6 +452,16 @@ class FakeTimers:
 
     def set(self, org: str, approval_id: str, due_ms: int, now_ms: int) -> None:
         self.due.append((org, approval_id, due_ms))
+
+
+class FakeTails:
+    """``sent`` are (org, delay in seconds)."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int]] = []
+
+    def set(self, org: str, delay_seconds: int) -> None:
+        self.sent.append((org, delay_seconds))
 
 
 @dataclass

@@ -32,7 +32,7 @@ from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.local import queues
-from tocsin.local.functions import Receives
+from tocsin.local.functions import QUEUES, Receives
 from tocsin.local.tables import TTL_ATTRIBUTE, create
 from tocsin.ports.access import KeyRing, Keys, Passes, Rates, SignInFailures, SignInWrites
 from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
@@ -131,7 +131,7 @@ class Database:
         ), settings
 
     def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:
-        """Make an empty queue of timers; return a client, and the queue's URL."""
-        client, url = self.server.sqs(), f"{self.server.url}/000000000000/timers-{uuid4().hex[:8]}"
-        queues.create(client, url, receives)
+        """Make an empty queue; return a client, and the queue's URL."""
+        client, url = self.server.sqs(), f"{self.server.url}/000000000000/queue-{uuid4().hex[:8]}"
+        queues.create(client, url, receives or QUEUES["expiry"])
         return client, url

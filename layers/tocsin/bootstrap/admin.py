@@ -102,7 +102,7 @@ def wire(settings: AdminSettings | None = None) -> Admin:
             ledger=ledger,
             journal=journal,
             projections=projections,
-            projector=project.wire(settings, db=db),
+            projector=project.projector(settings, db, clock),
             summariser=project.summariser(settings, db, clock),
         ),
         retention=retention,

@@ -62,7 +62,8 @@ class Projected:
 
     Everything up to ``through_seq`` is. If ``until_seq`` is beyond it, a run up to there was
     claimed, and may have been applied in part. What is beyond ``counted_after`` is counted by the
-    day, and the rest only where an older version did. ``counts`` are of the items of a kind.
+    day, and the rest only where an older version did. ``counts`` are of the items of a kind. The
+    last run was claimed at ``claimed_at_ms`` (Unix time), by the clock of who did; 0: not known.
     """
 
     through_seq: int = 0
@@ -71,6 +72,7 @@ class Projected:
     generation: int = 0
     counted_after: int = field(default=0, compare=False)
     counts: Mapping[str, int] = field(default_factory=dict, compare=False)
+    claimed_at_ms: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)

@@ -6,19 +6,25 @@ compares the two.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 __all__ = [
+    "DELIVER",
     "FUNCTIONS",
     "PROCESSES",
+    "QUEUES",
     "Consumes",
     "Every",
     "LocalFunction",
     "MappingSettings",
+    "Queue",
     "Receives",
     "hosted",
 ]
+
+Queue = Literal["expiry", "tails", "wakes", "slow-wakes"]
+"""A queue: ``TOCSIN_<QUEUE>_QUEUE_URL`` says where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,9 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class Receives:
-    """How the queue of the approvals' timers invokes a function."""
+    """The queue whose messages invoke a function, and how."""
 
+    queue: Queue
     batch_size: int
     visibility_seconds: int  # until a message that was received and not deleted comes again
 
@@ -88,15 +95,32 @@ class LocalFunction:
     # The path prefixes of the requests that it answers; the longest decides, "/" takes the rest.
     routes: tuple[str, ...] = ()
     consumes: Consumes | None = None
-    receives: Receives | None = None
+    receives: tuple[Receives, ...] = ()
     every: Every | None = None
     beside_here: str | None = None  # shares that one's process: it runs too rarely for its own
+    env_here: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def process(self) -> str:
         """The part that hosts it."""
         return self.beside_here or self.name
 
+
+# What only `tocsin up` allows: endpoints on this machine, without TLS.
+_LOOPBACK: Final = {"TOCSIN_LOOPBACK_RECEIVERS": "true"}
+
+# Not in the table until it has a handler.
+DELIVER: Final = LocalFunction(
+    "deliver",
+    timeout_seconds=60,
+    memory_mb=512,
+    receives=(
+        Receives("wakes", batch_size=10, visibility_seconds=360),
+        Receives("slow-wakes", batch_size=10, visibility_seconds=360),
+    ),
+    every=Every(60),
+    env_here=_LOOPBACK,
+)
 
 # In the order of the events' way: what one still writes at the end reaches those after it.
 FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
@@ -108,7 +132,13 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             memory_mb=512,
             routes=("/api/v1/ingest/",),
         ),
-        LocalFunction("api", timeout_seconds=29, memory_mb=512, routes=("/",)),
+        LocalFunction(
+            "api",
+            timeout_seconds=29,
+            memory_mb=512,
+            routes=("/",),
+            env_here=_LOOPBACK,
+        ),
         LocalFunction(
             "fanout",
             timeout_seconds=60,
@@ -122,10 +152,12 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             consumes=Consumes(
                 "ledger",
                 batch_size=1_000,
-                window_ms=30_000,
-                window_here_ms=2_000,
+                window_ms=1_000,
+                window_here_ms=0,
                 key_prefix="segment#",
             ),
+            receives=(Receives("tails", batch_size=10, visibility_seconds=360),),
+            env_here={"TOCSIN_PROJECT_SECONDS": "2"},
         ),
         LocalFunction(
             "sweeper",
@@ -141,7 +173,7 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             "expire",
             timeout_seconds=30,
             memory_mb=512,
-            receives=Receives(batch_size=10, visibility_seconds=180),
+            receives=(Receives("expiry", batch_size=10, visibility_seconds=180),),
             every=Every(60),
             beside_here="project",
         ),
@@ -161,6 +193,11 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
     )
 }
 
+QUEUES: Final[Mapping[Queue, Receives]] = {
+    receives.queue: receives
+    for function in (*FUNCTIONS.values(), DELIVER)
+    for receives in function.receives
+}
 PROCESSES: Final = tuple(dict.fromkeys(function.process for function in FUNCTIONS.values()))
 
 

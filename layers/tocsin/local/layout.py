@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from tocsin.local.addresses import LOOPBACK
-from tocsin.local.functions import FUNCTIONS, PROCESSES
+from tocsin.local.functions import FUNCTIONS, PROCESSES, QUEUES, Queue
 
 __all__ = ["DYNAMODB", "GATEWAY", "NAMES", "POLLER", "STREAM", "VALKEY", "Layout"]
 
@@ -80,17 +80,24 @@ class Layout:
             "AWS_SECRET_ACCESS_KEY": "local",
         }
 
+    def queue(self, queue: Queue) -> str:
+        """The URL of a queue."""
+        return f"{self.url(DYNAMODB)}/000000000000/tocsin-{queue}"
+
     @property
-    def queue(self) -> str:
-        """The URL of the queue of the approvals' timers."""
-        return f"{self.url(DYNAMODB)}/000000000000/tocsin-expiry"
+    def queues(self) -> dict[str, str]:
+        """The variables that lead to the queues."""
+        return {
+            f"TOCSIN_{queue.upper().replace('-', '_')}_QUEUE_URL": self.queue(queue)
+            for queue in QUEUES
+        }
 
     @property
     def env(self) -> dict[str, str]:
         """The variables that tell every part about the others."""
         return {
             **self.tables,
-            "TOCSIN_EXPIRY_QUEUE_URL": self.queue,
+            **self.queues,
             "TOCSIN_HOME": str(self.home),
             "TOCSIN_PARTS": orjson.dumps(
                 {"ports": dict(self.ports), "sockets": str(self.sockets), "key": self.key}

@@ -77,12 +77,13 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
 
     def host(process: str) -> Part:
         functions = hosted(process)
-        invoked = any(each.consumes or each.every for each in functions)
+        invoked = any(each.consumes or each.receives or each.every for each in functions)
         return Part(
             process,
             module("tocsin.local.host", layout.listens(process), process),
             stage=Stage.INVOKED if invoked else Stage.REQUESTED,
             stop_seconds=max(each.timeout_seconds for each in functions) + _ENDING_SECONDS,
+            env={name: value for each in functions for name, value in each.env_here.items()},
         )
 
     return (

@@ -1,7 +1,7 @@
-"""Lambda's event source mappings, from the tables' streams and the queue to the functions.
+"""Lambda's event source mappings, from the tables' streams and the queues to the functions.
 
 :mod:`tocsin.local.mapping` makes the decisions, :mod:`tocsin.local.polling` the calls, and
-:mod:`tocsin.local.queue_polling` is the queue's.
+:mod:`tocsin.local.queue_polling` is a queue's.
 ``python -m tocsin.local.poller`` answers ``GET /health`` on its unix socket with 200 while the
 streams can be read. On SIGTERM it delivers what they still hold, then ends. A thread that fails
 ends the process, which is started again: else a stream would be read no more, and nobody told.
@@ -31,6 +31,7 @@ from tocsin.settings import StoreSettings
 __all__ = ["PollerSettings", "to_queue"]
 
 THREAD_FAILED = 70  # the exit status of a process one of whose threads has failed
+_GIVING_BACK_SECONDS = 1
 _CONSUMERS = {name: each.consumes for name, each in FUNCTIONS.items() if each.consumes}
 
 
@@ -78,7 +79,8 @@ def main() -> None:
             )
             Thread(target=schedule.run, daemon=True).start()
     threads = [Thread(target=each.run, daemon=True) for each in others]
-    for thread in (*threads, *(Thread(target=each.run, daemon=True) for each in queues)):
+    looking = [Thread(target=each.run, daemon=True) for each in queues]
+    for thread in (*threads, *looking):
         thread.start()
     pollers: list[Poller | QueuePoller] = [first, *others, *queues]
     serve_health(layout.socket(POLLER), lambda: all(each.reading for each in pollers))
@@ -89,6 +91,8 @@ def main() -> None:
         each.stopping.set()
     for thread in threads:
         thread.join()
+    for thread in looking:  # they give back what their last looks found
+        thread.join(WAIT_SECONDS + _GIVING_BACK_SECONDS)
     functions.close()
 
 
@@ -108,10 +112,14 @@ def _queues(layout: Layout, functions: Functions) -> list[QueuePoller]:
     config = Config(retries=retries, connect_timeout=2, read_timeout=WAIT_SECONDS + 10)  # type: ignore[arg-type]
     return [
         QueuePoller(
-            boto3.client("sqs", config=config), layout.queue, name, function.receives, functions
+            boto3.client("sqs", config=config),
+            layout.queue(receives.queue),
+            name,
+            receives,
+            functions,
         )
         for name, function in FUNCTIONS.items()
-        if function.receives
+        for receives in function.receives
     ]
 
 

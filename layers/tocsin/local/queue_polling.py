@@ -29,7 +29,7 @@ _REGION, _ACCOUNT = "us-east-1", "000000000000"
 
 
 class QueuePoller:
-    """The loop of one function's queue, for a thread that nobody has to wait for."""
+    """The loop of one queue of a function, for a thread that nobody has to wait for."""
 
     def __init__(
         self, client: "SQSClient", url: str, function: str, receives: Receives, functions: Functions
@@ -46,12 +46,14 @@ class QueuePoller:
         self._trouble = False  # whether a failure of it was printed
 
     def run(self) -> None:
-        """Go on until ``stopping`` is set; a message that comes after that stays in the queue."""
+        """Go on until ``stopping`` is set; a message that comes after that is given back."""
         while not self.stopping.is_set():
             # The first look does not wait, so that it is known soon whether there is a queue.
             messages = self._receive(WAIT_SECONDS if self.reading else 0)
             with self._delivering:
-                if messages and not self.stopping.is_set():
+                if self.stopping.is_set():
+                    self._give_back(messages)
+                elif messages:
                     self._deliver(messages)
             if not self.reading:
                 self.stopping.wait(_OUTAGE_SECONDS)
@@ -89,6 +91,16 @@ class QueuePoller:
         for message in messages:
             if message["MessageId"] not in failed:
                 self._delete(message["ReceiptHandle"])
+
+    def _give_back(self, messages: Sequence[Any]) -> None:
+        """Have messages come again at once: after the next start, if need be."""
+        for message in messages:
+            try:
+                self._client.change_message_visibility(
+                    QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+                )
+            except (BotoCoreError, ClientError) as error:
+                print(f"a message can't be given back and comes again later: {error}")
 
     def _delete(self, handle: str) -> None:
         try:

@@ -1,8 +1,8 @@
-"""The queue of the approvals' timers, as the deployed stack has it but for its dead letters."""
+"""The queues, as the deployed stack has them but for their dead letters."""
 
 from typing import TYPE_CHECKING
 
-from tocsin.local.functions import FUNCTIONS, Receives
+from tocsin.local.functions import Receives
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -10,10 +10,8 @@ if TYPE_CHECKING:
 __all__ = ["create"]
 
 
-def create(client: "SQSClient", url: str, receives: Receives | None = None) -> None:
+def create(client: "SQSClient", url: str, receives: Receives) -> None:
     """Create the queue with this URL; one that is there stays, with its messages."""
-    receives = receives or FUNCTIONS["expire"].receives
-    assert receives is not None  # noqa: S101 (for the type)
     name = url.rpartition("/")[2]
     try:
         # Of the last run, perhaps: on another port the emulator would create it once more.

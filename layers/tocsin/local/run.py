@@ -12,6 +12,7 @@ from pathlib import Path
 import tocsin
 from tocsin.local import access, addresses, sockets
 from tocsin.local.child import Child
+from tocsin.local.functions import QUEUES
 from tocsin.local.layout import DYNAMODB, GATEWAY, Layout
 from tocsin.local.lock import lock_home
 from tocsin.local.parts import environment, parts, without_aws
@@ -182,7 +183,7 @@ def _tail(log: Path | None) -> list[str]:
 
 
 def _prepare(layout: Layout) -> None:
-    """Make the tables, the queue, the org and the key, and write to a file how to use them."""
+    """Make the tables, the queues, the org and the key, and write to a file how to use them."""
     # Half a second of imports, for which the parts need not wait.
     from tocsin.adapters import sqs
     from tocsin.adapters.dynamodb import client
@@ -190,7 +191,9 @@ def _prepare(layout: Layout) -> None:
     from tocsin.local import queues, tables
     from tocsin.settings import StoreSettings
 
-    queues.create(sqs.client(), layout.queue)
+    client_of_queues = sqs.client()
+    for queue, receives in QUEUES.items():
+        queues.create(client_of_queues, layout.queue(queue), receives)
     tables.create(client(), StoreSettings())
     admin = wire()
     now_ms = admin.clock.now_ms()

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tocsin.domain.projection import Change, Item, Projected
 
-__all__ = ["Projections"]
+__all__ = ["Projections", "Tails"]
 
 
 class Projections(Protocol):
@@ -21,7 +21,10 @@ class Projections(Protocol):
         """
 
     def claim(self, org: str, cursor: Projected, run: Projected) -> bool:
-        """Claim a run; False, changing nothing, when the org is not at ``cursor`` any more."""
+        """Claim a run; False, changing nothing, when the org is not at ``cursor`` any more.
+
+        ``run`` says when it is claimed.
+        """
 
     def apply(self, org: str, run: Projected, change: Change) -> None:
         """Add what a run changes in one item, unless the item has had that run."""
@@ -63,3 +66,14 @@ class Projections(Protocol):
 
     def drop(self, org: str, generation: int) -> None:
         """Remove a generation's items and its cursor."""
+
+
+class Tails(Protocol):
+    """Has an org's projections brought up to its ledger's head a while after its events."""
+
+    def set(self, org: str, delay_seconds: int) -> None:
+        """Have an org looked at after a delay, of 900 seconds at most; perhaps twice.
+
+        Raises:
+            Busy: it may not be.
+        """

@@ -27,7 +27,9 @@ from tocsin.local.queue_polling import QueuePoller, failures
 
 FAILED = JSONResponse({}, headers={"X-Amz-Function-Error": "Unhandled"})
 DONE = JSONResponse({"batchItemFailures": []})
-AT_ONCE = Receives(batch_size=10, visibility_seconds=0)  # what failed comes again without a wait
+AT_ONCE = Receives(
+    "expiry", batch_size=10, visibility_seconds=0
+)  # what failed comes again without a wait
 
 
 @dataclass

@@ -68,7 +68,7 @@ MAY_LOAD = {
     "project": Own(
         frozenset(
             {
-                *("sealing.project", "sealing.summaries"),
+                *("sealing.pace", "sealing.project", "sealing.summaries", "sealing.waking"),
                 *("reading.checked", "reading.replay", "reading.since", "reading.summarise"),
             }
         )
@@ -113,8 +113,8 @@ ENVIRONMENT = {
     "TOCSIN_SLOW_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/slow-wakes",
     "TOCSIN_STATE_TABLE": "state",
     "TOCSIN_TAILS_QUEUE_URL": "http://127.0.0.1:1/000000000000/tails",
-    "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/wakes",
     "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
+    "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/wakes",
 }
 
 

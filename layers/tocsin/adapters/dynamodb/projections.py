@@ -41,6 +41,7 @@ class DynamoProjections(StateTable, Projections):
                 generation or 0,
                 _number(item, "counted_after"),
                 {kind: _number(item, f"count_{kind}") for kind in INDEXES},
+                _number(item, "claimed_at"),
             )
 
     @override
@@ -48,12 +49,13 @@ class DynamoProjections(StateTable, Projections):
         claimed = self._update(
             "projected",
             _of(org, run.generation),
-            "SET through_seq = :through, until_seq = :until,"
+            "SET through_seq = :through, until_seq = :until, claimed_at = :at,"
             " counted_after = if_not_exists(counted_after, :through)",
             {
                 ":through": number(run.through_seq),
                 ":until": number(run.until_seq),
                 ":was": number(cursor.until_seq),
+                ":at": number(run.claimed_at_ms),
             },
             "attribute_not_exists(through_seq) OR (through_seq = :through AND until_seq = :was)",
         )

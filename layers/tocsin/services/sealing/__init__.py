@@ -3,4 +3,4 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["fanout", "project", "rebuild", "seal", "summaries", "sweep"]
+__all__ = ["fanout", "project", "rebuild", "seal", "summaries", "sweep", "waking"]

@@ -7,7 +7,7 @@ events; and each item records the last run that it counted, so that it counts ea
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -22,6 +22,7 @@ from tocsin.domain.segment import SealedEvent
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
+from tocsin.services.sealing.pace import Pace, Turn
 from tocsin.services.sealing.summaries import Summariser
 
 __all__ = ["ProjectReport", "Projector"]
@@ -37,10 +38,20 @@ class ProjectReport:
 
     ``failed`` must be tried again. ``broken`` would not get further by that: the ledger can't be
     read, or the fault is ours. It is told, and tried when the org's next events are sealed.
+    ``later`` are to go on after so many seconds. ``waiting`` had to be tried again, and will be.
     """
 
     failed: dict[str, Busy] = field(default_factory=dict)
     broken: dict[str, Exception] = field(default_factory=dict)
+    later: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, Busy] = field(default_factory=dict)
+
+    def note(self, org: str, error: Exception) -> None:
+        """Note what an org raised."""
+        if isinstance(error, Busy):
+            self.failed[org] = error
+        else:
+            self.broken[org] = error
 
 
 class Spending(Protocol):
@@ -64,7 +75,7 @@ class _NoBudgets:
 
 
 class Projector:
-    """The use case behind the ledger's stream: brings projections up to the ledgers' heads."""
+    """Brings projections up to the ledgers' heads."""
 
     def __init__(
         self,
@@ -95,25 +106,37 @@ class Projector:
         self._begin = begin
         self._summariser = summariser
 
-    def __call__(self, orgs: Iterable[str]) -> ProjectReport:
-        """Project what is sealed and not yet projected; one org's trouble holds up no other."""
+    def __call__(self, orgs: Collection[str], pace: Pace | None = None) -> ProjectReport:
+        """Project what is sealed and not yet projected; one org's trouble holds up no other.
+
+        With a ``pace`` each has its turn, and what is left after it is for ``later``.
+        """
         report = ProjectReport()
-        for org in orgs:
+        for place, org in enumerate(orgs):
+            turn = pace.turn(len(orgs) - place) if pace else None
             try:
-                through_seq = self.catch_up(org)
+                through_seq = self.catch_up(org, turn=turn)
                 if self._summariser:
                     self._summariser(org, through_seq)
-            except Busy as error:
-                report.failed[org] = error
             except Exception as error:  # whatever an org's data can raise
-                report.broken[org] = error
+                report.note(org, error)
+            else:
+                if turn and turn.wait_seconds:
+                    report.later[org] = turn.wait_seconds
         return report
 
-    def catch_up(self, org: str, generation: int | None = None, *, remaking: bool = False) -> int:
+    def catch_up(
+        self,
+        org: str,
+        generation: int | None = None,
+        *,
+        remaking: bool = False,
+        turn: Turn | None = None,
+    ) -> int:
         """Project what is sealed of an org into a generation; None: into the one that is served.
 
         ``remaking``: which sessions begin and which budgets are used up was told when the one that
-        is served met them.
+        is served met them. Runs are begun while it is the org's ``turn``; None: to the head.
 
         Returns:
             The seq up to which it is projected now.
@@ -128,9 +151,14 @@ class Projector:
             run = cursor if claimed else self._following(org, cursor)
             if run is None:
                 return cursor.through_seq
+            full = not claimed and run.until_seq - run.through_seq >= _RUN_EVENTS
+            if turn and not turn.may_go_on(cursor, full=full):
+                return cursor.through_seq
             budgets = self._spending.budgets(org)
             run, found, hash = self._read(org, run, budgets, whole=claimed)
             if claimed or self._projections.claim(org, cursor, run):
+                if turn and not claimed:
+                    turn.claimed_at_ms = run.claimed_at_ms
                 if not claimed and (now := self._spending.budgets(org)) != budgets:
                     budgets = now  # one that was made before the claim begins before the run
                     run, found, hash = self._read(org, run, budgets, whole=True)
@@ -149,7 +177,8 @@ class Projector:
             if cursor.hash not in (b"", head.hash):
                 raise IntegrityError(org, head.seq, "the ledger is another than was projected")
             return None
-        return replace(cursor, until_seq=min(head.seq, cursor.through_seq + _RUN_EVENTS))
+        until_seq = min(head.seq, cursor.through_seq + _RUN_EVENTS)
+        return replace(cursor, until_seq=until_seq, claimed_at_ms=self._retention().now_ms)
 
     def _read(
         self, org: str, run: Projected, budgets: Sequence[Budget], *, whole: bool
