@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import stores
+from fakes import notify, stores
 from support.databases import Database, Stores
 from tocsin.embedded._database import Database as SqliteDatabase
 from tocsin.embedded._journal import SqliteJournal
@@ -40,6 +40,8 @@ def fake_stores() -> Stores:
         sign_in_writes=stores.FakeSignInWrites(passes, journal),
         sign_in_failures=stores.FakeSignInFailures(journal),
         rates=stores.FakeRates(),
+        endpoints=notify.FakeEndpoints(journal),
+        deliveries=notify.FakeDeliveries(),
     )
 
 

@@ -47,6 +47,7 @@ class FakeEndpoints:
         batch: Batch,
         packed: bytes,
         progress: Progress | None = None,
+        replay: Replay | None = None,
     ) -> bool:
         key = endpoint.org, endpoint.id
         if self._change(key) != was:
@@ -54,6 +55,8 @@ class FakeEndpoints:
         self.endpoints[key] = endpoint
         if progress is not None:
             self.progress[key], self.replays[key] = progress, {}
+        if replay is not None:
+            self.replays[key][replay.id] = replay
         self.journal.put(batch, packed)
         return True
 
@@ -73,6 +76,7 @@ class FakeEndpoints:
         return True
 
     def add_replay(self, org: str, id: str, replay: Replay) -> bool:
+        """Do what :meth:`write` does with a replay, for tests of those who send."""
         if (org, id) not in self.endpoints:
             return False
         self.replays[org, id][replay.id] = replay
@@ -111,7 +115,7 @@ class FakeDeliveries:
     def _page(
         self, attempts: Sequence[Attempt], before: str, limit: int
     ) -> tuple[Sequence[Attempt], str]:
-        end = int(before) if before else len(attempts)
+        end = int(before) if before.isdecimal() else len(attempts)
         start = max(end - limit, 0)
         return attempts[start:end][::-1], str(start) if start else ""
 

@@ -9,11 +9,13 @@ from support.ministack import Server
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
+from tocsin.adapters.dynamodb.deliveries import DynamoDeliveries
 from tocsin.adapters.dynamodb.detections import (
     DynamoAnomalies,
     DynamoDetections,
     DynamoDetectionSettings,
 )
+from tocsin.adapters.dynamodb.endpoints import DynamoEndpoints
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
@@ -39,6 +41,7 @@ from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, 
 from tocsin.ports.detecting import Anomalies, Detections, DetectionSettings
 from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger, SetAside, Summaries
+from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.projections import Projections
 from tocsin.settings import StoreSettings
@@ -71,6 +74,8 @@ class Stores(NamedTuple):
     sign_in_writes: SignInWrites
     sign_in_failures: SignInFailures
     rates: Rates
+    endpoints: Endpoints
+    deliveries: Deliveries
 
 
 @dataclass
@@ -128,6 +133,8 @@ class Database:
             sign_in_writes=DynamoSignInWrites(*state, journal),
             sign_in_failures=DynamoSignInFailures(*state, journal),
             rates=DynamoRates(*state),
+            endpoints=DynamoEndpoints(*state, journal),
+            deliveries=DynamoDeliveries(*state),
         ), settings
 
     def queue(self, receives: Receives | None = None) -> tuple["SQSClient", str]:

@@ -37,6 +37,7 @@ from tocsin.wire import (
     budgets,
     costs,
     detection,
+    endpoints,
     indexes,
     keys,
     links,
@@ -81,6 +82,21 @@ _BUDGET: Final = {
     name: {"operationId": f"{name}_budget", "parameters": {"id": "$response.body#/id"}}
     for name in ("get", "put", "delete")
 }
+_ENDPOINT: Final = {
+    name: {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
+    for name, operation in (
+        ("get", "get_endpoint"),
+        ("update", "update_endpoint"),
+        ("pause", "pause_endpoint"),
+        ("resume", "resume_endpoint"),
+        ("rotate", "rotate_endpoint"),
+        ("test", "test_endpoint"),
+        ("replay", "replay_endpoint"),
+        ("deliveries", "list_deliveries"),
+        ("given_up", "list_given_up"),
+        ("remove", "remove_endpoint"),
+    )
+}
 _PAGE_OF_HTML: Final = Answer({"type": "string"}, media="text/html")
 _LINK: Final[dict[str, Schema]] = {
     "org": text(description="Of a signed link, as its other parts."),
@@ -121,6 +137,25 @@ def _reviews(says: str, body: TypeAdapter[Any], example: Any) -> Operation:
         example=example,
         answers={200: Answer("Anomaly")},
         refusals=(*_WRITES, NotFound, Conflict),
+    )
+
+
+def _steers(says: str, body: TypeAdapter[Any], example: Any) -> Operation:
+    return Operation(
+        says=says,
+        body=body,
+        example=example,
+        answers={200: Answer("Endpoint")},
+        refusals=(*_WRITES, NotFound),
+    )
+
+
+def _lists_attempts(says: str) -> Operation:
+    return Operation(
+        says=says,
+        query={"limit": _PAGE["limit"], "before": text(pattern=f"^({endpoints.PLACE.pattern})?$")},
+        answers={200: Answer("Deliveries", headers=_NEXT_PAGE)},
+        refusals=(NotFound,),
     )
 
 
@@ -383,6 +418,66 @@ OWN: Final[dict[str, Operation]] = {
     "false_positive": _reviews(
         "Have alerts like it only where more is seen than was", reviews.REVIEW, {"reason": "usual"}
     ),
+    "list_endpoints": Operation(
+        says="The org's endpoints, and how far each is; whole URLs for admins alone",
+        answers={200: Answer("Endpoints")},
+    ),
+    "create_endpoint": Operation(
+        says="Have events sent to a URL, from now on; its secret is in the answer, once",
+        body=endpoints.CREATE,
+        example={
+            "url": "https://hooks.example.com/tocsin",
+            "types": ["approval.created", "anomaly.detected"],
+        },
+        answers={201: Answer("CreatedEndpoint", links=_ENDPOINT)},
+        refusals=(*_WRITES, Conflict),
+    ),
+    "get_endpoint": Operation(
+        says="One endpoint", answers={200: Answer("Endpoint")}, refusals=(NotFound,)
+    ),
+    "update_endpoint": Operation(
+        says="Change an endpoint; what is not given stays",
+        body=endpoints.UPDATE,
+        example={"description": "the SIEM", "types": None, "severity": "warning"},
+        answers={200: Answer("Endpoint")},
+        refusals=(*_WRITES, NotFound),
+    ),
+    "remove_endpoint": Operation(
+        says="Remove an endpoint",
+        answers={200: Answer("Removed")},
+        refusals=(NotFound, OutcomeUnknown),
+    ),
+    "pause_endpoint": _steers(
+        "Have nothing sent until it is resumed", endpoints.PAUSE, {"reason": "moving house"}
+    ),
+    "resume_endpoint": _steers(
+        "Have it sent what it was not, or only what follows",
+        endpoints.RESUME,
+        {"skip_missed": True},
+    ),
+    "rotate_endpoint": Operation(
+        says="Sign with another secret, and with the one before for a while; it is told once",
+        body=endpoints.ROTATE,
+        example={"overlap_seconds": 3_600},
+        answers={200: Answer("CreatedEndpoint")},
+        refusals=(*_WRITES, NotFound, Conflict),
+    ),
+    "test_endpoint": Operation(
+        says="Have an event sent to it alone; its delivery is listed as soon as it was tried",
+        body=endpoints.TEST,
+        example={},
+        answers={202: Answer("EndpointTest")},
+        refusals=(*_WRITES, NotFound, Conflict),
+    ),
+    "replay_endpoint": Operation(
+        says="Have it sent a part of the ledger once more",
+        body=endpoints.REPLAY,
+        example={"from_seq": 1},
+        answers={202: Answer("ReplayedEndpoint")},
+        refusals=(*_WRITES, NotFound, Over, LimitReached),
+    ),
+    "list_deliveries": _lists_attempts("What was attempted, the newest first"),
+    "list_given_up": _lists_attempts("What was given up, the newest first"),
     "costs_summary": Operation(
         says="What calls cost",
         query=_SPAN | _GRANULARITY,

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from tocsin.domain import endpoints
 from tocsin.domain.approvals import Expiry, Status
 from tocsin.domain.budgets import COUNTED, PERIODS, SUBJECTS, BudgetAction
+from tocsin.domain.deliveries import Outcome
 from tocsin.domain.detect import anomaly
 from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.keys import Scope
@@ -139,6 +141,36 @@ _AUDITED: Final = {
     "hash": TEXT,
     "type": TEXT,
     "seq": COUNT,
+}
+_REPLAY: Final = obj({"id": TEXT, "next_seq": COUNT, "to_seq": COUNT})
+_ENDPOINT: Final = {
+    "id": TEXT,
+    "url": TEXT,
+    "description": TEXT,
+    "format": enum(endpoints.Format),
+    "order": enum(endpoints.Order),
+    "escalation": FLAG,
+    "links": FLAG,
+    "types": nullable(array(TEXT)),
+    "agent_id": nullable(TEXT),
+    "tool_name": nullable(TEXT),
+    "action": nullable(TEXT),
+    "severity": nullable(enum(severity.word for severity in Severity)),
+    "has_token": FLAG,
+    "public_keys": array(text(pattern="^whpk_")),
+    "status": enum(endpoints.Status),
+    "reason": nullable(TEXT),
+    "created_at": TIME,
+    "changed_at": TIME,
+    "changed_by": TEXT,
+    "through_seq": COUNT,
+    "failing": array(obj({"seq": COUNT, "attempts": COUNT, "next_attempt_at": nullable(TIME)})),
+    "delivered": COUNT,
+    "given_up": COUNT,
+    "last_delivered_at": nullable(TIME),
+    "failing_since": nullable(TIME),
+    "held_until": nullable(TIME),
+    "replays": array(_REPLAY),
 }
 _DETAIL: Final = obj({"field": TEXT, "message": TEXT})
 _SEVERITY: Final = enum(severity.word for severity in Severity)
@@ -341,6 +373,35 @@ SHAPES: Final[dict[str, Schema]] = {
         _DECIDED | {"until": TIME, "probability": COST},
     ),
     "Anomalies": obj({"data": array(ref("Anomaly"))}),
+    "Endpoint": obj(_ENDPOINT),
+    "CreatedEndpoint": obj(_ENDPOINT | {"secret": nullable(text(pattern="^whsec_"))}),
+    "ReplayedEndpoint": obj(
+        _ENDPOINT | {"replay": _REPLAY, "expired_through_seq": nullable(COUNT)}
+    ),
+    "Endpoints": obj({"data": array(ref("Endpoint")), "total": COUNT}),
+    "EndpointTest": obj({"event_id": TEXT}),
+    "Deliveries": obj(
+        {
+            "data": array(
+                obj(
+                    {
+                        "seq": COUNT,
+                        "until_seq": COUNT,
+                        "event_id": TEXT,
+                        "type": TEXT,
+                        "attempt": COUNT,
+                        "at": TIME,
+                        "outcome": enum(Outcome),
+                        "status": nullable(COUNT),
+                        "latency_ms": COUNT,
+                        "error": nullable(TEXT),
+                        "answer": nullable(TEXT),
+                        "given_up": FLAG,
+                    }
+                )
+            )
+        }
+    ),
     "CostsSummary": obj(
         {
             "total_cost_usd": COST,

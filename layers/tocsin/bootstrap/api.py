@@ -9,9 +9,12 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
+from tocsin.adapters.dynamodb.deliveries import DynamoDeliveries
 from tocsin.adapters.dynamodb.detections import DynamoAnomalies, DynamoDetectionSettings
+from tocsin.adapters.dynamodb.endpoints import DynamoEndpoints
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import (
     DynamoPasses,
@@ -23,8 +26,11 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
-from tocsin.adapters.sqs import SqsTimers
-from tocsin.domain.limits import KEY_REQUESTS_PER_MINUTE, SIGN_IN_SECONDS
+from tocsin.adapters.sqs import SqsTimers, SqsWakes
+from tocsin.domain.addresses import check_url
+from tocsin.domain.limits import KEY_REQUESTS_PER_MINUTE, RETENTION_DAYS, SIGN_IN_SECONDS
+from tocsin.domain.receivers import CheckUrl
+from tocsin.domain.retention import Retention
 from tocsin.ports.access import KeyRing, Keys, Passes, Rates, SignInFailures, SignInWrites
 from tocsin.ports.deciding import (
     AgentStates,
@@ -36,7 +42,8 @@ from tocsin.ports.deciding import (
 )
 from tocsin.ports.detecting import Anomalies, DetectionSettings
 from tocsin.ports.intake import Quota
-from tocsin.ports.log import Journal
+from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.notify import Deliveries, Endpoints, Wakes
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.projections import Projections
 from tocsin.ports.world import Clock
@@ -63,6 +70,10 @@ from tocsin.services.keys.delegating import Delegating
 from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.issuing import Issuing
 from tocsin.services.keys.writing import Writing
+from tocsin.services.notify.changing import Changing as EndpointChanging
+from tocsin.services.notify.keeping import Keeping as EndpointKeeping
+from tocsin.services.notify.keeping import Signatures
+from tocsin.services.notify.steering import Steering
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
 from tocsin.services.reading.costs import Costs
@@ -73,6 +84,7 @@ from tocsin.services.signing_in.everywhere import Everywhere
 from tocsin.services.signing_in.failing import Failing
 from tocsin.services.signing_in.signing import Signing
 from tocsin.settings import ApiSettings
+from tocsin.wire.notify import signatures
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -101,6 +113,9 @@ class ApiParts:
     agent_list: Listing
     detection: Setting
     anomalies: Reviewing
+    endpoints: EndpointKeeping
+    steering: Steering
+    signatures: Signatures
     indexes: Indexes
     costs: Costs
     asking: Asking
@@ -134,6 +149,14 @@ def parts(
     sign_in_writes: SignInWrites,
     sign_in_failures: SignInFailures,
     rates: Rates,
+    ledger: Ledger,
+    endpoints: Endpoints,
+    deliveries: Deliveries,
+    wakes: Wakes,
+    signatures: Signatures,
+    check_url: CheckUrl,
+    export_buckets: frozenset[str] = frozenset(),
+    retention_days: int = RETENTION_DAYS,
     sign_in_seconds: int = SIGN_IN_SECONDS,
     key_requests_per_minute: int = KEY_REQUESTS_PER_MINUTE,
     allowed_origins: frozenset[str] = frozenset(),
@@ -148,6 +171,7 @@ def parts(
     deciding = Deciding(steps)
     access = Access(keys, orgs, clock)
     sign_ins = SignIns(passes, access, clock)
+    changing = EndpointChanging(endpoints, wakes, clock)
     indexes = Indexes(projections, clock)
     return ApiParts(
         credentials=Credentials(access, sign_ins),
@@ -168,6 +192,16 @@ def parts(
         indexes=indexes,
         detection=Setting(detection_settings, clock),
         anomalies=Reviewing(anomalies, clock),
+        endpoints=EndpointKeeping(changing, ledger, signatures, check_url, export_buckets),
+        steering=Steering(
+            changing,
+            deliveries,
+            ledger,
+            journal,
+            signatures,
+            lambda: Retention(clock.now_ms(), retention_days),
+        ),
+        signatures=signatures,
         costs=Costs(projections, orgs, quota, clock),
         asking=asking,
         deciding=deciding,
@@ -215,6 +249,14 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         sign_in_writes=DynamoSignInWrites(db, state, journal),
         sign_in_failures=DynamoSignInFailures(db, state, journal),
         rates=DynamoRates(db, state),
+        ledger=DynamoLedger(db, settings.ledger_table),
+        endpoints=DynamoEndpoints(db, state, journal),
+        deliveries=DynamoDeliveries(db, state),
+        wakes=SqsWakes(sqs.client(), settings.wakes_queue_url),
+        signatures=signatures,
+        check_url=lambda url: check_url(url, loopback=settings.loopback_receivers),
+        export_buckets=settings.export_buckets,
+        retention_days=settings.retention_days,
         sign_in_seconds=settings.sign_in_seconds,
         key_requests_per_minute=settings.key_requests_per_minute,
         allowed_origins=settings.allowed_origins,

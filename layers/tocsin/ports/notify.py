@@ -46,10 +46,12 @@ class Endpoints(Protocol):
         batch: Batch,
         packed: bytes,
         progress: Progress | None = None,
+        replay: Replay | None = None,
     ) -> bool:
         """Write an endpoint and the batch that tells of it, of a new one also how far it is.
 
-        All is written, or nothing; it counts as active for :meth:`active` from then on, or not.
+        ``replay`` is a part of the ledger that is to be sent once more. All is written, or nothing;
+        it counts as active for :meth:`active` from then on, or not.
 
         Returns:
             False: the change before it is not ``was`` (any more), and nothing was written.
@@ -71,13 +73,6 @@ class Endpoints(Protocol):
         Raises:
             Busy: nothing was written.
             OutcomeUnknown: it may or may not have been written.
-        """
-
-    def add_replay(self, org: str, id: str, replay: Replay) -> bool:
-        """Have a part of the ledger sent once more; False: the endpoint is gone.
-
-        Raises:
-            Busy: it was not written; or OutcomeUnknown: it may have been.
         """
 
     def save_replay(self, org: str, id: str, replay: Replay) -> None:

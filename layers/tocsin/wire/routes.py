@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tocsin.domain.keys import Scope
-from tocsin.wire import links, reviews
+from tocsin.wire import endpoints, links, reviews
 
 __all__ = ["ROUTES", "ApiRoute"]
 
@@ -281,6 +281,83 @@ ROUTES: Final = (
         path="/api/v1/anomalies/{id}/false-positive",
         use_case="false_positive",
         scopes=frozenset({Scope.APPROVE}),
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/webhooks",
+        use_case="list_endpoints",
+        scopes=_ANSWERS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/webhooks",
+        use_case="create_endpoint",
+        scopes=_ADMINS,
+        status=201,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/webhooks/{id}",
+        use_case="get_endpoint",
+        scopes=_ANSWERS,
+    ),
+    ApiRoute(
+        method="PUT",
+        path="/api/v1/webhooks/{id}",
+        use_case="update_endpoint",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
+        method="DELETE",
+        path="/api/v1/webhooks/{id}",
+        use_case="remove_endpoint",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/webhooks/{id}/pause",
+        use_case="pause_endpoint",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/webhooks/{id}/resume",
+        use_case="resume_endpoint",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/webhooks/{id}/rotate",
+        use_case="rotate_endpoint",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/webhooks/{id}/test",
+        use_case="test_endpoint",
+        scopes=_ADMINS,
+        status=202,
+    ),
+    ApiRoute(
+        method="POST",
+        path="/api/v1/webhooks/{id}/replay",
+        use_case="replay_endpoint",
+        scopes=_ADMINS,
+        status=202,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/webhooks/{id}/deliveries",
+        use_case="list_deliveries",
+        scopes=_ANSWERS,
+        query=endpoints.PARAMETERS,
+    ),
+    ApiRoute(
+        method="GET",
+        path="/api/v1/webhooks/{id}/given-up",
+        use_case="list_given_up",
+        scopes=_ANSWERS,
+        query=endpoints.PARAMETERS,
     ),
     ApiRoute(
         method="GET",

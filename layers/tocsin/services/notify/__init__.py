@@ -3,4 +3,4 @@
 Others import these modules of it, and no other.
 """
 
-__all__ = ["delivering", "keeping", "sweeping"]
+__all__ = ["changing", "keeping", "steering"]
