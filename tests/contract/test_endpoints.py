@@ -21,6 +21,7 @@ ENDPOINT = Endpoint(
     order=Order.STRICT,
     escalation=True,
     links=True,
+    links_key="k1",
     wanted=Wanted(
         types=frozenset({"approval.created", "#change"}),
         agent_id="claude/\U0001f600",

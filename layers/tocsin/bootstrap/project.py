@@ -45,7 +45,7 @@ class Project:
 
 
 def wire(
-    settings: AdminSettings | None = None,
+    settings: ProjectSettings | None = None,
     *,
     db: "DynamoDBClient | None" = None,
     clock: Clock | None = None,

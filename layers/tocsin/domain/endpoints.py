@@ -99,8 +99,8 @@ class Endpoint:
 
     ``secrets`` are the current one and those before it that still sign, newest first. ``token`` is
     what the receiving service asks for beside the URL (Splunk's token, PagerDuty's routing key).
-    ``links_key`` is the key that signed links in messages about approvals are made with; empty:
-    there are none. ``escalation``: it is sent the reminders of approvals that are to be escalated.
+    ``links``: messages about approvals carry signed links, made with the key ``links_key``.
+    ``escalation``: it is sent the reminders of approvals that are to be escalated.
     ``reason`` says why it is paused. It was last resumed at ``resumed_at_ms``, to go on after
     ``resumed_after_seq``; 0: where it was.
     """
@@ -112,6 +112,7 @@ class Endpoint:
     format: Format = Format.TOCSIN
     order: Order = Order.RELAXED
     escalation: bool = False
+    links: bool = False
     links_key: str = ""
     wanted: Wanted = Wanted()
     token: str = field(default="", repr=False)

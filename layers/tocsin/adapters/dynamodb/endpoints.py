@@ -217,6 +217,7 @@ def _endpoint_item(endpoint: Endpoint) -> dict[str, Any]:
         "ordered": {"S": endpoint.order},
         "escalation": {"BOOL": endpoint.escalation},
         "links": {"BOOL": endpoint.links},
+        "links_key": {"S": endpoint.links_key},
         "wanted": {"S": _json(filters)},
         "service_token": {"S": endpoint.token},
         "secrets": {"S": _json(secrets)},
@@ -290,6 +291,7 @@ def _endpoint(org: str, id: str, item: _Item) -> Endpoint:
         order=Order(_text(item, "ordered") or Order.RELAXED),
         escalation=_flag(item, "escalation"),
         links=_flag(item, "links"),
+        links_key=_text(item, "links_key"),
         wanted=Wanted(
             types=None if types is None else frozenset(_of(str, each) for each in types),
             agent_id=_perhaps(wanted, "agent_id"),

@@ -253,7 +253,7 @@ class Delivering:
         return [(sending, answer, now_ms) for sending, answer in zip(sendings, some, strict=True)]
 
     def _links_of(self, endpoint: Endpoint, sending: Sending) -> Answers | None:
-        if not endpoint.links_key:
+        if not endpoint.links:
             return None
         event = canonical.parse(sending.events[0].entry)
         id = (event.get("data") or {}).get("approval_id")

@@ -107,6 +107,7 @@ class Keeping:
             order=draft.order,
             escalation=draft.escalation,
             links=draft.links,
+            links_key=key.id if draft.links else "",
             wanted=draft.wanted,
             token=draft.token,
             by=key.holder,
@@ -156,6 +157,8 @@ class Keeping:
             if next.format is not now.endpoint.format:
                 raise _invalid("format", "It stays: make another endpoint for another format")
             self._check(key, next)
+            # What links open is what the key of who directs them may open.
+            next = replace(next, links_key=key.id if next.links else "")
             names = [name for name in changes if getattr(next, name) != getattr(now.endpoint, name)]
             return next, {"changed": sorted(names)} if names else None
 
