@@ -11,7 +11,7 @@ from typing import Any, Final
 from tocsin.domain import canonical
 from tocsin.domain.deliveries import Outgoing
 from tocsin.domain.segment import SealedEvent
-from tocsin.wire.notify.message import said
+from tocsin.wire.notify.fields import said
 from tocsin.wire.notify.sending import Sending, posted
 from tocsin.wire.notify.standard import attempted
 from tocsin.wire.notify.thin import payload

@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tocsin.domain.deliveries import Outgoing
 from tocsin.domain.times import time_ms
-from tocsin.wire.notify.message import Message, Tone
+from tocsin.wire.notify.message import Message
 from tocsin.wire.notify.sending import Sending, json_body, posted
 from tocsin.wire.notify.text import fitted, line, unquoted
+from tocsin.wire.notify.wording import Tone
 
 __all__ = ["outgoing"]
 

@@ -6,7 +6,7 @@ without a gap verifies ``webhook-signature``.
 """
 
 import hmac
-from typing import Final
+from typing import Any, Final
 
 from tocsin.domain import canonical
 from tocsin.domain.deliveries import Outgoing
@@ -42,7 +42,7 @@ def outgoing(event: SealedEvent, sending: Sending) -> Outgoing:
         (message,) = kavach.messages(event)
         name = _NAMES.get(fields["type"], message["type"])
         message |= {"event": name, "type": name}
-        around = {each: message[each] for each in _AROUND if each in message}
+        around: dict[str, Any] = {each: message[each] for each in _AROUND if each in message}
         body = payload(event, message, around, sending.public_url)
     headers = (
         ("x-kavach-event", name),

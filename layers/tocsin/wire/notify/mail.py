@@ -31,7 +31,7 @@ def outgoing(message: Message, sending: Sending, id: str) -> Outgoing:
     mail["To"] = line(unquote(url.path), _FACT_UNITS).encode("ascii", "replace").decode()
     mail["Subject"] = line(f"[Tocsin] {message.title}", _SUBJECT_UNITS)
     mail["Date"] = formatdate(sending.now_ms / 1_000)
-    mail["Message-ID"] = f"<{id}.{sending.endpoint.id}@tocsin>"
+    mail["Message-ID"] = f"<{id}.{sending.endpoint.id.removeprefix('ep_')}@tocsin>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's out-of-office answers it
     mail["X-Mailer"] = AGENT
     mail.set_content(_plain(message), cte="quoted-printable")

@@ -12,7 +12,7 @@ from tocsin import __version__
 from tocsin.domain.segment import SealedEvent
 from tocsin.domain.times import time_ms
 from tocsin.wire import summary
-from tocsin.wire.notify.message import REVIEWED, said
+from tocsin.wire.notify.fields import REVIEWED, said
 
 __all__ = ["VERSION", "record"]
 
@@ -83,8 +83,7 @@ def _activity(fields: Mapping[str, Any]) -> dict[str, Any]:
     if server := said(fields, "server_id"):
         mapped["dst_endpoint"] = {"svc_name": server}
     if trace := said(fields, "trace_id"):
-        span = said(fields, "span_id")
-        mapped["trace"] = {"uid": trace} | ({"span": {"uid": span}} if span else {})
+        mapped["trace"] = {"uid": trace}  # a span has two times there; an event has one
     return mapped
 
 

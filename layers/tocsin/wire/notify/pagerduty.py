@@ -12,10 +12,12 @@ from typing import Any, Final
 
 from tocsin.domain.deliveries import Outgoing
 from tocsin.domain.times import time_ms
-from tocsin.wire.notify.message import ANSWERED, ASKED, REVIEWED, Message, Tone, said
+from tocsin.wire.notify.fields import ANSWERED, ASKED, REVIEWED, said
+from tocsin.wire.notify.message import Message
 from tocsin.wire.notify.sending import Sending, json_body, posted
 from tocsin.wire.notify.text import fitted, line
 from tocsin.wire.notify.wanting import REMINDER
+from tocsin.wire.notify.wording import Tone
 
 __all__ = ["outgoing"]
 

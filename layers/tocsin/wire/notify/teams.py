@@ -9,9 +9,10 @@ may have 28 KB
 from typing import Any, Final
 
 from tocsin.domain.deliveries import Outgoing
-from tocsin.wire.notify.message import Message, Tone
+from tocsin.wire.notify.message import Message
 from tocsin.wire.notify.sending import Sending, json_body, posted
 from tocsin.wire.notify.text import fitted, line
+from tocsin.wire.notify.wording import Tone
 
 __all__ = ["outgoing"]
 

@@ -1,0 +1,102 @@
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.notified import HOSTILE, LINKS, asked, called, endpoint, event_id, sent
+from tocsin.domain.approvals import Call
+from tocsin.domain.endpoints import Endpoint, Format
+from tocsin.domain.segment import SealedEvent
+
+ENDPOINT = endpoint(Format.EMAIL)
+HEADERS = ["To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Mailer", "MIME-Version"]
+OURS = {"html", "head", "meta", "body", "h2", "p", "pre", "table", "tr", "td", "a"}
+
+
+def mail(event: SealedEvent, to: Endpoint = ENDPOINT) -> EmailMessage:
+    request = sent(to, event, links=LINKS)
+    assert request.url == to.url
+    assert max(map(len, request.body.split(b"\r\n"))) <= 998
+    assert request.body.isascii()
+    return message_from_bytes(request.body, policy=policy.default)
+
+
+def parts(of: EmailMessage) -> tuple[str, str]:
+    plain, html = (of.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert html is not None
+    return plain.get_content(), html.get_content()
+
+
+class Read(HTMLParser):
+    """The elements and the links of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: set[str] = set()
+        self.links: list[str | None] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.links += [value for name, value in attrs if name not in ("charset", "cellpadding")]
+
+
+def test_a_mail_says_what_a_person_needs_to_know_in_text_and_html() -> None:
+    of = mail(asked())
+    assert of["To"] == "oncall@example.com"
+    assert of["Subject"] == "[Tocsin] Approval needed: exec"
+    assert of["Auto-Submitted"] == "auto-generated"
+    assert "From" not in of
+    for text in parts(of):
+        for expected in ("claude", "maria@example.com", "2026-03-20T09:48:40.000Z", "make deploy"):
+            assert expected in text
+    plain, html = parts(of)
+    assert LINKS.approve_url in plain
+    assert Read(html).links[:2] == [LINKS.approve_url, LINKS.deny_url]
+
+
+def test_a_mail_about_the_same_event_is_the_same_mail() -> None:
+    assert sent(ENDPOINT, called()).body == sent(ENDPOINT, called()).body
+    assert mail(called())["Message-ID"] == f"<{event_id(12)}.{ENDPOINT.id[3:]}@tocsin>"
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_event_adds_no_header_and_no_element(text: str) -> None:
+    check(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=300))
+def test_no_text_adds_a_header_or_an_element(text: str) -> None:
+    check(text)
+
+
+def check(text: str) -> None:
+    name = text[:256]
+    of = mail(
+        asked(
+            call=Call(tool=name, agent=name, owner=name, command=text, cwd=text),
+            message=text[:2_000],
+        )
+    )
+    assert of.keys()[:7] == HEADERS
+    assert of.keys()[7:] == ["Content-Type"]
+    assert of["To"] == "oncall@example.com"
+    read = Read(parts(of)[1])
+    assert read.elements <= OURS
+    assert len(read.links) == 3
+
+
+def test_a_recipient_can_add_no_header() -> None:
+    to = endpoint(Format.EMAIL, url="mailto:a@example.com%0d%0aBcc:%20b@example.com")
+    assert "Bcc" not in mail(called(), to)
+
+
+def test_the_body_begins_with_headers_so_that_a_sender_s_can_stand_before_them() -> None:
+    body = b"From: tocsin@example.com\r\n" + sent(ENDPOINT, called()).body
+    of = message_from_bytes(body, policy=policy.default)
+    assert (of["From"], of["To"]) == ("tocsin@example.com", "oncall@example.com")
