@@ -32,6 +32,10 @@ SOME_ARE_REFUSED = {
     "PUT /api/v1/agents/{id}": "nothing is known of most ids",
     "PUT /api/v1/detection": "most texts are no time zone",
     "POST /api/v1/anomalies/{id}/snooze": "most texts are no time, or one that is over",
+    "POST /api/v1/webhooks": "most texts are no URL that may be sent to, no secret, no event type",
+    "PUT /api/v1/webhooks/{id}": "the same",
+    "POST /api/v1/webhooks/{id}/rotate": "the same, of its secret; or nothing is signed (409)",
+    "POST /api/v1/webhooks/{id}/replay": "most seqs are ahead of the ledger",
     "GET /api/v1/costs/summary": "from and to are too far apart, or the wrong way round",
     "GET /api/v1/costs/breakdown": "the same",
     "GET /api/v1/costs/timeseries": "the same",
@@ -143,7 +147,7 @@ def test_the_document_is_valid_and_needs_nothing_from_elsewhere(api: Api) -> Non
     answer = api("GET", "/openapi.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.body["openapi"] == "3.1.0"
-    assert "://" not in answer.text
+    assert "://" not in answer.text.replace("https://hooks.example.com/", "")  # an example
     schemathesis.openapi.from_dict(answer.body).validate()
     refs = set(re.findall(r'"#/components/schemas/(\w+)"', answer.text))
     assert refs == set(answer.body["components"]["schemas"])

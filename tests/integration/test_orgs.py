@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tocsin.adapters.dynamodb.ledger import PARTITIONS
 from tocsin.bootstrap import detect
 from tocsin.cli._export import Files
 from tocsin.domain.batch import Batch, pack
+from tocsin.domain.deliveries import Attempt, Outcome
 from tocsin.domain.detect.anomaly import Anomaly
 from tocsin.domain.detect.cursor import Cursor
 from tocsin.domain.detect.finding import Subject
@@ -43,6 +44,11 @@ from tocsin.services.sealing.rebuild import Rebuild
 from tocsin.services.sealing.seal import seal_batches
 from tocsin.settings import DetectSettings
 
+ENDPOINT = {
+    "url": "https://splunk.example.com/services/collector",
+    "format": "splunk",
+    "token": "a-token-of-splunk",
+}
 ASK = {"tool": "exec", "agent": "claude", "message": "?", "session": "s", "run_id": "r"}
 
 
@@ -79,6 +85,8 @@ class World:
             budgets=on.budgets,
             anomalies=on.anomalies,
             detection_settings=on.detection_settings,
+            endpoints=on.endpoints,
+            deliveries=on.deliveries,
             retention=lambda: KEEPS_ALL,
         )
 
@@ -115,6 +123,7 @@ class World:
         assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
         call("PUT", "/api/v1/detection", {"false_alerts_per_day": 2})
         self.detect(org)
+        self.notify(org, call("POST", "/api/v1/webhooks", ENDPOINT)["id"])
         on.summaries.put(org, 0, 0, b"s")
         api.parts.signing.open(key)
         api("POST", "/api/v1/session", token=f"{admin}x")
@@ -159,6 +168,11 @@ class World:
         self.stores.detections.put(org, "01-a", b"s", self.clock.ms)
         cursor = Cursor(change=change, shelves={"01": "01-a"})
         assert self.stores.detections.advance(org, Cursor(), cursor, None, [anomaly])
+
+    def notify(self, org: str, id: str) -> None:
+        """Have an attempt at an endpoint be the last of its event."""
+        last = Attempt(*(1, 1, "evt_1", "t", 10, self.clock.ms, Outcome.FAILED, 500, 7))
+        self.stores.deliveries.put(org, id, [replace(last, given_up=True)], self.clock.ms)
 
     def accept(self, each: Batch) -> None:
         self.stores.journal.put(each, pack(each.entries))
@@ -438,10 +452,15 @@ def test_an_export_holds_everything_and_proves_itself(
     assert [each["id"] for each in found["agent_profiles.jsonl"]] == ["claude"]
     [budget] = found["budgets.jsonl"]
     assert budget["limits"] == {"tokens_per_month": 9, "calls_per_day": 0}
+    [endpoint] = found["endpoints.jsonl"]
+    assert (endpoint["url"], endpoint["has_token"]) == (ENDPOINT["url"], True)
+    for name in ("deliveries.jsonl", "given_up.jsonl"):
+        assert [each["endpoint_id"] for each in found[name]] == [endpoint["id"]]
     digests = [each.digest for each in world.stores.keys.all("acme")]
     for file in folder.iterdir():
         content = file.read_bytes()
         assert b"acme-2" not in content
+        assert ENDPOINT["token"].encode() not in content
         for digest in digests:
             assert digest not in content
             assert digest.hex().encode() not in content

@@ -8,7 +8,9 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.agents import DynamoAgentStates
 from tocsin.adapters.dynamodb.approvals import DynamoApprovals
 from tocsin.adapters.dynamodb.budgets import DynamoBudgets
+from tocsin.adapters.dynamodb.deliveries import DynamoDeliveries
 from tocsin.adapters.dynamodb.detections import DynamoAnomalies, DynamoDetectionSettings
+from tocsin.adapters.dynamodb.endpoints import DynamoEndpoints
 from tocsin.adapters.dynamodb.holdings import DynamoHoldings
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
@@ -90,6 +92,8 @@ def wire(settings: AdminSettings | None = None) -> Admin:
             budgets=DynamoBudgets(db, state, journal),
             anomalies=anomalies,
             detection_settings=DynamoDetectionSettings(db, state, journal),
+            endpoints=DynamoEndpoints(db, state, journal),
+            deliveries=DynamoDeliveries(db, state),
             retention=retention,
         ),
         set_aside=DynamoSetAside(db, state),

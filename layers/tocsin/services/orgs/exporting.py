@@ -1,8 +1,9 @@
 """All that an org has, in the words of the API, for who writes it to files."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tocsin.domain.deliveries import Attempt
 from tocsin.domain.projection import place_of
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import Head, SealedEvent
@@ -10,6 +11,7 @@ from tocsin.ports.access import Keys
 from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
 from tocsin.ports.detecting import Anomalies, DetectionSettings
 from tocsin.ports.log import Journal, Ledger
+from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
 from tocsin.wire import (
@@ -17,6 +19,7 @@ from tocsin.wire import (
     approvals,
     budgets,
     detection,
+    endpoints,
     indexes,
     keys,
     policies,
@@ -30,6 +33,7 @@ _PAGE: Final = 100
 _READ_EVENTS: Final = 1_000
 
 type Row = Mapping[str, Any]
+type Page = tuple[Sequence[Attempt], str]
 
 
 class Exporting:
@@ -49,6 +53,8 @@ class Exporting:
         budgets: Budgets,
         anomalies: Anomalies,
         detection_settings: DetectionSettings,
+        endpoints: Endpoints,
+        deliveries: Deliveries,
         retention: Callable[[], Retention],
     ) -> None:
         self._ledger = ledger
@@ -62,6 +68,8 @@ class Exporting:
         self._budgets = budgets
         self._anomalies = anomalies
         self._detection_settings = detection_settings
+        self._endpoints = endpoints
+        self._deliveries = deliveries
         self._retention = retention
 
     def head(self, org: str) -> Head:
@@ -95,7 +103,10 @@ class Exporting:
             seq, hash = found[-1].seq, found[-1].hash
 
     def tables(self, org: str) -> Mapping[str, Iterator[Row]]:
-        """Return what there is beside events, by name. Of keys not the digests."""
+        """Return what there is beside events, by name.
+
+        Of keys not the digests, and of endpoints no secrets and tokens.
+        """
         return {
             "keys": (keys.listed(each) for each in self._keys.all(org)),
             "approvals": self._every_approval(org),
@@ -112,6 +123,15 @@ class Exporting:
                 for each in (self._detection_settings.get(org),)
             ),
             "anomalies": self._every_anomaly(org),
+            "endpoints": (
+                _without(
+                    "public_keys",
+                    endpoints.shown(each.endpoint, each.progress, each.replays, (), whole=True),
+                )
+                for each in self._endpoints.all(org)
+            ),
+            "deliveries": self._attempts(org, self._deliveries.newest),
+            "given_up": self._attempts(org, self._deliveries.given_up),
         }
 
     def _every_approval(self, org: str) -> Iterator[Row]:
@@ -124,6 +144,15 @@ class Exporting:
             for id, anomaly in page:
                 yield reviews.shown(anomaly) if anomaly else {"id": id, "unreadable": True}
             before = page[-1][0]
+
+    def _attempts(self, org: str, read: Callable[[str, str, str, int], Page]) -> Iterator[Row]:
+        for kept in self._endpoints.all(org):
+            id, before = kept.endpoint.id, ""
+            while True:
+                page, before = read(org, id, before, _PAGE)
+                yield from ({"endpoint_id": id, **endpoints.delivery(each)} for each in page)
+                if not before:
+                    break
 
     def _versions(self, org: str) -> Iterator[Row]:
         current = self._policies.current(org)
