@@ -1,4 +1,4 @@
-"""A Lambda execution environment: handlers, invoked one at a time on one thread."""
+"""A Lambda execution environment: handlers, invoked one at a time unless they may be more."""
 
 import asyncio
 import sys
@@ -69,20 +69,20 @@ class Outcome:
 
 
 class Environment:
-    """The functions of one process, which run one at a time; on Lambda each has its own."""
+    """The functions of one process, of which ``at_once`` run; on Lambda each has its own."""
 
-    def __init__(self, functions: Mapping[str, Function]) -> None:
+    def __init__(self, functions: Mapping[str, Function], at_once: int = 1) -> None:
         self.functions = functions
-        self._free = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="handler")
+        self._free = asyncio.Semaphore(at_once)
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="handler")
 
     async def invoke(self, name: str, event: Any) -> Outcome:
-        """Invoke a function as soon as no other one runs."""
+        """Invoke a function as soon as no others run, or few enough."""
         function = self.functions[name]
         async with self._free:
             context = Context(name, function.timeout_seconds, memory_limit_in_mb=function.memory_mb)
             call = asyncio.get_running_loop().run_in_executor(
-                self._thread, _call, function, event, context
+                self._threads, _call, function, event, context
             )
             try:
                 return await asyncio.wait_for(asyncio.shield(call), function.timeout_seconds)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 __all__ = [
-    "DELIVER",
     "FUNCTIONS",
     "PROCESSES",
     "QUEUES",
@@ -99,6 +98,9 @@ class LocalFunction:
     every: Every | None = None
     beside_here: str | None = None  # shares that one's process: it runs too rarely for its own
     env_here: Mapping[str, str] = field(default_factory=dict)
+    # How many of its invocations run here at the same time, in threads: on Lambda each has an
+    # environment of its own. For a function that waits for others.
+    at_once_here: int = 1
 
     @property
     def process(self) -> str:
@@ -108,19 +110,6 @@ class LocalFunction:
 
 # What only `tocsin up` allows: endpoints on this machine, without TLS.
 _LOOPBACK: Final = {"TOCSIN_LOOPBACK_RECEIVERS": "true"}
-
-# Not in the table until it has a handler.
-DELIVER: Final = LocalFunction(
-    "deliver",
-    timeout_seconds=60,
-    memory_mb=512,
-    receives=(
-        Receives("wakes", batch_size=10, visibility_seconds=360),
-        Receives("slow-wakes", batch_size=10, visibility_seconds=360),
-    ),
-    every=Every(60),
-    env_here=_LOOPBACK,
-)
 
 # In the order of the events' way: what one still writes at the end reaches those after it.
 FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
@@ -190,13 +179,23 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             ),
             every=Every(60),
         ),
+        LocalFunction(
+            "deliver",
+            timeout_seconds=60,
+            memory_mb=512,
+            receives=(
+                Receives("wakes", batch_size=10, visibility_seconds=360),
+                Receives("slow-wakes", batch_size=10, visibility_seconds=360),
+            ),
+            every=Every(60),
+            env_here=_LOOPBACK,
+            at_once_here=8,
+        ),
     )
 }
 
 QUEUES: Final[Mapping[Queue, Receives]] = {
-    receives.queue: receives
-    for function in (*FUNCTIONS.values(), DELIVER)
-    for receives in function.receives
+    receives.queue: receives for function in FUNCTIONS.values() for receives in function.receives
 }
 PROCESSES: Final = tuple(dict.fromkeys(function.process for function in FUNCTIONS.values()))
 

@@ -44,10 +44,12 @@ def load(functions: Sequence[LocalFunction]) -> dict[str, Function]:
 
 
 def application(
-    functions: Mapping[str, Function], discard: Callable[[], Awaitable[None]]
+    functions: Mapping[str, Function],
+    discard: Callable[[], Awaitable[None]],
+    at_once: int = 1,
 ) -> Starlette:
     """Return the Invoke API; ``discard`` ends the process when its environment is spent."""
-    environment = Environment(functions)
+    environment = Environment(functions, at_once)
 
     async def invoke(request: Request) -> Response:
         name = request.path_params["name"]
@@ -98,4 +100,5 @@ async def _exit() -> None:
 if __name__ == "__main__":
     functions = hosted(sys.argv[2])
     graceful_seconds = max(each.timeout_seconds for each in functions)
-    serve(application(load(functions), _exit), sys.argv[1], graceful_seconds)
+    at_once = min(each.at_once_here for each in functions)
+    serve(application(load(functions), _exit, at_once), sys.argv[1], graceful_seconds)

@@ -120,6 +120,7 @@ def _queues(layout: Layout, functions: Functions) -> list[QueuePoller]:
         )
         for name, function in FUNCTIONS.items()
         for receives in function.receives
+        for _ in range(max(1, function.at_once_here // len(function.receives)))
     ]
 
 

@@ -118,7 +118,7 @@ class Delivering:
             if not self._begin(turn, slow):
                 return
             try:
-                self._send_all(turn, report)
+                self._send_all(turn, report, slow)
             except Exception:
                 turn.moved.clear()  # what was chosen may not have been sent
                 self._end(turn)
@@ -205,7 +205,7 @@ class Delivering:
             while len(self._looked) > _REMEMBERED:
                 self._looked.popitem(last=False)
 
-    def _send_all(self, turn: Turn, report: Report) -> None:
+    def _send_all(self, turn: Turn, report: Report, slow: bool) -> None:
         """Send what there is, one after the other, until that is all or the time is over."""
         while sendings := self._choosing(turn, self._clock.now_ms()):
             for sending, answer, at_ms in self._sent(turn, sendings):
@@ -219,7 +219,7 @@ class Delivering:
                 if kept is None or kept.endpoint.change != turn.endpoint.change:
                     turn.more = kept is not None  # as it is now
                     return
-            if now_ms >= turn.ends_ms:
+            if now_ms >= turn.ends_ms or (now_ms < turn.progress.slow_until_ms and not slow):
                 turn.more = True
                 return
 

@@ -1,0 +1,112 @@
+"""Parse the queues' messages and deliver to their endpoints; or, by schedule, wake what is due."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import Lock
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tocsin.adapters.sqs import Wake, wake
+from tocsin.bootstrap.deliver import wire
+from tocsin.domain.deliveries import Outcome
+from tocsin.domain.errors import Malformed
+from tocsin.services.notify.report import Report
+from tocsin.services.notify.sweeping import Swept
+
+logger = Logger()
+metrics = Metrics()
+service = cache(wire)
+
+_MESSAGES: Final = 10  # of a batch; each endpoint's receiver may be slow
+_pool = ThreadPoolExecutor(4 * _MESSAGES)
+_telling = Lock()  # here and there several invocations share a process
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take one batch of messages (``ReportBatchItemFailures``), or ``{}``: the schedule's."""
+    if "Records" not in event:
+        return _sweep()
+    wakes, report = _wakes(event["Records"]), Report()
+    deliver, is_slow = service().deliver, service().is_slow
+
+    def run(each: tuple[Wake, bool]) -> None:
+        (org, endpoint_id), slow = each
+        deliver(org, endpoint_id, report, slow=slow)
+
+    found = dict.fromkeys((woken, is_slow(queue)) for woken, queue in wakes.values())
+    list(_pool.map(run, found))
+    with _telling:
+        _tell(report)
+    failed = [message for message, (woken, _) in wakes.items() if woken in report.failed]
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+
+
+def _sweep() -> dict[str, Any]:
+    swept = service().sweep()
+    with _telling:
+        _tell_sweep(swept)
+    if swept.failed:
+        raise RuntimeError(f"not swept to the end: {', '.join(sorted(swept.failed))}")
+    return {"swept": swept.woken}
+
+
+def _tell_sweep(swept: Swept) -> None:
+    for org, reason in swept.failed.items():
+        logger.warning("an org must wait", org=org, reason=str(reason))
+    for org, error in swept.broken.items():
+        logger.error("an org's endpoints can't be looked at", org=org, exc_info=error)
+    for name, value in (("SweptEndpoints", swept.woken), ("BrokenOrgs", len(swept.broken))):
+        if value:
+            metrics.add_metric(name, MetricUnit.Count, value)
+    if metrics.metric_set:
+        metrics.flush_metrics()
+
+
+def _wakes(records: list[dict[str, Any]]) -> dict[str, tuple[Wake, str]]:
+    """Return what can be read, with the queues' names; the rest would never be, and is dropped."""
+    wakes = {}
+    for record in records:
+        queue = record["eventSourceARN"].rpartition(":")[2]
+        try:
+            wakes[record["messageId"]] = wake(record["body"]), queue
+        except Malformed as error:
+            logger.error("a message is dropped", message_id=record["messageId"], reason=str(error))
+    return wakes
+
+
+def _tell(report: Report) -> None:
+    """Log what went wrong, and count what happened."""
+    for (org, id), reason in report.failed.items():
+        logger.warning("an endpoint must wait", org=org, endpoint=id, reason=str(reason))
+    for (org, id), error in report.broken.items():
+        logger.error("an endpoint's deliveries stand still", org=org, endpoint=id, exc_info=error)
+    for endpoint, last in report.paused:
+        logger.error(
+            "an endpoint was paused",
+            org=endpoint.org,
+            endpoint=endpoint.id,
+            event_type=last.type,
+            seq=last.seq,
+            attempts=last.attempt,
+            status=last.status,
+            error=last.error,
+            answer=last.excerpt,
+        )
+    counted = {
+        "Delivered": report.outcomes[Outcome.DELIVERED],
+        "FailedAttempts": report.outcomes.total() - report.outcomes[Outcome.DELIVERED],
+        "GivenUp": report.given_up,
+        "PausedEndpoints": len(report.paused),
+        "BrokenOrgs": len({org for org, _ in report.broken}),
+    }
+    for name, value in counted.items():
+        if value:
+            metrics.add_metric(name, MetricUnit.Count, value)
+    for lag_ms in report.lags_ms[:100]:
+        metrics.add_metric("LagMs", MetricUnit.Milliseconds, lag_ms)
+    if metrics.metric_set:
+        metrics.flush_metrics()
