@@ -23,6 +23,8 @@ __all__ = ["Message", "message_of"]
 _CALLS: Final = ("command", "path", "input")
 """What says best what a call does, the first that is given."""
 
+_LOOKED_AT: Final = 16 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -61,15 +63,20 @@ def message_of(fields: Mapping[str, Any], seq: int, sending: Sending) -> Message
     tool = facts["Tool"]
     title = wording.title(type, fields)
     return Message(
-        title=masked(f"{title}: {tool}" if tool.strip() else title),
+        title=_shown(f"{title}: {tool}" if tool.strip() else title),
         tone=wording.tone(type, fields),
-        text=masked(wording.text(type, fields)),
+        text=_shown(wording.text(type, fields)),
         code=_code(fields),
-        facts=tuple((name, masked(value)) for name, value in facts.items() if value.strip()),
+        facts=tuple((name, _shown(value)) for name, value in facts.items() if value.strip()),
         link=_link(type, fields, sending.public_url),
         links=sending.links if type in ASKED else None,
         at=said(fields, "timestamp"),
     )
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text, more of it than any service shows, without credentials."""
+    return str(masked(text.strip()[:_LOOKED_AT]))
 
 
 def _code(fields: Mapping[str, Any]) -> str:
@@ -79,8 +86,9 @@ def _code(fields: Mapping[str, Any]) -> str:
         return ""
     for name in _CALLS:
         if given := request.get(name):
-            given = masked(given)
-            return given if isinstance(given, str) else orjson.dumps(given).decode()
+            if isinstance(given, str):
+                return _shown(given)
+            return orjson.dumps(masked(given)).decode()
     return ""
 
 

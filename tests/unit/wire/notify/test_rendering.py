@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ TYPES = (
     linked=st.booleans(),
 )
 def test_whatever_is_in_an_event_it_can_be_sent(
-    format: Format, type: str, fields: dict[str, object], linked: bool
+    format: Format, type: str, fields: dict[str, Any], linked: bool
 ) -> None:
     """An event that can't be sent would hold up all that come after it."""
     to = endpoint(format)

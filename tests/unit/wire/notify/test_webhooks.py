@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator, FormatChecker
+from jsonschema_rs import Draft7Validator
 
 from support.notified import (
     ATTEMPT_ID,
@@ -31,7 +31,7 @@ from tocsin.domain.segment import SealedEvent
 from tocsin.wire.notify import signatures
 
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "cloudevents.json").read_text())
-CLOUDEVENTS = Draft7Validator(SCHEMA, format_checker=FormatChecker())
+CLOUDEVENTS = Draft7Validator(SCHEMA, validate_formats=True)
 LARGE = called(request={"command": "x" * MAX_THICK_PAYLOAD_BYTES}, metadata={"more": "y" * 99_999})
 
 
