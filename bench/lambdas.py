@@ -23,13 +23,14 @@ from fakes.stores import (
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
 from tocsin.local.environment import Context
+from tocsin.local.functions import FUNCTIONS
 from tocsin.ports.intake import Quota
 from tocsin.ports.log import Journal
 from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
 
-__all__ = ["ORG", "Tenant", "context", "prepare", "rotating", "stream_event"]
+__all__ = ["ORG", "Tenant", "context", "prepare", "rotating", "stream_event", "tail_event"]
 
 ORG = "bench"
 EVENTS_PER_MONTH = 10**12
@@ -53,7 +54,7 @@ def prepare() -> None:
 
 def context(function: str) -> LambdaContext:
     """Return what Lambda hands a handler besides the event."""
-    return cast("LambdaContext", Context(function, timeout_seconds=29))
+    return cast("LambdaContext", Context(function, FUNCTIONS[function].timeout_seconds))
 
 
 class Tenant:
@@ -118,6 +119,13 @@ def stream_event(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         made["dynamodb"] |= {"Keys": keys, "NewImage": image}
         records.append(made)
     return {"Records": records}
+
+
+def tail_event() -> dict[str, Any]:
+    """Return the event with which Lambda delivers the tail of the bench's org."""
+    event: dict[str, Any] = json.loads((_EVENTS / "sqs-tail.json").read_bytes())
+    event["Records"][0]["body"] = json.dumps({"org": ORG})
+    return event
 
 
 def rotating[T](call: Callable[[T], object], values: Sequence[T]) -> Callable[[], object]:

@@ -20,6 +20,9 @@ CALL_MS = {
     "TransactWriteItems": 12.0,
 }
 PUBLISH_MS = 1.0
+SEND_MS = 10.0  # a message to SQS
+TAIL_REQUESTS = 3  # to SQS for a message of its own: sent, received, deleted
+IDLE_RECEIVES_PER_MINUTE = 15  # of a queue, by Lambda: five of its pollers wait 20 s each
 CPU_FACTOR = 1.0  # a Graviton core's time for what takes this machine's 1
 FULL_CORE_MB = 1_769  # Lambda Developer Guide, "Configure Lambda function memory"
 SAMPLED_PER_SECOND, SAMPLED_BEYOND = 1.0, 0.05  # X-Ray's rule for Lambda, which can't be changed

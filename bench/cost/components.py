@@ -12,10 +12,11 @@ from bench.cost.assumed import (
     MILLION,
     SAMPLED_BEYOND,
     SAMPLED_PER_SECOND,
+    TAIL_REQUESTS,
 )
 from bench.cost.bill import Line, invoked
 from bench.cost.deployed import Deployed
-from bench.cost.use import Run, billed_ms
+from bench.cost.use import TAILS, Run, billed_ms, function_of
 from tocsin.adapters.dynamodb.projections import PARTITIONS
 from tocsin.services.access.remembered import REMEMBERED_MS
 from tocsin.services.intake.allowance import SETTINGS_CACHE_MS
@@ -40,6 +41,7 @@ READS = {
     "marker": "reads: markers",
     "receipt": "receipts",
     "suspended": "reads: suspended sessions",
+    "notified": "reads: endpoints",
 }
 
 
@@ -50,14 +52,16 @@ def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
     steps = math.ceil(run.sent_bytes / run.requests / GATEWAY_STEP_BYTES)
     yield Line("gateway (HTTP API)", "http_api_requests", run.requests * steps * each)
     for name, use in run.uses.items():
-        yield from invoked(name, use, deployed.memory_mb[name], each)
-    for name, use in run.uses.items():
-        yield from written(use.writes, each)
-        own = f"reads: to {name}" if name in ("project", "detect") else None
+        # Tails come a little oftener than they were sent here.
+        times = each * deployed.tails_rate if name == TAILS else each
+        yield from invoked(name, use, deployed.memory_mb[function_of(name)], times)
+        yield from written(use.writes, times)
+        yield Line("messages", "sqs_requests", use.messages * TAIL_REQUESTS * times)
+        own = {TAILS: "reads: to project", "detect": "reads: to detect"}.get(name)
         for kind, units in use.reads.items():
             if kind in ("key", "org"):  # per minute, not per event: see below
                 continue
-            yield Line(own or READS[kind], "dynamodb_read_units", units * each)
+            yield Line(own or READS[kind], "dynamodb_read_units", units * times)
     yield Line("seal: marks", "dynamodb_write_units", run.mark_units * seconds / 60)
     yield Line("reads: keys and orgs", "dynamodb_read_units", _key_reads(run, deployed) * seconds)
     yield from _swept(run, deployed, seconds)

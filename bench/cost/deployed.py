@@ -12,7 +12,9 @@ from pathlib import Path
 
 from bench.cost.assumed import POLLS_PER_SECOND
 from infra.config import Config
-from tocsin.local.functions import FUNCTIONS, Consumes
+from tocsin.domain.limits import PROJECT_SECONDS
+from tocsin.local.functions import FUNCTIONS, QUEUES, Consumes
+from tocsin.services.sealing.pace import EARLY_SECONDS
 
 __all__ = ["ALARMS", "Deployed"]
 
@@ -41,7 +43,9 @@ class Deployed:
     fanout_window_seconds: float
     fanout_records: int  # at most, in an invocation
     project_window_seconds: float
+    project_seconds: int  # that projections wait
     detect_window_seconds: float
+    queues: int  # that Lambda looks at all the time
     sweep_seconds: float
     stream_seconds: float  # after this Lambda ends a stream
     task_vcpu: float
@@ -69,7 +73,9 @@ class Deployed:
             fanout_window_seconds=config.batch_window_seconds,
             fanout_records=_mapping("fanout").batch_size,
             project_window_seconds=_mapping("project").window_ms / 1000,
+            project_seconds=PROJECT_SECONDS,
             detect_window_seconds=_mapping("detect").window_ms / 1000,
+            queues=len(QUEUES),
             sweep_seconds=sweeper.seconds if sweeper else 0,
             stream_seconds=float(_found("stream_function", r"_STREAM_SECONDS = (\d+)")),
             task_vcpu=int(_found("stream_service", r"\bcpu=(\d+)")) / 1024,
@@ -80,6 +86,11 @@ class Deployed:
             ),
             config=config,
         )
+
+    @property
+    def tails_rate(self) -> float:
+        """How many tails of an org there are for each one that would come when it is due."""
+        return self.project_seconds / (self.project_seconds - EARLY_SECONDS)
 
     def period_ms(self, window_seconds: float) -> int:
         """Return the time between two invocations by a stream while records keep coming."""

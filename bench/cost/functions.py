@@ -3,18 +3,19 @@
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from bench import lambdas
-from bench.cost.assumed import LOG_EVENT_BYTES, PLATFORM_LOG_BYTES, PUBLISH_MS, SUBSCRIBERS
+from bench.cost.assumed import LOG_EVENT_BYTES, PLATFORM_LOG_BYTES, PUBLISH_MS, SEND_MS, SUBSCRIBERS
 from bench.cost.deployed import Deployed
 from bench.cost.tap import Tap
 from bench.cost.use import Use
 from fakes.stores import FakeClock
+from tocsin.adapters.sqs import SqsTails
 from tocsin.bootstrap import detect, fanout, ingest, project, sweeper
 from tocsin.settings import (
     DetectSettings,
@@ -26,8 +27,32 @@ from tocsin.settings import (
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Broker", "Functions", "wired"]
+__all__ = ["Broker", "Functions", "Queue", "wired"]
+
+
+class Queue:
+    """A real queue, of which it is counted what is sent to it."""
+
+    def __init__(self, client: "SQSClient", name: str) -> None:
+        self._tails = SqsTails(client, client.create_queue(QueueName=name)["QueueUrl"])
+        self.sent = 0
+
+    def set(self, org: str, delay_seconds: int) -> None:
+        """See :meth:`tocsin.ports.projections.Tails.set`."""
+        self._tails.set(org, delay_seconds)
+        self.sent += 1
+
+
+class Nobody:
+    """Whom nobody has asked to be woken."""
+
+    def wake(
+        self, org: str, ids: Sequence[str], *, delay_seconds: int = 0, slow: bool = False
+    ) -> None:
+        """See :meth:`tocsin.ports.notify.Wakes.wake`."""
+        raise AssertionError(f"{org} has no endpoints")
 
 
 class Broker:
@@ -44,10 +69,11 @@ class Broker:
 class Functions:
     """The handlers, invoked as Lambda does: JSON in, JSON out."""
 
-    def __init__(self, deployed: Deployed, broker: Broker, tap: Tap | None) -> None:
+    def __init__(self, deployed: Deployed, broker: Broker, queue: Queue, tap: Tap | None) -> None:
         """Count what the handlers use; units and waits only with a ``tap``."""
         self._platform_bytes = PLATFORM_LOG_BYTES if deployed.platform_logs else 0
         self._broker = broker
+        self._queue = queue
         self._tap = tap
         self.metrics: set[str] = set()
         self.told_bytes = 0
@@ -63,6 +89,7 @@ class Functions:
         if self._tap:
             self._tap.reset()
         self._broker.sizes.clear()
+        sent = self._queue.sent
         with redirect_stdout(printed):
             began = time.process_time()
             result = json.dumps(handler(json.loads(payload), context))
@@ -73,6 +100,8 @@ class Functions:
             len(line.encode()) + LOG_EVENT_BYTES for line in logged
         )
         self.metrics.update(name for line in logged for name in _metrics(line))
+        use.messages += self._queue.sent - sent
+        use.waits_ms += SEND_MS * (self._queue.sent - sent)
         use.waits_ms += PUBLISH_MS * len(self._broker.sizes)
         use.ecpus += sum(max(1.0, size / 1024) for size in self._broker.sizes) * (1 + SUBSCRIBERS)
         self.told_bytes += sum(self._broker.sizes)
@@ -94,7 +123,11 @@ def _metrics(line: str) -> list[str]:
 
 @contextmanager
 def wired(
-    settings: StoreSettings, client: "DynamoDBClient", clock: FakeClock, broker: Broker
+    settings: StoreSettings,
+    client: "DynamoDBClient",
+    clock: FakeClock,
+    broker: Broker,
+    queue: Queue,
 ) -> Iterator[None]:
     """Have the handlers' services wired as deployed, but to these; in the end as before."""
     stores = settings.model_dump()
@@ -106,10 +139,12 @@ def wired(
         "fanout": fanout.wire(sealing, db=client, clock=clock, broker=broker),
         "project": project.wire(
             ProjectSettings(
-                **stores, retention_days=36_500, wakes_queue_url="wakes", tails_queue_url="tails"
+                **stores, retention_days=36_500, wakes_queue_url="none", tails_queue_url="none"
             ),
             db=client,
             clock=clock,
+            wakes=Nobody(),
+            tails=queue,
         ),
         "detect": detect.wire(
             DetectSettings(**stores, retention_days=36_500), db=client, clock=clock

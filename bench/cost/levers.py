@@ -6,7 +6,7 @@ from bench.cost.assumed import EVENTS_PER_SECOND, MILLION, SLOW_WINDOW_SECONDS, 
 from bench.cost.bill import LAMBDA_REQUESTS, LAMBDA_TIME, Bill, invoked
 from bench.cost.deployed import Deployed
 from bench.cost.prices import Prices
-from bench.cost.use import Run
+from bench.cost.use import TAILS, Run, function_of
 from bench.report import show, usd
 
 __all__ = ["show_levers"]
@@ -44,8 +44,8 @@ def _levers(bill: Bill, run: Run, deployed: Deployed, prices: Prices) -> dict[st
         f"provisioned writes, {UTILISATION:.0%} used": on_demand - provisioned,
         "projections from what fan-out has in hand": bill.usd("reads: to project"),
         f"projections every {SLOW_WINDOW_SECONDS:g} s": (
-            bill.usd("projections", f"project: {LAMBDA_REQUESTS}")
-            * max(0.0, 1 - deployed.project_window_seconds / SLOW_WINDOW_SECONDS)
+            bill.usd("projections", f"{TAILS}: {LAMBDA_REQUESTS}")
+            * max(0.0, 1 - deployed.project_seconds / SLOW_WINDOW_SECONDS)
         ),
         "a sweep that asks for markers, not for batches": bill.usd("sweeper"),
         **{
@@ -54,6 +54,6 @@ def _levers(bill: Bill, run: Run, deployed: Deployed, prices: Prices) -> dict[st
                 invoked(name, run.uses[name], memory, MILLION / run.events), prices
             ).by_component[f"{name}: {LAMBDA_TIME}"]
             for name in run.uses
-            for memory in (deployed.memory_mb[name] // 2,)
+            for memory in (deployed.memory_mb[function_of(name)] // 2,)
         },
     }

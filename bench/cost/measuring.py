@@ -11,13 +11,13 @@ from uuid import UUID
 from bench import lambdas, traffic
 from bench.cost.assumed import EVENTS_PER_SECOND, ITEM_OVERHEAD_BYTES, KEYED_REQUESTS, WARM_UP_MS
 from bench.cost.deployed import Deployed
-from bench.cost.functions import Broker, Functions, wired
+from bench.cost.functions import Broker, Functions, Queue, wired
 from bench.cost.tap import Tap
-from bench.cost.use import Run, Use
+from bench.cost.use import TAILS, Run, Use
 from bench.lambdas import EVENTS_PER_MONTH, ORG, Tenant
 from fakes.stores import FakeClock
 from support.ministack import Server
-from tocsin.adapters import dynamodb
+from tocsin.adapters import dynamodb, sqs
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.domain.keys import Scope, mint
@@ -51,11 +51,12 @@ def steady(server: Server, size: int, deployed: Deployed, *, metered: bool) -> R
     )
     with patch.dict(os.environ, server.env):
         tables, client = server.client(), dynamodb.client()
+        queue = Queue(sqs.client(), f"tails{name}")
     create(tables, settings)
     tap = Tap(client, tables) if metered else None
     clock, broker = FakeClock(), Broker()
-    with wired(settings, client, clock, broker):
-        functions = Functions(deployed, broker, tap)
+    with wired(settings, client, clock, broker, queue):
+        functions = Functions(deployed, broker, queue, tap)
         return _Traffic(size, deployed, settings, tables, clock, functions, tap).run()
 
 
@@ -75,15 +76,15 @@ class _Traffic:
     def run(self) -> Run:
         run = Run(self.size)
         period_ms = self.deployed.period_ms(self.deployed.fanout_window_seconds)
-        window_ms = self.deployed.period_ms(self.deployed.project_window_seconds)
+        project_ms = self.deployed.period_ms(self.deployed.project_window_seconds)
         detect_ms = self.deployed.period_ms(self.deployed.detect_window_seconds)
-        if any(each % period_ms for each in (window_ms, detect_ms, WARM_UP_MS)):
+        if any(each % period_ms for each in (project_ms, detect_ms, WARM_UP_MS)):
             raise ValueError("the windows of project, detect and fan-out don't meet")
-        end_ms = WARM_UP_MS + window_ms
+        end_ms = WARM_UP_MS + 1_000 * self.deployed.project_seconds
         count = end_ms * EVENTS_PER_SECOND // 1000 // self.size
         bodies = iter(traffic.bodies(self.size, count + KEYED_REQUESTS))
         self._register()
-        run.uses = {name: Use() for name in ("ingest", "fanout", "project", "detect")}
+        run.uses = {name: Use() for name in ("ingest", "fanout", "project", TAILS, "detect")}
         done, warm_up = 0, {name: Use() for name in run.uses}
         for now_ms in range(period_ms, end_ms + 1, period_ms):
             counting = now_ms > WARM_UP_MS
@@ -104,8 +105,10 @@ class _Traffic:
             told_before = self.functions.told_bytes
             self._fan_out(uses["fanout"])
             run.told_bytes += self.functions.told_bytes - told_before if counting else 0
-            if now_ms in (WARM_UP_MS, end_ms):
+            if now_ms % project_ms == 0:
                 self._segments("project", uses["project"])
+            if now_ms in (WARM_UP_MS, end_ms):
+                self.functions("project", lambdas.tail_event(), uses[TAILS])
             if now_ms % detect_ms == 0:
                 self._segments("detect", uses["detect"])
         marked = sum(of["fanout"].writes["minute"] for of in (warm_up, run.uses))

@@ -5,6 +5,7 @@ from dataclasses import fields
 from bench.cost.assumed import (
     BALANCER_CONNECTIONS,
     HOURS,
+    IDLE_RECEIVES_PER_MINUTE,
     MONTH_SECONDS,
     VALKEY_LEAST_GB,
     WATCHED_HOURS,
@@ -84,6 +85,9 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
         "sweeper": Bill(swept, prices).total
         + price("dynamodb_read_units", run.idle_sweep.reads.total() * sweeps)
         + price("traces", sweeps if deployed.config.tracing else 0),
+        "looking at queues": price(
+            "sqs_requests", deployed.queues * IDLE_RECEIVES_PER_MINUTE * MONTH_SECONDS / 60
+        ),
         "alarms": price("alarms", ALARMS[stream, bus]),
         "dashboard": price("dashboards", 1),
     }

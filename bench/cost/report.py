@@ -12,6 +12,7 @@ from bench.cost.assumed import (
     MONTH_SECONDS,
     POLLS_PER_SECOND,
     PUBLISH_MS,
+    SEND_MS,
     TARGETS,
 )
 from bench.cost.bill import Bill, Line, invoked
@@ -22,7 +23,7 @@ from bench.cost.measuring import measured, steady
 from bench.cost.months import show_months
 from bench.cost.others import show_others
 from bench.cost.prices import Prices
-from bench.cost.use import Run, Use, billed_ms
+from bench.cost.use import Run, Use, billed_ms, function_of
 from bench.report import number, show, usd
 from infra.config import Config
 from support.ministack import dynamodb_server
@@ -49,7 +50,7 @@ def _show_durations(runs: Mapping[int, Run], deployed: Deployed) -> None:
     rows = []
     for size, run in runs.items():
         for name, use in (*run.uses.items(), ("sweeper, of nothing", run.idle_sweep)):
-            memory = deployed.memory_mb[name.partition(",")[0]]
+            memory = deployed.memory_mb[function_of(name)]
             rows.append(
                 (
                     name,
@@ -68,10 +69,11 @@ def _show_durations(runs: Mapping[int, Run], deployed: Deployed) -> None:
         (
             "invocations: per million events; the windows of fan-out, project and detect are "
             f"{deployed.fanout_window_seconds:g} s, {deployed.project_window_seconds:g} s and "
-            f"{deployed.detect_window_seconds:g} s.",
+            f"{deployed.detect_window_seconds:g} s; projections follow by tails after "
+            f"{deployed.project_seconds} s.",
             "CPU: measured, a whole core's; waiting: "
             + ", ".join(f"{name} {ms:g}" for name, ms in CALL_MS.items())
-            + f" ms, PUBLISH {PUBLISH_MS:g} (assumed).",
+            + f" ms, PUBLISH {PUBLISH_MS:g}, SendMessage {SEND_MS:g} (assumed).",
             f"billed: CPU at a share of MB / {FULL_CORE_MB} of a core, and the waiting.",
         ),
     )

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from bench.cost.assumed import CPU_FACTOR, FULL_CORE_MB
 
-__all__ = ["Run", "Use", "billed_ms"]
+__all__ = ["TAILS", "Run", "Use", "billed_ms", "function_of"]
+
+TAILS = "project, by tails"
+"""What project uses when its own messages invoke it, and not the ledger's stream."""
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Use:
     writes: Counter[str] = field(default_factory=Counter)  # units, by the kind of item
     reads: Counter[str] = field(default_factory=Counter)
     ecpus: float = 0.0
+    messages: int = 0  # sent to SQS
 
     def less(self, other: "Use") -> "Use":
         """Return how much more this used than ``other``, as no invocation."""
@@ -40,7 +44,7 @@ class Run:
     sent_bytes: int = 0
     answered_bytes: int = 0
     told_bytes: int = 0  # published, which is what a viewer gets
-    uses: dict[str, Use] = field(default_factory=dict)  # ingest, fanout, project, detect
+    uses: dict[str, Use] = field(default_factory=dict)  # by function; see TAILS
     first: Use = field(default_factory=Use)  # the first request to an environment
     mark_units: float = 0.0  # once a minute
     swept_events: int = 0
@@ -60,3 +64,8 @@ def billed_ms(use: Use, memory_mb: int) -> float:
     """Return the time that Lambda bills, each invocation rounded up to a millisecond."""
     core = min(1.0, memory_mb / FULL_CORE_MB)
     return use.cpu_ms * CPU_FACTOR / core + use.waits_ms + use.invocations / 2
+
+
+def function_of(name: str) -> str:
+    """Return whose use it is that has this name."""
+    return name.partition(",")[0]

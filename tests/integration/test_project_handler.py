@@ -44,7 +44,7 @@ class World:
             **settings.model_dump(),
             wakes_queue_url=self.wakes_url,
             tails_queue_url=self.tails_url,
-            project_seconds=1,
+            project_seconds=2,
             retention_days=36_500,
         )
         self.state_table = settings.state_table

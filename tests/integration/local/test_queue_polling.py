@@ -39,9 +39,10 @@ class World:
     database: Database
     answer: Callable[[Any], Response] = lambda event: DONE
     events: list[Any] = field(default_factory=list)
+    receives: Receives = AT_ONCE
 
     def __post_init__(self) -> None:
-        self.sqs, self.url = self.database.queue(AT_ONCE)
+        self.sqs, self.url = self.database.queue(self.receives)
 
     def set(self, *ids: str) -> None:
         for id in ids:
@@ -68,7 +69,7 @@ class World:
         app = Starlette(routes=[Route(route, self._invoke, methods=["POST"])])
         with served(app) as port:
             functions = Functions({"expire": host or f"http://{LOOPBACK}:{port}"})
-            poller = QueuePoller(self.sqs, self.url, "expire", AT_ONCE, functions)
+            poller = QueuePoller(self.sqs, self.url, "expire", self.receives, functions)
             thread = Thread(target=poller.run)
             thread.start()
             try:
@@ -128,6 +129,17 @@ def test_a_host_that_is_not_there_loses_nothing(world: World) -> None:
     assert world.held() == 1
     with world.polling():
         until(lambda: world.held() == 0, "deleted")
+
+
+def test_what_comes_while_it_stops_comes_again_at_once(database: Database) -> None:
+    """The last look still waits when a run ends; the next run must not wait for what it took."""
+    world = World(database, receives=Receives("tails", batch_size=10, visibility_seconds=43_200))
+    with world.polling() as poller:
+        until(lambda: poller.reading, "read")
+        poller.finish()
+        world.set("apr_1")
+    with world.polling():
+        until(lambda: world.seen() == ["apr_1"], "seen")
 
 
 def test_a_queue_that_is_not_there_is_waited_for(world: World) -> None:

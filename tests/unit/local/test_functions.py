@@ -28,6 +28,15 @@ def test_something_invokes_every_function() -> None:
         assert function.routes or function.consumes or function.receives or function.every
 
 
+def test_a_queue_is_received_by_one_function_and_a_message_is_not_given_to_two_invocations() -> (
+    None
+):
+    received = [(each, function) for function in FUNCTIONS.values() for each in function.receives]
+    assert len({each.queue for each, _ in received}) == len(received)
+    for each, function in received:
+        assert each.visibility_seconds > function.timeout_seconds
+
+
 def test_who_seals_is_drained_before_who_reads_what_was_sealed() -> None:
     """The journal's consumer writes the ledger to its end, and only then the others stop."""
     tables = [each.consumes.table for each in FUNCTIONS.values() if each.consumes]

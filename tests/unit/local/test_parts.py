@@ -2,10 +2,20 @@
 
 from pathlib import Path
 
-from tocsin.local.functions import FUNCTIONS
+import pytest
+
+from tocsin.domain.limits import PROJECT_SECONDS
+from tocsin.local.functions import FUNCTIONS, QUEUES
 from tocsin.local.layout import NAMES, Layout
 from tocsin.local.parts import environment, parts
-from tocsin.settings import ApiSettings, FanoutSettings, IngestSettings, StreamSettings
+from tocsin.settings import (
+    ApiSettings,
+    ExpireSettings,
+    FanoutSettings,
+    IngestSettings,
+    ProjectSettings,
+    StreamSettings,
+)
 
 LAYOUT = Layout(
     Path("/home"), {"dynamodb": 4_000, "gateway": 4_001}, Path("/home/s"), key="the-key"
@@ -43,9 +53,32 @@ def test_links_lead_to_the_gateway_unless_the_user_says_where() -> None:
 
 def test_the_environment_is_what_each_function_reads() -> None:
     fields = {name.removeprefix("TOCSIN_").lower() for name in LAYOUT.env}
-    for settings in (ApiSettings, IngestSettings, FanoutSettings, StreamSettings):
+    for settings in (
+        *(ApiSettings, IngestSettings, FanoutSettings, ProjectSettings, ExpireSettings),
+        StreamSettings,
+    ):
         required = {name for name, f in settings.model_fields.items() if f.is_required()}
         assert required <= fields
+
+
+def test_only_who_takes_or_uses_receivers_may_have_them_on_this_machine() -> None:
+    allowed = {
+        part.name
+        for part in parts(LAYOUT, CHECKOUT)
+        if "TOCSIN_LOOPBACK_RECEIVERS" in environment(LAYOUT, part, CHECKOUT, {})
+    }
+    assert allowed == {"api", "deliver"} & FUNCTIONS.keys()
+
+
+def test_projections_wait_for_less_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = next(each for each in parts(LAYOUT, CHECKOUT) if each.name == "project")
+    for name, value in environment(LAYOUT, part, CHECKOUT, {}).items():
+        monkeypatch.setenv(name, value)
+    assert ProjectSettings().project_seconds < PROJECT_SECONDS
+
+
+def test_every_queue_has_an_address_of_its_own() -> None:
+    assert len({LAYOUT.queue(queue) for queue in QUEUES}) == len(QUEUES) == len(LAYOUT.queues)
 
 
 def test_a_part_reads_back_where_the_others_are() -> None:

@@ -4,21 +4,29 @@ A projected item costs a write however many events change it, so a run that is y
 one wait, whoever claimed it: how many are asked for does not decide what they cost.
 """
 
+from typing import Final
+
 from tocsin.domain.projection import Projected
 from tocsin.ports.world import Clock
 
-__all__ = ["Pace", "Turn"]
+__all__ = ["EARLY_SECONDS", "Pace", "Turn"]
 
-_SOON_SECONDS = 1
+EARLY_SECONDS: Final = 1
+"""What a message that is delayed may come before its time, which is in whole seconds."""
+
+_SOON_SECONDS: Final = 1
 
 
 class Pace:
     """What the orgs of one invocation share: the time that is left, and the clock."""
 
     def __init__(self, clock: Clock, every_seconds: int, left_ms: int) -> None:
-        """An org's run begins ``every_seconds`` after its last one, and within ``left_ms``."""
+        """An org's run begins ``every_seconds`` after its last one, and within ``left_ms``.
+
+        Who is called by a message that is early need not come again.
+        """
         self._clock = clock
-        self._every_ms = every_seconds * 1_000
+        self._every_ms = (every_seconds - EARLY_SECONDS) * 1_000
         self._until_ms = clock.now_ms() + left_ms
 
     def turn(self, orgs_left: int) -> "Turn":

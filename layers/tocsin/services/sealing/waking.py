@@ -15,13 +15,12 @@ from tocsin.domain.errors import Busy
 from tocsin.ports.notify import Wakes
 from tocsin.ports.projections import Tails
 from tocsin.ports.world import Clock
-from tocsin.services.sealing.pace import Pace
+from tocsin.services.sealing.pace import EARLY_SECONDS, Pace
 from tocsin.services.sealing.project import Projector, ProjectReport
 
 __all__ = ["Expected", "Following", "Waking"]
 
 MAX_EXPECTED: Final = 10_000
-_EARLY_SECONDS: Final = 1  # that a message may come before its time, which is in whole seconds
 _BUSY_SECONDS: Final = 5
 _LAST_RUN_MS: Final = 20_000  # for the last run that is begun: after it nothing must be cut off
 
@@ -64,7 +63,7 @@ class Expected:
         if known and known.set_ms <= now_ms < known.due_ms and now < known.due_seconds:
             return
         self._tails.set(org, delay_seconds)
-        sure = delay_seconds - _EARLY_SECONDS
+        sure = delay_seconds - EARLY_SECONDS
         with self._changing:
             if len(self._known) >= MAX_EXPECTED:
                 self._known.clear()
