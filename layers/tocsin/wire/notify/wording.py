@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final
 
-from tocsin.domain.times import iso_ms
+from tocsin.domain.times import iso_ms, time_ms, utc
 from tocsin.wire.notify.fields import ANSWERED, ASKED, REVIEWED, said
 from tocsin.wire.notify.sending import Sending
 from tocsin.wire.notify.wanting import REMINDER, TEST
@@ -93,7 +93,7 @@ def facts(type: str, fields: Mapping[str, Any], sending: Sending) -> dict[str, s
             "Asked by": said(fields, "data", "credential_owner"),
             "Reason": said(fields, "data", "reason"),
             "In": said(fields, "request", "cwd"),
-            "Waits until": ends,
+            "Waits until": _moment(ends),
         }
     if type in ANSWERED:
         return {
@@ -110,7 +110,7 @@ def facts(type: str, fields: Mapping[str, Any], sending: Sending) -> dict[str, s
             "Seen": _with_unit(said(fields, *found, "seen"), unit),
             "Expected": _with_unit(said(fields, *found, "expected"), unit),
             "Threshold": _with_unit(said(fields, *found, "threshold"), unit),
-            "Since": said(fields, *found, "since"),
+            "Since": _moment(said(fields, *found, "since")),
             "Alerts it stands for": said(fields, "data", "count"),
         }
     if type == "budget.exceeded":
@@ -126,6 +126,12 @@ def facts(type: str, fields: Mapping[str, Any], sending: Sending) -> dict[str, s
         "By": said(fields, "user_id"),
         "Reason": said(fields, "data", "reason"),
     }
+
+
+def _moment(text: str) -> str:
+    """Return a time as people read it; what is none is left as it is."""
+    at_ms = time_ms(text)
+    return text if at_ms is None else f"{utc(at_ms):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _with_unit(number: str, unit: str) -> str:

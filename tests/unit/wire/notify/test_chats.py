@@ -197,7 +197,7 @@ def test_who_is_asked_sees_who_asks_for_what_until_when_and_can_answer(format: F
         "rm -rf build && make deploy",
         "May I deploy the new build?",
         "maria@example.com",
-        "2026-03-20T09:48:40.000Z",
+        "2026-03-20 09:48:40 UTC",
         LINKS.approve_url,
         LINKS.deny_url,
         f"{PUBLIC_URL}/#/approvals/apr_01kmaf7hz00000000000000000",
