@@ -4,31 +4,49 @@ It has no ``From``: whoever sends it puts that before it. What agents wrote is o
 is in a header, and escaped in HTML.
 """
 
+import re
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
 from html import escape
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from tocsin.domain.deliveries import Outgoing
 from tocsin.wire.notify.message import Message
 from tocsin.wire.notify.sending import AGENT, Sending
 from tocsin.wire.notify.text import fitted, line
 
-__all__ = ["outgoing"]
+__all__ = ["outgoing", "recipients"]
 
 _SUBJECT_UNITS: Final = 150
 _TEXT_UNITS: Final = 4_000
 _FACT_UNITS: Final = 400
 _BOUNDARY: Final = "=_tocsin"  # which quoted-printable text can't hold (RFC 2045, 6.7)
 
+_NOBODY: Final = "undisclosed-recipients:;"
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+# RFC 5322's dot-atoms, no quotes and no comments; lengths are RFC 5321's.
+_ADDRESS: Final = re.compile(
+    rf"(?=.{{1,64}}@.{{1,255}}\Z){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*", re.ASCII
+)
+
+
+def recipients(url: str) -> tuple[str, ...]:
+    """Return the addresses of a ``mailto:`` URL (RFC 6068), less what is none."""
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() != "mailto":
+        return ()
+    path = rest.partition("?")[0]
+    found = (unquote(each).strip() for each in path.split(","))
+    return tuple(each for each in found if _ADDRESS.fullmatch(each))
+
 
 def outgoing(message: Message, sending: Sending, id: str) -> Outgoing:
     """Return a mail; of one event it is always the same, but for its date."""
     mail = EmailMessage(policy=SMTP)
-    url = urlsplit(sending.endpoint.url)
-    mail["To"] = line(unquote(url.path), _FACT_UNITS).encode("ascii", "replace").decode()
+    mail["To"] = ", ".join(recipients(sending.endpoint.url)) or _NOBODY
     mail["Subject"] = line(f"[Tocsin] {message.title}", _SUBJECT_UNITS)
     mail["Date"] = formatdate(sending.now_ms / 1_000)
     mail["Message-ID"] = f"<{id}.{sending.endpoint.id.removeprefix('ep_')}@tocsin>"

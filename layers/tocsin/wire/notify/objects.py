@@ -46,4 +46,7 @@ def _day(event: SealedEvent) -> str:
     at_ms = event.received_at_ms
     if at_ms is None:
         at_ms = summary.at_ms(canonical.parse(event.entry))
-    return utc(at_ms).date().isoformat()
+    try:
+        return utc(at_ms).date().isoformat()
+    except OverflowError:  # after the year 9999
+        return utc(0).date().isoformat()

@@ -63,9 +63,8 @@ def _action(fields: Mapping[str, Any]) -> tuple[str, str]:
     if type == REVIEWED:
         action = _OF_REVIEWS.get(said(fields, "status"), "resolve")
         return action, said(fields, "data", "anomaly_id") or id
-    if type == "budget.exceeded":
-        budget = f"{said(fields, 'data', 'budget_id')}/{said(fields, 'data', 'period_id')}"
-        return "trigger", budget if len(budget) > 1 else id
+    if type == "budget.exceeded" and said(fields, "source") == "tocsin":  # others may say it, too
+        return "trigger", f"{said(fields, 'data', 'budget_id')}/{said(fields, 'data', 'period_id')}"
     return "trigger", id
 
 

@@ -1,10 +1,11 @@
 """How events are told to people: a title, a tone, some text, facts."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from enum import IntEnum
 from typing import Any, Final
 
-from tocsin.domain.times import iso_ms, time_ms, utc
+from tocsin.domain.times import iso_ms, moment_of
 from tocsin.wire.notify.fields import ANSWERED, ASKED, REVIEWED, said
 from tocsin.wire.notify.sending import Sending
 from tocsin.wire.notify.wanting import REMINDER, TEST
@@ -130,8 +131,10 @@ def facts(type: str, fields: Mapping[str, Any], sending: Sending) -> dict[str, s
 
 def _moment(text: str) -> str:
     """Return a time as people read it; what is none is left as it is."""
-    at_ms = time_ms(text)
-    return text if at_ms is None else f"{utc(at_ms):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        return f"{moment_of(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError):
+        return text
 
 
 def _with_unit(number: str, unit: str) -> str:

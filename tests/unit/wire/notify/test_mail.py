@@ -3,13 +3,14 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.notified import HOSTILE, LINKS, asked, called, endpoint, event_id, sent
 from tocsin.domain.approvals import Call
 from tocsin.domain.endpoints import Endpoint, Format
 from tocsin.domain.segment import SealedEvent
+from tocsin.wire.notify.mail import recipients
 
 ENDPOINT = endpoint(Format.EMAIL)
 HEADERS = ["To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Mailer", "MIME-Version"]
@@ -59,6 +60,17 @@ def test_a_mail_says_what_a_person_needs_to_know_in_text_and_html() -> None:
     assert Read(html).links[:2] == [LINKS.approve_url, LINKS.deny_url]
 
 
+@settings(deadline=None)
+@given(st.lists(st.text("a.'\"=-+%@<>,;:()[]\\ \r\n2c0d", max_size=30), max_size=3))
+@example(["..@a.a"])
+@example([".a@a..a"])
+def test_any_recipients_are_those_of_the_mail(texts: list[str]) -> None:
+    url = "mailto:" + ",".join(texts)
+    of = mail(called(), endpoint(Format.EMAIL, url=url))
+    addresses = [each.addr_spec for each in of["To"].addresses]
+    assert addresses == list(recipients(url))
+
+
 def test_a_mail_about_the_same_event_is_the_same_mail() -> None:
     assert sent(ENDPOINT, called()).body == sent(ENDPOINT, called()).body
     assert mail(called())["Message-ID"] == f"<{event_id(12)}.{ENDPOINT.id[3:]}@tocsin>"
@@ -91,9 +103,44 @@ def check(text: str) -> None:
     assert len(read.links) == 3
 
 
-def test_a_recipient_can_add_no_header() -> None:
-    to = endpoint(Format.EMAIL, url="mailto:a@example.com%0d%0aBcc:%20b@example.com")
-    assert "Bcc" not in mail(called(), to)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mailto:",
+        "mailto:a@example.com,b@example.com?subject=x&bcc=c@example.com",
+        'mailto:@@<>;,"',
+        "mailto:m\u00fcller@b\u00fccher.example",
+        "mailto:%00%ff%e2%80%ae@example.com",
+        "mailto:" + "x" * 5_000,
+    ],
+)
+def test_whatever_the_recipient_is_there_is_a_mail_to_him_alone(url: str) -> None:
+    of = mail(called(), endpoint(Format.EMAIL, url=url))
+    assert {"Bcc", "Cc"}.isdisjoint(of.keys())
+    assert of["Subject"] == "[Tocsin] Tool call (denied): exec"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mailto:a@example.com", ("a@example.com",)),
+        (
+            "MAILTO:a+b@example.com,%20o'c@x-1.example?bcc=c@x",
+            ("a+b@example.com", "o'c@x-1.example"),
+        ),
+        ("mailto:a@example.com%0d%0aBcc:%20b@example.com", ()),
+        ("mailto:a@example.com%0a,b@example.com", ("a@example.com", "b@example.com")),
+        ("mailto:a%2cb@example.com", ()),
+        ("https://a@example.com", ()),
+        ("a@example.com", ()),
+        ("mailto:@example.com,a@,a,a@-,<a@b>", ()),
+    ],
+)
+def test_recipients_are_plain_addresses_alone(url: str, expected: tuple[str, ...]) -> None:
+    assert recipients(url) == expected
+    of = mail(called(), endpoint(Format.EMAIL, url=url))
+    assert of["To"] == (", ".join(expected) or "undisclosed-recipients:;")
+    assert "Bcc" not in of
 
 
 def test_the_body_begins_with_headers_so_that_a_sender_s_can_stand_before_them() -> None:

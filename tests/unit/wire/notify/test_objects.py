@@ -144,7 +144,10 @@ def test_an_object_s_day_is_when_tocsin_received_its_first_event() -> None:
     assert "/day=2026-03-20/" in sent(ENDPOINT, early, asked()).url
     foreign = sealed(id="of-another-version", timestamp="2026-03-21T10:00:00.000Z")
     assert "/day=2026-03-21/" in sent(ENDPOINT, foreign).url
-    assert "/day=1970-01-01/" in sent(ENDPOINT, sealed(id="x", timestamp="never")).url
+    for timestamp in ("never", "9999-12-31T23:59:59.9999Z"):
+        assert "/day=1970-01-01/" in sent(ENDPOINT, sealed(id="x", timestamp=timestamp)).url
+    far = sealed(id="evt_7" + "z" * 25)  # as a ULID, in the year 10889
+    assert "/day=1970-01-01/" in sent(ENDPOINT, far).url
 
 
 @settings(max_examples=20)

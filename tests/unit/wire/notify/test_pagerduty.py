@@ -91,13 +91,15 @@ def test_a_page_says_what_a_person_needs_to_know() -> None:
 
 
 def test_a_budget_s_period_is_one_alert() -> None:
-    def used(period: str) -> dict[str, Any]:
+    def used(period: str, source: str = "tocsin") -> dict[str, Any]:
         data = {"budget_id": "b1", "period_id": period, "limits": {"calls_per_day": 3}}
-        return told(sealed(type="budget.exceeded", data=data))
+        return told(sealed(source=source, type="budget.exceeded", data=data))
 
     assert used("2026-03-20")["dedup_key"] == used("2026-03-20")["dedup_key"]
     assert used("2026-03-20")["dedup_key"] != used("2026-03-21")["dedup_key"]
     assert used("2026-03-20")["payload"]["custom_details"]["Limits"] == "calls_per_day 3"
+    # A client can say that, too; it does not touch the alert of a budget.
+    assert used("2026-03-20", source="")["dedup_key"] != used("2026-03-20")["dedup_key"]
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

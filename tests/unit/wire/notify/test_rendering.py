@@ -59,6 +59,19 @@ def test_whatever_is_in_an_event_it_can_be_sent(
 
 
 @pytest.mark.parametrize("format", list(Format))
+@pytest.mark.parametrize(
+    "time",
+    ["9999-12-31T23:59:59.9999Z", "0001-01-01T00:00:00+14:00", "20260320", "1774000000000", "", 7],
+)
+def test_an_event_of_any_time_can_be_sent(format: Format, time: object) -> None:
+    for event in (
+        sealed(type="approval.created", timestamp=time, data={"expires_at": time}),
+        sealed(type="anomaly", received_at=time, data={"evidence": {"since": time}}),
+    ):
+        assert sent(endpoint(format), event).body
+
+
+@pytest.mark.parametrize("format", list(Format))
 def test_an_event_nested_as_deep_as_may_be_can_be_sent(format: Format) -> None:
     deep: object = "x"
     for _ in range(62):
