@@ -1,16 +1,31 @@
 """What one request may take: a time at which it ends, and how many bytes are read of its answer."""
 
 import time
+from dataclasses import dataclass
 from typing import Final
 
 import httpcore
 
 from tocsin.adapters.http.failures import TooMuch
+from tocsin.domain.limits import DELIVERY_SECONDS
 
-__all__ = ["MAX_ANSWER_BYTES", "Budget"]
+__all__ = ["MAX_ANSWER_BYTES", "Budget", "Patience"]
 
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """Off the wire, the TLS handshake included: several times what an ordinary answer's head takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long is waited, in seconds: for all of a request, and of that for the answer's body.
+
+    By then the status has come, which decides. An idle connection is kept for less time than
+    servers keep it (Node.js and Apache: 5), so that it is seldom they who close it.
+    """
+
+    request: float = DELIVERY_SECONDS
+    body: float = 2.0
+    idle: float = 4.0
 
 
 class Budget:

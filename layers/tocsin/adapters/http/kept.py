@@ -16,18 +16,23 @@ from tocsin.adapters.http.dialing import Dialer
 __all__ = ["Connection", "KeptConnections"]
 
 _KEPT: Final = 64
-_IDLE_SECONDS: Final = 4.0
-"""Shorter than what servers have (Node.js and Apache: 5), so that it is seldom they who close."""
 
 
 class Connection:
     """A connection to an origin, which is made by its first request."""
 
-    def __init__(self, origin: str, dialer: Dialer, http: httpcore.HTTPConnection) -> None:
+    def __init__(
+        self,
+        origin: str,
+        dialer: Dialer,
+        http: httpcore.HTTPConnection,
+        idle_seconds: float,
+    ) -> None:
         self.origin = origin
         self.used = False
         self._dialer = dialer
         self._http = http
+        self._idle_seconds = idle_seconds
         self._idle_since = 0.0
 
     def request(self, request: httpcore.Request, budget: Budget) -> httpcore.Response:
@@ -63,7 +68,7 @@ class Connection:
     @property
     def usable(self) -> bool:
         """Whether it is open still, nothing has come unasked, and it was not idle for long."""
-        expired = time.monotonic() - self._idle_since > _IDLE_SECONDS
+        expired = time.monotonic() - self._idle_since > self._idle_seconds
         return not expired and not self._http.has_expired()
 
     def close(self) -> None:

@@ -7,15 +7,17 @@ given up leaves behind for as long as the system tries: there is a bound to them
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final, Protocol, override
+from typing import Any, Final, Protocol, override
 
 from tocsin.adapters.http.failures import Nonexistent, Unresolved
 
-__all__ = ["Resolver", "SystemResolver"]
+__all__ = ["LookUp", "Resolver", "SystemResolver", "look_up"]
 
-_LOOKUPS: Final = 128  # several times as many as requests are made at once
+type LookUp = Callable[[str], Sequence[str]]
+
+_AT_ONCE: Final = 128  # several times as many as requests are made at once
 # getaddrinfo(3): what a name server said for certain. EAI_AGAIN is what it did not.
 _CERTAIN: Final = frozenset({socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY})
 
@@ -32,11 +34,26 @@ class Resolver(Protocol):
         """
 
 
+def look_up(
+    name: str, getaddrinfo: Callable[..., Sequence[Any]] = socket.getaddrinfo
+) -> Sequence[str]:
+    """Return the addresses of a name, however long that takes.
+
+    Raises:
+        OSError: as ``getaddrinfo``.
+    """
+    # The dot at the end: it is a whole name, to which the system adds no domain of its own.
+    whole = f"{name}." if "." in name else name
+    entries = getaddrinfo(whole.encode(), None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+
+
 class SystemResolver(Resolver):
     """``getaddrinfo``: Lambda's resolver, or that of this machine."""
 
-    def __init__(self, lookups: int = _LOOKUPS) -> None:
-        self._free = threading.BoundedSemaphore(lookups)
+    def __init__(self, look_up: LookUp = look_up, *, at_once: int = _AT_ONCE) -> None:
+        self._look_up = look_up
+        self._free = threading.BoundedSemaphore(at_once)
 
     @override
     def addresses(self, name: str, seconds: float) -> Sequence[str]:
@@ -45,7 +62,7 @@ class SystemResolver(Resolver):
             raise Unresolved
         found: Future[Sequence[str]] = Future()
         try:
-            threading.Thread(target=self._look_up, args=(name, found), daemon=True).start()
+            threading.Thread(target=self._find, args=(name, found), daemon=True).start()
         except RuntimeError as error:  # no thread can be started
             self._free.release()
             raise Unresolved from error
@@ -56,14 +73,10 @@ class SystemResolver(Resolver):
         except OSError as error:  # also that the time is up
             raise Unresolved from error
 
-    def _look_up(self, name: str, found: Future[Sequence[str]]) -> None:
-        # The dot at the end: it is a whole name, to which the system adds no domain of its own.
-        whole = f"{name}." if "." in name else name
+    def _find(self, name: str, found: Future[Sequence[str]]) -> None:
         try:
-            entries = socket.getaddrinfo(whole.encode(), None, type=socket.SOCK_STREAM)
+            found.set_result(self._look_up(name))
         except Exception as error:
             found.set_exception(error)
-        else:
-            found.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
         finally:
             self._free.release()

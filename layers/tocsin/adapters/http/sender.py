@@ -14,7 +14,7 @@ import httpcore
 
 from tocsin import __version__
 from tocsin.adapters.clock import SystemClock
-from tocsin.adapters.http.budget import Budget
+from tocsin.adapters.http.budget import Budget, Patience
 from tocsin.adapters.http.dialing import Connector, Dialer, connect
 from tocsin.adapters.http.excerpts import LOOKED_AT_BYTES, excerpt
 from tocsin.adapters.http.failures import word_for
@@ -25,7 +25,6 @@ from tocsin.adapters.http.tls import tls_context
 from tocsin.domain.addresses import Network, Place, check_url
 from tocsin.domain.deliveries import Answer, Outgoing
 from tocsin.domain.errors import Refused
-from tocsin.domain.limits import DELIVERY_SECONDS
 from tocsin.ports.notify import Sender
 from tocsin.ports.world import Clock
 
@@ -33,7 +32,6 @@ __all__ = ["HttpSender"]
 
 logger = logging.getLogger(__name__)
 
-_BODY_SECONDS: Final = 2.0  # that a body is waited for: the status has come, and decides
 _DRAINED_BYTES: Final = 16 * 1024  # of a body, so that the connection can be used again
 _OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
@@ -42,7 +40,7 @@ class HttpSender(Sender):
     """:class:`~tocsin.ports.notify.Sender` for URLs of HTTP. Threads may use it at the same time.
 
     ``denied_networks``: nothing in them is connected to. ``loopback``: this machine is, and plain
-    HTTP is spoken (``TOCSIN_LOOPBACK_RECEIVERS``). ``seconds``: how long a request takes at most,
+    HTTP is spoken (``TOCSIN_LOOPBACK_RECEIVERS``). ``patience``: how long a request takes at most,
     whatever the peer does. ``authorities``: a PEM file instead of certifi's.
 
     A request is sent again at once where a kept connection turns out to have ended before anything
@@ -55,7 +53,7 @@ class HttpSender(Sender):
         denied_networks: Sequence[Network] = (),
         loopback: bool = False,
         clock: Clock | None = None,
-        seconds: float = DELIVERY_SECONDS,
+        patience: Patience = Patience(),  # noqa: B008 (it is frozen)
         authorities: str | PathLike[str] | None = None,
         resolver: Resolver | None = None,
         connector: Connector = connect,
@@ -63,7 +61,7 @@ class HttpSender(Sender):
         self._denied = tuple(denied_networks)
         self._loopback = loopback
         self._clock = clock or SystemClock()
-        self._seconds = seconds
+        self._patience = patience
         self._tls = tls_context(authorities)
         self._resolver = resolver or SystemResolver()
         self._connector = connector
@@ -71,7 +69,7 @@ class HttpSender(Sender):
 
     @override
     def send(self, outgoing: Outgoing) -> Answer:
-        budget = Budget(self._seconds)
+        budget = Budget(self._patience.request)
         try:
             place = check_url(outgoing.url, denied=self._denied, loopback=self._loopback)
         except Refused:
@@ -115,14 +113,15 @@ class HttpSender(Sender):
         http = httpcore.HTTPConnection(
             request.url.origin, ssl_context=self._tls, network_backend=dialer
         )
-        return Connection(str(request.url.origin), dialer, http)
+        return Connection(str(request.url.origin), dialer, http, self._patience.idle)
 
     def _answered(self, response: httpcore.Response, outgoing: Outgoing, budget: Budget) -> Answer:
         coded = any(
             name.lower() == b"content-encoding" and value.lower() != b"identity"
             for name, value in response.headers
         )
-        body = _beginning(response, budget)
+        budget.hurry(self._patience.body)
+        body = _beginning(response)
         return Answer(
             status=response.status,
             latency_ms=budget.elapsed_ms,
@@ -153,9 +152,8 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _beginning(response: httpcore.Response, budget: Budget) -> bytes:
+def _beginning(response: httpcore.Response) -> bytes:
     """Return the beginning of a body, whatever becomes of its end."""
-    budget.hurry(_BODY_SECONDS)
     looked_at, size_bytes = bytearray(), 0
     try:
         for chunk in response.iter_stream():
