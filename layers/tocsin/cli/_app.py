@@ -41,6 +41,7 @@ _COMMANDS = {
     "sessions": _Lazy("tocsin.cli.sessions", "app", "See agents' sessions, and suspend them."),
     "agents": _Lazy("tocsin.cli.agents", "app", "List agents; create, describe and retire them."),
     "budgets": _Lazy("tocsin.cli.budgets", "app", "See, set and remove budgets."),
+    "webhooks": _Lazy("tocsin.cli.webhooks", "app", "Have events sent to URLs, chats and mail."),
     "mcp": _Lazy(
         "tocsin.cli.mcp.command",
         "mcp",
@@ -104,8 +105,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback(
     epilog="`send`, `tail`, `verify`, `approvals`, `anomalies`, `detection`, `demo`, `policy`, "
-    "`sessions`, `agents`, `budgets`, `keys delegate` and `mcp` find Tocsin by `--url` and "
-    "`--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which "
+    "`sessions`, `agents`, `budgets`, `webhooks`, `keys delegate` and `mcp` find Tocsin by "
+    "`--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which "
     "`tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."

@@ -7,8 +7,8 @@
 ...         print(event.seq, event.tool_name, event.action)
 
 ``emit`` is for callers that must not wait, ``replay`` for events of the past, ``verify`` for proof;
-``ask`` and ``decision`` let a person decide about a call. Sessions, agents, budgets, policies and
-keys have methods of their own, and ``call`` is for any other route.
+``ask`` and ``decision`` let a person decide about a call. Sessions, agents, budgets, policies,
+keys and webhooks have methods of their own, and ``call`` is for any other route.
 :class:`AsyncClient` has the same methods for asyncio. Errors are httpx's, or derive from them.
 """
 
@@ -34,6 +34,7 @@ from tocsin.client._result import Place, Rejection, SendResult
 from tocsin.client._sessions import Session
 from tocsin.client._sync import Client
 from tocsin.client._verifying import Verified
+from tocsin.client._webhooks import Delivery, Webhook, WebhookOptions
 
 __all__ = [
     "Agent",
@@ -49,6 +50,7 @@ __all__ = [
     "Budget",
     "BudgetOptions",
     "Client",
+    "Delivery",
     "Event",
     "Filters",
     "Gap",
@@ -63,4 +65,6 @@ __all__ = [
     "Session",
     "StreamError",
     "Verified",
+    "Webhook",
+    "WebhookOptions",
 ]

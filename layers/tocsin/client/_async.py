@@ -39,6 +39,7 @@ from tocsin.client._requests import (
 )
 from tocsin.client._result import SendResult
 from tocsin.client._sessions import AsyncSessions
+from tocsin.client._webhooks import AsyncWebhooks
 
 __all__ = ["AsyncClient"]
 
@@ -53,6 +54,7 @@ class AsyncClient(
     AsyncPolicies,
     AsyncKeys,
     AsyncAnomalies,
+    AsyncWebhooks,
 ):
     """:class:`tocsin.client.Client` for asyncio: the same arguments, results and errors."""
 

@@ -38,11 +38,14 @@ from tocsin.client._requests import (
 )
 from tocsin.client._result import SendResult
 from tocsin.client._sessions import Sessions
+from tocsin.client._webhooks import Webhooks
 
 __all__ = ["Client"]
 
 
-class Client(Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesApi, Keys, Anomalies):
+class Client(
+    Emitting, Reading, Approving, Sessions, Agents, Budgets, PoliciesApi, Keys, Anomalies, Webhooks
+):
     """A connection to one Tocsin with one API key; close it, or use it in a ``with`` statement."""
 
     def __init__(

@@ -41,6 +41,8 @@ MAY_LOAD = {
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
                 *("approvals.linking", "approvals.reading", "approvals.steps", "approvals.telling"),
                 *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),
+                *("notify.changing", "notify.keeping", "notify.steering"),
+                *("reading.checked", "reading.cursor", "reading.since"),
             }
         ),
         frozenset({"api"}),
@@ -108,6 +110,7 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "test",
     "PYTHONPATH": os.pathsep.join((str(ROOT / "layers"), str(ROOT))),
     "TOCSIN_EXPIRY_QUEUE_URL": "http://127.0.0.1:1/000000000000/timers",
+    "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/wakes",
     "TOCSIN_JOURNAL_TABLE": "journal",
     "TOCSIN_LEDGER_TABLE": "ledger",
     "TOCSIN_SLOW_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/slow-wakes",
