@@ -106,8 +106,8 @@ def _version(wanted: bool) -> None:
 @app.callback(
     epilog="`send`, `tail`, `verify`, `approvals`, `anomalies`, `detection`, `demo`, `policy`, "
     "`sessions`, `agents`, `budgets`, `webhooks`, `keys delegate` and `mcp` find Tocsin by "
-    "`--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by `$TOCSIN_HOME/local.json`, which "
-    "`tocsin up` writes.\n\n"
+    "`--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
+    "`$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."
 )

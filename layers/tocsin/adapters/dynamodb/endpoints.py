@@ -11,10 +11,12 @@ What is as in a new endpoint is left out of its item, so that an item of an olde
 which more is as in a new one. (What was attempted is in :mod:`.deliveries`.)
 """
 
+import time
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from random import uniform
 from typing import Any, Final, override
 
 import orjson
@@ -27,7 +29,7 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.deliveries import Failing, Progress, Replay
 from tocsin.domain.detect.kinds import Severity
 from tocsin.domain.endpoints import Endpoint, Format, Order, Secret, Status, Wanted
-from tocsin.domain.errors import IntegrityError
+from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.limits import MAX_SAFE_INTEGER
 from tocsin.ports.notify import Endpoints, Kept
 
@@ -37,6 +39,8 @@ _PROGRESS: Final = "#progress"
 _REPLAY: Final = "#replay#"
 _END: Final = "#~"  # beyond all that is an endpoint's, before the next endpoint
 _NOTIFIED: Final = "notified"
+_MAX_ROUNDS: Final = 6
+_FIRST_PAUSE_SECONDS: Final = 0.05
 _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999
 
 type _Item = Mapping[str, Any]
@@ -190,13 +194,28 @@ class DynamoEndpoints(ToldTable, Endpoints):
     def _change(
         self, endpoint: Endpoint, items: Sequence[Any], batch: Batch, packed: bytes
     ) -> bool:
-        try:
-            return self._tell(items, batch, packed)
-        except ClientError as error:
-            if "ValidationError" in cancellations(error):  # it is no set any more
-                what = "the set of active endpoints is malformed: remove its attribute"
-                raise IntegrityError(endpoint.org, 1, what) from error
-            raise
+        """Write items and the batch that tells of them; False: an item was changed meanwhile.
+
+        All endpoints of an org are in one set, so who makes many at once waits for each other.
+        """
+        told = {"Put": self._journal.put_request(batch, packed)}
+        for round in range(_MAX_ROUNDS):
+            try:
+                with calls():
+                    self._client.transact_write_items(TransactItems=[told, *items])
+                return True
+            except ClientError as error:
+                reasons = set(cancellations(error)) - {"None"}
+                if "ConditionalCheckFailed" in reasons:
+                    return False
+                if "ValidationError" in reasons:  # it is no set any more
+                    what = "the set of active endpoints is malformed: remove its attribute"
+                    raise IntegrityError(endpoint.org, 1, what) from error
+                if reasons != {"TransactionConflict"}:
+                    raise
+            pause_seconds = _FIRST_PAUSE_SECONDS * 2**round
+            time.sleep(uniform(0, pause_seconds))  # noqa: S311 (no secret)
+        raise Busy("others are changing the org's endpoints: send the request again")
 
 
 def _endpoint_item(endpoint: Endpoint) -> dict[str, Any]:
