@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,8 +30,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _NOT_DEPLOYED = {"client", "cli", "embedded", "local"}  # of the package `tocsin`
 _UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
-# The SDK describes every service of AWS; only these are called.
+# The SDK describes every service of AWS; only these are called, and more by who delivers.
 _SERVICES = {"dynamodb", "sqs"}
+_MORE_SERVICES = {"deliver": {"s3", "sesv2"}}
 
 
 def function(name: str, root: Path = ROOT) -> Path:
@@ -70,7 +71,7 @@ def dependencies(lock: str, platform: str, root: Path = ROOT) -> Path:
     if not target.exists():
         partial = target.with_name(f"{target.name}.{os.getpid()}")
         _install(requirements, platform, partial / "python")
-        _strip(partial / "python")
+        _strip(partial / "python", _SERVICES | _MORE_SERVICES.get(lock, set()))
         _compile(partial / "python")
         try:
             partial.rename(target)
@@ -154,7 +155,7 @@ def _install(requirements: Path, platform: str, target: Path) -> None:
     subprocess.run(command, check=True)  # noqa: S603 (our own arguments)
 
 
-def _strip(packages: Path) -> None:
+def _strip(packages: Path, services: Set[str]) -> None:
     """Remove what differs between installations, and what Lambda does not need."""
     shutil.rmtree(packages / "bin", ignore_errors=True)
     for pattern in _UNUSED:
@@ -163,7 +164,7 @@ def _strip(packages: Path) -> None:
     for path in [*packages.rglob("__pycache__"), *packages.rglob("tests")]:
         shutil.rmtree(path, ignore_errors=True)
     for path in (packages / "botocore" / "data").iterdir():
-        if path.is_dir() and path.name not in _SERVICES:
+        if path.is_dir() and path.name not in services:
             shutil.rmtree(path)
     (packages / ".lock").unlink(missing_ok=True)
 

@@ -90,7 +90,7 @@ class Config(BaseModel):
     tracing: bool = False  # X-Ray; costs as much as a third of everything else
     alarm_email: str | None = None
 
-    deliveries_at_once: int = Field(10, ge=2, le=1_000)  # and half as many to slow endpoints
+    deliveries_at_once: int = Field(10, ge=2, le=1_000)  # batches of ten endpoints
     mail_from: str | None = Field(None, pattern=_ADDRESS, max_length=254)  # verified in SES
     export_buckets: Annotated[tuple[_Bucket, ...], BeforeValidator(_several)] = ()
 
@@ -111,6 +111,11 @@ class Config(BaseModel):
     def address(self) -> str | None:
         """Where people reach it; None: nobody has said, and there is no domain."""
         return self.public_url or (f"https://{self.domain}" if self.domain else None)
+
+    @property
+    def slow_deliveries_at_once(self) -> int:
+        """The same to endpoints that are slow, beside the others."""
+        return max(2, self.deliveries_at_once // 2)
 
     @property
     def streams_per_task(self) -> int:

@@ -43,7 +43,7 @@ class State(StrEnum):
 
     OK = "ok"
     UNSURE = "unsure"  # it may work; no call tells
-    MISSING = "missing"  # the deployment would fail
+    MISSING = "missing"  # the deployment would fail, or not do what was chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,11 @@ def _executions(config: Config, clients: Clients) -> Iterator[Finding]:
     elif limit >= _FEW:
         yield Finding(State.OK, about)
     else:
-        viewers = "each viewer takes one, and " if config.stream == "lambda" else ""
-        way_out = _ask_for(config, "lambda", _EXECUTIONS, 1_000)
-        yield Finding(State.UNSURE, f"{about}: {viewers}requests beyond get a 5xx", way_out)
+        viewers = "each viewer takes one, " if config.stream == "lambda" else ""
+        most = config.deliveries_at_once + config.slow_deliveries_at_once
+        about += f": {viewers}deliveries take {most} at most, and requests beyond get a 5xx"
+        ask = _ask_for(config, "lambda", _EXECUTIONS, 1_000)
+        yield Finding(State.UNSURE, about, f"{ask}; until then -c deliveries_at_once=2")
 
 
 def _roles(config: Config, clients: Clients) -> Iterator[Finding]:
@@ -177,6 +179,53 @@ def _certified(config: Config, clients: Clients) -> Iterator[Finding]:
         yield Finding(State.OK, f"the certificate is for {config.domain}")
 
 
+def _mailing(config: Config, clients: Clients) -> Iterator[Finding]:
+    if config.mail_from is None:
+        return
+    ses = clients("sesv2", region_name=config.region)
+    if not any(_sends(ses, identity) for identity in _identities(config.mail_from)):
+        ask = f"aws sesv2 create-email-identity --region {config.region} --email-identity"
+        about = f"SES knows neither {config.mail_from} nor its domain as verified"
+        yield Finding(State.MISSING, about, f"{ask} {config.mail_from}, and follow its mail")
+    elif not ses.get_account()["ProductionAccessEnabled"]:
+        about = "SES is in its sandbox: mail goes to verified addresses alone, 200 a day"
+        yield Finding(State.UNSURE, about, "ask for production access in the console of SES")
+    else:
+        yield Finding(State.OK, f"SES sends from {config.mail_from}")
+
+
+def _identities(address: str) -> Iterator[str]:
+    """Yield what an address may be verified by: itself, or a domain that it is in.
+
+    https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
+    """
+    yield address
+    domain = address.partition("@")[2]
+    while "." in domain:
+        yield domain
+        domain = domain.partition(".")[2]
+
+
+def _sends(ses: Any, identity: str) -> bool:
+    try:
+        return bool(ses.get_email_identity(EmailIdentity=identity)["VerifiedForSendingStatus"])
+    except ses.exceptions.NotFoundException:
+        return False
+
+
+def _exports(config: Config, clients: Clients) -> Iterator[Finding]:
+    if not config.export_buckets:
+        return
+    s3 = clients("s3", region_name=config.region)
+    own = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    for bucket in config.export_buckets:
+        if bucket in own:
+            yield Finding(State.OK, f"bucket {bucket} is there")
+        else:
+            about = f"bucket {bucket} is none of this account's: nothing would be put there"
+            yield Finding(State.MISSING, about, f"aws s3 mb s3://{bucket}, or take another name")
+
+
 _CHECKS: Mapping[str, Callable[[Config, Clients], Iterator[Finding]]] = {
     "CDK": _bootstrapped,
     "zones": _placed,
@@ -185,6 +234,8 @@ _CHECKS: Mapping[str, Callable[[Config, Clients], Iterator[Finding]]] = {
     "service-linked roles": _roles,
     "CloudFront": _verified,
     "certificate": _certified,
+    "SES": _mailing,
+    "S3": _exports,
 }
 
 

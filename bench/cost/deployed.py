@@ -19,10 +19,10 @@ from tocsin.services.sealing.pace import EARLY_SECONDS
 __all__ = ["ALARMS", "Deployed"]
 
 ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 37,
-    ("fargate", "ledger"): 32,
-    ("lambda", "valkey"): 36,
-    ("lambda", "ledger"): 31,
+    ("fargate", "valkey"): 48,
+    ("fargate", "ledger"): 43,
+    ("lambda", "valkey"): 47,
+    ("lambda", "ledger"): 42,
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"

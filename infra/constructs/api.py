@@ -13,7 +13,13 @@ from infra.constructs.signals import Alarms, graph
 
 __all__ = ["Api"]
 
-_REMOVED = ("approval-pending#*", "approval-rule#*", "budget#*", "pass-session#*")
+_REMOVED = (
+    "approval-pending#*",
+    "approval-rule#*",
+    "budget#*",
+    "endpoint#*",
+    "pass-session#*",
+)
 _KEPT = (
     "approval#*",
     "approval-call#*",
@@ -55,11 +61,16 @@ class Api(Function):
             },
             timeout=Duration.seconds(29),  # the gateway answers 504 after 30
         )
-        tables.allow(self, journal=["PutItem"], state=["GetItem", "BatchGetItem", "Query"])
+        tables.allow(
+            self,
+            journal=["PutItem"],
+            ledger=["Query"],  # where an endpoint begins, and what it is sent once more
+            state=["GetItem", "BatchGetItem", "Query"],
+        )
         tables.allow_writing(self, _KEPT, ["PutItem"])
         tables.allow_writing(self, _REMOVED, ["DeleteItem"])
         tables.allow_writing(
-            self, ["budget-turn#*", "quota#*", "rate#*", "suspended#*"], ["UpdateItem"]
+            self, ["budget-turn#*", "notified", "quota#*", "rate#*", "suspended#*"], ["UpdateItem"]
         )
         tables.allow_writing(self, ["projected"], ["ConditionCheckItem"])  # it only looks
         queues.timers.allow_sending(self)

@@ -69,7 +69,7 @@ class Deliver(Function):
         for queue in (wakes, slow_wakes):
             queue.allow_sending(self)
         wakes.invoke(self, "Wakes", at_once=config.deliveries_at_once)
-        slow_wakes.invoke(self, "SlowWakes", at_once=max(2, config.deliveries_at_once // 2))
+        slow_wakes.invoke(self, "SlowWakes", at_once=config.slow_deliveries_at_once)
         self.run_every(_PERIOD)
         if config.mail_from:
             self._allow_mail(config.mail_from)

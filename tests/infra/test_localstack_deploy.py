@@ -18,10 +18,12 @@ import boto3
 import httpx
 import pytest
 from httpx_sse import connect_sse
+from standardwebhooks import Webhook
 
 from infra import assets
 from support.cdk import Cdk
 from support.localstack import LocalStack
+from support.receiver import Received, Reply, receiving
 from support.valkey import Valkey
 from support.waiting import HANG_SECONDS, until
 from tocsin.bootstrap.admin import Admin, wire
@@ -156,15 +158,20 @@ def _function(deployed: Deployed, name: str) -> str:
     raise AssertionError(f"no function {name}")
 
 
-def _publish_to(deployed: Deployed, valkey_url: str) -> None:
-    """Tell the deployed fan-out where Valkey is: LocalStack has no ElastiCache to deploy."""
+def _set(deployed: Deployed, function: str, **more: str) -> None:
+    """Give a deployed function other variables than its template."""
     client = deployed.localstack.client("lambda")
-    name = _function(deployed, "fanout")
+    name = _function(deployed, function)
     variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     client.update_function_configuration(
-        FunctionName=name, Environment={"Variables": variables | {"TOCSIN_VALKEY_URL": valkey_url}}
+        FunctionName=name, Environment={"Variables": variables | more}
     )
     client.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+
+def _publish_to(deployed: Deployed, valkey_url: str) -> None:
+    """Tell the deployed fan-out where Valkey is: LocalStack has no ElastiCache to deploy."""
+    _set(deployed, "fanout", TOCSIN_VALKEY_URL=valkey_url)
 
 
 def _sealed(deployed: Deployed) -> int:
@@ -303,6 +310,69 @@ def test_sessions_are_projected_from_the_ledger_s_stream(deployed: Deployed) -> 
     get = deployed.admin.projections.get
     until(lambda: bool(get("acme", "session", "ses_projected")), "the session is projected")
     assert (get("acme", "session", "ses_projected") or {})["events"] == 1
+
+
+def test_queues_are_deployed_with_their_functions_and_dead_letters(deployed: Deployed) -> None:
+    functions, sqs = (deployed.localstack.client(each) for each in ("lambda", "sqs"))
+    found = {}
+    for function in ("expire", "project", "deliver"):
+        name = _function(deployed, function)
+        for mapping in functions.list_event_source_mappings(FunctionName=name)[
+            "EventSourceMappings"
+        ]:
+            queue = mapping["EventSourceArn"].rpartition(":")[2]
+            if ":sqs:" in mapping["EventSourceArn"]:
+                assert mapping["State"] == "Enabled"
+                assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+                url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+                asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+                attributes = asked["Attributes"]
+                redrive = json.loads(attributes["RedrivePolicy"])
+                dead = redrive["deadLetterTargetArn"].rpartition(":")[2]
+                assert sqs.get_queue_url(QueueName=dead)["QueueUrl"]
+                kind = queue.removeprefix("tocsin-dev-data-").partition("Queue")[0]
+                found[kind] = (function, int(attributes["VisibilityTimeout"]))
+    assert found == {
+        "Timers": ("expire", 180),
+        "Tails": ("project", 360),
+        "Wakes": ("deliver", 360),
+        "SlowWakes": ("deliver", 360),
+    }
+
+
+def test_what_happens_is_posted_to_a_receiver(deployed: Deployed) -> None:
+    """On this machine and in the clear, which no template allows: the functions are told so."""
+    for function in ("api", "deliver"):
+        _set(deployed, function, TOCSIN_LOOPBACK_RECEIVERS="true")
+    headers = {"Authorization": f"Bearer {deployed.key(Scope.ADMIN)}"}
+    with receiving(lambda _: Reply(204)) as receiver:
+
+        def call(method: str, path: str, **body: Any) -> Any:
+            url = f"{deployed.api}/api/v1/webhooks{path}"
+            answer = httpx.request(method, url, headers=headers, json=body, timeout=HANG_SECONDS)
+            assert answer.is_success, answer.text
+            return answer.json()
+
+        def posted(type: str) -> Received | None:
+            came = list(receiver.received)
+            return next((each for each in came if json.loads(each.body)["type"] == type), None)
+
+        made = call("POST", "", url=f"{receiver.url}/hook", types=["tool_call"])
+        deployed.post({"type": "tool_call", "toolName": "search", "agentId": "claude"})
+        until(lambda: posted("tool_call") is not None, "the event is posted")
+        call("POST", f"/{made['id']}/test")
+        until(lambda: posted("tocsin.endpoint_test") is not None, "and so is the test")
+        for each in receiver.received:
+            Webhook(made["secret"]).verify(each.body, dict(each.headers))
+        first = receiver.received[0]
+        assert (first.method, first.path) == ("POST", "/hook")
+        told = json.loads(first.body)["data"]
+        assert (told["tool_name"], told["agent_id"]) == ("search", "claude")
+        until(
+            lambda: len(call("GET", f"/{made['id']}/deliveries")["data"]) >= 2,
+            "both are listed as delivered",
+        )
+        call("DELETE", f"/{made['id']}")
 
 
 def test_what_is_unusual_is_told_on_the_stream(deployed: Deployed, stream_url: str) -> None:

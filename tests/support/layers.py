@@ -11,7 +11,7 @@ from infra import assets
 
 __all__ = ["HOST", "Lock", "run"]
 
-type Lock = Literal["functions", "api", "stream"]
+type Lock = Literal["functions", "api", "deliver", "stream"]
 
 _MACHINE = "aarch64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 HOST = f"{_MACHINE}-manylinux2014"

@@ -63,6 +63,16 @@ def small(synthesize: Synthesize) -> Templates:
 
 
 @pytest.fixture(scope="session")
+def telling(synthesize: Synthesize) -> Templates:
+    """Endpoints of every kind: mail, buckets, and links to what people are asked."""
+    return synthesize(
+        public_url="https://tocsin.example.com",
+        mail_from="tocsin@example.com",
+        export_buckets=("acme-events", "acme-audit"),
+    )
+
+
+@pytest.fixture(scope="session")
 def localstack(synthesize: Synthesize) -> Templates:
     """What LocalStack gets."""
     return synthesize(profile="localstack", removal="destroy")

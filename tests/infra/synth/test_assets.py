@@ -10,7 +10,8 @@ from aws_cdk import FileSystem
 from infra import assets
 from support.layers import HOST, Lock, run
 
-FUNCTIONS = ("ingest", "api", "fanout", "project", "detect", "sweeper", "expire")
+FUNCTIONS = ("ingest", "api", "fanout", "project", "detect", "deliver", "sweeper", "expire")
+LOCKS: dict[str, Lock] = {"api": "api", "deliver": "deliver"}
 VARIABLES = {
     "AWS_REGION": "us-east-1",  # Lambda sets both
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -19,6 +20,10 @@ VARIABLES = {
     "TOCSIN_LEDGER_TABLE": "ledger",
     "TOCSIN_STATE_TABLE": "state",
     "TOCSIN_EXPIRY_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/timers",
+    **{
+        f"TOCSIN_{name}_QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/000000000000/{name}"
+        for name in ("WAKES", "SLOW_WAKES", "TAILS")
+    },
     "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
 }
 
@@ -101,8 +106,15 @@ HANDLER = "from functions.{name} import handler; handler.service()"
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_layers_are_enough_for_a_handler(name: str) -> None:
     code = HANDLER.format(name=name)
-    lock: Lock = "api" if name == "api" else "functions"
+    lock = LOCKS.get(name, "functions")
     run(code, lock=lock, environment=VARIABLES, code_folders=[assets.function(name)])
+
+
+def test_only_who_delivers_can_call_s3_and_ses() -> None:
+    for lock, more in (("functions", set()), ("api", set()), ("deliver", {"s3", "sesv2"})):
+        data = assets.dependencies(lock, HOST) / "python" / "botocore" / "data"
+        services = {path.name for path in data.iterdir() if path.is_dir()}
+        assert services == {"dynamodb", "sqs"} | more
 
 
 def test_what_the_api_needs_is_in_no_other_functions_layer() -> None:

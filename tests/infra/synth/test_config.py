@@ -34,6 +34,7 @@ def test_context_of_cdk_itself_is_left_alone() -> None:
 
 
 def test_lists_can_be_given_on_the_command_line() -> None:
+    assert Config.from_context({"export_buckets": "a-1,b-2"}).export_buckets == ("a-1", "b-2")
     config = Config.from_context({"allowed_origins": "https://a.example,https://b.example"})
     assert config.allowed_origins == ("https://a.example", "https://b.example")
 
@@ -51,6 +52,16 @@ def test_lists_can_be_given_on_the_command_line() -> None:
         ("allowed_origins", ["https://a.example/"]),
         ("public_url", "http://a.example"),
         ("public_url", "https://a.example/"),
+        ("deliveries_at_once", 1),  # Lambda takes no less than two
+        ("deliveries_at_once", 1_001),
+        ("mail_from", "Tocsin <tocsin@example.com>"),
+        ("mail_from", "*@example.com"),  # a policy would take it for everybody
+        ("mail_from", "tocsin@example.com\nBcc: eve@example.com"),
+        ("export_buckets", ["*"]),
+        ("export_buckets", ["acme-events/2026"]),
+        ("export_buckets", ["arn:aws:s3:::acme-events"]),
+        ("api_options", {"loopback_receivers": "true"}),
+        ("api_options", {"LOOPBACK_RECEIVERS": "true"}),
     ],
 )
 def test_what_is_not_allowed_is_named(name: str, value: object) -> None:

@@ -16,6 +16,7 @@ from tocsin.local.functions import FUNCTIONS, QUEUES
 
 LAMBDA = "AWS::Lambda::Function"
 MAPPING = "AWS::Lambda::EventSourceMapping"
+QUEUE = "AWS::SQS::Queue"
 
 
 @pytest.fixture(scope="module")

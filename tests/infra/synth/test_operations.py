@@ -25,6 +25,9 @@ EVERYWHERE = {
     "fanout SealConflicts",
     "project BrokenOrgs",
     "detect BrokenOrgs",
+    "deliver PausedEndpoints",
+    "deliver GivenUp",
+    "deliver BrokenOrgs",
     "expire BrokenOrgs",
     "expire LateMs",
     "ApproximateAgeOfOldestMessage",
@@ -72,6 +75,37 @@ def test_alarms_say_what_they_mean_and_tell_somebody(default: Templates) -> None
     for alarm in _alarms(default):
         assert len(alarm["AlarmDescription"]) > 20, alarm
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
+
+
+@pytest.mark.parametrize("name", ["Timers", "Wakes", "SlowWakes", "Tails"])
+def test_a_queue_that_nobody_takes_from_and_its_dead_letters_are_alarms(
+    default: Templates, name: str
+) -> None:
+    watched = {
+        (alarm["MetricName"], alarm["Statistic"])
+        for alarm in _alarms(default)
+        for dimension in alarm["Dimensions"]
+        if f"FnGetAtt{name}" in json.dumps(dimension["Value"])
+    }
+    assert watched == {
+        ("ApproximateAgeOfOldestMessage", "Maximum"),
+        ("ApproximateNumberOfMessagesVisible", "Maximum"),
+    }
+
+
+def test_no_message_is_old_while_it_waits_as_it_was_told_to(default: Templates) -> None:
+    """A message's age counts from when it was sent, also where it is delayed, or tried again."""
+    longest = {"Timers": 900, "Wakes": 900, "SlowWakes": 900, "Tails": 30}
+    for name, delay_seconds in longest.items():
+        queue = default.one("data", "AWS::SQS::Queue", f"{name}Queue")
+        [age] = [
+            alarm["Threshold"]
+            for alarm in _alarms(default)
+            if alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+            and f"FnGetAtt{name}Queue" in json.dumps(alarm["Dimensions"])
+        ]
+        retried = queue["VisibilityTimeout"] if delay_seconds > 60 else 0
+        assert age > delay_seconds + retried
 
 
 def test_alarms_may_publish_and_nobody_in_the_clear(default: Templates) -> None:
@@ -183,6 +217,9 @@ def test_the_dashboard_shows_every_part(default: Templates) -> None:
         "Sealed",
         "Project: runs",
         "Detect: runs",
+        "Tails",
+        "Deliver: runs",
+        "Wakes, and slow ones",
         "Sweeper",
         "Valkey: units",
         "Streams: 5xx",

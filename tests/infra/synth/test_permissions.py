@@ -1,6 +1,7 @@
 """Least privilege: what each role may do, word for word, and every wildcard with its reason."""
 
 import json
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from typing import Any
@@ -16,12 +17,15 @@ CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 ON_TABLES = {
     ("default", "api", "ApiRole"): {
         "Journal": {"PutItem"},
+        "Ledger": {"Query"},
         "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
-        "approval-rule#*, budget#*, pass-session#*, agent-state#*, anomaly#*, auth-failed#*, "
-        "detection#*, key#*, policy#*, session-state#*": {"PutItem"},
-        "State: approval-pending#*, approval-rule#*, budget#*, pass-session#*": {"DeleteItem"},
-        "State: budget-turn#*, quota#*, rate#*, suspended#*": {"UpdateItem"},
+        "approval-rule#*, budget#*, endpoint#*, pass-session#*, agent-state#*, anomaly#*, "
+        "auth-failed#*, detection#*, key#*, policy#*, session-state#*": {"PutItem"},
+        "State: approval-pending#*, approval-rule#*, budget#*, endpoint#*, pass-session#*": {
+            "DeleteItem"
+        },
+        "State: budget-turn#*, notified, quota#*, rate#*, suspended#*": {"UpdateItem"},
         "State: projected": {"ConditionCheckItem"},
     },
     ("default", "api", "IngestRole"): {
@@ -57,6 +61,14 @@ ON_TABLES = {
         "State: detect#*": {"DeleteItem"},
         "State: suspended#*": {"UpdateItem"},
     },
+    ("default", "pipeline", "DeliverRole"): {
+        "Journal": {"Query", "BatchGetItem", "PutItem"},
+        "Ledger": {"Query", "BatchGetItem"},
+        "State": {"GetItem", "Query"},
+        "State: approval#*, delivery#*, endpoint#*, given-up#*": {"PutItem"},
+        "State: endpoint#*, notified": {"UpdateItem"},
+        "State: approval-pending#*, endpoint#*": {"DeleteItem"},
+    },
     ("default", "pipeline", "SweeperRole"): {
         "Journal": {"Query"},
         "Ledger": SEALING,
@@ -86,7 +98,8 @@ ON_TABLES = {
     },
 }
 
-TIMERS = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "SendMessage"}
+TAKE = {f"sqs:{action}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+SEND = {"sqs:SendMessage"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 VPC = {"CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces"}
@@ -99,13 +112,14 @@ PUBLISH = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
 # Every role there is, and what it may do beside tables.
 ELSEWHERE = {
     "default": {
-        "ApiRole": LOG | TRACE | {"sqs:SendMessage"},
+        "ApiRole": LOG | TRACE | SEND,
         "IngestRole": LOG | TRACE,
         "FanoutRole": LOG | TRACE | ENTER,
         "SweeperRole": LOG | TRACE | ENTER,
-        "ProjectRole": LOG | TRACE,
+        "ProjectRole": LOG | TRACE | TAKE | SEND,
         "DetectRole": LOG | TRACE,
-        "ExpireRole": LOG | TRACE | {f"sqs:{action}" for action in TIMERS},
+        "ExpireRole": LOG | TRACE | TAKE | SEND,
+        "DeliverRole": LOG | TRACE | TAKE | SEND,
         "DashboardPublisherRole": LOG | PUBLISH,
         "StreamTaskTaskRole": {"elasticache:Connect"},
         "StreamTaskExecutionRole": LOG | {f"ecr:{action}" for action in PULL},
@@ -116,13 +130,14 @@ ELSEWHERE = {
         | {"ecr:DescribeImages", "codebuild:StartBuild", "codebuild:BatchGetBuilds"},
     },
     "small": {
-        "ApiRole": LOG | {"sqs:SendMessage"},
+        "ApiRole": LOG | SEND,
         "IngestRole": LOG,
         "FanoutRole": LOG,
         "SweeperRole": LOG,
-        "ProjectRole": LOG,
+        "ProjectRole": LOG | TAKE | SEND,
         "DetectRole": LOG,
-        "ExpireRole": LOG | {f"sqs:{action}" for action in TIMERS},
+        "ExpireRole": LOG | TAKE | SEND,
+        "DeliverRole": LOG | TAKE | SEND,
         "DashboardPublisherRole": LOG | PUBLISH,
         "StreamFunctionRole": LOG,
     },
@@ -140,8 +155,10 @@ WILDCARDS = {
     "ec2:UnassignPrivateIpAddresses": "how Lambda enters a VPC",
     "dynamodb:ListStreams": "lists, by name alone; the mapping needs it",
     "ecr:GetAuthorizationToken": "the token is the account's",
-    "s3:PutObject": "all files of the dashboard's own bucket",
+    "s3:PutObject": "all files of the dashboard's own bucket, and of those for exports",
     "s3:DeleteObject": "all files of the dashboard's own bucket",
+    "ses:SendEmail": "from one address; which identities count depends on the receivers",
+    "ses:SendRawEmail": "from one address; which identities count depends on the receivers",
 }
 
 
@@ -187,6 +204,7 @@ print(*(f"{each}*" for each in PARTITIONS), partition(Kind.SIGN_IN, "*"))
         "budget#*",
         "auth-failed#*",
         "detection#*",
+        "endpoint#*",
         "key#*",
         "policy#*",
         "session-state#*",
@@ -363,6 +381,79 @@ print(json.dumps(written))
 """
 
 
+def test_what_the_deliver_function_may_write_is_what_its_adapters_write() -> None:
+    """Also where it pauses an endpoint, and where it finds the links' approval to be overdue."""
+    written = json.loads(run(DELIVERED, lock="deliver", environment={}))
+    grants = ON_TABLES["default", "pipeline", "DeliverRole"]
+    used = set()
+    for action, partition in written:
+        [kinds] = [
+            kinds
+            for kinds, actions in grants.items()
+            if kinds.startswith("State: ") and action in actions
+        ]
+        [kind] = [
+            kind for kind in kinds.removeprefix("State: ").split(", ") if fnmatch(partition, kind)
+        ]
+        used.add((action, kind))
+    assert used == {
+        (action, kind)
+        for kinds, actions in grants.items()
+        for action in actions
+        for kind in kinds.removeprefix("State: ").split(", ")
+        if kinds.startswith("State: ")
+    }
+
+
+DELIVERED = """
+import json
+from dataclasses import replace
+from unittest.mock import MagicMock
+from tocsin.adapters.dynamodb.approvals import DynamoApprovals
+from tocsin.adapters.dynamodb.deliveries import DynamoDeliveries
+from tocsin.adapters.dynamodb.endpoints import DynamoEndpoints
+from tocsin.domain.approvals import Approval, Call, Status, Step
+from tocsin.domain.deliveries import Attempt, Outcome, Progress, Replay
+from tocsin.domain.endpoints import Endpoint, Status as Active
+
+class Client:
+    meta = MagicMock()
+
+    def transact_write_items(self, TransactItems, **_):
+        for item in TransactItems:
+            [(action, asked)] = item.items()
+            if asked["TableName"] == "state":
+                key = asked.get("Key") or asked["Item"]
+                written.append([action + "Item", key["pk"]["S"]])
+
+    def __getattr__(self, name):
+        def call(**request):
+            key = request.get("Key") or request["Item"]
+            written.append([name.replace("_", " ").title().replace(" ", ""), key["pk"]["S"]])
+            return {"Attributes": {}}
+        return call
+
+written = []
+client, journal = Client(), MagicMock(put_request=lambda *_: {"TableName": "journal"})
+batch = MagicMock(org="acme")
+endpoints = DynamoEndpoints(client, "state", journal)
+endpoint = Endpoint(org="acme", id="ep_1", url="https://a.example", change="b")
+endpoints.save("acme", "ep_1", "a", Progress(through_seq=1, change="b"))
+endpoints.save_replay("acme", "ep_1", Replay("r", 1, 2))
+endpoints.drop_replay("acme", "ep_1", "r")
+endpoints.write(replace(endpoint, status=Active.PAUSED), "a", batch, b"")
+attempt = Attempt(1, 1, "evt_1", "tool_call", 10, 1, Outcome.FAILED, 500, 1, given_up=True)
+DynamoDeliveries(client, "state").put("acme", "ep_1", [attempt], 1)
+call = Call(tool="t", agent="a", owner="o")
+approval = Approval(org="acme", id="apr_1", call=call, digest=b"", rule_digest=b"", key_id="k",
+                    created_at_ms=0, expires_at_ms=100, change="c")
+approvals = DynamoApprovals(client, "state", journal)
+for now in (approval, replace(approval, status=Status.EXPIRED)):
+    approvals.write("acme", Step(approvals=(now,), was={"apr_1": "b"}), batch, b"")
+print(json.dumps(written))
+"""
+
+
 def test_nobody_may_write_an_org_nor_a_key_but_who_issues_them_or_ends_them() -> None:
     may = [("ApiRole", {"PutItem"}), ("ProjectRole", {"PutItem"})]
     for (_, _, role), grants in ON_TABLES.items():
@@ -390,7 +481,7 @@ def test_a_role_may_do_nothing_else(request: pytest.FixtureRequest, fixture: str
     assert granted == ELSEWHERE[fixture]
 
 
-@pytest.mark.parametrize("fixture", ["default", "small", "localstack"])
+@pytest.mark.parametrize("fixture", ["default", "small", "telling", "localstack"])
 def test_every_wildcard_has_a_reason(request: pytest.FixtureRequest, fixture: str) -> None:
     templates = request.getfixturevalue(fixture)
     for part in templates.by_part:
@@ -400,10 +491,10 @@ def test_every_wildcard_has_a_reason(request: pytest.FixtureRequest, fixture: st
                 assert set(actions) <= set(WILDCARDS), (part, actions)
 
 
-def test_no_reason_is_left_over(default: Templates, small: Templates) -> None:
+def test_no_reason_is_left_over(default: Templates, small: Templates, telling: Templates) -> None:
     used = {
         action
-        for templates in (default, small)
+        for templates in (default, small, telling)
         for part in templates.by_part
         for actions, resources in _statements(templates, part)
         for action in actions
@@ -448,6 +539,64 @@ def test_the_publisher_writes_its_own_bucket_and_reads_one_archive(default: Temp
         assert "DashboardBucket" in on[action]
     assert ".zip" in on["s3:GetObject"]
     assert "*" not in on["s3:GetObject"]
+
+
+ON_QUEUES = {
+    ("api", "ApiRole"): {"Timers": SEND, "Wakes": SEND},
+    ("pipeline", "ExpireRole"): {"Timers": SEND | TAKE},
+    ("pipeline", "ProjectRole"): {"Wakes": SEND, "Tails": SEND | TAKE},
+    ("pipeline", "DeliverRole"): {"Wakes": SEND | TAKE, "SlowWakes": SEND | TAKE},
+}
+
+
+def test_a_role_may_do_on_queues_what_its_adapters_do(default: Templates) -> None:
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for part in default.by_part:
+        for role in default.of(part, "AWS::IAM::Role"):
+            for actions, resources in _statements(default, part, role):
+                of_queues = {each for each in actions if each.startswith("sqs:")}
+                for resource in resources if of_queues else []:
+                    [queue] = re.findall("FnGetAtt([A-Za-z]+)Queue", json.dumps(resource))
+                    on = found.setdefault((part, role[:-8]), {})
+                    on.setdefault(queue, set()).update(of_queues)
+    assert found == ON_QUEUES
+
+
+def test_mail_is_sent_from_one_address_and_exports_go_to_named_buckets_of_the_account(
+    telling: Templates, default: Templates
+) -> None:
+    """What else its role may do is as without; a message that is whole is allowed as a raw one.
+
+    https://github.com/anymail/django-anymail/issues/384
+    """
+    more = [
+        each
+        for each in _allowed(telling, "pipeline", "DeliverRole")
+        if each not in _allowed(default, "pipeline", "DeliverRole")
+    ]
+    partition, account = {"Ref": "AWS::Partition"}, {"Ref": "AWS::AccountId"}
+
+    def arn(*parts: Any) -> dict[str, Any]:
+        return {"Fn::Join": ["", ["arn:", partition, *parts]]}
+
+    kinds = ("identity", "configuration-set")
+    assert more == [
+        {
+            "Effect": "Allow",
+            "Action": ["ses:SendEmail", "ses:SendRawEmail"],
+            "Resource": [arn(":ses:us-east-1:", account, f":{kind}/*") for kind in kinds],
+            "Condition": {"StringEquals": {"ses:FromAddress": "tocsin@example.com"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": [arn(f":s3:::{bucket}/*") for bucket in ("acme-events", "acme-audit")],
+            "Condition": {"StringEquals": {"aws:ResourceAccount": account}},
+        },
+    ]
+    for templates in (telling, default):
+        everything = json.dumps(templates.by_part)
+        assert ("ses:Send" in everything) is (templates is telling)
 
 
 def test_the_apis_functions_do_not_know_valkey(default: Templates) -> None:

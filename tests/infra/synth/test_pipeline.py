@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.templates import Templates
+from support.templates import Synthesize, Templates
 
 INSERT = {"eventName": ["INSERT"]}
 SEGMENT = {"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "segment#"}]}}}}
@@ -15,7 +15,7 @@ SEGMENT = {"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "segment#"}]}}}}
     ("function", "pattern", "window"),
     [
         ("FanoutJournal", INSERT, 1),
-        ("ProjectLedger", {**INSERT, **SEGMENT}, 30),
+        ("ProjectLedger", {**INSERT, **SEGMENT}, 1),
         ("DetectLedger", {**INSERT, **SEGMENT}, 5),
     ],
 )
@@ -43,6 +43,79 @@ def test_a_shard_has_no_more_readers_than_lambda_allows(default: Templates) -> N
     sources = [json.dumps(each["Properties"]["EventSourceArn"]) for each in mappings]
     streams = [each for each in sources if "StreamArn" in each]
     assert sorted(map(streams.count, set(streams))) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "queue", "at_once"),
+    [
+        ("ExpireTimers", "TimersQueue", 10),
+        ("ProjectTails", "TailsQueue", 10),
+        ("DeliverWakes", "WakesQueue", 10),
+        ("DeliverSlowWakes", "SlowWakesQueue", 5),
+    ],
+)
+def test_queues_reach_their_functions(
+    default: Templates, mapping: str, queue: str, at_once: int
+) -> None:
+    found = default.one("pipeline", "AWS::Lambda::EventSourceMapping", mapping)
+    assert f"FnGetAtt{queue}" in json.dumps(found["EventSourceArn"])
+    assert found["BatchSize"] == 10
+    assert found["ScalingConfig"] == {"MaximumConcurrency": at_once}
+    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize(("at_once", "slow"), [(2, 2), (40, 20)])
+def test_slow_endpoints_have_half_the_room_beside_the_others(
+    synthesize: Synthesize, at_once: int, slow: int
+) -> None:
+    templates = synthesize(deliveries_at_once=at_once)
+    for mapping, expected in (("DeliverWakes", at_once), ("DeliverSlowWakes", slow)):
+        found = templates.one("pipeline", "AWS::Lambda::EventSourceMapping", mapping)
+        assert found["ScalingConfig"] == {"MaximumConcurrency": expected}
+
+
+def test_what_no_message_says_is_due_is_found_every_minute(default: Templates) -> None:
+    rule = default.one("pipeline", "AWS::Events::Rule", "Deliver")
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule["Targets"][0]["Input"] == "{}"
+
+
+@pytest.mark.parametrize("fixture", ["default", "small", "telling", "localstack"])
+def test_who_delivers_reaches_the_internet_and_no_network_of_ours(
+    request: pytest.FixtureRequest, fixture: str
+) -> None:
+    """A function in a VPC has no public address, and needs a NAT gateway to reach anybody.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html
+    """
+    templates = request.getfixturevalue(fixture)
+    assert "VpcConfig" not in templates.one("pipeline", "AWS::Lambda::Function", "Deliver")
+    granted = json.dumps(
+        [
+            policy
+            for id, policy in templates.of("pipeline", "AWS::IAM::Policy").items()
+            if id.startswith("Deliver")
+        ]
+    )
+    assert "ec2:" not in granted and "elasticache:" not in granted
+
+
+def test_nothing_is_delivered_into_the_network_of_the_environment(
+    default: Templates, small: Templates
+) -> None:
+    def denied(templates: Templates) -> Any:
+        function = templates.one("pipeline", "AWS::Lambda::Function", "Deliver")
+        return json.loads(function["Environment"]["Variables"]["TOCSIN_DENIED_NETWORKS"])
+
+    assert denied(default) == [default.one("network", "AWS::EC2::VPC")["CidrBlock"]]
+    assert denied(small) == []
+
+
+@pytest.mark.parametrize("fixture", ["default", "small", "telling", "localstack"])
+def test_no_template_lets_endpoints_be_on_the_functions_own_machine(
+    request: pytest.FixtureRequest, fixture: str
+) -> None:
+    assert "LOOPBACK" not in json.dumps(request.getfixturevalue(fixture).by_part).upper()
 
 
 def test_detection_looks_for_silence_every_minute(default: Templates) -> None:

@@ -97,7 +97,7 @@ def _without_architecture(resources: dict[str, Any]) -> Any:
         properties = resource["Properties"]
         properties.pop("Architectures", None)
         properties.pop("CompatibleArchitectures", None)
-        if id.startswith("LayersDependencies"):
+        if "LayersDependencies" in id:
             properties.pop("Content")
         resource.pop("Metadata", None)
     return plain

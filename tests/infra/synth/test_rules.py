@@ -20,8 +20,12 @@ REDUNDANT_DEPENDENCY = "W3005"
 
 @pytest.mark.parametrize(
     "settings",
-    [{"image": "codebuild", "tracing": True}, {"stream": "lambda", "bus": "ledger"}],
-    ids=["fargate-valkey", "lambda-ledger"],
+    [
+        {"image": "codebuild", "tracing": True},
+        {"stream": "lambda", "bus": "ledger"},
+        {"mail_from": "tocsin@example.com", "export_buckets": ("acme-events", "acme-audit")},
+    ],
+    ids=["fargate-valkey", "lambda-ledger", "mail-and-exports"],
 )
 def test_cdk_nag_finds_nothing(tmp_path: Path, settings: dict[str, Any]) -> None:
     app = App(outdir=str(tmp_path))
@@ -38,7 +42,7 @@ def test_cdk_nag_would_find_something(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("fixture", ["default", "small", "localstack"])
+@pytest.mark.parametrize("fixture", ["default", "small", "telling", "localstack"])
 def test_cfn_lint_finds_nothing(request: pytest.FixtureRequest, fixture: str) -> None:
     folder = request.getfixturevalue(fixture).folder
     templates = sorted(str(path) for path in folder.glob("*.template.json"))

@@ -16,6 +16,7 @@ from infra.config import Config
 from support.templates import Synthesize, Templates
 
 LONGEST = "a" + 5 * "-bc"  # sixteen characters, as many as an environment's name may have
+QUEUES = ("Timers", "Wakes", "SlowWakes", "Tails")
 ORIGINS = tuple(f"https://dashboard-{number:02}.example.com" for number in range(40))
 
 
@@ -30,6 +31,8 @@ def long(synthesize: Synthesize) -> Templates:
         alarm_email="ops@example.com",
         public_url=f"https://{'a' * 249}.com",
         batch_window_seconds=10,
+        mail_from=f"tocsin@{'a' * 243}.com",
+        export_buckets=tuple(f"{number}{'b' * 62}" for number in range(4)),
     )
 
 
@@ -267,7 +270,7 @@ def test_queues_are_such_as_sqs_takes(templates: Templates) -> None:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
     """
     queues = list(_all(templates, "AWS::SQS::Queue"))
-    assert len(queues) == 2
+    assert len(queues) == 2 * len(QUEUES)
     for queue in queues:
         assert 0 <= queue.get("DelaySeconds", 0) <= 900
         assert 0 <= queue.get("VisibilityTimeout", 30) <= 43_200
@@ -277,47 +280,93 @@ def test_queues_are_such_as_sqs_takes(templates: Templates) -> None:
         assert 1 <= queue.get("RedrivePolicy", {}).get("maxReceiveCount", 5) <= 1_000
 
 
-def test_dead_letters_are_kept_longer_than_they_can_have_waited(templates: Templates) -> None:
+@pytest.mark.parametrize("name", QUEUES)
+def test_dead_letters_are_kept_longer_than_they_can_have_waited(
+    templates: Templates, name: str
+) -> None:
     """Their time counts from when they were sent first.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
     """
-    queue = templates.one("data", "AWS::SQS::Queue", "TimersQueue")
-    dead = templates.one("data", "AWS::SQS::Queue", "TimersDead")
+    queue = templates.one("data", "AWS::SQS::Queue", f"{name}Queue")
+    dead = templates.one("data", "AWS::SQS::Queue", f"{name}Dead")
     assert queue["MessageRetentionPeriod"] < dead["MessageRetentionPeriod"] == 1_209_600
     target = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
-    assert target.startswith("TimersDead")
+    assert target.startswith(f"{name}Dead")
     # Fewer than five lets messages of a throttled function die:
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
 
 
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_message_can_be_tried_often_enough_before_it_is_forgotten(
+    templates: Templates, name: str
+) -> None:
+    queue = templates.one("data", "AWS::SQS::Queue", f"{name}Queue")
+    tries = queue["RedrivePolicy"]["maxReceiveCount"]
+    assert 900 + tries * queue["VisibilityTimeout"] < queue["MessageRetentionPeriod"]
+
+
+def _taken(templates: Templates) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    """Yield each mapping of a queue, with the queue and the function that it leads to."""
+    for mapping in _all(templates, "AWS::Lambda::EventSourceMapping"):
+        if "StartingPosition" not in mapping:
+            source = json.dumps(mapping["EventSourceArn"])
+            [name] = [name for name in QUEUES if f"FnGetAtt{name}Queue" in source]
+            queue = templates.one("data", "AWS::SQS::Queue", f"{name}Queue")
+            function = templates.of("pipeline")[mapping["FunctionName"]["Ref"]]
+            yield mapping, queue, function["Properties"]
+
+
 def test_messages_stay_invisible_for_six_timeouts(templates: Templates) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
-    queue = templates.one("data", "AWS::SQS::Queue", "TimersQueue")
-    function = templates.one("pipeline", "AWS::Lambda::Function", "Expire")
-    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    taken = list(_taken(templates))
+    assert len(taken) == len(QUEUES)
+    for _, queue, function in taken:
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+
+def test_who_sends_itself_messages_is_not_stopped_as_a_loop(templates: Templates) -> None:
+    """Lambda ends a chain of some sixteen messages, and drops the last, unless told otherwise.
+
+    An approval's timer is set every 15 minutes for days, and an endpoint that lags behind is woken
+    for as long: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+    """
+    allowed = {
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for function in _all(templates, "AWS::Lambda::Function")
+        if function.get("RecursiveLoop") == "Allow"
+    }
+    taking = set()
+    for mapping, _, function in _taken(templates):
+        variables = function["Environment"]["Variables"]
+        queue = json.dumps(mapping["EventSourceArn"]).partition("FnGetAtt")[2].partition("Arn")[0]
+        if any(queue in json.dumps(each) for each in variables.values()):
+            taking.add(variables["POWERTOOLS_SERVICE_NAME"])
+    assert allowed == taking == {"deliver", "expire", "project"}
 
 
 def test_queues_are_read_in_such_steps_as_lambda_takes(templates: Templates) -> None:
-    """Ten messages without a window; 2 to 1,000 invocations at once.
+    """Ten messages without a window; 2 to 1,000 invocations at once, for each mapping.
+
+    No function reserves any, of which its mappings would have to take less in all:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 
     https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html
     """
-    [mapping] = [
-        mapping
-        for mapping in _all(templates, "AWS::Lambda::EventSourceMapping")
-        if "StartingPosition" not in mapping
-    ]
-    assert mapping["BatchSize"] <= 10
-    assert not mapping.get("MaximumBatchingWindowInSeconds")
-    assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 1_000
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    taken = list(_taken(templates))
+    assert len(taken) == len(QUEUES)
+    for mapping, _, function in taken:
+        assert mapping["BatchSize"] <= 10
+        assert not mapping.get("MaximumBatchingWindowInSeconds")
+        assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 1_000
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert "ReservedConcurrentExecutions" not in function
 
 
 def test_queues_are_shut_to_requests_in_the_clear(templates: Templates) -> None:
     policies = list(_all(templates, "AWS::SQS::QueuePolicy"))
-    assert len(policies) == 2
+    assert len(policies) == 2 * len(QUEUES)
     for policy in policies:
         [denied] = policy["PolicyDocument"]["Statement"]
         assert (denied["Effect"], denied["Action"]) == ("Deny", "sqs:*")

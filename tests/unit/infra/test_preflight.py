@@ -31,25 +31,39 @@ class Account:
             ("iam", "get_role"): {"Role": _role()},
             ("cloudfront", "list_distributions"): _distributions(1),
             ("acm", "describe_certificate"): _certificate("ISSUED", "events.example.com"),
+            ("sesv2", "get_email_identity"): {"VerifiedForSendingStatus": True},
+            ("sesv2", "get_account"): {"ProductionAccessEnabled": True},
+            ("s3", "list_buckets"): {"Buckets": [{"Name": "acme-events"}]},
         }
         self.asked: list[str] = []
 
     def __call__(self, service: str, *, region_name: str) -> Any:
         make: Any = boto3.client  # its stubs know two services
         nobody = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "-")
-        client = make(service, region_name=region_name, **nobody)
-        stubber = Stubber(client)
-        [(method, answer)] = [
-            (method, answer) for (of, method), answer in self.answers.items() if of == service
-        ]
-        for _ in range(2):
-            if isinstance(answer, str):
-                stubber.add_client_error(method, answer)
-            else:
-                stubber.add_response(method, answer)
-        stubber.activate()
-        self.asked.append(method)
-        return client
+        return _Client(self, service, make(service, region_name=region_name, **nobody))
+
+
+class _Client:
+    """A service's client, of which each call is answered as the account says."""
+
+    def __init__(self, account: Account, service: str, client: Any) -> None:
+        self.exceptions = client.exceptions
+        self._account, self._service, self._client = account, service, client
+
+    def __getattr__(self, method: str) -> Any:
+        def call(**request: Any) -> Any:
+            answer = self._account.answers[self._service, method]
+            if callable(answer):
+                answer = answer(**request)
+            self._account.asked.append(method)
+            with Stubber(self._client) as stubber:
+                if isinstance(answer, str):
+                    stubber.add_client_error(method, answer)
+                else:
+                    stubber.add_response(method, answer)
+                return getattr(self._client, method)(**request)
+
+        return call
 
 
 @pytest.fixture
@@ -87,7 +101,9 @@ def test_an_account_that_has_everything_is_told_so(
 
 
 def test_nothing_but_reading_is_asked_for(account: Account) -> None:
-    list(preflight(Config(domain="events.example.com", certificate=CERTIFICATE), account))
+    domain = {"domain": "events.example.com", "certificate": CERTIFICATE}
+    told = {"mail_from": "tocsin@example.com", "export_buckets": ("acme-events",)}
+    assert {each.state for each in preflight(Config(**domain, **told), account)} == {State.OK}
     assert account.asked
     assert {method.partition("_")[0] for method in account.asked} <= {"get", "describe", "list"}
 
@@ -112,8 +128,43 @@ CASES: dict[str, tuple[dict[tuple[str, str], Any], dict[str, Any], State, str, s
         {("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 10}}},
         {"preset": "try"},
         State.UNSURE,
-        "each viewer takes one",
+        "each viewer takes one, deliveries take 15 at most",
         "L-B99A9384",
+    ),
+    "a new account is left to requests": (
+        {("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 10}}},
+        {"deliveries_at_once": 2},
+        State.UNSURE,
+        "deliveries take 4 at most",
+        "deliveries_at_once=2",
+    ),
+    "mail would come from an address that nobody verified": (
+        {("sesv2", "get_email_identity"): "NotFoundException"},
+        {"mail_from": "tocsin@example.com"},
+        State.MISSING,
+        "neither tocsin@example.com nor its domain",
+        "create-email-identity --region us-east-1 --email-identity tocsin@example.com",
+    ),
+    "an address waits for its mail to be answered": (
+        {("sesv2", "get_email_identity"): {"VerifiedForSendingStatus": False}},
+        {"mail_from": "tocsin@example.com"},
+        State.MISSING,
+        "neither tocsin@example.com nor its domain",
+        "follow its mail",
+    ),
+    "mail reaches verified addresses alone": (
+        {("sesv2", "get_account"): {"ProductionAccessEnabled": False}},
+        {"mail_from": "tocsin@example.com"},
+        State.UNSURE,
+        "sandbox",
+        "production access",
+    ),
+    "a bucket is somebody else's, or nobody's": (
+        {},
+        {"export_buckets": ("acme-events", "acme-audit")},
+        State.MISSING,
+        "acme-audit is none of this account's",
+        "aws s3 mb s3://acme-audit",
     ),
     "more is reserved than there is": (
         {("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 1000}}},
@@ -175,6 +226,16 @@ def test_what_is_missing_is_named_with_the_way_out(account: Account, case: str) 
     assert found.state is state
     assert about in found.about
     assert way_out in found.way_out
+
+
+@pytest.mark.parametrize("verified", ["tocsin@mail.example.com", "mail.example.com", "example.com"])
+def test_an_address_is_verified_by_any_domain_that_it_is_in(
+    account: Account, verified: str
+) -> None:
+    account.answers["sesv2", "get_email_identity"] = lambda EmailIdentity: (
+        {"VerifiedForSendingStatus": True} if EmailIdentity == verified else "NotFoundException"
+    )
+    assert _troubles(account, mail_from="tocsin@mail.example.com") == []
 
 
 def test_a_wildcard_certificate_will_do(account: Account) -> None:
