@@ -22,7 +22,8 @@ _VARIABLES_CHARS = 2_000
 # What a preset chooses; what is chosen beside it counts more.
 PRESETS: Mapping[str, Mapping[str, str]] = {
     "standard": {"stream": "fargate", "bus": "valkey"},
-    "try": {"stream": "lambda", "bus": "ledger"},  # no VPC, no image
+    # No VPC, no image; and for accounts that run ten functions at once, most are left to requests.
+    "try": {"stream": "lambda", "bus": "ledger", "deliveries_at_once": "2"},
 }
 
 

@@ -29,6 +29,8 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 _BUILDS = "L-5ED1D25B"
 # "Concurrent executions": https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _EXECUTIONS, _FEW = "L-B99A9384", 100
+# That a queue can be taken from: https://docs.aws.amazon.com/lambda/latest/api/API_ScalingConfig.html
+_FEWEST = 2
 # What their first use in an account needs, and CloudFormation does not wait for:
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/using-service-linked-roles.html
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
@@ -131,8 +133,10 @@ def _executions(config: Config, clients: Clients) -> Iterator[Finding]:
         viewers = "each viewer takes one, " if config.stream == "lambda" else ""
         most = config.deliveries_at_once + config.slow_deliveries_at_once
         about += f": {viewers}deliveries take {most} at most, and requests beyond get a 5xx"
-        ask = _ask_for(config, "lambda", _EXECUTIONS, 1_000)
-        yield Finding(State.UNSURE, about, f"{ask}; until then -c deliveries_at_once=2")
+        way_out = _ask_for(config, "lambda", _EXECUTIONS, 1_000)
+        if config.deliveries_at_once > _FEWEST:
+            way_out += f"; until then -c deliveries_at_once={_FEWEST}"
+        yield Finding(State.UNSURE, about, way_out)
 
 
 def _roles(config: Config, clients: Clients) -> Iterator[Finding]:

@@ -114,13 +114,14 @@ class Deliver(Function):
         """Let it add objects to these buckets, while they are this account's.
 
         A bucket that is deleted leaves its name to whoever takes it.
+        https://aws.amazon.com/about-aws/whats-new/2020/12/new-iam-condition-keys-amazon-s3-limit-requests-buckets-owned-specific-aws-accounts-specific-tls-versions/
         """
         resources = [f"arn:{Aws.PARTITION}:s3:::{bucket}/*" for bucket in buckets]
         self.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["s3:PutObject"],
                 resources=resources,
-                conditions={"StringEquals": {"aws:ResourceAccount": Aws.ACCOUNT_ID}},
+                conditions={"StringEquals": {"s3:ResourceAccount": Aws.ACCOUNT_ID}},
             )
         )
         acknowledge(

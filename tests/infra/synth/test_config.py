@@ -77,6 +77,7 @@ def test_the_repository_is_configured() -> None:
 def test_a_preset_chooses_and_what_is_named_beside_it_counts_more() -> None:
     tried = Config.from_context({"preset": "try"})
     assert (tried.stream, tried.bus) == ("lambda", "ledger")
+    assert tried.deliveries_at_once == tried.slow_deliveries_at_once == 2
     assert Config.from_context({"preset": "standard"}) == Config()
     mixed = Config.from_context({"tocsin": {"preset": "try"}, "bus": "valkey"})
     assert (mixed.stream, mixed.bus) == ("lambda", "valkey")

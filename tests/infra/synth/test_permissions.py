@@ -591,7 +591,7 @@ def test_mail_is_sent_from_one_address_and_exports_go_to_named_buckets_of_the_ac
             "Effect": "Allow",
             "Action": "s3:PutObject",
             "Resource": [arn(f":s3:::{bucket}/*") for bucket in ("acme-events", "acme-audit")],
-            "Condition": {"StringEquals": {"aws:ResourceAccount": account}},
+            "Condition": {"StringEquals": {"s3:ResourceAccount": account}},
         },
     ]
     for templates in (telling, default):

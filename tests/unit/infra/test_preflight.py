@@ -128,14 +128,14 @@ CASES: dict[str, tuple[dict[tuple[str, str], Any], dict[str, Any], State, str, s
         {("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 10}}},
         {"preset": "try"},
         State.UNSURE,
-        "each viewer takes one, deliveries take 15 at most",
+        "each viewer takes one, deliveries take 4 at most",
         "L-B99A9384",
     ),
     "a new account is left to requests": (
         {("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 10}}},
-        {"deliveries_at_once": 2},
+        {},
         State.UNSURE,
-        "deliveries take 4 at most",
+        "deliveries take 15 at most",
         "deliveries_at_once=2",
     ),
     "mail would come from an address that nobody verified": (
