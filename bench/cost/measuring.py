@@ -154,6 +154,8 @@ class _Traffic:
                 ":last": {"N": str(self.last_seqs.get(name, 0))},
             },
         )
+        if not items:  # batches may be longer apart than a window
+            return
         self.last_seqs[name] = int(items[-1]["sk"]["N"])
         # The handler reads only the keys; the rest is there to be parsed.
         null: dict[str, Any] = {"NULL": True}

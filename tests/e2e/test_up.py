@@ -159,6 +159,10 @@ def test_a_stop_by_sigint_leaves_nothing_behind_but_the_key_and_the_events(
 
     own.start()
     assert own.api_key == key
+    with own.tables() as admin:  # the last run may have ended before they were projected
+        get = admin.projections.get
+        wanted = [f"ses_{number}" for number in range(3)]
+        until(lambda: all(get(own.org, "session", id) for id in wanted), "sessions are projected")
     assert _ingests(own, key, sessionId="ses_3") == 200
     with Client(own.url, key) as client, closing(client.stream(after=before)) as stream:
         calls = (event for event in stream if event.type == "tool_call")

@@ -75,6 +75,9 @@ class Every:
     at_start_here: bytes = b"{}"  # the first event, sent as soon as the streams can be read
 
 
+_VISIBILITY_HERE_SECONDS: Final = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Receives:
     """The queue whose messages invoke a function, and how."""
@@ -82,6 +85,11 @@ class Receives:
     queue: Queue
     batch_size: int
     visibility_seconds: int  # until a message that was received and not deleted comes again
+
+    @property
+    def visibility_here_seconds(self) -> int:
+        """The same on this machine, where a queue has one poller, which waits for the function."""
+        return min(self.visibility_seconds, _VISIBILITY_HERE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class LocalFunction:
     receives: tuple[Receives, ...] = ()
     every: Every | None = None
     beside_here: str | None = None  # shares that one's process: it runs too rarely for its own
-    env_here: Mapping[str, str] = field(default_factory=dict)
+    env_here: Mapping[str, str] = field(default_factory=dict)  # unless the user sets them
     # How many of its invocations run here at the same time, in threads: on Lambda each has an
     # environment of its own. For a function that waits for others.
     at_once_here: int = 1

@@ -46,6 +46,7 @@ class Part:
     stage: int
     stop_seconds: float  # how long it may take to stop before it is killed
     env: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)  # what the user may set otherwise
 
 
 def without_aws(env: Mapping[str, str]) -> dict[str, str]:
@@ -63,7 +64,8 @@ def environment(
         "PYTHONUNBUFFERED": "1",
     }
     public = {"TOCSIN_PUBLIC_URL": layout.url(GATEWAY)}
-    return {**public, **without_aws(inherited), **layout.env, **own, **part.env}
+    defaults = {**public, **part.defaults}
+    return {**defaults, **without_aws(inherited), **layout.env, **own, **part.env}
 
 
 def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
@@ -83,7 +85,7 @@ def parts(layout: Layout, checkout: Path) -> tuple[Part, ...]:
             module("tocsin.local.host", layout.listens(process), process),
             stage=Stage.INVOKED if invoked else Stage.REQUESTED,
             stop_seconds=max(each.timeout_seconds for each in functions) + _ENDING_SECONDS,
-            env={name: value for each in functions for name, value in each.env_here.items()},
+            defaults={name: value for each in functions for name, value in each.env_here.items()},
         )
 
     return (

@@ -31,7 +31,6 @@ from tocsin.settings import StoreSettings
 __all__ = ["PollerSettings", "to_queue"]
 
 THREAD_FAILED = 70  # the exit status of a process one of whose threads has failed
-_GIVING_BACK_SECONDS = 1
 _CONSUMERS = {name: each.consumes for name, each in FUNCTIONS.items() if each.consumes}
 
 
@@ -79,8 +78,7 @@ def main() -> None:
             )
             Thread(target=schedule.run, daemon=True).start()
     threads = [Thread(target=each.run, daemon=True) for each in others]
-    looking = [Thread(target=each.run, daemon=True) for each in queues]
-    for thread in (*threads, *looking):
+    for thread in (*threads, *(Thread(target=each.run, daemon=True) for each in queues)):
         thread.start()
     pollers: list[Poller | QueuePoller] = [first, *others, *queues]
     serve_health(layout.socket(POLLER), lambda: all(each.reading for each in pollers))
@@ -91,8 +89,6 @@ def main() -> None:
         each.stopping.set()
     for thread in threads:
         thread.join()
-    for thread in looking:  # they give back what their last looks found
-        thread.join(WAIT_SECONDS + _GIVING_BACK_SECONDS)
     functions.close()
 
 

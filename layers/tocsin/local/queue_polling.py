@@ -3,7 +3,9 @@
 As in https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: messages that the
 function reports as failed, and all of an invocation that failed, become visible again by
-themselves when their visibility timeout ends.
+themselves when their visibility timeout ends. That is short here, so that nobody waits long for
+what a function had that was killed, or the last run: a queue has one poller, which takes no other
+message before it has deleted those that are done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,14 +48,12 @@ class QueuePoller:
         self._trouble = False  # whether a failure of it was printed
 
     def run(self) -> None:
-        """Go on until ``stopping`` is set; a message that comes after that is given back."""
+        """Go on until ``stopping`` is set; a message that comes after that stays in the queue."""
         while not self.stopping.is_set():
             # The first look does not wait, so that it is known soon whether there is a queue.
             messages = self._receive(WAIT_SECONDS if self.reading else 0)
             with self._delivering:
-                if self.stopping.is_set():
-                    self._give_back(messages)
-                elif messages:
+                if messages and not self.stopping.is_set():
                     self._deliver(messages)
             if not self.reading:
                 self.stopping.wait(_OUTAGE_SECONDS)
@@ -91,16 +91,6 @@ class QueuePoller:
         for message in messages:
             if message["MessageId"] not in failed:
                 self._delete(message["ReceiptHandle"])
-
-    def _give_back(self, messages: Sequence[Any]) -> None:
-        """Have messages come again at once: after the next start, if need be."""
-        for message in messages:
-            try:
-                self._client.change_message_visibility(
-                    QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-                )
-            except (BotoCoreError, ClientError) as error:
-                print(f"a message can't be given back and comes again later: {error}")
 
     def _delete(self, handle: str) -> None:
         try:

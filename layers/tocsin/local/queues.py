@@ -17,5 +17,5 @@ def create(client: "SQSClient", url: str, receives: Receives) -> None:
         # Of the last run, perhaps: on another port the emulator would create it once more.
         client.get_queue_url(QueueName=name)
     except client.exceptions.QueueDoesNotExist:
-        visibility = str(receives.visibility_seconds)
+        visibility = str(receives.visibility_here_seconds)
         client.create_queue(QueueName=name, Attributes={"VisibilityTimeout": visibility})

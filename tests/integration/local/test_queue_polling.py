@@ -1,10 +1,10 @@
 """The local queue on a real SQS: what is due reaches the function until it has done it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import boto3
@@ -23,7 +23,7 @@ from tocsin.local import queues
 from tocsin.local.addresses import LOOPBACK, reserve
 from tocsin.local.functions import Receives
 from tocsin.local.invoke import Functions
-from tocsin.local.queue_polling import QueuePoller, failures
+from tocsin.local.queue_polling import WAIT_SECONDS, QueuePoller, failures
 
 FAILED = JSONResponse({}, headers={"X-Amz-Function-Error": "Unhandled"})
 DONE = JSONResponse({"batchItemFailures": []})
@@ -53,10 +53,14 @@ class World:
         return [json.loads(body)["approval"] for body in bodies]
 
     def held(self) -> int:
+        return sum(
+            self.count(f"ApproximateNumberOfMessages{which}") for which in ("", "NotVisible")
+        )
+
+    def count(self, name: str) -> int:
         answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
-        told = answer["Attributes"]
-        received = told["ApproximateNumberOfMessagesNotVisible"]
-        return int(told["ApproximateNumberOfMessages"]) + int(received)
+        told: Mapping[str, str] = answer["Attributes"]  # type: ignore[assignment]
+        return int(told[name])
 
     async def _invoke(self, request: Request) -> Response:
         self.events.append(await request.json())
@@ -131,15 +135,28 @@ def test_a_host_that_is_not_there_loses_nothing(world: World) -> None:
         until(lambda: world.held() == 0, "deleted")
 
 
-def test_what_comes_while_it_stops_comes_again_at_once(database: Database) -> None:
-    """The last look still waits when a run ends; the next run must not wait for what it took."""
+def test_what_a_run_had_taken_when_it_ended_comes_again_soon(database: Database) -> None:
+    """As its last look may, which nobody waits for."""
     world = World(database, receives=Receives("tails", batch_size=10, visibility_seconds=43_200))
-    with world.polling() as poller:
-        until(lambda: poller.reading, "read")
-        poller.finish()
-        world.set("apr_1")
+    world.set("apr_1")
+    taken = world.sqs.receive_message(QueueUrl=world.url, WaitTimeSeconds=WAIT_SECONDS)
+    assert len(taken["Messages"]) == 1
     with world.polling():
         until(lambda: world.seen() == ["apr_1"], "seen")
+
+
+def test_an_invocation_that_takes_longer_is_not_repeated(database: Database) -> None:
+    """Though its message may be received again, by then."""
+    world = World(database)  # whose messages are invisible for no time at all
+    held = Event()
+    world.answer = lambda event: DONE if held.wait(HANG_SECONDS) else FAILED
+    world.set("apr_1")
+    with world.polling():
+        until(lambda: bool(world.events), "invoked")
+        until(lambda: world.count("ApproximateNumberOfMessages") == 1, "visible again")
+        held.set()
+        until(lambda: world.held() == 0, "deleted")
+    assert world.seen() == ["apr_1"]
 
 
 def test_a_queue_that_is_not_there_is_waited_for(world: World) -> None:
