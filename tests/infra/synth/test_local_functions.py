@@ -4,7 +4,6 @@ What is otherwise on one's own machine is named ``…_here`` in the table.
 """
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from infra.stacks.edge import STREAMED
 from support.templates import Templates
 from tocsin.local import streamed as local
-from tocsin.local.functions import FUNCTIONS, QUEUES
+from tocsin.local.functions import FUNCTIONS
 
 LAMBDA = "AWS::Lambda::Function"
 MAPPING = "AWS::Lambda::EventSourceMapping"
@@ -73,23 +72,20 @@ def test_their_streams_are_the_deployed_ones(default: Templates, names: dict[str
 
 
 def test_their_queues_are_the_deployed_ones(default: Templates, names: dict[str, str]) -> None:
-    ids = {"expiry": "Timers", "tails": "Tails", "wakes": "Wakes", "slow-wakes": "SlowWakes"}
+    queue = default.one("data", "AWS::SQS::Queue", "TimersQueue")
     deployed = {
-        (names[mapping["FunctionName"]["Ref"]], _queue_of(mapping), mapping["BatchSize"])
+        names[mapping["FunctionName"]["Ref"]]: (mapping["BatchSize"], queue["VisibilityTimeout"])
         for _, _, resource in default.everything()
         if resource["Type"] == MAPPING
         for mapping in [resource["Properties"]]
         if "StartingPosition" not in mapping
     }
     here = {
-        (name, ids[each.queue], each.batch_size)
-        for name, function in FUNCTIONS.items()
-        for each in function.receives
+        name: (each.receives.batch_size, each.receives.visibility_seconds)
+        for name, each in FUNCTIONS.items()
+        if each.receives
     }
     assert here == deployed
-    for queue, receives in QUEUES.items():
-        found = default.one("data", "AWS::SQS::Queue", f"{ids[queue]}Queue")
-        assert receives.visibility_seconds == found["VisibilityTimeout"]
 
 
 def test_nobody_waits_longer_here_than_where_it_is_deployed() -> None:
@@ -136,9 +132,3 @@ def test_the_same_paths_are_the_stream_services() -> None:
 def _pattern(event_names: list[str], key_prefix: str) -> list[dict[str, Any]]:
     keys = {"dynamodb": {"Keys": {"pk": {"S": [{"prefix": key_prefix}]}}}} if key_prefix else {}
     return [{"eventName": event_names, **keys}]
-
-
-def _queue_of(mapping: dict[str, Any]) -> str:
-    found = re.search(r"(SlowWakes|Wakes|Tails|Timers)Queue", json.dumps(mapping["EventSourceArn"]))
-    assert found, mapping
-    return found[1]

@@ -116,8 +116,8 @@ ENVIRONMENT = {
     "TOCSIN_SLOW_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/slow-wakes",
     "TOCSIN_STATE_TABLE": "state",
     "TOCSIN_TAILS_QUEUE_URL": "http://127.0.0.1:1/000000000000/tails",
-    "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
     "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/wakes",
+    "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
 }
 
 
