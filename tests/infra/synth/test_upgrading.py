@@ -13,9 +13,7 @@ import pytest
 
 from support.templates import Templates
 
-DEPLOYED: dict[str, dict[str, dict[str, Any]]] = json.loads(
-    Path(__file__).with_name("deployed.json").read_bytes()
-)
+DEPLOYED: dict[str, Any] = json.loads(Path(__file__).with_name("deployed.json").read_bytes())
 REPLACING = {
     "AWS::DynamoDB::Table": {"KeySchema", "TableName"},
     "AWS::EC2::Subnet": {"AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "VpcId"},
@@ -29,7 +27,7 @@ REPLACING = {
 @pytest.mark.parametrize("part", DEPLOYED)
 def test_nothing_that_holds_something_is_replaced(default: Templates, part: str) -> None:
     resources = default.of(part)
-    for id, before in DEPLOYED[part].items():
+    for id, before in DEPLOYED[part]["resources"].items():
         now, replacing = resources[id], REPLACING[before["Type"]]
         assert now["Type"] == before["Type"]
         kept = {name: value for name, value in now["Properties"].items() if name in replacing}
@@ -37,5 +35,14 @@ def test_nothing_that_holds_something_is_replaced(default: Templates, part: str)
 
 
 def test_every_kind_that_holds_something_is_looked_at() -> None:
-    found = {each["Type"] for part in DEPLOYED.values() for each in part.values()}
+    kept = [each for part in DEPLOYED.values() for each in part["resources"].values()]
+    found = {each["Type"] for each in kept}
     assert found == REPLACING.keys()
+
+
+@pytest.mark.parametrize("part", DEPLOYED)
+def test_nothing_that_deployed_stacks_import_is_withdrawn(default: Templates, part: str) -> None:
+    """Stacks are updated one after the other, and CloudFormation keeps exports that are in use."""
+    outputs = default.by_part[part].get("Outputs", {}).values()
+    exports = {output["Export"]["Name"] for output in outputs if "Export" in output}
+    assert exports >= set(DEPLOYED[part]["exports"])
