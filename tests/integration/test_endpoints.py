@@ -59,7 +59,7 @@ def reader(api: Api) -> str:
     return api.key(Scope.READ)[0]
 
 
-def make(api: Api, token: str, **body: Any) -> dict[str, Any]:
+def make(api: Api, token: str, /, **body: Any) -> dict[str, Any]:
     api.clock.ms += 1
     answer = api("POST", WEBHOOKS, {"url": URL} | body, token=token)
     assert answer.status == 201, answer.text

@@ -1,8 +1,9 @@
-"""Both clients keep sessions, agents, budgets, policies and keys."""
+"""Both clients keep sessions, agents, budgets, policies, keys and webhooks."""
 
 import inspect
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -15,10 +16,12 @@ from tocsin.client import (
     AsyncClient,
     Budget,
     Client,
+    Delivery,
     Key,
     Place,
     Policies,
     Session,
+    Webhook,
 )
 
 type Call = Callable[..., Any]
@@ -30,11 +33,16 @@ POLICIES = {"version": 3, "count": 1, "policies": "permit(principal, action, res
 KEY = {"id": "k", "scopes": ["ingest"], "name": "ci"}
 NEW_KEY = KEY | {"key": "tocsin_acme_k_secret"}
 
+WEBHOOK = {"id": "e/1", "url": "https://a", "format": "slack", "status": "active"}
+NEW_WEBHOOK = WEBHOOK | {"secret": "whsec_x"}
+
 SESSION_FOUND = Session("s", "suspended")
 AGENT_FOUND = Agent("a", "A", "idle")
 BUDGET_FOUND = Budget("b", "active", "warn", {"calls_per_day": 3})
 POLICIES_FOUND = Policies(3, POLICIES["policies"])  # type: ignore[arg-type]
 KEY_FOUND, NEW_KEY_FOUND = Key("k", ("ingest",)), Key("k", ("ingest",), "tocsin_acme_k_secret")
+WEBHOOK_FOUND = Webhook("e/1", "https://a", "slack", "active")
+NEW_WEBHOOK_FOUND = Webhook("e/1", "https://a", "slack", "active", "whsec_x")
 LIMITS = {"calls_per_day": 3}
 
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, Any, Any]] = [
@@ -126,8 +134,68 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, Any, Any, Any]] = [
     ("delegations", (), {}, "GET /api/v1/delegations", None, {"data": [], "total": 0}, []),
     ("revoke_delegation", ("k",), {}, "DELETE /api/v1/delegations/k", None, KEY, KEY_FOUND),
     ("budgets", (), {}, "GET /api/v1/budgets", None, {"data": [BUDGET]}, [BUDGET_FOUND]),
+    ("webhooks", (), {}, "GET /api/v1/webhooks", None, {"data": [WEBHOOK]}, [WEBHOOK_FOUND]),
+    ("webhook", ("e/1",), {}, "GET /api/v1/webhooks/e%2F1", None, WEBHOOK, WEBHOOK_FOUND),
+    (
+        *("create_webhook", ("https://a",), {}, "POST /api/v1/webhooks"),
+        {"url": "https://a"},
+        NEW_WEBHOOK,
+        NEW_WEBHOOK_FOUND,
+    ),
+    (
+        "create_webhook",
+        ("https://a",),
+        {"types": ["x"], "since": datetime(2026, 3, 20), "secret": "whsec_x"},
+        "POST /api/v1/webhooks",
+        {
+            "url": "https://a",
+            "types": ["x"],
+            "since": "2026-03-20T00:00:00.000Z",
+            "secret": "whsec_x",
+        },
+        NEW_WEBHOOK,
+        NEW_WEBHOOK_FOUND,
+    ),
+    (
+        *("update_webhook", ("e",), {"types": None, "links": False}, "PUT /api/v1/webhooks/e"),
+        {"types": None, "links": False},
+        WEBHOOK,
+        WEBHOOK_FOUND,
+    ),
+    (
+        *("pause_webhook", ("e", "why"), {}, "POST /api/v1/webhooks/e/pause"),
+        {"reason": "why"},
+        WEBHOOK,
+        WEBHOOK_FOUND,
+    ),
+    (
+        *("resume_webhook", ("e",), {}, "POST /api/v1/webhooks/e/resume"),
+        {"skip_missed": False},
+        WEBHOOK,
+        WEBHOOK_FOUND,
+    ),
+    (
+        *("rotate_webhook", ("e", 0), {}, "POST /api/v1/webhooks/e/rotate"),
+        {"overlap_seconds": 0},
+        NEW_WEBHOOK,
+        NEW_WEBHOOK_FOUND,
+    ),
+    (
+        *("test_webhook", ("e",), {}, "POST /api/v1/webhooks/e/test"),
+        {},
+        {"event_id": "evt_1"},
+        "evt_1",
+    ),
+    (
+        *("replay_webhook", ("e", 1, 9), {}, "POST /api/v1/webhooks/e/replay"),
+        {"from_seq": 1, "to_seq": 9},
+        WEBHOOK,
+        WEBHOOK_FOUND,
+    ),
+    ("remove_webhook", ("e",), {}, "DELETE /api/v1/webhooks/e", None, {"deleted": "e"}, None),
 ]
 ONCE = {"create_budget", "create_key", "rotate_key", "delegate"}
+ONCE |= {"create_webhook", "rotate_webhook", "replay_webhook"}
 cases = pytest.mark.parametrize(
     ("method", "args", "more", "path", "body", "answer", "found"),
     CALLS,
@@ -193,7 +261,7 @@ def test_what_answers_something_else_is_not_tocsin(
     wrong: Any,
 ) -> None:
     server.answers = [(200, wrong)] * 9
-    if wrong == {"data": {}} and method in ("budgets", "keys", "delegations"):
+    if wrong == {"data": {}} and method in ("budgets", "keys", "delegations", "webhooks"):
         assert call(method) == []  # nothing is in it
         return
     with pytest.raises(httpx.TransportError):
@@ -240,6 +308,21 @@ class TestLists:
 
 def test_a_token_is_in_no_repr() -> None:
     assert "secret" not in repr(Agent.from_fields(AGENT | {"key": NEW_KEY}))
+    assert "whsec" not in repr(Webhook.from_fields(NEW_WEBHOOK))
+
+
+@pytest.mark.parametrize("of", ["deliveries", "given-up"])
+def test_attempts_are_read_as_far_as_they_are_wanted(call: Call, server: Server, of: str) -> None:
+    one = {"event_id": "evt_1", "attempt": 1, "outcome": "gone", "status": None, "latency_ms": 7}
+    link = f"/api/v1/webhooks/e/{of}?limit=3&before=a.1"
+    server.answers = [
+        (200, {"data": page, "headers": {"Link": f'<{link}>; rel="next"'}})
+        for page in ([one], [], [one, one])
+    ]
+    assert call(f"webhook_{of.replace('-', '_')}", "e", 3) == [Delivery.from_fields(one)] * 3
+    first, *more = server.paths
+    assert first == f"GET /api/v1/webhooks/e/{of}?limit=3"
+    assert more == [f"GET /api/v1/webhooks/e/{of}?limit=2&before=a.1"] * 2
 
 
 def test_fields_are_all_that_was_said(call: Call, server: Server) -> None:
