@@ -48,6 +48,19 @@ MAY_LOAD = {
         frozenset({"api"}),
         frozenset({"fastapi", "starlette"}),
     ),
+    "deliver": Own(
+        frozenset(
+            {
+                *("notify.choosing", "notify.delivering", "notify.pausing", "notify.reading"),
+                *("notify.report", "notify.sweeping", "notify.turn"),
+                *("access.access", "access.remembered", "intake.stamp", "intake.told"),
+                *("approvals.deciding", "approvals.linking", "approvals.steps"),
+                *("approvals.telling", "reading.checked", "reading.replay", "reading.since"),
+            }
+        ),
+        frozenset({"deliver"}),
+        frozenset({"httpcore"}),
+    ),
     "detect": Own(
         frozenset(
             {
@@ -94,7 +107,9 @@ MAY_LOAD = {
         frozenset({"valkey"}),
     ),
 }
-NOT_FOR_ALL = frozenset({"fastapi", "httpx", "rich", "starlette", "typer", "uvicorn", "valkey"})
+NOT_FOR_ALL = frozenset(
+    {"fastapi", "httpcore", "httpx", "rich", "starlette", "typer", "uvicorn", "valkey"}
+)
 LEFT_OUT = ("client", "cli", "embedded", "local")  # of the Lambda layer
 LOADED = """
 import json, sys
@@ -116,7 +131,6 @@ ENVIRONMENT = {
     "TOCSIN_SLOW_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/slow-wakes",
     "TOCSIN_STATE_TABLE": "state",
     "TOCSIN_TAILS_QUEUE_URL": "http://127.0.0.1:1/000000000000/tails",
-    "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/wakes",
     "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
 }
 

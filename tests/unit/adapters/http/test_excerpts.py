@@ -20,7 +20,10 @@ SENT = Outgoing(
         ("webhook-signature", "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
         ("X-Key", "hunter2"),
     ),
-    '{"prompt":"Das Geheimnis hei\u00dft \\"Rosebud\\",\\nsagte \u674e\u5c0f\u9f99 an jenem Abend"}'.encode(),
+    (
+        '{"prompt":"Das Geheimnis hei\u00dft \\"Rosebud\\",\\n'
+        'sagte \u674e\u5c0f\u9f99 an jenem Abend"}'
+    ).encode(),
 )
 
 
