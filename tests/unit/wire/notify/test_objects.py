@@ -136,6 +136,7 @@ def test_the_same_run_is_the_same_object_whenever_it_is_sent() -> None:
     first = sent(ENDPOINT, asked(), called(), now_ms=1, attempt=1)
     again = sent(ENDPOINT, asked(), called(), now_ms=10**13, attempt=9)
     assert (first.url, first.body) == (again.url, again.body)
+    assert first.body[4:8] == bytes(4)  # where gzip has a time (RFC 1952, 2.3)
 
 
 def test_an_object_s_day_is_when_tocsin_received_its_first_event() -> None:
