@@ -10,7 +10,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -23,9 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.certificates import Authority
-from support.conversing import conversing, read_request, reset
+from support.conversing import Peer, conversing, read_request, reset
 from support.receiver import Received, Reply, receiving
-from support.waiting import HANG_SECONDS
+from support.waiting import HANG_SECONDS, until
 from tocsin.adapters.http import HttpSender, Patience, Resolver
 from tocsin.adapters.http.dialing import connect
 from tocsin.adapters.http.failures import Nonexistent, Unresolved
@@ -459,6 +459,12 @@ def test_a_handshake_that_never_ends_is_left_in_time(hurried: HttpSender, drops:
         assert answer.error == "timeout"
 
 
+def test_a_handshake_of_any_length_is_ended(sender: HttpSender) -> None:
+    record = b"\x16\x03\x03\x40\x00\x0b\xff\xff\xff" + bytes(16_380)
+    with conversing(lambda connected, number: endlessly(record)(connected)) as peer:
+        assert sender.send(outgoing(f"https://127.0.0.1:{peer.port}/")).error == "tls"
+
+
 def test_an_early_answer_to_a_long_request_is_heard(sender: HttpSender) -> None:
     def converse(connected: socket.socket, number: int) -> None:
         connected.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
@@ -496,6 +502,16 @@ def test_an_address_is_certified_as_such(authority: Authority) -> None:
         sender = trusting(authority, loopback=True)
         assert sender.send(outgoing(receiver.url)).status == 200
         sender.close()
+
+
+def test_an_address_of_ipv6_is_asked_for_in_brackets(authority: Authority) -> None:
+    with receiving(tls=authority.server(OTHER_PUBLIC)) as receiver:
+        sender = trusting(authority, connector=Routes({OTHER_PUBLIC: receiver.port}))
+        for _ in range(2):
+            assert sender.send(outgoing(f"https://[{OTHER_PUBLIC}]:8443/a")).status == 200
+        sender.close()
+    hosts = {(each.headers["host"], each.connection) for each in receiver.received}
+    assert hosts == {(f"[{OTHER_PUBLIC}]:8443", 1)}
 
 
 @pytest.mark.parametrize("fault", ["name", "expired", "authority", "version", "plain"])
@@ -690,6 +706,42 @@ def test_a_name_that_does_not_exist_is_one(resolver: Resolver) -> None:
 # Connections that are kept
 
 
+class Either:
+    """A sender, and what its peers need to speak with it: nothing, or TLS."""
+
+    def __init__(self, authority: Authority, secure: bool) -> None:
+        self.tls = authority.server("127.0.0.1") if secure else None
+        self.sender = HttpSender(loopback=True, patience=PATIENT, authorities=authority.certificate)
+
+    def conversing(
+        self, converse: Callable[[socket.socket, int], object]
+    ) -> AbstractContextManager[Peer]:
+        return conversing(converse, tls=self.tls)
+
+    def send(self, port: int, body: bytes) -> Answer:
+        scheme = "https" if self.tls else "http"
+        return self.sender.send(outgoing(f"{scheme}://127.0.0.1:{port}/", body))
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def either(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Either]:
+    either = Either(authority, request.param)
+    yield either
+    either.sender.close()
+
+
+def until_stale(sender: HttpSender) -> None:
+    """Wait until what a peer sent or closed has come to this end too."""
+    idle = sender._kept._idle
+    until(lambda: not any(each.usable for each in idle), "no idle connection can be used")
+
+
+def bid_farewell(connected: socket.socket) -> None:
+    """Close a connection in good order; with TLS it is said within it."""
+    if isinstance(connected, ssl.SSLSocket):
+        connected.unwrap()
+
+
 def test_a_connection_is_used_again(sender: HttpSender) -> None:
     with receiving(lambda received: Reply(body=b"x" * 10_000)) as receiver:
         for _ in range(5):
@@ -745,6 +797,7 @@ def test_one_on_which_something_came_unasked_is_closed(sender: HttpSender) -> No
         assert sender.send(outgoing(peer.port)).excerpt == "ok"
         idle.set()
         said.wait()
+        until_stale(sender)
         assert sender.send(outgoing(peer.port)).excerpt == "ok"
         assert peer.connections == 2
 
@@ -766,9 +819,9 @@ def test_one_that_was_closed_meanwhile_is_not_used(sender: HttpSender) -> None:
             closed.clear()
 
 
-@pytest.mark.parametrize("end", [lambda connected: None, reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("end", [bid_farewell, reset], ids=["closed", "reset"])
 def test_what_a_kept_connection_did_not_answer_is_sent_again_at_once(
-    sender: HttpSender, end: Callable[[socket.socket], object]
+    either: Either, end: Callable[[socket.socket], object]
 ) -> None:
     bodies: list[bytes] = []
 
@@ -780,14 +833,14 @@ def test_what_a_kept_connection_did_not_answer_is_sent_again_at_once(
                 return
             connected.sendall(OK)
 
-    with conversing(converse) as peer:
+    with either.conversing(converse) as peer:
         for body in (b"#1", b"#2", b"#3"):
-            assert sender.send(outgoing(peer.port, body)).status == 200
+            assert either.send(peer.port, body).status == 200
         assert bodies == [b"#1", b"#2", b"#2", b"#3"]
         assert peer.connections == 2
 
 
-def test_it_is_sent_again_once_only_and_not_after_a_part_of_an_answer(sender: HttpSender) -> None:
+def test_it_is_sent_again_once_only_and_not_after_a_part_of_an_answer(either: Either) -> None:
     bodies: list[bytes] = []
 
     def converse(connected: socket.socket, number: int) -> None:
@@ -795,27 +848,51 @@ def test_it_is_sent_again_once_only_and_not_after_a_part_of_an_answer(sender: Ht
             bodies.append(request[-2:])
             match request[-2:]:
                 case b"#2":
-                    return
+                    break
                 case b"#4":
                     connected.sendall(OK[:10])
-                    return
+                    break
             connected.sendall(OK)
+        bid_farewell(connected)
 
-    with conversing(converse) as peer:
-        answers = [sender.send(outgoing(peer.port, body)) for body in (b"#1", b"#2", b"#3", b"#4")]
+    with either.conversing(converse) as peer:
+        answers = [either.send(peer.port, body) for body in (b"#1", b"#2", b"#3", b"#4")]
         assert [each.status or each.error for each in answers] == [200, "reset", 200, "reset"]
         assert bodies == [b"#1", b"#2", b"#2", b"#3", b"#4"]
 
 
-def test_an_answer_to_nothing_is_not_taken_for_one_to_the_next_request(sender: HttpSender) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_answer_to_nothing_is_not_taken_for_one_to_the_next_request(
+    either: Either, at_once: bool
+) -> None:
+    unasked = OK.replace(b"ok", b"no")
+
     def converse(connected: socket.socket, number: int) -> None:
         while request := read_request(connected):
-            connected.sendall(OK if request.endswith(b"#2") else OK + OK.replace(b"ok", b"no"))
+            if request.endswith(b"#2"):
+                connected.sendall(OK)
+            elif at_once:
+                connected.sendall(OK + unasked)
+            else:
+                connected.sendall(OK)
+                connected.sendall(unasked)
+                said.set()
 
-    with conversing(converse) as peer:
-        assert sender.send(outgoing(peer.port, b"#1")).excerpt == "ok"
-        assert sender.send(outgoing(peer.port, b"#2")).excerpt == "ok"
+    said = threading.Event()
+    with either.conversing(converse) as peer:
+        assert either.send(peer.port, b"#1").excerpt == "ok"
+        if not at_once:
+            said.wait()
+            until_stale(either.sender)
+        assert either.send(peer.port, b"#2").excerpt == "ok"
         assert peer.connections == 2
+
+
+def test_connections_are_kept_with_tls_as_without(either: Either) -> None:
+    with receiving(tls=either.tls) as receiver:
+        for _ in range(5):
+            assert either.send(receiver.port, b"{}").status == 200
+    assert [each.connection for each in receiver.received] == [1] * 5
 
 
 def test_no_more_than_some_are_kept(sender: HttpSender) -> None:

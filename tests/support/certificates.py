@@ -88,6 +88,8 @@ def _certificate(
 
 def _alternatives(hosts: Sequence[str]) -> list[x509.GeneralName]:
     return [
-        x509.IPAddress(ip_address(each)) if each[-1].isdigit() else x509.DNSName(each)
+        x509.IPAddress(ip_address(each))
+        if ":" in each or each[-1].isdigit()
+        else x509.DNSName(each)
         for each in hosts
     ]

@@ -51,7 +51,12 @@ class Peer:
             if tls is None:
                 converse(connected, number)
                 return
-            with tls.wrap_socket(connected, server_side=True) as within:
+            # The handshake is the first read, when it is known what is to be ended.
+            with tls.wrap_socket(
+                connected, server_side=True, do_handshake_on_connect=False
+            ) as within:
+                with self._lock:
+                    self._open.append(within)
                 converse(within, number)
 
     def end(self) -> None:
@@ -63,7 +68,7 @@ class Peer:
         with self._lock:
             for each in self._open:
                 with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 

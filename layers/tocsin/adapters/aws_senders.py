@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast, override
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -17,6 +17,7 @@ from tocsin import __version__
 from tocsin.domain.deliveries import Answer, Outgoing
 from tocsin.domain.limits import DELIVERY_SECONDS
 from tocsin.ports.notify import Sender
+from tocsin.wire.notify.mail import recipients
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,11 +69,11 @@ class SesSender(Sender):
     @override
     def send(self, outgoing: Outgoing) -> Answer:
         message = f"From: Tocsin <{self._from}>\r\n".encode("ascii") + outgoing.body
-        to = unquote(urlsplit(outgoing.url).path)
+        to = recipients(outgoing.url)
         return _answer(
             lambda: self._client.send_email(
                 FromEmailAddress=self._from,
-                Destination={"ToAddresses": [to]},
+                Destination={"ToAddresses": to},
                 Content={"Raw": {"Data": message}},
             )
         )

@@ -40,7 +40,7 @@ class HttpSender(Sender):
     """:class:`~tocsin.ports.notify.Sender` for URLs of HTTP. Threads may use it at the same time.
 
     ``denied_networks``: nothing in them is connected to. ``loopback``: this machine is, and plain
-    HTTP is spoken (``TOCSIN_LOOPBACK_RECEIVERS``). ``patience``: how long a request takes at most,
+    HTTP is spoken: for a developer's machine. ``patience``: how long a request takes at most,
     whatever the peer does. ``authorities``: a PEM file instead of certifi's.
 
     A request is sent again at once where a kept connection turns out to have ended before anything

@@ -23,7 +23,7 @@ _READ_BYTES: Final = 16 * 1024
 class PlainStream(httpcore.NetworkStream):
     """A connected socket. ``budget`` is that of the request that has the connection now.
 
-    ``heard``: something came since httpcore last wrote; ``ended``: the peer sends no more.
+    ``heard``: something was read since httpcore last wrote; ``ended``: the peer sends no more.
     """
 
     def __init__(self, connected: socket.socket, budget: Budget) -> None:
@@ -33,12 +33,17 @@ class PlainStream(httpcore.NetworkStream):
 
     @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self.receive(min(max_bytes, _READ_BYTES))
+        return self.told(self.receive(min(max_bytes, _READ_BYTES)))
 
     @override
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.heard = False
         self.transmit(buffer)
+
+    def told(self, data: bytes) -> bytes:
+        """Take note of what httpcore is given to read."""
+        self.heard, self.ended = self.heard or bool(data), not data
+        return data
 
     def receive(self, max_bytes: int) -> bytes:
         """Return what came; empty at the connection's end."""
@@ -49,7 +54,6 @@ class PlainStream(httpcore.NetworkStream):
             raise httpcore.ReadTimeout from error
         except OSError as error:
             raise httpcore.ReadError from error
-        self.heard, self.ended = self.heard or bool(data), not data
         self.budget.read(len(data))
         return data
 
@@ -117,9 +121,9 @@ class TlsStream(httpcore.NetworkStream):
     @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            return self._step(self._tls.read, min(max_bytes, _READ_BYTES))
+            return self._plain.told(self._step(self._tls.read, min(max_bytes, _READ_BYTES)))
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            return b""
+            return self._plain.told(b"")
         except ssl.SSLError as error:
             raise httpcore.ReadError from error
 
@@ -154,4 +158,6 @@ class TlsStream(httpcore.NetworkStream):
 
     @override
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and (self._incoming.pending or self._tls.pending()):
+            return True
         return self._tls if info == "ssl_object" else self._plain.get_extra_info(info)

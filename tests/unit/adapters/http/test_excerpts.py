@@ -21,8 +21,8 @@ SENT = Outgoing(
         ("X-Key", "hunter2"),
     ),
     (
-        '{"prompt":"Das Geheimnis hei\u00dft \\"Rosebud\\",\\n'
-        'sagte \u674e\u5c0f\u9f99 an jenem Abend"}'
+        '{"prompt":"Das Geheimnis hei\u00dft \\"Rosebud\\",'
+        '\\nsagte \u674e\u5c0f\u9f99 an jenem Abend"}'
     ).encode(),
 )
 
