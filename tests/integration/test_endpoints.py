@@ -497,7 +497,7 @@ def test_what_was_done_and_not_answered_is_told_once(
     assert on.endpoints.active("acme") == [id]
     line.writes = 0
     keeping.remove(ADMIN, id)
-    assert on.endpoints.all("acme") == on.endpoints.active("acme") == []
+    assert (on.endpoints.all("acme"), on.endpoints.active("acme")) == ([], [])
     assert told(on) == {f"tocsin.endpoint_{verb}": 1 for verb in ("created", "updated", "removed")}
 
 
@@ -513,7 +513,7 @@ def conflicting(request: AWSPreparedRequest) -> AWSResponse:
         def stream(self) -> Iterator[bytes]:
             yield json.dumps(body).encode()
 
-    headers = {"content-type": "application/x-amz-json-1.0"}
+    headers: Any = {"content-type": "application/x-amz-json-1.0"}
     return AWSResponse(request.url, 400, headers, Raw())
 
 

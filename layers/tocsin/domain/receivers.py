@@ -45,11 +45,11 @@ RECEIVERS: Final[Mapping[Format, Receiver]] = {
 }
 """Of each format."""
 
-# As browsers take it, without what means something in a URL or a header.
-# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
+# RFC 5322's dot-atoms, without what means something in a URL (RFC 6068).
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ATOM: Final = r"[A-Za-z0-9!#$'*+/=^_`{|}~-]+"
 _MAIL: Final = re.compile(
-    rf"mailto:[A-Za-z0-9.!#$'*+/=^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+", re.ASCII
+    rf"mailto:(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+", re.ASCII
 )
 _MAX_MAIL_CHARS: Final = 254 + len("mailto:")  # RFC 5321, section 4.5.3.1.3
 # What needs no care in a key, and no empty, "." or ".." between two slashes.

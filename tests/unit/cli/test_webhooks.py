@@ -76,7 +76,8 @@ def test_one_is_made_and_its_secret_is_printed(env: dict[str, str], tocsin: Fake
     tocsin.faults += [Answer(201, body=MADE), Answer(201, body=ENDPOINT), Answer(200, body=MADE)]
     done = run("webhooks", "add", "https://a.example.com", env=env)
     assert (done.returncode, done.stdout) == (0, "ep_1\nwhsec_x\n"), done.stderr
-    options = ("--type", "a", "--type", "b", "--agent", "c", "--tool", "t", "--action", "deny")
+    options: tuple[str, ...] = ("--type", "a", "--type", "b", "--agent", "c")
+    options += ("--tool", "t", "--action", "deny")
     options += ("--severity", "warning", "--order", "strict", "--escalation", "--no-links")
     options += ("--format", "splunk", "--from", "7", "--description", "d")
     secret = env | {"TOCSIN_WEBHOOK_TOKEN": "tok", "TOCSIN_WEBHOOK_SECRET": "whsec_y"}

@@ -198,7 +198,7 @@ class DynamoEndpoints(ToldTable, Endpoints):
 
         All endpoints of an org are in one set, so who makes many at once waits for each other.
         """
-        told = {"Put": self._journal.put_request(batch, packed)}
+        told: Any = {"Put": self._journal.put_request(batch, packed)}
         for round in range(_MAX_ROUNDS):
             try:
                 with calls():

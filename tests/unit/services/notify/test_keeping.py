@@ -132,6 +132,10 @@ DEEDS: dict[str, Deed] = {
 }
 
 
+def wanting(wanted: Wanted) -> Callable[[Wanted], dict[str, Any]]:
+    return lambda _: {"wanted": wanted}
+
+
 class TestLostAnswers:
     @pytest.mark.parametrize("lost", [(), (0,), (0, 1), (0, 1, 2)], ids=str)
     def test_one_is_made_once_with_one_secret(self, desk: Desk, lost: tuple[int, ...]) -> None:
@@ -350,7 +354,7 @@ class TestCreating:
             with pytest.raises(Forbidden):
                 desk.make(LIMITED, wanted=wanted)
             with pytest.raises(Forbidden):
-                desk.keeping.update(LIMITED, narrow.id, lambda _, it=wanted: {"wanted": it})
+                desk.keeping.update(LIMITED, narrow.id, wanting(wanted))
         with pytest.raises(Forbidden):  # reminders come whatever it wants
             desk.make(LIMITED, wanted=CALLS, escalation=True)
         with pytest.raises(Forbidden):
@@ -415,6 +419,10 @@ class TestCreating:
             ("mailto:a@example.com?bcc=b@example.com", Format.EMAIL, ""),
             ("mailto:a%0d%0abcc:b@example.com", Format.EMAIL, ""),
             ("mailto:a@localhost", Format.EMAIL, ""),
+            ("mailto:.a@example.com", Format.EMAIL, ""),
+            ("mailto:a..b@example.com", Format.EMAIL, ""),
+            ("mailto:a@b@example.com", Format.EMAIL, ""),
+            ("mailto:a@-example.com", Format.EMAIL, ""),
             ("mailto:a@example.com\n", Format.EMAIL, ""),
             ("mailto:" + "a" * 65 + "@example.com", Format.EMAIL, ""),
             (URL, Format.SPLUNK, ""),
@@ -435,6 +443,7 @@ class TestCreating:
         [
             (URL, Format.CLOUDEVENTS, ""),
             ("mailto:o'neil+x@mail.example.com", Format.EMAIL, ""),
+            ("mailto:" + "a" * 64 + "@example.com", Format.EMAIL, ""),
             ("s3://exports", Format.S3, ""),
             ("s3://exports/", Format.S3, ""),
             ("s3://exports/a/.b/c..d/", Format.S3, ""),
