@@ -159,7 +159,9 @@ def _part(run: Run, deployed: Deployed, prices: Prices, part: str) -> float:
     each = MILLION / run.events
     return sum(
         Bill(
-            invoked(name, Use(**{part: getattr(use, part)}), deployed.memory_mb[name], each),
+            invoked(
+                name, Use(**{part: getattr(use, part)}), deployed.memory_mb[function_of(name)], each
+            ),
             prices,
         ).total
         for name, use in run.uses.items()

@@ -72,20 +72,27 @@ def test_their_streams_are_the_deployed_ones(default: Templates, names: dict[str
 
 
 def test_their_queues_are_the_deployed_ones(default: Templates, names: dict[str, str]) -> None:
-    queue = default.one("data", "AWS::SQS::Queue", "TimersQueue")
-    deployed = {
-        names[mapping["FunctionName"]["Ref"]]: (mapping["BatchSize"], queue["VisibilityTimeout"])
-        for _, _, resource in default.everything()
-        if resource["Type"] == MAPPING
-        for mapping in [resource["Properties"]]
-        if "StartingPosition" not in mapping
-    }
+    deployed = set()
+    for mapping in default.of("pipeline", MAPPING).values():
+        if "StartingPosition" not in mapping["Properties"]:
+            function = mapping["Properties"]["FunctionName"]["Ref"]
+            source = json.dumps(mapping["Properties"]["EventSourceArn"])
+            [id] = [each for each in default.of("data", QUEUE) if f"FnGetAtt{each}Arn" in source]
+            variables = default.of("pipeline")[function]["Properties"]["Environment"]["Variables"]
+            [variable] = [name for name, url in variables.items() if f"Ref{id}" in json.dumps(url)]
+            visible = default.of("data")[id]["Properties"]["VisibilityTimeout"]
+            batch = mapping["Properties"]["BatchSize"]
+            deployed.add((names[function], variable, batch, visible))
     here = {
-        name: (each.receives.batch_size, each.receives.visibility_seconds)
-        for name, each in FUNCTIONS.items()
-        if each.receives
+        (name, _variable(each.queue), each.batch_size, each.visibility_seconds)
+        for name, function in FUNCTIONS.items()
+        for each in function.receives
     }
     assert here == deployed
+
+
+def _variable(queue: str) -> str:
+    return f"TOCSIN_{queue.upper().replace('-', '_')}_QUEUE_URL"
 
 
 def test_nobody_waits_longer_here_than_where_it_is_deployed() -> None:
