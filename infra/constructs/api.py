@@ -56,6 +56,7 @@ class Api(Function):
                 "TOCSIN_RETENTION_DAYS": str(config.retention_days),
                 "TOCSIN_ALLOWED_ORIGINS": json.dumps(config.allowed_origins),
                 "TOCSIN_EXPORT_BUCKETS": json.dumps(config.export_buckets),
+                **({"TOCSIN_MAIL_FROM": config.mail_from} if config.mail_from else {}),
                 **({"TOCSIN_PUBLIC_URL": config.address} if config.address else {}),
                 **{f"TOCSIN_{name.upper()}": value for name, value in config.api_options.items()},
             },
@@ -64,7 +65,7 @@ class Api(Function):
         tables.allow(
             self,
             journal=["PutItem"],
-            ledger=["Query"],  # where an endpoint begins, and what it is sent once more
+            ledger=["Query", "BatchGetItem"],  # where an endpoint begins, what it is sent once more
             state=["GetItem", "BatchGetItem", "Query"],
         )
         tables.allow_writing(self, _KEPT, ["PutItem"])

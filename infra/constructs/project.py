@@ -72,6 +72,7 @@ class Project(Function):
         alarms.above("ProjectBrokenOrgs", self.emitted("BrokenOrgs"), 0, _BROKEN)
         alarm_consumer(self, alarms, "Project", errors=_ERRORS, behind=_BEHIND, behind_seconds=60)
         alarms.above("TailsOld", self._tails.oldest_seconds, _OLD_SECONDS, _OLD, periods=2)
+        alarms.above("ProjectWaiting", self.emitted("WaitingOrgs"), 0, _WAITING, periods=3)
         alarms.above("TailsDead", self._tails.dead_letters, 0, _DEAD)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
@@ -88,6 +89,10 @@ class Project(Function):
 
 _BROKEN = "An org's projections stand still: the project function's log says whose, and why."
 _ERRORS = "The project function fails: sessions and agents are not brought up to date."
+_WAITING = (
+    "An org's sessions and agents have not been brought up to date for a quarter of an hour, since "
+    "a store is busy: the project function's log says whose."
+)
 _BEHIND = (
     "Endpoints are woken more than a minute late, and sessions and agents follow later still: the "
     "project function is behind the ledger's stream. See its log."

@@ -120,12 +120,14 @@ class _PublicUrl(_Settings):
 class _Receivers(_Settings):
     """What those who take and those who use an endpoint's URL have in common.
 
-    ``export_buckets`` (a JSON list) are the S3 buckets that exports may be put into. With
-    ``loopback_receivers`` an endpoint may be on this machine, and be sent to in the clear.
+    ``export_buckets`` (a JSON list) are the S3 buckets that exports may be put into. Mail comes
+    from ``mail_from``; without it there is none. With ``loopback_receivers`` an endpoint may be on
+    this machine, and be sent to in the clear.
     """
 
     export_buckets: frozenset[str] = frozenset()
     loopback_receivers: bool = False
+    mail_from: str | None = None
 
     @field_validator("export_buckets")
     @classmethod
@@ -135,21 +137,6 @@ class _Receivers(_Settings):
                 raise ValueError(f"TOCSIN_EXPORT_BUCKETS names {bucket!r}, which is no bucket")
         return buckets
 
-
-class DeliverSettings(StoreSettings, _PublicUrl, _Receivers):
-    """The deliver function, which is on both queues and sends to both.
-
-    Endpoints that are slow are woken through ``slow_wakes_queue_url``. Nothing is sent to an
-    address in ``denied_networks`` (a JSON list of CIDRs), whatever else may be. Mail comes from
-    ``mail_from``; without it there is none.
-    """
-
-    wakes_queue_url: str
-    slow_wakes_queue_url: str
-    retention_days: int = RETENTION_DAYS
-    denied_networks: frozenset[IPv4Network | IPv6Network] = frozenset()
-    mail_from: str | None = None
-
     @field_validator("mail_from")
     @classmethod
     def _mailbox(cls, address: str | None) -> str | None:
@@ -158,6 +145,19 @@ class DeliverSettings(StoreSettings, _PublicUrl, _Receivers):
                 f"TOCSIN_MAIL_FROM is {address!r}: write the address alone, like tocsin@example.com"
             )
         return address
+
+
+class DeliverSettings(StoreSettings, _PublicUrl, _Receivers):
+    """The deliver function, which is on both queues and sends to both.
+
+    Endpoints that are slow are woken through ``slow_wakes_queue_url``. Nothing is sent to an
+    address in ``denied_networks`` (a JSON list of CIDRs), whatever else may be.
+    """
+
+    wakes_queue_url: str
+    slow_wakes_queue_url: str
+    retention_days: int = RETENTION_DAYS
+    denied_networks: frozenset[IPv4Network | IPv6Network] = frozenset()
 
 
 class ValkeySettings(StoreSettings):

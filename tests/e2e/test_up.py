@@ -20,7 +20,7 @@ from tocsin.client import Client
 pytestmark = pytest.mark.xdist_group("product")
 
 PARTS = {"dynamodb", "valkey", "ingest", "api", "fanout", "project", "detect"}
-PARTS |= {"poller", "stream", "gateway"}
+PARTS |= {"deliver", "poller", "stream", "gateway"}
 
 
 @pytest.fixture(scope="module")

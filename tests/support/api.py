@@ -90,6 +90,7 @@ class Api:
             self.timers,
             self.wakes,
             export_buckets=frozenset({"exports"}),
+            mails=True,
             key_requests_per_minute=self.per_minute,
             allowed_origins=frozenset({ORIGIN}),
             public_url=self.public_url,

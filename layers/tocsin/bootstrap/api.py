@@ -156,6 +156,7 @@ def parts(
     signatures: Signatures,
     check_url: CheckUrl,
     export_buckets: frozenset[str] = frozenset(),
+    mails: bool = False,
     retention_days: int = RETENTION_DAYS,
     sign_in_seconds: int = SIGN_IN_SECONDS,
     key_requests_per_minute: int = KEY_REQUESTS_PER_MINUTE,
@@ -192,7 +193,9 @@ def parts(
         indexes=indexes,
         detection=Setting(detection_settings, clock),
         anomalies=Reviewing(anomalies, clock),
-        endpoints=EndpointKeeping(changing, ledger, signatures, check_url, export_buckets),
+        endpoints=EndpointKeeping(
+            changing, ledger, signatures, check_url, export_buckets, mails=mails
+        ),
         steering=Steering(
             changing,
             deliveries,
@@ -256,6 +259,7 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         signatures=signatures,
         check_url=lambda url: check_url(url, loopback=settings.loopback_receivers),
         export_buckets=settings.export_buckets,
+        mails=settings.mail_from is not None,
         retention_days=settings.retention_days,
         sign_in_seconds=settings.sign_in_seconds,
         key_requests_per_minute=settings.key_requests_per_minute,

@@ -70,10 +70,11 @@ def check(
     links: bool,
     check_web: CheckUrl,
     buckets: Collection[str],
+    mails: bool,
 ) -> None:
     """Make sure that deliveries of a format can go to a URL.
 
-    ``buckets`` are those that the deployment lets be written.
+    ``buckets`` are those that the deployment lets be written, and it may send mail (``mails``).
 
     Raises:
         Invalid: it is none of the format's, or lacks a token, or has one that nobody asks for; or
@@ -90,6 +91,8 @@ def check(
     if receiver.scheme == "mailto":
         if len(url) > _MAX_MAIL_CHARS or not _MAIL.fullmatch(url):
             raise _invalid("url", "One mail address, as in mailto:security@example.com")
+        if not mails:
+            raise _invalid("format", "The deployment sends no mail: it has no mail_from")
     elif receiver.scheme == "s3":
         found = _EXPORT.fullmatch(url) if len(url) <= _MAX_EXPORT_CHARS else None
         if found is None:

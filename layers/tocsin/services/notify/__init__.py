@@ -3,4 +3,4 @@
 Others import these modules of it, and no other.
 """
 
-__all__ = ["changing", "keeping", "steering"]
+__all__ = ["changing", "delivering", "keeping", "reading", "report", "steering", "sweeping"]

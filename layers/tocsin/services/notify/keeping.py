@@ -69,14 +69,17 @@ class Keeping:
         signatures: Signatures,
         check_url: CheckUrl,
         buckets: Collection[str] = (),
+        *,
+        mails: bool = False,
     ) -> None:
-        """Wire the ports; ``buckets`` are those that exports may go to."""
+        """Wire the ports; ``buckets`` are those that exports may go to, ``mails``: mail is sent."""
         self._changing = changing
         self._store = changing.store
         self._ledger = ledger
         self._signatures = signatures
         self._check_url = check_url
         self._buckets = buckets
+        self._mails = mails
 
     def all(self, key: ApiKey) -> Sequence[Kept]:
         """Return the endpoints, oldest first: of a key of some event types those it could make."""
@@ -181,6 +184,7 @@ class Keeping:
             links=endpoint.links,
             check_web=self._check_url,
             buckets=self._buckets,
+            mails=self._mails,
         )
         if endpoint.links and not key.may(Scope.APPROVE):
             raise Forbidden("links that answer approvals take a key with the scope approve")

@@ -54,7 +54,9 @@ class Desk:
         self.store, self.wakes = FakeEndpoints(self.journal), FakeWakes()
         self.keeping, self.steering = self.over(self.store)
 
-    def over(self, store: Any, journal: Any = None) -> tuple[Keeping, Steering]:
+    def over(
+        self, store: Any, journal: Any = None, *, mails: bool = True
+    ) -> tuple[Keeping, Steering]:
         changing = Changing(store, self.wakes, self.clock)
         keeping = Keeping(
             changing,
@@ -62,6 +64,7 @@ class Desk:
             signatures,
             lambda url: check_url(url, loopback=False),
             frozenset({"exports"}),
+            mails=mails,
         )
         steering = Steering(
             changing,
@@ -634,3 +637,11 @@ def test_one_that_cant_be_read_is_told_to_who_asks_for_it(desk: Desk) -> None:
     vars(desk.store)["get"] = broken
     with pytest.raises(IntegrityError):
         desk.keeping.one(ADMIN, id)
+
+
+def test_no_mail_is_promised_where_none_is_sent() -> None:
+    desk = Desk()
+    keeping, _ = desk.over(desk.store, mails=False)
+    with pytest.raises(Invalid) as refused:
+        keeping.create(ADMIN, Draft(url="mailto:a@example.com", format=Format.EMAIL))
+    assert refused.value.details[0]["field"] == "format"
