@@ -24,6 +24,7 @@ EVERYWHERE = {
     "fanout BrokenOrgs",
     "fanout SealConflicts",
     "project BrokenOrgs",
+    "project WaitingOrgs",
     "detect BrokenOrgs",
     "deliver PausedEndpoints",
     "deliver GivenUp",

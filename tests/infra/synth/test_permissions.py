@@ -17,7 +17,7 @@ CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 ON_TABLES = {
     ("default", "api", "ApiRole"): {
         "Journal": {"PutItem"},
-        "Ledger": {"Query"},
+        "Ledger": {"BatchGetItem", "Query"},
         "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
         "approval-rule#*, budget#*, endpoint#*, pass-session#*, agent-state#*, anomaly#*, "
