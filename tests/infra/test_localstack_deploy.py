@@ -357,7 +357,7 @@ def test_what_happens_is_posted_to_a_receiver(deployed: Deployed) -> None:
             came = list(receiver.received)
             return next((each for each in came if json.loads(each.body)["type"] == type), None)
 
-        made = call("POST", "", url=f"{receiver.url}/hook", types=["tool_call"])
+        made = call("POST", "", url=receiver.url, types=["tool_call"])
         deployed.post({"type": "tool_call", "toolName": "search", "agentId": "claude"})
         until(lambda: posted("tool_call") is not None, "the event is posted")
         call("POST", f"/{made['id']}/test")
