@@ -12,7 +12,7 @@ __all__ = ["show_size"]
 
 _CHECKOUT = Path(__file__).parents[2]
 _BUILT = _CHECKOUT / "build" / "dashboard"
-_LIBRARIES = ("preact", "preact/hooks", "@preact/signals", "uplot", "@noble/hashes/sha2.js")
+_LIBRARIES = ("preact", "preact/hooks", "@preact/signals", "@noble/hashes/sha2.js")
 BUDGET_BYTES = 90_000
 
 

@@ -1,11 +1,12 @@
 /** A chart of counts or sums over time, stacked bars, with the same figures as a table. */
 
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
-import { theme } from "../app/theme.ts";
+import { BASE, BOX, HEIGHT, levels, marked, path, stacked } from "./plot.ts";
 import { compact, visible } from "./text.ts";
 
 export const COLOURS = 8;
+/** The widest that is written at the axis of times. */
+const LABEL_PX = 44;
 
 /** `colour` is 1 to 8; 0: what is no name's own. A value of null is not known. */
 export interface Series {
@@ -37,78 +38,109 @@ export interface ChartProps {
 }
 
 export function Chart(props: ChartProps) {
-  const { label, series, flags = [] } = props;
+  const { label, flags = [], times, step } = props;
   const host = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  const latest = useRef(props);
   const [at, setAt] = useState<number | null>(null);
   const [width, setWidth] = useState(0);
-  const [box, setBox] = useState<uPlot.BBox>();
   const title = useId();
-  latest.current = props;
-
   useEffect(() => {
     const element = host.current;
     if (!element) return;
-    const sized = new ResizeObserver(() => setWidth(Math.floor(element.clientWidth)));
+    const sized = new ResizeObserver(() => setWidth(element.clientWidth));
     sized.observe(element);
     return () => sized.disconnect();
   }, []);
 
-  // As many series as there are is what a plot is made for; all else it takes as it changes.
-  useEffect(() => {
-    const element = host.current;
-    if (!element || width === 0) return;
-    const made = new uPlot(
-      options(element, latest, width, setAt, setBox),
-      stacked(latest.current),
-      element,
-    );
-    plot.current = made;
-    const redraw = () => made.redraw(true);
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    scheme.addEventListener("change", redraw);
-    const end = theme.subscribe(() => requestAnimationFrame(redraw));
-    return () => {
-      end();
-      scheme.removeEventListener("change", redraw);
-      made.destroy();
-      plot.current = null;
-    };
-  }, [series.length, series.map((each) => each.colour).join(), width]);
-  useEffect(() => plot.current?.setData(stacked(props)), [props.times, series]);
-
-  const [from, until] = span(props);
+  const inner = Math.max(width - BOX.left - BOX.right, 0);
+  const wide = inner / Math.max(times.length, 1);
+  const from = times[0] ?? 0;
+  const until = (times.at(-1) ?? from) + step;
+  const pointed = (event: MouseEvent) => {
+    const x = event.clientX - (host.current?.getBoundingClientRect().left ?? 0) - BOX.left;
+    const index = Math.floor(x / wide);
+    setAt(index >= 0 && index < times.length ? index : null);
+  };
   return (
     <figure class="chart" aria-labelledby={title}>
       <figcaption id={title} class="unseen">
         {label}
       </figcaption>
-      <div class="plot">
-        <div ref={host} aria-hidden="true" />
-        {box
-          ? flags
-              .filter((flag) => flag.at >= from && flag.at < until)
-              .map((flag) => (
-                <a
-                  key={`${flag.at} ${flag.href}`}
-                  class={`flag is-${flag.severity}`}
-                  href={flag.href}
-                  title={flag.label}
-                  style={{
-                    left: `${(box.left + ((flag.at - from) / (until - from)) * box.width) / devicePixelRatio}px`,
-                    top: `${box.top / devicePixelRatio}px`,
-                    height: `${box.height / devicePixelRatio}px`,
-                  }}
-                >
-                  <span class="unseen">{flag.label}</span>
-                </a>
-              ))
-          : null}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the table has the same figures */}
+      <div class="plot" ref={host} onMouseMove={pointed} onMouseLeave={() => setAt(null)}>
+        {inner > 0 ? <Bars {...props} width={width} wide={wide} at={at} /> : null}
+        {flags
+          .filter((flag) => inner > 0 && flag.at >= from && flag.at < until)
+          .map((flag) => (
+            <a
+              key={`${flag.at} ${flag.href}`}
+              class={`flag is-${flag.severity}`}
+              href={flag.href}
+              title={flag.label}
+              style={{
+                left: `${BOX.left + ((flag.at - from) / step) * wide}px`,
+                top: `${BOX.top}px`,
+                height: `${BASE - BOX.top}px`,
+              }}
+            >
+              <span class="unseen">{flag.label}</span>
+            </a>
+          ))}
       </div>
       <Legend {...props} at={at} />
       <Figures {...props} />
     </figure>
+  );
+}
+
+/** The bars and their axes; `wide` is the room of each. */
+function Bars(props: ChartProps & { width: number; wide: number; at: number | null }) {
+  const { times, step, series, time, value = compact, wholes, width, wide, at } = props;
+  const stacks = stacked(
+    series.map((each) => each.values),
+    times.length,
+  );
+  const most = Math.max(0, ...(stacks.at(-1) ?? []).map((each) => each[1]));
+  const { top, ticks } = levels(most, wholes);
+  const unit = (BASE - BOX.top) / top;
+  const zone = new Date().getTimezoneOffset() * -60;
+  return (
+    <svg width={width} height={HEIGHT} aria-hidden="true">
+      {ticks.map((tick) => {
+        const y = BASE - tick * unit;
+        return (
+          <g key={tick}>
+            <line x1={BOX.left} x2={width - BOX.right} y1={y} y2={y} />
+            <text x={BOX.left - 8} y={y + 4} text-anchor="end">
+              {value(tick)}
+            </text>
+          </g>
+        );
+      })}
+      {marked(times, step, wide, zone)
+        .map((index): [number, number] => [index, BOX.left + index * wide])
+        .filter(([, x]) => x < width - LABEL_PX / 2)
+        .map(([index, x]) => (
+          <text key={index} x={x} y={HEIGHT - 8} text-anchor="middle">
+            {time(times[index] ?? 0)}
+          </text>
+        ))}
+      {series.map((each, index) => (
+        <path
+          key={each.colour}
+          d={path(stacks[index] ?? [], wide, unit)}
+          style={{ fill: `var(--series-${each.colour})` }}
+        />
+      ))}
+      {at === null ? null : (
+        <line
+          class="at"
+          x1={BOX.left + (at + 0.5) * wide}
+          x2={BOX.left + (at + 0.5) * wide}
+          y1={BOX.top}
+          y2={BASE}
+        />
+      )}
+    </svg>
   );
 }
 
@@ -174,90 +206,4 @@ function Figures(props: ChartProps) {
 
 function said(value: number | null | undefined, format: (value: number) => string): string {
   return value === null || value === undefined ? "–" : format(value);
-}
-
-/** Where the axis begins and ends (Unix s). */
-function span(props: ChartProps): [number, number] {
-  const first = props.times[0] ?? 0;
-  return [first, (props.times.at(-1) ?? first) + props.step];
-}
-
-/** The data as uPlot draws them: sums from the bottom up, the highest first, so that all show. */
-function stacked(props: ChartProps): uPlot.AlignedData {
-  let below: (number | null)[] = props.times.map(() => 0);
-  const sums = props.series.map((each) => {
-    below = below.map((sum, index) => {
-      const value = each.values[index];
-      return value === null || value === undefined ? null : (sum ?? 0) + value;
-    });
-    return below;
-  });
-  return [props.times, ...sums.reverse()];
-}
-
-function options(
-  host: HTMLElement,
-  latest: { current: ChartProps },
-  width: number,
-  pointed: (index: number | null) => void,
-  drawn: (change: (was?: uPlot.BBox) => uPlot.BBox) => void,
-): uPlot.Options {
-  const colour = (name: string) => () => resolved(host, name);
-  const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 } };
-  const bars = uPlot.paths.bars?.({ size: [0.86, 96], align: 1 });
-  return {
-    width,
-    height: 240,
-    legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: {
-      x: { time: true, range: () => span(latest.current) },
-      y: { range: (_, __, most) => [0, Math.max(most, 1e-9) * 1.08] },
-    },
-    axes: [
-      {
-        ...axis,
-        ticks: { show: false },
-        grid: { show: false },
-        values: (_, splits) => splits.map((at) => latest.current.time(at)),
-        space: 70,
-        size: 32,
-      },
-      {
-        ...axis,
-        ticks: { show: false },
-        size: 56,
-        values: (_, splits) => {
-          const { value = compact, wholes } = latest.current;
-          return splits.map((each) => (wholes && !Number.isInteger(each) ? "" : value(each)));
-        },
-      },
-    ],
-    series: [
-      {},
-      ...latest.current.series
-        .map((each) => ({
-          fill: colour(`--series-${each.colour}`),
-          stroke: colour("--paper"),
-          width: 0,
-          points: { show: false },
-          ...(bars ? { paths: bars } : {}),
-        }))
-        .reverse(),
-    ],
-    hooks: {
-      setCursor: [(plot) => pointed(plot.cursor.idx ?? null)],
-      draw: [({ bbox }) => drawn((was) => (was && same(was, bbox) ? was : { ...bbox }))],
-    },
-  };
-}
-
-function same(one: uPlot.BBox, two: uPlot.BBox): boolean {
-  return one.left === two.left && one.width === two.width && one.height === two.height;
-}
-
-/** A colour of the style sheet as the canvas takes it: `light-dark()` is settled. */
-function resolved(host: HTMLElement, name: string): string {
-  host.style.color = `var(${name})`;
-  return getComputedStyle(host).color;
 }

@@ -76,7 +76,7 @@ async def test_what_is_sent_is_counted_as_it_comes_and_alerts_are_marked(
     await expect(_row(visitor, "Events by name", "allow", "3")).to_be_visible()
     main = page.locator("main")
     assert await main.evaluate("each => each.scrollWidth <= each.clientWidth")
-    await expect(page.locator(".chart .uplot").first).to_have_css("width", re.compile(r"3\d\dpx"))
+    await expect(page.locator(".chart svg").first).to_have_css("width", re.compile(r"3\d\dpx"))
     await visitor.check_axe()
 
 
