@@ -164,12 +164,22 @@ _ENDPOINT: Final = {
     "changed_at": TIME,
     "changed_by": TEXT,
     "through_seq": COUNT,
-    "failing": array(obj({"seq": COUNT, "attempts": COUNT, "next_attempt_at": nullable(TIME)})),
+    "failing": array(
+        obj(
+            {
+                "seq": COUNT,
+                "attempts": COUNT,
+                "first_attempt_at": nullable(TIME),
+                "next_attempt_at": nullable(TIME),
+            }
+        )
+    ),
     "delivered": COUNT,
     "given_up": COUNT,
     "last_delivered_at": nullable(TIME),
     "failing_since": nullable(TIME),
     "held_until": nullable(TIME),
+    "slow_until": nullable(TIME),
     "replays": array(_REPLAY),
 }
 _DETAIL: Final = obj({"field": TEXT, "message": TEXT})

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
-from tocsin.domain.deliveries import Attempt, Progress, Replay
+from tocsin.domain.deliveries import Attempt, Failing, Progress, Replay
 from tocsin.domain.detect.kinds import Severity
 from tocsin.domain.endpoints import Endpoint, Format, Order, Wanted
 from tocsin.domain.errors import Malformed
@@ -241,12 +241,13 @@ def shown(
         "changed_at": iso_ms(endpoint.at_ms),
         "changed_by": endpoint.by,
         "through_seq": progress.through_seq,
-        "failing": [_failing(each.seq, each.attempts, each.due_ms) for each in progress.failing],
+        "failing": [_failing(each) for each in progress.failing],
         "delivered": progress.delivered,
         "given_up": progress.passed_over,
         "last_delivered_at": _time(progress.delivered_at_ms),
         "failing_since": _time(progress.failing_since_ms),
         "held_until": _time(progress.hold_until_ms),
+        "slow_until": _time(progress.slow_until_ms),
         "replays": [_replay(each) for each in replays],
     }
     return said
@@ -280,8 +281,13 @@ def delivery(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _failing(seq: int, attempts: int, due_ms: int) -> dict[str, Any]:
-    return {"seq": seq, "attempts": attempts, "next_attempt_at": _time(due_ms)}
+def _failing(failing: Failing) -> dict[str, Any]:
+    return {
+        "seq": failing.seq,
+        "attempts": failing.attempts,
+        "first_attempt_at": _time(failing.first_ms),
+        "next_attempt_at": _time(failing.due_ms),
+    }
 
 
 def _replay(replay: Replay) -> dict[str, Any]:
