@@ -6,6 +6,7 @@ import { AnomaliesView } from "../views/anomalies/index.tsx";
 import { openCount } from "../views/anomalies/waiting.ts";
 import { ApprovalsView } from "../views/approvals/index.tsx";
 import { waitingCount } from "../views/approvals/waiting.ts";
+import { DeliveriesView } from "../views/deliveries/index.tsx";
 import { DetectionView } from "../views/detection/index.tsx";
 import { FeedView } from "../views/feed/index.tsx";
 import { KeysView } from "../views/keys/index.tsx";
@@ -45,5 +46,6 @@ export const VIEWS: readonly View[] = [
   { name: "verify", title: "Verify", group: "Prove", view: VerifyView },
   { name: "detection", title: "Detection", group: "Set up", view: DetectionView },
   { name: "policies", title: "Policies", group: "Set up", view: PoliciesView },
+  { name: "deliveries", title: "Deliveries", group: "Set up", view: DeliveriesView },
   { name: "keys", title: "Keys and usage", group: "Set up", view: KeysView },
 ];

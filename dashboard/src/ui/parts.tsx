@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../api/http.ts";
+import { Details } from "./details.tsx";
 import { asProblem, type Loaded } from "./load.ts";
 import { SHOWN_CHARS, visible, whole } from "./text.ts";
 import { ago, full, now } from "./time.ts";
@@ -190,7 +191,12 @@ export function Ask(props: {
       <form onSubmit={submit}>
         <h2 id={title}>{props.title}</h2>
         {props.children}
-        {problem ? <Problem error={problem} /> : null}
+        {problem ? (
+          <>
+            <Problem error={problem} />
+            <Details of={problem} />
+          </>
+        ) : null}
         <div class="actions">
           <button type="button" onClick={props.close}>
             Cancel

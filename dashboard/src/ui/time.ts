@@ -2,6 +2,8 @@
 
 import { signal } from "@preact/signals";
 
+export { ago, span } from "./span.ts";
+
 /** The time, in milliseconds; it grows once a second while the page is seen. */
 export const now = signal(Date.now());
 setInterval(() => {
@@ -17,12 +19,6 @@ const CLOCK = new Intl.DateTimeFormat("en-GB", {
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short", year: "numeric" });
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 
-const UNITS: [number, string][] = [
-  [86_400, "d"],
-  [3_600, "h"],
-  [60, "min"],
-];
-
 /** The time of day, with milliseconds; "" for what is no time. */
 export function clock(iso: string): string {
   const at = new Date(iso);
@@ -37,22 +33,6 @@ export function day(iso: string): string {
 export function full(iso: string): string {
   const at = new Date(iso);
   return Number.isNaN(at.getTime()) ? iso : FULL.format(at);
-}
-
-/** So many seconds in the largest unit that fits: `42 s`, `3 min`. */
-export function span(seconds: number): string {
-  const size = Math.abs(seconds);
-  for (const [unit, name] of UNITS) {
-    if (size >= unit) return `${Math.floor(size / unit)} ${name}`;
-  }
-  return `${Math.max(Math.floor(size), 0)} s`;
-}
-
-/** How long ago something was, or in how long it will be. */
-export function ago(iso: string, at: number): string {
-  const seconds = (at - new Date(iso).getTime()) / 1_000;
-  if (Number.isNaN(seconds)) return "";
-  return seconds >= 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
 }
 
 const MINUTE = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
