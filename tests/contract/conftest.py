@@ -9,6 +9,8 @@ import pytest
 from fakes import notify, stores
 from support.databases import Database, Stores
 from tocsin.embedded._database import Database as SqliteDatabase
+from tocsin.embedded._deliveries import SqliteDeliveries
+from tocsin.embedded._endpoints import SqliteEndpoints
 from tocsin.embedded._journal import SqliteJournal
 from tocsin.embedded._ledger import SqliteLedger
 
@@ -49,7 +51,7 @@ def fake_stores() -> Stores:
 def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
     """The stores under contract: the adapters on a DynamoDB API, then the fakes.
 
-    Those of the library, journal and ledger in a SQLite file, are there for who asks for them.
+    Those of the library, on a SQLite file, are there for who asks for them.
     """
     if request.param == "dynamodb":
         database: Database = request.getfixturevalue("database")
@@ -57,6 +59,15 @@ def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
     elif request.param == "fake":
         yield fake_stores()
     else:
-        with closing(SqliteDatabase(tmp_path / "log.db")) as sqlite:
-            journal, ledger = SqliteJournal(sqlite), SqliteLedger(sqlite)
-            yield fake_stores()._replace(journal=journal, ledger=ledger)
+        path = tmp_path / "log.db"
+        with (
+            closing(SqliteDatabase(path)) as sqlite,
+            closing(SqliteDatabase(path, durable=False)) as other,
+        ):
+            journal = SqliteJournal(sqlite)
+            yield fake_stores()._replace(
+                journal=journal,
+                ledger=SqliteLedger(sqlite),
+                endpoints=SqliteEndpoints(sqlite, journal, other),
+                deliveries=SqliteDeliveries(other),
+            )

@@ -11,6 +11,7 @@ from tocsin.domain.endpoints import Endpoint, Format, Order, Secret, Status, Wan
 from tocsin.domain.ids import new_batch_id
 from tocsin.services.intake.stamp import own_batch
 
+pytestmark = pytest.mark.parametrize("on", ["dynamodb", "fake", "sqlite"], indirect=True)
 NOW_MS = 1_774_000_000_000
 ENDPOINT = Endpoint(
     org="acme",

@@ -1,7 +1,7 @@
 """What every implementation of the wakes' port does, and of the tails'."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -11,6 +11,7 @@ from support.databases import Database
 from support.waiting import until
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.sqs import SqsTails, SqsWakes, tail, wake
+from tocsin.embedded._wakes import LocalWakes
 from tocsin.ports.notify import Wakes
 from tocsin.ports.projections import Tails
 
@@ -68,10 +69,22 @@ def on_fake() -> World:
     return World(wakes, tails, lambda: look(slow=True), lambda: look(slow=False), listen)
 
 
-@pytest.fixture(params=["sqs", "fake"])
+def in_a_process() -> World:
+    wakes = LocalWakes()
+    return replace(
+        on_fake(),
+        wakes=wakes,
+        slow=lambda: wakes.due(slow=True, most=10),
+        woken=lambda: wakes.due(slow=False, most=10),
+    )
+
+
+@pytest.fixture(params=["sqs", "fake", "process"])
 def world(request: pytest.FixtureRequest) -> World:
     if request.param == "fake":
         return on_fake()
+    if request.param == "process":
+        return in_a_process()
     return on_sqs(request.getfixturevalue("database"))
 
 

@@ -22,6 +22,7 @@ from tocsin.bootstrap.stream import options, wire
 from tocsin.cli._app import app as command_line
 from tocsin.client import AsyncClient, Client
 from tocsin.domain.keys import Scope
+from tocsin.embedded._webhooks import Webhooks
 from tocsin.local.poller import PollerSettings
 from tocsin.services.sealing.fanout import Report
 from tocsin.services.stream.meter import Meter
@@ -117,6 +118,13 @@ def test_every_method_of_the_clients_is_documented() -> None:
     documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.M))))
     methods = {each for of in (Client, AsyncClient) for each in dir(of) if not each.startswith("_")}
     compare(methods, documented)
+
+
+def test_every_method_of_the_library_s_webhooks_is_documented() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    rows_of = re.findall(r"^\| (`.*?) \|", section(page, "In your own application"), re.MULTILINE)
+    documented = set(re.findall(r"`(\w+)`", "".join(rows_of)))
+    compare({each for each in vars(Webhooks) if not each.startswith("_")}, documented)
 
 
 def test_every_parameter_of_a_query_is_described() -> None:

@@ -6,8 +6,8 @@
 >>> await stream.emit({"type": "agent.created", "data": {"agentId": "a1"}})  # doctest: +SKIP
 
 ``examples/embedded.py`` is a whole application. The stream stands on a log in SQLite, sealed as it
-is written, or with :class:`TocsinLog` on the ledger of a deployed Tocsin. Needs the extra
-``embedded``.
+is written, or with :class:`TocsinLog` on the ledger of a deployed Tocsin. Its events are also sent
+to :attr:`EventStream.webhooks`. Needs the extra ``embedded``.
 """
 
 from tocsin.embedded._events import StreamEvent

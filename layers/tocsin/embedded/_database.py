@@ -1,7 +1,7 @@
 """One SQLite file, or none: the connection, its tables, its transactions."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -32,6 +32,22 @@ CREATE TABLE IF NOT EXISTS tocsin_minute (
     org TEXT, minute INTEGER, first_seq INTEGER,
     PRIMARY KEY (org, minute)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tocsin_endpoint (
+    org TEXT, id TEXT, change TEXT, active INTEGER, settings BLOB, saved TEXT, progress BLOB,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tocsin_replay (
+    org TEXT, endpoint_id TEXT, id TEXT, next_seq INTEGER, to_seq INTEGER,
+    PRIMARY KEY (org, endpoint_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tocsin_attempt (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, org TEXT, endpoint_id TEXT, given_up INTEGER,
+    expires_at_ms INTEGER, attempt BLOB
+) STRICT;
+CREATE INDEX IF NOT EXISTS tocsin_attempts_of ON tocsin_attempt (org, endpoint_id, place);
+CREATE INDEX IF NOT EXISTS tocsin_attempts_given_up ON tocsin_attempt (org, endpoint_id, place)
+    WHERE given_up;
+CREATE INDEX IF NOT EXISTS tocsin_attempts_expire ON tocsin_attempt (expires_at_ms);
 """
 
 
@@ -41,19 +57,21 @@ class Database:
     Every method raises Busy when another process holds the file for longer than five seconds.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, durable: bool = True) -> None:
         """Open the file, or :data:`MEMORY`, and make the tables that are missing.
 
-        A commit is on the disk before it returns, and readers do not wait for writers.
+        A commit is on the disk before it returns, and readers do not wait for writers. If it need
+        not be ``durable``, a power cut may take back the last commits that no other followed.
         """
         self._lock = RLock()
+        self._then: list[Callable[[], None]] = []
         self._connection = sqlite3.connect(
             path, timeout=BUSY_SECONDS, autocommit=True, check_same_thread=False
         )
         try:
             with _answering():
                 self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._connection.executescript(_TABLES)
         except BaseException:
             self._connection.close()
@@ -82,9 +100,17 @@ class Database:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._then.clear()
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            done, self._then = self._then, []
+            for call in done:
+                call()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Have something called when the transaction that is open is committed, and only then."""
+        self._then.append(call)
 
     def close(self) -> None:
         """Close the connection, as soon as no call uses it."""

@@ -8,15 +8,17 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tocsin.asgi.drain import on_sigterm
 from tocsin.asgi.types import ASGIApp, Receive, Scope, Send
 from tocsin.asgi.unserved import send_problem
 from tocsin.domain.errors import NotFound
 from tocsin.embedded._connection import Desk, is_stream_request
+from tocsin.embedded._deliverer import Deliverer
 from tocsin.embedded._events import Emission, StreamEvent, read, shown
 from tocsin.embedded._log import Log, SqliteLog
+from tocsin.embedded._receiving import Receiving
 from tocsin.embedded._replay import newest, since_ms, types_named
 from tocsin.embedded._tokens import Tokens, ValidateToken
 from tocsin.embedded._writer import Emitted, Writer
@@ -26,6 +28,9 @@ from tocsin.wire import kavach
 from tocsin.wire.dialects import KAVACH
 from tocsin.wire.filters import within
 from tocsin.wire.problems import problem
+
+if TYPE_CHECKING:
+    from tocsin.embedded._webhooks import Webhooks
 
 __all__ = ["EventStream"]
 
@@ -59,6 +64,9 @@ class EventStream:
         heartbeat_seconds: float = 30.0,
         recheck_seconds: float | None = 20.0,
         path: str = KAVACH.path,
+        deliver: bool = True,
+        loopback_receivers: bool = False,
+        denied_networks: Collection[str] = (),
     ) -> None:
         """Open the log.
 
@@ -72,6 +80,9 @@ class EventStream:
             recheck_seconds: How often the tokens of open streams are validated again; None: never,
                 for tokens that can be used once.
             path: The stream's path, below the application's mount.
+            deliver: Whether this process may send to :attr:`webhooks`; of those that may, one does.
+            loopback_receivers: Whether they may be on this machine, over plain HTTP too.
+            denied_networks: Where none may be, beside what is private or reserved anyway.
 
         Raises:
             ValueError: an option makes no sense, or ``validate_token`` is missing.
@@ -99,6 +110,12 @@ class EventStream:
         self._watch = Watch(self._parts)
         self._desk = Desk(self._watch, dialect, tokens)
         self._writer = Writer(self._store)
+        self._receiving = Receiving.of(loopback_receivers, denied_networks)
+        self._deliverer: Deliverer | None = None
+        if isinstance(self._log, SqliteLog):
+            self._deliverer = Deliverer(self._log, self._receiving, self._parts.retention)
+        self._delivers = deliver
+        self._webhooks: Webhooks | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -118,7 +135,9 @@ class EventStream:
             Busy: 10,000 events wait to be stored.
             RuntimeError: the stream is closed, or the process was forked since it was made.
         """
-        return self._writer.put(read(event))
+        emitted = self._writer.put(read(event))
+        self._deliver()
+        return emitted
 
     def handle_request(self, request: Scope | HasScope) -> ASGIApp | None:
         """Return the response to a request for the stream, to be called as ASGI applications are.
@@ -147,6 +166,28 @@ class EventStream:
             await send({"type": "lifespan.shutdown.complete"})
         else:
             raise RuntimeError(f"EventStream does not serve {scope['type']}")
+
+    @property
+    def webhooks(self) -> "Webhooks":
+        """Where events are sent, too: endpoints of this log, kept in its file.
+
+        Raises:
+            RuntimeError: the stream is closed, the process was forked since it was made, or it
+                stands on a deployed Tocsin's ledger, whose endpoints are made there.
+        """
+        self._writer.check_process()
+        if not isinstance(self._log, SqliteLog) or self._deliverer is None:
+            raise RuntimeError("here are no webhooks: a deployed Tocsin has its own")
+        if self._ending:
+            raise RuntimeError("this EventStream is closed")
+        if self._webhooks is None:
+            from tocsin.embedded._webhooks import Webhooks  # needs more than streams do
+
+            self._webhooks = Webhooks(
+                self._log, self._deliverer.wakes, self._receiving, self._parts.retention
+            )
+        self._deliver()
+        return self._webhooks
 
     @property
     def connection_count(self) -> int:
@@ -187,12 +228,17 @@ class EventStream:
             self._loop.call_soon_threadsafe(self._end)
 
     async def aclose(self) -> None:
-        """Do what :meth:`close` does, store what was emitted, and close the log."""
+        """Do what :meth:`close` does, store what was emitted, and close the log.
+
+        What is being delivered is, within 15 seconds or so; the rest is when the file is used next.
+        """
         self._loop = self._loop or asyncio.get_running_loop()
         self._end()
         if self._ending:
             await self._ending
         await asyncio.to_thread(self._writer.close)
+        if self._deliverer:
+            await asyncio.to_thread(self._deliverer.stop)
         await asyncio.to_thread(self._log.close)
 
     @asynccontextmanager
@@ -202,6 +248,7 @@ class EventStream:
         On SIGTERM and SIGINT the streams end at once: the server would wait for them.
         """
         self._loop = asyncio.get_running_loop()
+        self._deliver()
         try:
             with on_sigterm(self.close):
                 yield
@@ -211,6 +258,7 @@ class EventStream:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._writer.check_process()
         self._loop = asyncio.get_running_loop()
+        self._deliver()
         await self._desk.serve(scope, receive, send)
 
     def _end(self) -> None:
@@ -222,6 +270,11 @@ class EventStream:
         if serving := self._desk.serving:
             await asyncio.wait(serving, timeout=LEAVE_SECONDS)
         await self._watch.aclose()
+
+    def _deliver(self) -> None:
+        """Have endpoints delivered to, from the first use of the stream on."""
+        if self._delivers and self._deliverer:
+            self._deliverer.start()
 
     def _asked(self, names: frozenset[str]) -> kavach.Asked:
         return kavach.Asked(within(names, self.event_types), own_ids=True)

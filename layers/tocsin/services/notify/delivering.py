@@ -71,11 +71,13 @@ class Delivering:
         links: LinksOf = lambda *_: None,
         public_url: str | None = None,
         chance: Callable[[], float] = random.random,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> None:
         """Wire the ports.
 
         ``pool`` sends what an endpoint without an order gets at once. ``works`` says whether an org
-        may use Tocsin. ``chance`` is from 0 to 1.
+        may use Tocsin. ``chance`` is from 0 to 1. When this process no longer ``goes_on``, what is
+        being sent is the last.
         """
         self._log = log
         self._endpoints = endpoints
@@ -87,6 +89,7 @@ class Delivering:
         self._links = links
         self._public_url = public_url
         self._chance = chance
+        self._goes_on = goes_on
         self._saving = Saving(endpoints, deliveries, clock)
         self._choosing = Choosing(log, self._saving)
         self._pausing = Pausing(endpoints, clock)
@@ -109,6 +112,8 @@ class Delivering:
         if not self._works(org):
             return
         for _ in range(_TURNS):
+            if not self._goes_on():
+                return
             kept = self._endpoints.get(org, id)
             if kept is None or not kept.endpoint.active:
                 return
@@ -211,6 +216,8 @@ class Delivering:
             for sending, answer, at_ms in self._sent(turn, sendings):
                 self._take(turn, sending, answer, at_ms, report)
             if turn.pause:
+                return
+            if not self._goes_on():
                 return
             now_ms = self._clock.now_ms()
             if len(turn.attempts) >= _SAVE_ATTEMPTS or now_ms - turn.saved_at_ms >= _SAVE_MS:

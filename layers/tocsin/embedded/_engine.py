@@ -1,0 +1,163 @@
+"""What delivers: the service's use cases on the file, a thread for each endpoint that is sent to.
+
+An endpoint is looked at when something was sealed, when it is woken, and, as in the service, by a
+sweep every minute. Those that are slow have threads of their own.
+"""
+
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Lock, Thread
+from typing import Final
+
+from tocsin.adapters.http.sender import HttpSender
+from tocsin.domain.retention import Retention
+from tocsin.embedded._deliveries import SqliteDeliveries
+from tocsin.embedded._endpoints import SqliteEndpoints
+from tocsin.embedded._journal import SqliteJournal
+from tocsin.embedded._ledger import SqliteLedger
+from tocsin.embedded._log import SqliteLog
+from tocsin.embedded._receiving import Receiving
+from tocsin.embedded._wakes import LocalWakes
+from tocsin.services.notify.delivering import Delivering
+from tocsin.services.notify.reading import Log
+from tocsin.services.notify.report import Report
+from tocsin.services.notify.sweeping import Sweeping
+
+__all__ = ["Engine"]
+
+logger: Final = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 32  # endpoints, of those that are slow and of the others
+_REQUESTS: Final = 8  # at once, of endpoints that have no order
+_SWEEP_SECONDS: Final = 60
+_LONGEST_DELAY_SECONDS: Final = 900  # the sweep finds what is due later
+
+type _Place = tuple[str, str]
+
+
+class Engine:
+    """Used by one thread, and in a process that holds the turnstile."""
+
+    def __init__(
+        self,
+        log: SqliteLog,
+        wakes: LocalWakes,
+        receiving: Receiving,
+        retention: Callable[[], Retention],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._org = log.org
+        self._clock = log.clock
+        self._changing = log.changing
+        self._wakes = wakes
+        self._db = db = log.connection()
+        self._ledger = SqliteLedger(db)
+        self._endpoints = SqliteEndpoints(log.changing, log.journal, db)
+        self._sender = HttpSender(denied_networks=receiving.denied, loopback=receiving.loopback)
+        self._pool = ThreadPoolExecutor(_REQUESTS, "tocsin-sending")
+        self._deliver = Delivering(
+            log=Log(self._ledger, SqliteJournal(db), retention),
+            endpoints=self._endpoints,
+            deliveries=SqliteDeliveries(db),
+            sender=self._sender,
+            wakes=wakes,
+            clock=log.clock,
+            pool=self._pool,
+            goes_on=lambda: not stopping(),
+        )
+        self._sweep = Sweeping(self._endpoints, self._ledger, wakes, log.clock)
+        self._sweep_at = time.monotonic() + _SWEEP_SECONDS
+        self._head = -1
+        self._lock = Lock()
+        self._running: dict[_Place, tuple[Thread, bool]] = {}
+        self._again: dict[_Place, bool] = {}
+        self._told: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Take over: whoever had a lease is gone, and so are its wakes."""
+        now_ms = self._clock.now_ms()
+        for kept in self._endpoints.all(self._org):
+            id, progress = kept.endpoint.id, kept.progress
+            if progress.lease:
+                free = replace(progress, lease="", lease_until_ms=0, change=secrets.token_hex(8))
+                self._endpoints.save(self._org, id, progress.change, free)
+            seconds = -((now_ms - progress.due_ms()) // 1_000)
+            if kept.endpoint.active and 0 < seconds <= _LONGEST_DELAY_SECONDS:
+                self._wakes.wake(self._org, [id], delay_seconds=seconds)
+
+    def step(self) -> None:
+        """Look what there is to be sent, and have it sent."""
+        head = self._ledger.head(self._org).seq
+        if head != self._head:  # also when an endpoint was changed, by whomever
+            self._wakes.wake(self._org, self._endpoints.active(self._org))
+            self._head = head
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + _SWEEP_SECONDS
+            self._sweep()
+        for slow in (False, True):
+            with self._lock:
+                there = Counter(is_slow for _, is_slow in self._running.values())[slow]
+            for place in self._wakes.due(slow=slow, most=_AT_ONCE - there):
+                if place[0] == self._org:  # the sweep goes through all that share the file
+                    self._begin(place, slow)
+
+    def stop(self) -> None:
+        """Wait for what is being sent, and close everything."""
+        with self._lock:
+            running = [thread for thread, _ in self._running.values()]
+        for thread in running:
+            thread.join()
+        self._pool.shutdown()
+        self._sender.close()
+        if self._db is not self._changing:
+            self._db.close()
+
+    def _begin(self, place: _Place, slow: bool) -> None:
+        with self._lock:
+            if place in self._running:
+                self._again[place] = slow
+                return
+            thread = Thread(target=self._run, args=(place, slow), name="tocsin-sends", daemon=True)
+            self._running[place] = thread, slow
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more of them
+            with self._lock:
+                del self._running[place]
+            self._wakes.wake(place[0], [place[1]], delay_seconds=1, slow=slow)
+            raise
+
+    def _run(self, place: _Place, slow: bool) -> None:
+        report, (org, id) = Report(), place
+        try:
+            self._deliver(org, id, report, slow=slow)
+            self._tell(id, report)
+        finally:
+            with self._lock:
+                del self._running[place]
+                again = self._again.pop(place, None)
+            if again is not None:
+                self._wakes.wake(org, [id], slow=again)
+            self._wakes.nudge()
+
+    def _tell(self, id: str, report: Report) -> None:
+        """Log what a person should know, and once what happens again and again."""
+        wrong: Mapping[_Place, Exception] = report.failed | report.broken
+        for error in wrong.values():
+            if self._told.get(id) != repr(error):
+                logger.error("the endpoint %s must wait", id, exc_info=error)
+            self._told[id] = repr(error)
+        if not wrong:
+            self._told.pop(id, None)
+        if report.failed:
+            self._wakes.wake(self._org, [id], delay_seconds=1)
+        for endpoint, last in report.paused:
+            said = last.error or last.status
+            logger.error("the endpoint %s was paused: %s, seq %d", endpoint.id, said, last.seq)
+        if report.given_up:
+            logger.error("%d deliveries were given up", report.given_up)
