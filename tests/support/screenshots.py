@@ -17,6 +17,7 @@ import httpx
 from support.browser import chromium
 from support.dashboard import visit
 from support.product import TOCSIN, Product
+from support.receiver import Received, Receiver, Reply, receiving
 from support.waiting import HANG_SECONDS
 
 _AGENTS = ("reviewer", "planner", "support-bot", "data-steward")
@@ -85,13 +86,36 @@ def _fill(product: Product) -> None:
             client.post("/v1/approvals", json=ask).raise_for_status()
 
 
-async def _take(product: Product, folder: Path) -> None:
+def _broken_now_and_then(received: Received) -> Reply:
+    if received.number % 4 == 2:
+        return Reply(503, body=b'{"error": "the index is being rebuilt, come back in a moment"}')
+    return Reply(202, body=b'{"queued": true}')
+
+
+def _deliver(product: Product, receiver: Receiver) -> str:
+    """Have events sent to an endpoint; return its id."""
+    with httpx.Client(
+        base_url=product.url, headers=product.headers, timeout=HANG_SECONDS
+    ) as client:
+        wanted = {"types": ["tool_call", "anomaly", "approval.created", "approval.resolved"]}
+        endpoint = {"url": receiver.url, "description": "Security operations", **wanted}
+        made = client.post("/api/v1/webhooks", json=endpoint).raise_for_status().json()
+        for number in range(6):
+            event = {"type": "tool_call", "toolName": _TOOLS[number], "agentId": _AGENTS[0]}
+            sent = {"events": [{**event, "action": "allow"}]}
+            client.post("/api/v1/ingest/raw?wait=sealed", json=sent).raise_for_status()
+            receiver.wait(number + 1)
+    return str(made["id"])
+
+
+async def _take(product: Product, folder: Path, endpoint: str) -> None:
     async with chromium() as browser:
         for name, fragment, scheme, options in (
             ("feed", "#/feed", "light", {}),
             ("approvals", "#/approvals", "light", {}),
             ("anomalies", "#/anomalies", "dark", {}),
             ("rates", "#/rates", "dark", {}),
+            ("deliveries", f"#/deliveries/{endpoint}", "light", {}),
             ("verify", "#/verify?from=1&start=1", "light", {}),
             ("phone", "#/approvals", "dark", _PHONE),
         ):
@@ -116,7 +140,8 @@ def main() -> None:
         try:
             product.start()
             _fill(product)
-            asyncio.run(_take(product, folder))
+            with receiving(_broken_now_and_then) as receiver:
+                asyncio.run(_take(product, folder, _deliver(product, receiver)))
         finally:
             product.stop()
 
