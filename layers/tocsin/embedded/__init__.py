@@ -14,6 +14,16 @@ from tocsin.embedded._events import StreamEvent
 from tocsin.embedded._log import Log, SqliteLog
 from tocsin.embedded._stream import EventStream
 from tocsin.embedded._tocsin import TocsinLog
+from tocsin.embedded._webhook import Delivery, Webhook
 from tocsin.embedded._writer import Emitted
 
-__all__ = ["Emitted", "EventStream", "Log", "SqliteLog", "StreamEvent", "TocsinLog"]
+__all__ = [
+    "Delivery",
+    "Emitted",
+    "EventStream",
+    "Log",
+    "SqliteLog",
+    "StreamEvent",
+    "TocsinLog",
+    "Webhook",
+]

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Final
 
-from tocsin.domain.retention import Retention
-from tocsin.embedded._log import LOOK_SECONDS, SqliteLog
-from tocsin.embedded._receiving import Receiving
+from tocsin.embedded._log import LOOK_SECONDS
+from tocsin.embedded._parts import Parts
 from tocsin.embedded._turnstile import Turnstile
-from tocsin.embedded._wakes import LocalWakes
 
 if TYPE_CHECKING:
     from tocsin.embedded._engine import Engine
@@ -27,14 +25,10 @@ logger: Final = logging.getLogger(__name__)
 class Deliverer:
     """Delivers from :meth:`start` to :meth:`stop`; threads may call both, again and again."""
 
-    def __init__(
-        self, log: SqliteLog, receiving: Receiving, retention: Callable[[], Retention]
-    ) -> None:
-        self.wakes = LocalWakes()
-        self._log = log
-        self._receiving = receiving
-        self._retention = retention
-        self._turnstile = Turnstile(log.path, log.org)
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._log, self._wakes = parts.log, parts.wakes
+        self._turnstile = Turnstile(parts.log.path, parts.log.org)
         self._engine: Engine | None = None
         self._asked = float("-inf")
         self._complaint = ""
@@ -49,7 +43,7 @@ class Deliverer:
         with self._starting:
             if self._thread or self._stopping.is_set():
                 return
-            self._log.follow(self.wakes.nudge)
+            self._log.follow(self._wakes.nudge)
             # A daemon: a program that ends without closing its stream does not wait for it.
             self._thread = Thread(target=self._run, name="tocsin-deliverer", daemon=True)
             self._thread.start()
@@ -58,7 +52,7 @@ class Deliverer:
         """Begin nothing more, and wait for what is being sent: 15 seconds or so at most."""
         with self._starting:
             self._stopping.set()
-        self.wakes.nudge()
+        self._wakes.nudge()
         if self._thread:
             self._thread.join()
 
@@ -66,7 +60,7 @@ class Deliverer:
         try:
             while not self._stopping.is_set():
                 self._try(self._step)
-                self.wakes.wait(LOOK_SECONDS)
+                self._wakes.wait(LOOK_SECONDS)
         finally:
             if self._engine:
                 self._try(self._engine.stop)
@@ -81,7 +75,7 @@ class Deliverer:
     def _begin(self) -> bool:
         """Begin to deliver, if there is anything to, and nobody else does."""
         now = time.monotonic()
-        woken = self.wakes.forget()  # there, all endpoints are looked at
+        woken = self._wakes.forget()  # there, all endpoints are looked at
         if not woken and now < self._asked + LOOK_SECONDS:
             return False
         self._asked = now
@@ -89,9 +83,7 @@ class Deliverer:
             return False
         from tocsin.embedded._engine import Engine  # which needs more than streams do
 
-        engine = Engine(
-            self._log, self.wakes, self._receiving, self._retention, self._stopping.is_set
-        )
+        engine = Engine(self.parts, self._stopping.is_set)
         try:
             engine.begin()
         except BaseException:

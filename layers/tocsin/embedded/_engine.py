@@ -15,14 +15,11 @@ from threading import Lock, Thread
 from typing import Final
 
 from tocsin.adapters.http.sender import HttpSender
-from tocsin.domain.retention import Retention
 from tocsin.embedded._deliveries import SqliteDeliveries
 from tocsin.embedded._endpoints import SqliteEndpoints
 from tocsin.embedded._journal import SqliteJournal
 from tocsin.embedded._ledger import SqliteLedger
-from tocsin.embedded._log import SqliteLog
-from tocsin.embedded._receiving import Receiving
-from tocsin.embedded._wakes import LocalWakes
+from tocsin.embedded._parts import Parts
 from tocsin.services.notify.delivering import Delivering
 from tocsin.services.notify.reading import Log
 from tocsin.services.notify.report import Report
@@ -43,14 +40,9 @@ type _Place = tuple[str, str]
 class Engine:
     """Used by one thread, and in a process that holds the turnstile."""
 
-    def __init__(
-        self,
-        log: SqliteLog,
-        wakes: LocalWakes,
-        receiving: Receiving,
-        retention: Callable[[], Retention],
-        stopping: Callable[[], bool],
-    ) -> None:
+    def __init__(self, of: Parts, stopping: Callable[[], bool]) -> None:
+        """Deliver what is in a log until ``stopping``."""
+        log, wakes = of.log, of.wakes
         self._org = log.org
         self._clock = log.clock
         self._changing = log.changing
@@ -58,10 +50,10 @@ class Engine:
         self._db = db = log.connection()
         self._ledger = SqliteLedger(db)
         self._endpoints = SqliteEndpoints(log.changing, log.journal, db)
-        self._sender = HttpSender(denied_networks=receiving.denied, loopback=receiving.loopback)
+        self._sender = HttpSender(denied_networks=of.denied, loopback=of.loopback)
         self._pool = ThreadPoolExecutor(_REQUESTS, "tocsin-sending")
         self._deliver = Delivering(
-            log=Log(self._ledger, SqliteJournal(db), retention),
+            log=Log(self._ledger, SqliteJournal(db), of.retention),
             endpoints=self._endpoints,
             deliveries=SqliteDeliveries(db),
             sender=self._sender,

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,10 +16,8 @@ from tocsin.asgi.types import ASGIApp, Receive, Scope, Send
 from tocsin.asgi.unserved import send_problem
 from tocsin.domain.errors import NotFound
 from tocsin.embedded._connection import Desk, is_stream_request
-from tocsin.embedded._deliverer import Deliverer
 from tocsin.embedded._events import Emission, StreamEvent, read, shown
 from tocsin.embedded._log import Log, SqliteLog
-from tocsin.embedded._receiving import Receiving
 from tocsin.embedded._replay import newest, since_ms, types_named
 from tocsin.embedded._tokens import Tokens, ValidateToken
 from tocsin.embedded._writer import Emitted, Writer
@@ -30,6 +29,8 @@ from tocsin.wire.filters import within
 from tocsin.wire.problems import problem
 
 if TYPE_CHECKING:
+    from tocsin.domain.addresses import Network
+    from tocsin.embedded._deliverer import Deliverer
     from tocsin.embedded._webhooks import Webhooks
 
 __all__ = ["EventStream"]
@@ -92,6 +93,7 @@ class EventStream:
             raise ValueError("give validate_token, or say require_auth=False to let everybody in")
         if max_connections < 1 or heartbeat_seconds <= 0:
             raise ValueError("max_connections and heartbeat_seconds are above zero")
+        denied = tuple(map(ip_network, denied_networks))
         self.path = path
         self.event_types = None if event_types is None else types_named(event_types)
         self._log = SqliteLog(db) if isinstance(db, str | Path) else db
@@ -110,10 +112,7 @@ class EventStream:
         self._watch = Watch(self._parts)
         self._desk = Desk(self._watch, dialect, tokens)
         self._writer = Writer(self._store)
-        self._receiving = Receiving.of(loopback_receivers, denied_networks)
-        self._deliverer: Deliverer | None = None
-        if isinstance(self._log, SqliteLog):
-            self._deliverer = Deliverer(self._log, self._receiving, self._parts.retention)
+        self._deliverer = self._deliverer_of(loopback_receivers, denied)
         self._delivers = deliver
         self._webhooks: Webhooks | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -176,16 +175,14 @@ class EventStream:
                 stands on a deployed Tocsin's ledger, whose endpoints are made there.
         """
         self._writer.check_process()
-        if not isinstance(self._log, SqliteLog) or self._deliverer is None:
+        if self._deliverer is None:
             raise RuntimeError("here are no webhooks: a deployed Tocsin has its own")
         if self._ending:
             raise RuntimeError("this EventStream is closed")
         if self._webhooks is None:
             from tocsin.embedded._webhooks import Webhooks  # needs more than streams do
 
-            self._webhooks = Webhooks(
-                self._log, self._deliverer.wakes, self._receiving, self._parts.retention
-            )
+            self._webhooks = Webhooks(self._deliverer.parts)
         self._deliver()
         return self._webhooks
 
@@ -270,6 +267,15 @@ class EventStream:
         if serving := self._desk.serving:
             await asyncio.wait(serving, timeout=LEAVE_SECONDS)
         await self._watch.aclose()
+
+    def _deliverer_of(self, loopback: bool, denied: "tuple[Network, ...]") -> "Deliverer | None":
+        """Return what delivers, which has not begun; None: others deliver what is in the log."""
+        if not isinstance(self._log, SqliteLog):
+            return None
+        from tocsin.embedded._deliverer import Deliverer  # who imports this may need no stream yet
+        from tocsin.embedded._parts import Parts
+
+        return Deliverer(Parts(self._log, self._parts.retention, loopback, denied))
 
     def _deliver(self) -> None:
         """Have endpoints delivered to, from the first use of the stream on."""

@@ -1,10 +1,9 @@
 """An application's endpoints, as its developer makes and changes them."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, Self, TypedDict, Unpack
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 import orjson
 
@@ -13,14 +12,13 @@ from tocsin.domain.errors import Invalid
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.limits import SECRET_OVERLAP_SECONDS
 from tocsin.domain.receivers import RECEIVERS
-from tocsin.domain.retention import Retention
 from tocsin.domain.times import iso
 from tocsin.embedded._deliveries import SqliteDeliveries
 from tocsin.embedded._endpoints import SqliteEndpoints
 from tocsin.embedded._ledger import SqliteLedger
-from tocsin.embedded._log import SqliteLog
-from tocsin.embedded._receiving import Receiving
-from tocsin.ports.notify import Kept, Wakes
+from tocsin.embedded._parts import Parts
+from tocsin.embedded._webhook import Delivery, Webhook
+from tocsin.ports.notify import Kept
 from tocsin.services.notify.changing import Changing
 from tocsin.services.notify.keeping import Draft, Keeping
 from tocsin.services.notify.steering import Steering
@@ -28,7 +26,7 @@ from tocsin.wire import bodies
 from tocsin.wire import endpoints as wire
 from tocsin.wire.notify import signatures
 
-__all__ = ["Delivery", "Webhook", "WebhookOptions", "Webhooks"]
+__all__ = ["WebhookOptions", "Webhooks"]
 
 _BY: Final = "embedded"
 
@@ -51,56 +49,6 @@ class WebhookOptions(TypedDict, total=False):
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """An endpoint. ``fields`` is all that is known of it, how far it is among it.
-
-    Attributes:
-        secret: ``whsec_…``, which verifies deliveries; only of one just made or rotated.
-        public_key: ``whpk_…``, which verifies them too and can't sign; None: they are not signed.
-    """
-
-    id: str
-    url: str
-    format: str
-    order: str
-    status: str
-    public_key: str | None
-    secret: str | None = field(default=None, repr=False)
-    fields: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any], secret: str | None = None) -> Self:
-        """Return what is said of an endpoint as one."""
-        fields = orjson.loads(orjson.dumps(said))
-        named = {name: fields[name] for name in ("id", "url", "format", "order", "status")}
-        public_key = next(iter(fields["public_keys"]), None)
-        return cls(**named, public_key=public_key, secret=secret, fields=fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One attempt: ``outcome`` is ``delivered``, ``failed``, ``slowed``, ``gone`` or ``untried``.
-
-    ``status`` is HTTP's; None: no answer came. ``fields`` is all that is known of it.
-    """
-
-    seq: int
-    event_id: str
-    attempt: int
-    outcome: str
-    status: int | None
-    latency_ms: int
-    fields: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Self:
-        """Return what is said of an attempt as one."""
-        fields = orjson.loads(orjson.dumps(said))
-        names = ("seq", "event_id", "attempt", "outcome", "status", "latency_ms")
-        return cls(**{name: fields[name] for name in names}, fields=fields)
-
-
 class Webhooks:
     """Where an application's events are sent. A change is one transaction with its event.
 
@@ -108,19 +56,16 @@ class Webhooks:
     file; then nothing was changed.
     """
 
-    def __init__(
-        self,
-        log: SqliteLog,
-        wakes: Wakes,
-        receiving: Receiving,
-        retention: Callable[[], Retention],
-    ) -> None:
+    def __init__(self, of: Parts) -> None:
+        log = of.log
         self._key = ApiKey(log.org, _BY, b"", frozenset({Scope.ADMIN}), _BY, 0, person=_BY)
         self._clock = log.clock
         ledger, deliveries = SqliteLedger(log.changing), SqliteDeliveries(log.changing)
-        changing = Changing(SqliteEndpoints(log.changing, log.journal), wakes, log.clock)
-        self._keeping = Keeping(changing, ledger, signatures, receiving.check_url)
-        self._steering = Steering(changing, deliveries, ledger, log.journal, signatures, retention)
+        changing = Changing(SqliteEndpoints(log.changing, log.journal), of.wakes, log.clock)
+        self._keeping = Keeping(changing, ledger, signatures, of.check_url)
+        self._steering = Steering(
+            changing, deliveries, ledger, log.journal, signatures, of.retention
+        )
 
     async def add(
         self,
