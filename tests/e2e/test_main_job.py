@@ -24,7 +24,8 @@ from tocsin.services.reading import replay, verification
 pytestmark = pytest.mark.xdist_group("product")
 
 REPOSITORY = Path(__file__).parents[2]
-KILLED = ("valkey", "ingest", "fanout", "project", "detect", "poller", "stream", "gateway")
+KILLED = ("valkey", "ingest", "fanout", "project", "detect", "deliver", "poller", "stream")
+KILLED += ("gateway",)
 
 
 class Watcher:

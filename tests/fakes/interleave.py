@@ -8,6 +8,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
+from tocsin.domain.errors import Busy, OutcomeUnknown
+
 
 class Move(Enum):
     """What becomes of the task that is let go."""
@@ -15,6 +17,13 @@ class Move(Enum):
     GO_ON = auto()
     CRASH_BEFORE = auto()
     CRASH_AFTER = auto()
+    BUSY = auto()  # a port says that nothing was done
+    LOST_BEFORE = auto()  # its answer is lost, and nothing was done
+    LOST_AFTER = auto()  # its answer is lost, though it was done
+
+
+_WRITES = frozenset({"put", "save", "save_replay", "drop_replay", "write"})
+_NEVER_FAIL = frozenset({"send", "now_ms"})
 
 
 class Crash(BaseException):
@@ -75,9 +84,17 @@ class _Gated:
             move = self._task.stop_here()
             if move is Move.CRASH_BEFORE:
                 raise Crash
+            failing = move if name not in _NEVER_FAIL else Move.GO_ON
+            lost = OutcomeUnknown if name in _WRITES else Busy
+            if failing is Move.BUSY:
+                raise Busy("later")
+            if failing is Move.LOST_BEFORE:
+                raise lost("nobody knows")
             result = method(*args, **kwargs)
             if move is Move.CRASH_AFTER:
                 raise Crash
+            if failing is Move.LOST_AFTER:
+                raise lost("nobody knows")
             return result
 
         return call

@@ -10,6 +10,7 @@ What it does with a request is a function; what came is kept, in order::
 
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from typing import Any
 from tocsin.local.addresses import LOOPBACK
 
 __all__ = ["Behaviour", "Received", "Receiver", "Reply", "receiving"]
+
+_RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,16 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. Nothing of a ``status`` of 0 is sent: the connection ends instead."""
+    """An answer. Nothing of a ``status`` of 0 is sent: the connection ends instead.
+
+    ``resets``: it ends by a reset. ``endless``: the body comes again and again, until nobody reads.
+    """
 
     status: int = 200
     headers: Sequence[tuple[str, str]] = ()
     body: bytes = b""
+    resets: bool = False
+    endless: bool = False
 
 
 type Behaviour = Callable[[Received], Reply]
@@ -147,16 +155,24 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         reply = self.server.receiver._take(self.command, self.path, self.headers, body, self.number)
+        if reply.resets:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.connection.close()
         if not reply.status:
             self.close_connection = True
             return
         self.send_response(reply.status)
         for name, value in reply.headers:
             self.send_header(name, value)
-        if reply.status >= 200 and reply.status not in (204, 304):
+        if reply.endless:
+            self.close_connection = True
+        elif reply.status >= 200 and reply.status not in (204, 304):
             self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         self.wfile.write(reply.body)
+        with suppress(OSError):  # nobody reads any more
+            while reply.endless:
+                self.wfile.write(reply.body)
 
     do_GET = do_PUT = do_POST
 

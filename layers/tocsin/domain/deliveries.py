@@ -233,16 +233,22 @@ class Progress:
         return replace(self, failing=kept, passed_over=self.passed_over + passed_over)
 
     def before_sending(self, unit: Unit, now_ms: int) -> "Progress":
-        """Return how far it is when a unit is about to be sent: each try sends the same then."""
-        begun = Failing(unit.seq, unit.until_seq, 0, now_ms, now_ms)
-        return replace(self, failing=_with(self.failing, begun))
+        """Return how far it is when a unit is about to be sent: each try sends the same then.
+
+        One that failed before, and is replayed, is the same.
+        """
+        before = next((each for each in self.failing if each.unit == unit), None)
+        others = tuple(each for each in self.failing if each is not before)
+        begun = before or Failing(unit.seq, unit.until_seq, 0, now_ms, now_ms)
+        return replace(self, failing=_with(others, replace(begun, due_ms=now_ms)))
 
     def resumed(self, at_ms: int, after_seq: int) -> "Progress":
         """Return how far it is when a person says that it works now: all is tried at once.
 
         What came before ``after_seq`` and was not sent is left out; 0: nothing is.
         """
-        failing = tuple(replace(each, due_ms=0) for each in self.failing if each.seq > after_seq)
+        kept = (each for each in self.failing if each.until_seq > after_seq)
+        failing = tuple(replace(each, due_ms=0) for each in kept)
         now = replace(
             self,
             failing=failing,

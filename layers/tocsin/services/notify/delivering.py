@@ -30,7 +30,7 @@ from tocsin.ports.notify import Deliveries, Endpoints, Kept, Sender, Wakes
 from tocsin.ports.world import Clock
 from tocsin.services.notify.choosing import Choosing
 from tocsin.services.notify.pausing import Pausing
-from tocsin.services.notify.reading import Ahead, Log
+from tocsin.services.notify.reading import Ahead, Log, Stale
 from tocsin.services.notify.report import Report
 from tocsin.services.notify.turn import Lost, Saving, Sending, Turn
 from tocsin.wire.notify.rendering import Answers, outgoing
@@ -108,7 +108,7 @@ class Delivering:
             report.note(org, id, error)
 
     def _deliver(self, org: str, id: str, report: Report, slow: bool) -> None:
-        ends_ms = self._clock.now_ms() + _SEND_MS
+        begun_ms = self._clock.now_ms()
         if not self._works(org):
             return
         for _ in range(_TURNS):
@@ -119,15 +119,13 @@ class Delivering:
                 return
             if kept.progress.held(self._clock.now_ms()):
                 return  # who holds it looks once more; if that one is killed, the sweep does
-            turn = self._turn(kept, ends_ms)
-            if not self._begin(turn, slow):
-                return
+            turn = self._turn(kept, begun_ms)
             try:
-                self._send_all(turn, report, slow)
-            except Exception:
-                turn.moved.clear()  # what was chosen may not have been sent
-                self._end(turn)
-                raise
+                if not self._begin(turn, slow):
+                    return
+                self._send_all_or_end(turn, report, slow)
+            except Stale:
+                continue
             turn.went_on()
             self._end(turn)
             if turn.pause:
@@ -141,8 +139,8 @@ class Delivering:
                 return
         self._wake(turn)
 
-    def _turn(self, kept: Kept, ends_ms: int) -> Turn:
-        endpoint, progress = kept.endpoint, kept.progress
+    def _turn(self, kept: Kept, begun_ms: int) -> Turn:
+        endpoint, progress, ends_ms = kept.endpoint, kept.progress, begun_ms + _SEND_MS
         if endpoint.resumed_at_ms > progress.resumed_at_ms:
             progress = progress.resumed(endpoint.resumed_at_ms, endpoint.resumed_after_seq)
         seq, hash = progress.through_seq, progress.hash
@@ -151,18 +149,24 @@ class Delivering:
             seq, hash = looked[1:]  # in this process more of it is known to be hidden
 
         def in_time() -> bool:
-            return self._clock.now_ms() < ends_ms
+            return begun_ms <= self._clock.now_ms() < ends_ms
+
+        def current() -> bool:
+            now = self._endpoints.get(endpoint.org, endpoint.id)
+            return now is not None and now.endpoint.change == endpoint.change
 
         def again(one: Replay) -> tuple[Replay, Ahead]:
             """Return a replay as it can go: the rest is sent when its time comes."""
             to_seq = min(one.to_seq, progress.through_seq)
-            return one, Ahead(self._log, endpoint, one.next_seq - 1, b"", in_time, to_seq)
+            after_seq = one.next_seq - 1
+            return one, Ahead(self._log, endpoint, after_seq, b"", in_time, current, to_seq)
 
         return Turn(
             endpoint=endpoint,
             progress=progress,
             saved=kept.progress.change,
-            ahead=Ahead(self._log, endpoint, seq, hash, in_time),
+            ahead=Ahead(self._log, endpoint, seq, hash, in_time, current),
+            begun_ms=begun_ms,
             ends_ms=ends_ms,
             replays={each.id: again(each) for each in kept.replays},
             resumed=progress is not kept.progress,
@@ -181,7 +185,7 @@ class Delivering:
             turn.progress = replace(turn.progress, lease=lease, lease_until_ms=until_ms)
             return self._saving.save(turn)
         self._pass_over(turn, now_ms)
-        if self._clock.now_ms() >= turn.ends_ms:  # it may be that there was no time to look
+        if turn.over(self._clock.now_ms()):  # it may be that there was no time to look
             self._wake(turn)
         return False
 
@@ -210,6 +214,13 @@ class Delivering:
             while len(self._looked) > _REMEMBERED:
                 self._looked.popitem(last=False)
 
+    def _send_all_or_end(self, turn: Turn, report: Report, slow: bool) -> None:
+        try:
+            self._send_all(turn, report, slow)
+        except Exception:
+            self._end(turn)
+            raise
+
     def _send_all(self, turn: Turn, report: Report, slow: bool) -> None:
         """Send what there is, one after the other, until that is all or the time is over."""
         while sendings := self._choosing(turn, self._clock.now_ms()):
@@ -220,13 +231,14 @@ class Delivering:
             if not self._goes_on():
                 return
             now_ms = self._clock.now_ms()
-            if len(turn.attempts) >= _SAVE_ATTEMPTS or now_ms - turn.saved_at_ms >= _SAVE_MS:
+            unsaved_ms = now_ms - turn.saved_at_ms
+            if len(turn.attempts) >= _SAVE_ATTEMPTS or not 0 <= unsaved_ms < _SAVE_MS:
                 self._saving.write(turn)
                 kept = self._endpoints.get(*turn.place)
                 if kept is None or kept.endpoint.change != turn.endpoint.change:
                     turn.more = kept is not None  # as it is now
                     return
-            if now_ms >= turn.ends_ms or (now_ms < turn.progress.slow_until_ms and not slow):
+            if turn.over(now_ms) or (now_ms < turn.progress.slow_until_ms and not slow):
                 turn.more = True
                 return
 
@@ -235,8 +247,8 @@ class Delivering:
     ) -> list[tuple[Sending, Answer | Exception, int]]:
         """Send, and return the answers with when they came; an exception is our own fault."""
         links = [self._links_of(turn.endpoint, sending) for sending in sendings]  # may be Busy
-        if self._clock.now_ms() >= turn.progress.lease_until_ms:
-            raise Lost  # this process stood still
+        if not 0 < turn.progress.lease_until_ms - self._clock.now_ms() <= LEASE_MS:
+            raise Lost  # this process stood still, or its clock was set back
         turn.sent = True
 
         def send(sending: Sending, answers: Answers | None) -> Answer | Exception:
@@ -287,6 +299,8 @@ class Delivering:
             )
         if sending.step and sending.step.through_seq > turn.progress.through_seq:
             turn.progress = turn.progress.came_to(sending.step.through_seq, sending.step.hash)
+        if sending.replayed:
+            turn.move(*sending.replayed)
         attempt = _attempt(sending, answer, at_ms, tried, given_up=given_up)
         turn.attempts.append(attempt)
         report.attempted(attempt)

@@ -16,11 +16,15 @@ from tocsin.services.reading.replay import Expired
 from tocsin.wire.notify.rendering import wants
 from tocsin.wire.notify.runs import run_of
 
-__all__ = ["Ahead", "Log", "Step"]
+__all__ = ["Ahead", "Log", "Stale", "Step"]
 
 _READ_EVENTS: Final = 1_000
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 _EVENT_OVERHEAD_BYTES: Final = 256
+
+
+class Stale(Exception):
+    """The endpoint was changed meanwhile, and may want what it did not."""
 
 
 class Log:
@@ -113,7 +117,9 @@ class Ahead:
     """A cursor: nothing up to ``seq`` is still to be sent; the ledger has ``hash`` there, or empty.
 
     It goes to ``to_seq``; None: to the ledger's end. ``expired`` counts what was not kept any more.
-    ``in_time`` is asked before each read.
+    ``in_time`` is asked before each read. ``current`` says whether the endpoint is still as here,
+    and is asked after a read, before anything of it is hidden: so an endpoint is sent all that it
+    wants from its change on, though somebody was sending just then.
     """
 
     log: Log
@@ -121,9 +127,11 @@ class Ahead:
     seq: int
     hash: bytes
     in_time: Callable[[], bool]
+    current: Callable[[], bool]
     to_seq: int | None = None
     expired: int = 0
     _step: Step | None = None
+    _unsure: bool = False  # what was read may be younger than what is known of the endpoint
     _events: deque[SealedEvent] = field(default_factory=deque)  # those that were not looked at
 
     def peek(self) -> Step | None:
@@ -131,6 +139,7 @@ class Ahead:
 
         Raises:
             IntegrityError: the next event is not the one that was sealed.
+            Stale: the endpoint was changed since it was read.
             Busy: a store does not answer.
         """
         if self._step is None:
@@ -158,7 +167,9 @@ class Ahead:
         limits = run_of(self.endpoint.format)
         run, size_bytes, seq, hash = list[SealedEvent](), 0, self.seq, self.hash
         for event in self._following():
-            if wants(self.endpoint, event):
+            if not wants(self.endpoint, event):
+                self._hide()
+            else:
                 size_bytes += len(event.entry) + (limits.around_bytes if limits else 0)
                 if run and limits and size_bytes > limits.max_bytes:
                     self._events.appendleft(event)
@@ -170,6 +181,11 @@ class Ahead:
             elif limits is None or len(run) >= limits.max_events:
                 return Step(tuple(run), seq, hash, full=True)
         return Step(tuple(run), seq, hash, full=False) if run else None
+
+    def _hide(self) -> None:
+        if self._unsure and not self.current():
+            raise Stale
+        self._unsure = False
 
     def _following(self) -> Iterator[SealedEvent]:
         """Yield what was not looked at yet."""
@@ -187,6 +203,7 @@ class Ahead:
                     continue
                 if not self._events:
                     return
+                self._unsure = True
             event = self._events.popleft()
             seq, hash = event.seq, event.hash
             yield event

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from tocsin.domain.deliveries import SKEW_MS
 from tocsin.domain.endpoints import Order
 from tocsin.domain.errors import Busy
 from tocsin.domain.segment import Head
@@ -66,5 +67,6 @@ def _is_due(kept: Kept, head: Head, now_ms: int) -> bool:
         return True
     if not progress.room(now_ms, strict=kept.endpoint.order is Order.STRICT):
         return False
-    behind = progress.through_seq < head.seq and head.sealed_at_ms <= now_ms - _LATE_MS
+    just_sealed = now_ms - _LATE_MS < head.sealed_at_ms <= now_ms + SKEW_MS
+    behind = progress.through_seq < head.seq and not just_sealed
     return behind or bool(kept.replays)

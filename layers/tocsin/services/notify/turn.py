@@ -20,21 +20,29 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What is about to be sent. It moves the cursor to ``step``'s end, if there is one."""
+    """What is about to be sent. It moves the cursor to ``step``'s end, if there is one.
+
+    ``replayed`` is a replay's id, and the seq with which that goes on then.
+    """
 
     unit: Unit
     events: tuple[SealedEvent, ...]
     step: Step | None = None
+    replayed: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)
 class Turn:
-    """An endpoint whose lease is held; ``saved`` is the change of its progress as it is stored."""
+    """An endpoint whose lease is held; ``saved`` is the change of its progress as it is stored.
+
+    It lasts from ``begun_ms`` to ``ends_ms``: a clock that is set back ends it, too.
+    """
 
     endpoint: Endpoint
     progress: Progress
     saved: str
     ahead: Ahead
+    begun_ms: int
     ends_ms: int
     replays: dict[str, tuple[Replay, Ahead]]
     resumed: bool  # since it was written
@@ -51,10 +59,20 @@ class Turn:
         """The org and the endpoint's id."""
         return self.endpoint.org, self.endpoint.id
 
+    def over(self, now_ms: int) -> bool:
+        """Whether nothing more is to be begun."""
+        return not self.begun_ms <= now_ms < self.ends_ms
+
     @property
     def strict(self) -> bool:
         """Whether nothing passes what fails."""
         return self.endpoint.order is Order.STRICT
+
+    def move(self, id: str, next_seq: int) -> None:
+        """Take what a replay has before a seq as sent."""
+        replay, ahead = self.replays[id]
+        self.replays[id] = replace(replay, next_seq=next_seq), ahead
+        self.moved.add(id)
 
     def went_on(self) -> None:
         """Take what the cursor passed over as done."""
@@ -89,7 +107,7 @@ class Saving:
         turn.saved_at_ms = now_ms
         for id in turn.moved:
             replay, ahead = turn.replays[id]
-            if ahead.ended and ahead.peek() is None:
+            if ahead.ended and replay.next_seq > ahead.seq:
                 self._endpoints.drop_replay(*turn.place, id)
                 del turn.replays[id]
             else:

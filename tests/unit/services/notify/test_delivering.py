@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count, cycle, pairwise
 from typing import Any
@@ -40,6 +40,15 @@ SECRET = new_secret()
 POOL = ThreadPoolExecutor(4)
 
 
+class OneByOne(Executor):
+    """Runs what it is given at once, so that an interleaving has all of it."""
+
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        done = Future[T]()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
 class World(Tenant):
     """An org with an endpoint, whose wakes are delivered as a queue would, and swept for."""
 
@@ -55,6 +64,7 @@ class World(Tenant):
         self.retention = KEEPS_ALL
         self.reports: list[Report] = []
         self.chance = 0.5
+        self.pool: Executor = POOL
         self.swept_ms = self.clock.ms
         self.endpoint(**endpoint)
 
@@ -102,7 +112,7 @@ class World(Tenant):
             sender=gate(FakeSender(self.receive)),
             wakes=gate(self.wakes),
             clock=self.clock,
-            pool=POOL,
+            pool=self.pool,
             chance=lambda: self.chance,
         )
 
@@ -479,7 +489,160 @@ def test_a_store_that_is_busy_is_tried_again_and_one_endpoint_holds_up_no_other(
     assert set(world.deliver().failed) == {("acme", ID)}
 
 
+def test_what_stands_before_an_event_that_does_not_verify_is_sent_without_an_order_too() -> None:
+    world = World(order=Order.NONE)
+    world.add(5)
+    world.add(5)
+    _damage(world, 1)
+    report = world.deliver()
+    assert sorted(world.arrived) == [1, 2, 3, 4, 5]
+    assert list(report.broken) == [("acme", ID)]
+
+
+@pytest.mark.parametrize("order", [Order.RELAXED, Order.NONE])
+def test_a_replay_that_meets_what_does_not_verify_sends_nothing_again_and_again(
+    order: Order,
+) -> None:
+    world = World(order=order)
+    world.add(5)
+    world.add(5)
+    world.deliver()
+    mend = _damage(world, 1)
+    world.endpoints.add_replay("acme", ID, Replay("r1", 3, 8))
+    for _ in range(3):
+        world.deliver()
+    assert sorted(world.arrived[10:]) == [3, 4, 5]
+    world.add(1)
+    world.deliver()
+    assert world.arrived[13:] == [11], "the endpoint goes on beside it"
+    mend()
+    world.deliver()
+    assert sorted(world.arrived[14:]) == [6, 7, 8]
+
+
+def _damage(world: World, number: int) -> Callable[[], None]:
+    """Change an event of a batch; return what mends it."""
+    key = list(world.journal.batches)[number]
+    stored = world.journal.batches[key]
+    assert isinstance(stored, Batch)
+    forged = stored.entries[0].replace(b"tool-0", b"tool-9")
+    world.journal.batches[key] = replace(stored, entries=(forged, *stored.entries[1:]))
+    return lambda: world.journal.batches.update({key: stored})
+
+
+def test_a_run_that_failed_and_is_replayed_is_one() -> None:
+    world = World(format=Format.SPLUNK)
+    world.add(10)
+    world.answer = lambda _: REFUSED
+    world.deliver()
+    world.endpoints.add_replay("acme", ID, Replay("r1", 1, 10))
+    world.clock.ms += MINUTE_MS
+    world.deliver()
+    assert len(world.progress.failing) == 1
+    assert world.progress.failing[0].attempts > 1
+    world.answer = failing()
+    world.run(world.settled)
+    assert world.arrived == list(range(1, 11))
+
+
+def test_a_run_that_is_not_all_of_what_was_missed_is_not_left_out() -> None:
+    world = World(format=Format.SPLUNK)
+    world.add(5)
+    world.answer = lambda _: REFUSED
+    world.deliver()
+    world.endpoint(resumed_at_ms=world.clock.ms, resumed_after_seq=3)
+    world.answer = failing()
+    world.deliver()
+    assert set(world.arrived) >= {4, 5}
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_run_waits_no_longer_than_it_should_though_a_clock_was_wrong(hours: int) -> None:
+    world = World(format=Format.S3, url="s3://archive/")
+    received: list[int] = []
+    world.answer = lambda _: OK
+    world.clock.ms += hours * 60 * MINUTE_MS
+    world.add(3)
+    world.clock.ms -= hours * 60 * MINUTE_MS
+    begun_ms = world.clock.ms
+    world.run(lambda: world.progress.delivered == 1, days=1)
+    assert world.clock.ms - begun_ms <= 10 * MINUTE_MS, received
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_jumps_while_something_is_sent_ends_the_turn(hours: int) -> None:
+    world = World(order=Order.STRICT)
+    world.add(300)
+
+    def jump(seqs: list[int]) -> Answer:
+        if seqs == [50]:
+            world.clock.ms += hours * 60 * MINUTE_MS
+        return OK
+
+    world.answer = jump
+    world.deliver()
+    assert len(world.received) <= 51
+    assert world.progress.through_seq >= 49, "what was sent is written"
+    assert not world.progress.lease
+    world.answer = failing()
+    world.run(world.settled, days=1)
+    assert world.arrived == list(range(1, 301))
+
+
+def test_what_was_sealed_by_a_clock_that_was_wrong_is_swept_for() -> None:
+    world = World()
+    world.clock.ms += 5 * 60 * MINUTE_MS
+    world.add(1)
+    world.clock.ms -= 5 * 60 * MINUTE_MS
+    assert world.sweep() == 1
+
+
+def test_what_is_wanted_from_now_on_is_sent_though_somebody_was_sending_just_then() -> None:
+    world = World(wanted=Wanted(tool_name="tool-7"))
+    world.add(8)
+
+    def change(_: list[int]) -> Answer:
+        if len(world.received) == 0:
+            world.endpoint(wanted=Wanted())
+            world.add(3)
+        return OK
+
+    world.answer = change
+    world.deliver()
+    assert world.arrived == [8, 9, 10, 11]
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_what_is_wanted_from_now_on_is_sent_whoever_looks_meanwhile(data: st.DataObject) -> None:
+    order = data.draw(st.sampled_from(list(Order)))
+    format = data.draw(st.sampled_from([Format.TOCSIN, Format.SPLUNK]))
+    world = World(order=order, format=format, wanted=Wanted(tool_name="tool-1"))
+    world.pool = OneByOne()
+    world.add(data.draw(st.integers(1, 3)))
+    tool = data.draw(st.sampled_from(["tool-0", "tool-2"]))
+    wanted: list[int] = []
+
+    def changes(gate: Gate) -> object:
+        gate(world.clock).now_ms()
+        world.endpoint(wanted=Wanted(tool_name=tool))
+        gate(world.clock).now_ms()
+        events = world.add(3)
+        wanted.append(events[int(tool[-1])].seq)
+        return world.deliver(gate)
+
+    delivering = world.delivering()
+    delivering("acme", ID, Report(), slow=True)
+    interleave(
+        [world.deliver, changes, world.deliver],
+        lambda waiting: (data.draw(st.integers(0, waiting - 1)), Move.GO_ON),
+    )
+    assert set(world.arrived) >= set(wanted)
+
+
 moves = st.sampled_from([Move.GO_ON] * 15 + [Move.CRASH_BEFORE, Move.CRASH_AFTER])
+faults = st.sampled_from([Move.GO_ON] * 40 + [each for each in Move if each is not Move.GO_ON])
+jumps = st.sampled_from([0] * 60 + [-3, -1, 1, 3])
 
 
 @settings(max_examples=300, deadline=None)
@@ -539,3 +702,63 @@ def test_no_wake_is_lost_that_comes_while_another_sends(data: st.DataObject) -> 
         lambda waiting: (data.draw(st.integers(0, waiting - 1)), Move.GO_ON),
     )
     assert sorted(world.arrived) == [1, 2, 3]
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_whatever_fails_meanwhile_nothing_is_lost_and_order_is_kept(data: st.DataObject) -> None:
+    """Kills, stores that are busy, answers that are lost, clocks that jump, replays, changes."""
+    order = data.draw(st.sampled_from(list(Order)))
+    format = data.draw(st.sampled_from([Format.TOCSIN, Format.TOCSIN, Format.SPLUNK]))
+    world = World(order=order, format=format)
+    world.pool = OneByOne()
+    one = st.sampled_from([OK] * 7 + [REFUSED, REFUSED, Answer(503, 10), Answer(0, 9_000, "reset")])
+    answers = cycle(data.draw(st.lists(one, min_size=1, max_size=20)))
+    faulty, replays = 0, list[tuple[int, range]]()
+
+    def choose(waiting: int) -> tuple[int, Move]:
+        nonlocal faulty
+        move, hours = data.draw(faults), data.draw(jumps)
+        world.clock.ms += hours * 60 * MINUTE_MS
+        faulty += move is not Move.GO_ON or hours != 0
+        return data.draw(st.integers(0, waiting - 1)), move
+
+    def change(gate: Gate) -> object:
+        gate(world.clock).now_ms()
+        world.endpoint(description=f"changed {len(world.received)}")
+        return world.deliver(gate)
+
+    def replay(gate: Gate) -> object:
+        gate(world.clock).now_ms()
+        replays.append((len(world.arrived), range(first, last + 1)))
+        world.endpoints.add_replay("acme", ID, Replay(f"r{len(replays)}", first, last))
+        return world.deliver(gate)
+
+    world.answer = lambda _: next(answers)
+    for _ in range(data.draw(st.integers(1, 4))):
+        world.add(data.draw(st.integers(1, 6)))
+        runs: list[Callable[[Gate], object]] = [world.deliver] * data.draw(st.integers(1, 3))
+        runs += data.draw(st.sampled_from([[], [], [change], [replay]]))
+        first = data.draw(st.integers(1, world.ledger.head("acme").seq))
+        last = data.draw(st.integers(first, world.ledger.head("acme").seq))
+        interleave(runs, choose)
+        world.clock.ms += data.draw(st.sampled_from([0, 5_000, 2 * LEASE_MS]))
+    world.clock.ms += 2 * LEASE_MS
+    world.answer = lambda _: OK
+    replayed = world.endpoints.replays["acme", ID]
+    world.run(lambda: world.settled() and not replayed, days=4)
+    head = world.ledger.head("acme").seq
+    given_up = {each.seq for each in world.deliveries.given_up("acme", ID, "", 99)[0]}
+    assert set(world.arrived) | given_up == set(range(1, head + 1)), "something was lost"
+    for since, wanted in replays:
+        assert set(world.arrived[since:]) | given_up >= set(wanted), "a replay lost something"
+    if not faulty and not replays:
+        assert len(world.arrived) == len(set(world.arrived)), "doubled without a reason"
+    if order is Order.STRICT:
+        arrived = list(dict.fromkeys(world.arrived))
+        assert arrived == sorted(arrived)
+    if format is Format.SPLUNK and not replays:
+        sent = sorted({tuple(seqs) for _, seqs in world.received})
+        assert all(before[-1] < after[0] for before, after in pairwise(sent)), "runs overlap"
+    for report in world.reports:
+        assert not report.broken
