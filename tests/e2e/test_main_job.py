@@ -24,8 +24,10 @@ from tocsin.services.reading import replay, verification
 pytestmark = pytest.mark.xdist_group("product")
 
 REPOSITORY = Path(__file__).parents[2]
-KILLED = ("valkey", "ingest", "fanout", "project", "detect", "deliver", "poller", "stream")
-KILLED += ("gateway",)
+KILLED = (
+    *("valkey", "ingest", "fanout", "project", "detect"),
+    *("deliver", "poller", "stream", "gateway"),
+)
 
 
 class Watcher:
