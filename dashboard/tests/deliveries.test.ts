@@ -5,6 +5,7 @@ import {
   failingSince,
   nameOf,
   newSecret,
+  placeOf,
   resultOf,
   sentenceOf,
   stateOf,
@@ -111,6 +112,12 @@ test("names, types and secrets", () => {
   assert.equal(nameOf(endpoint()), "example.com/hook");
   assert.equal(nameOf(endpoint({ url: "http://127.0.0.1:1/x" })), "http://127.0.0.1:1/x");
   assert.equal(nameOf(endpoint({ description: "Billing" })), "Billing");
+  const place = (url: string, format = "tocsin") => placeOf(endpoint({ url, format }));
+  assert.equal(place("https://a.example/x/y?token=abc"), "a.example/x/y");
+  assert.equal(place("https://hooks.slack.com/services/T0/B0/abc", "slack"), "hooks.slack.com/…");
+  assert.equal(place("http://127.0.0.1:8/services/abc", "slack"), "http://127.0.0.1:8/…");
+  assert.equal(place("mailto:ops@example.com", "email"), "mailto:ops@example.com");
+  assert.equal(place("s3://bucket/prefix", "s3"), "s3://bucket/prefix");
   assert.deepEqual(typesOf(" tool_call,anomaly\n approval.created ,, "), [
     "tool_call",
     "anomaly",

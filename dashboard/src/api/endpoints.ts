@@ -91,7 +91,10 @@ export async function attemptsOf(
   const query = { limit: asked.limit, before: asked.next };
   const page = await getPage<{ data: Attempt[] }>(path(endpoint, `/${of}`), query, signal);
   const next = page.next && new URL(page.next, location.origin).searchParams.get("before");
-  const items = page.items.data.map((each) => ({ ...each, id: `${each.event_id} ${each.at}` }));
+  const items = page.items.data.map((each) => ({
+    ...each,
+    id: `${each.event_id} ${each.at} ${each.attempt}`,
+  }));
   return { items, next: next || undefined };
 }
 
@@ -140,32 +143,53 @@ export const replayTo = (id: string, part: Part) =>
     part,
   );
 
-/** The formats, and what each asks for; `signed`: with a secret. The first is the usual one. */
+/**
+ * The formats, and what each asks for. `url` is an example, without `https://`. `signed`: what is
+ * sent is, with a secret; `hidden`: whoever knows the URL's path may post there; `people`: they
+ * read it, and can follow links.
+ */
 export const FORMATS: Record<
   string,
-  { title: string; url: string; signed?: boolean; token?: string; people?: boolean }
+  {
+    title: string;
+    url: string;
+    signed?: boolean;
+    hidden?: boolean;
+    token?: string;
+    people?: boolean;
+  }
 > = {
-  tocsin: { title: "Tocsin", url: "https://example.com/hook", signed: true, people: true },
+  tocsin: { title: "Tocsin", url: "example.com/hook", signed: true, people: true },
   cloudevents: {
     title: "CloudEvents",
-    url: "https://example.com/hook",
+    url: "example.com/hook",
     signed: true,
     people: true,
   },
-  kavach: { title: "KavachOS", url: "https://example.com/hook", signed: true, people: true },
-  slack: { title: "Slack", url: "https://hooks.slack.com/services/…", people: true },
-  teams: { title: "Teams", url: "https://….logic.azure.com/workflows/…", people: true },
-  discord: { title: "Discord", url: "https://discord.com/api/webhooks/…", people: true },
+  kavach: { title: "KavachOS", url: "example.com/hook", signed: true, people: true },
+  slack: { title: "Slack", url: "hooks.slack.com/services/…", hidden: true, people: true },
+  teams: {
+    title: "Teams",
+    url: "….logic.azure.com/workflows/…",
+    hidden: true,
+    people: true,
+  },
+  discord: {
+    title: "Discord",
+    url: "discord.com/api/webhooks/…",
+    hidden: true,
+    people: true,
+  },
   pagerduty: {
     title: "PagerDuty",
-    url: "https://events.pagerduty.com/v2/enqueue",
+    url: "events.pagerduty.com/v2/enqueue",
     token: "Routing key",
     people: true,
   },
   email: { title: "Mail", url: "mailto:security@example.com", people: true },
   splunk: {
     title: "Splunk",
-    url: "https://splunk.example.com:8088/services/collector/event",
+    url: "splunk.example.com:8088/services/collector/event",
     token: "HEC token",
   },
   s3: { title: "S3", url: "s3://bucket/prefix" },

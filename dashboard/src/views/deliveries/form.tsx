@@ -22,14 +22,13 @@ import { newSecret, typesOf } from "./state.ts";
 const ACTIONS = ["log", "allow", "watch", "ask", "deny", "alert"];
 const SEVERITIES = ["info", "warning", "critical"];
 
-/** `known` are those that there are already. */
-export function Add(props: { known: readonly Endpoint[]; close: () => void }) {
+export function Add(props: { close: () => void }) {
   const form = useRef<HTMLDivElement>(null);
   const [format, setFormat] = useState("tocsin");
   const submit = async () => {
     const secret = FORMATS[format]?.signed ? newSecret() : "";
     const draft = { ...draftOf(form.current, format), format, ...(secret ? { secret } : {}) };
-    const had = new Set(props.known.map((each) => each.id));
+    const had = new Set((await listEndpoints()).map((each) => each.id));
     const look = async () =>
       (await listEndpoints()).findLast((each) => !had.has(each.id) && each.url === draft.url);
     const made = await settled<Endpoint | undefined>(() => createEndpoint(draft), look, Boolean);
@@ -105,6 +104,7 @@ const sorted = (value: unknown) => JSON.stringify(Array.isArray(value) ? [...val
 function Fields(props: { format: string; of?: Endpoint }) {
   const { format, of } = props;
   const { url = "", token, people } = FORMATS[format] ?? {};
+  const example = /^[a-z0-9]+:/.test(url) ? url : `https://${url}`;
   const text = (
     name: string,
     label: string,
@@ -127,7 +127,7 @@ function Fields(props: { format: string; of?: Endpoint }) {
   );
   return (
     <>
-      {text("url", "URL", of?.url, { required: true, maxLength: 2_048, placeholder: url })}
+      {text("url", "URL", of?.url, { required: true, maxLength: 2_048, placeholder: example })}
       {token
         ? text(
             "token",

@@ -11,7 +11,7 @@ import { Ago, Chip, Empty, Heading, Shown, Text } from "../../ui/parts.tsx";
 import { oneLine, whole } from "../../ui/text.ts";
 import { serverNow, useDue } from "./due.ts";
 import { Add } from "./form.tsx";
-import { bareUrl, nameOf, type State, sentenceOf, stateOf, triedNext } from "./state.ts";
+import { nameOf, placeOf, type State, sentenceOf, stateOf, triedNext } from "./state.ts";
 
 const TITLES: Record<State, string> = {
   failing: "Failing",
@@ -52,7 +52,7 @@ export function EndpointList() {
           )
         }
       </Shown>
-      {adding ? <Add known={loaded.value ?? []} close={() => setAdding(false)} /> : null}
+      {adding ? <Add close={() => setAdding(false)} /> : null}
     </>
   );
 }
@@ -109,7 +109,7 @@ function Rows(props: { of: readonly Endpoint[]; at: number }) {
               <NameLink view="deliveries" id={each.id} text={nameOf(each)} />
               {each.description ? (
                 <small class="beside soft">
-                  <bdi>{oneLine(bareUrl(each.url), 120)}</bdi>
+                  <bdi>{oneLine(placeOf(each), 120)}</bdi>
                 </small>
               ) : null}
               <Beside of={each} at={at} />

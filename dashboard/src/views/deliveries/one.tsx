@@ -1,7 +1,7 @@
 /** One endpoint: how it is, what it was sent, and what admins do with it. */
 
 import { type ComponentChildren, Fragment } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import {
   type Endpoint,
   FORMATS,
@@ -51,7 +51,7 @@ export function EndpointPane(props: { id: string }) {
   // Any event may be sent to it; that it was, no event tells.
   useLive(() => true, reload, loaded.loading || shown.loading);
   useDue(endpoint ? triedNext(endpoint) : "", reload);
-  const [test, setTest] = useTest(recent, reload);
+  const [testing, setTest] = useTest(recent, reload, setNote);
   const may = can("admin");
   const said = (what: string) => {
     setNote(what);
@@ -67,7 +67,7 @@ export function EndpointPane(props: { id: string }) {
       (error: unknown) => setProblem(asProblem(error)),
     );
   };
-  const became = test ? testText(test, recent.items) : note;
+  const became = testing || note;
   return (
     <div class="stack one">
       <Back view="deliveries" title="Deliveries" />
@@ -137,32 +137,42 @@ interface Test {
   sentAt: number;
 }
 
-/** A test whose outcome is awaited: no event tells of it, so the list is read until it is there. */
-function useTest(recent: { items: readonly Listed[] | undefined }, reload: () => void) {
+/**
+ * A test whose outcome is awaited, as a sentence; `told` is told it. No event of the stream tells
+ * of it, so the list is read until it is there.
+ */
+function useTest(
+  { items }: { items: readonly Listed[] | undefined },
+  reload: () => void,
+  told: (said: string) => void,
+) {
   const [test, setTest] = useState<Test>();
-  const open = test && !recent.items?.some((each) => each.event_id === test.event);
+  const again = useRef(reload);
+  again.current = reload;
+  const found = test && items?.find((each) => each.event_id === test.event);
   useEffect(() => {
-    if (!open) return;
+    if (!found) return;
+    told(outcomeText(found));
+    setTest(undefined);
+  }, [found]);
+  useEffect(() => {
+    if (!test) return;
     const timer = setInterval(() => {
-      if (Date.now() - test.sentAt > PATIENCE_MS) clearInterval(timer);
-      if (!document.hidden) reload();
+      if (Date.now() - test.sentAt > PATIENCE_MS) {
+        told("The test is not sent yet: it may wait behind others. It will stand below.");
+        setTest(undefined);
+      } else if (!document.hidden) again.current();
     }, ASK_AGAIN_MS);
     return () => clearInterval(timer);
-  }, [open, test]);
-  return [test, setTest] as const;
+  }, [test]);
+  return [test ? "A test is on its way …" : "", setTest] as const;
 }
 
-function testText({ event, sentAt }: Test, items: readonly Listed[] = []): string {
-  const found = items.find((each) => each.event_id === event);
-  if (!found) {
-    return serverNow() && Date.now() - sentAt > PATIENCE_MS
-      ? "The test is not sent yet: it may wait behind others. Its outcome will stand below."
-      : "A test is on its way …";
-  }
-  const [word, , why] = resultOf(found);
+function outcomeText(of: Listed): string {
+  const [word, , why] = resultOf(of);
   const told = why ? `${word}: ${why}` : word;
-  return found.outcome === "delivered"
-    ? `The test arrived: ${told}, after ${whole(found.latency_ms)} ms.`
+  return of.outcome === "delivered"
+    ? `The test arrived: ${told}, after ${whole(of.latency_ms)} ms.`
     : `The test failed: ${told}. What the receiver said stands below.`;
 }
 

@@ -1,6 +1,6 @@
 /** How an endpoint is, in a word and a sentence; and what became of an attempt. */
 
-import type { Attempt, Endpoint } from "../../api/endpoints.ts";
+import { type Attempt, type Endpoint, FORMATS } from "../../api/endpoints.ts";
 import { ago, span } from "../../ui/span.ts";
 import { count, oneLine } from "../../ui/text.ts";
 
@@ -78,10 +78,13 @@ export function resultOf({ outcome, status, error }: Attempt): [string, string, 
 }
 
 /** What an endpoint is called: what somebody said it is for, or where it is. */
-export const nameOf = ({ description, url }: Endpoint) => description || bareUrl(url);
+export const nameOf = (of: Endpoint) => of.description || placeOf(of);
 
-/** A URL without its scheme, where that is the usual one. */
-export const bareUrl = (url: string) => url.replace(/^https:\/\//, "");
+/** Where it is, without what may be a secret: lists are seen over shoulders, and pictured. */
+export function placeOf({ url, format }: Endpoint): string {
+  const place = url.replace(/^https:\/\//, "").replace(/\?.*/s, "");
+  return FORMATS[format]?.hidden ? place.replace(/(?<![:/])\/[^/].*/s, "/…") : place;
+}
 
 /** A secret for signatures, as Standard Webhooks writes it. Made here, no lost answer loses it. */
 export function newSecret(): string {

@@ -233,7 +233,7 @@ function Rotate({ of, done, close }: Props) {
   const submit = async () => {
     const seconds = Number(overlap.current?.value);
     const secret = newSecret();
-    const before = new Set(of.public_keys);
+    const before = new Set((await oneEndpoint(of.id)).public_keys);
     const now = await settled(
       () => rotateSecret(of.id, secret, seconds),
       () => oneEndpoint(of.id),
