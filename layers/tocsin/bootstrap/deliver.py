@@ -47,11 +47,15 @@ _AT_ONCE: Final = 32  # requests, of endpoints that have no order
 
 @dataclass(frozen=True, slots=True)
 class DeliverParts:
-    """What the function calls; ``is_slow`` tells by a queue's name which it is."""
+    """What the function calls; ``is_slow`` tells by a queue's name which it is.
+
+    ``close`` ends the connections that are kept, for who wires it more than once.
+    """
 
     deliver: Delivering
     sweep: Sweeping
     is_slow: Callable[[str], bool]
+    close: Callable[[], None]
 
 
 class BySchemes(Sender):
@@ -90,6 +94,9 @@ def wire(
         org = known.read(id)
         return org is None or org.status is OrgStatus.ACTIVE
 
+    http = HttpSender(
+        denied_networks=tuple(settings.denied_networks), loopback=settings.loopback_receivers
+    )
     steps = Steps(DynamoApprovals(db, state, journal), clock)
     access = Access(DynamoKeys(db, state), orgs, clock)
     linking = Linking(steps, Deciding(steps), access, orgs, settings.public_url)
@@ -97,7 +104,7 @@ def wire(
         log=Log(ledger, journal, lambda: Retention(clock.now_ms(), settings.retention_days)),
         endpoints=endpoints,
         deliveries=DynamoDeliveries(db, state),
-        sender=_sender(settings),
+        sender=_sender(settings, http),
         wakes=wakes,
         clock=clock,
         pool=ThreadPoolExecutor(_AT_ONCE),
@@ -107,7 +114,7 @@ def wire(
     )
     slow = settings.slow_wakes_queue_url.rpartition("/")[2]
     sweep = Sweeping(endpoints, ledger, wakes, clock)
-    return DeliverParts(deliver, sweep, lambda queue: queue == slow)
+    return DeliverParts(deliver, sweep, lambda queue: queue == slow, http.close)
 
 
 def links_of(access: Access, linking: Linking) -> LinksOf:
@@ -129,10 +136,7 @@ def links_of(access: Access, linking: Linking) -> LinksOf:
     return make
 
 
-def _sender(settings: DeliverSettings) -> Sender:
-    http = HttpSender(
-        denied_networks=tuple(settings.denied_networks), loopback=settings.loopback_receivers
-    )
+def _sender(settings: DeliverSettings, http: Sender) -> Sender:
     senders: dict[str, Sender] = {"https": http, "http": http}
     if settings.mail_from:
         senders["mailto"] = SesSender(ses_client(), settings.mail_from)
