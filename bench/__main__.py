@@ -24,6 +24,7 @@ BENCHES = {
     "queries": "read units and milliseconds of every query, at 10 thousand and 1 million events",
     "approvals": "races of resolvers, how soon who waits is told, and what a decision takes",
     "expiry": "how late approvals expire through `tocsin up`, against the minute's sweep alone",
+    "deliveries": "deliveries to endpoints: how soon, how many a second, dollars per million",
     "requests": "dollars per million requests to the API function, by what they do",
     "detection": "what is found of unusual traffic, how soon, and how many alerts are false",
     "dashboard": "the page: size, from POST to row, INP at 500 events/s, memory, verification",

@@ -29,7 +29,7 @@ from bench import echo, traffic
 from bench.report import milliseconds, ratio, show
 from tocsin.local.addresses import LOOPBACK, keep, reserve
 
-__all__ = ["main"]
+__all__ = ["Target", "main", "product"]
 
 RATES = ((20, 1), (1_000, 50))  # events a second, events a request
 TURNS = 2
@@ -69,7 +69,7 @@ def main() -> None:
     with (
         TemporaryDirectory(prefix="tocsin-bench-") as folder,
         _echo() as bare,
-        _tocsin(Path(folder)) as tocsin,
+        product(Path(folder)) as tocsin,
     ):
         measured = uvloop.run(_measure(tocsin, bare))
     show(
@@ -202,7 +202,7 @@ class Watcher:
 
 
 @contextmanager
-def _tocsin(home: Path) -> Iterator[Target]:
+def product(home: Path) -> Iterator[Target]:
     """Run the product with a home of its own, on a free port."""
     with (home / "up.log").open("wb") as log:
         command = (sys.executable, "-m", "tocsin.cli", "up", "--port", "0", "--home", str(home))
