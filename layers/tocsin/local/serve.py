@@ -12,6 +12,10 @@ from tocsin.local.addresses import LOOPBACK
 
 __all__ = ["serve"]
 
+# An idle connection, longer than the parts keep one to each other (httpx: 5 seconds): a request
+# that is sent as it ends would fail.
+_KEPT_SECONDS = 30
+
 
 def serve(
     app: str | object,
@@ -36,6 +40,7 @@ def serve(
         date_header=False,
         proxy_headers=False,
         backlog=2_048,
+        timeout_keep_alive=_KEPT_SECONDS,
         timeout_graceful_shutdown=graceful_seconds,
     )
 
