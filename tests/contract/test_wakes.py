@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pytest
 
@@ -49,11 +50,15 @@ def on_sqs(database: Database) -> World:
 
 def on_fake() -> World:
     wakes, tails = FakeWakes(), FakeTails()
-    began_ms, taken = NOW_MS(), dict[bool, set[int]]({True: set(), False: set()})
+    taken = dict[bool, set[int]]({True: set(), False: set()})
     heard = set[int]()
 
+    @cache
+    def first_look_ms() -> int:
+        return NOW_MS()  # no earlier than what is sent before it
+
     def came(delay_seconds: int) -> bool:
-        return began_ms + delay_seconds * 1_000 <= NOW_MS()
+        return first_look_ms() + delay_seconds * 1_000 <= NOW_MS()
 
     def look(*, slow: bool) -> list[tuple[str, str]]:
         due = [n for n, each in enumerate(wakes.sent) if each[3] is slow and came(each[2])]
