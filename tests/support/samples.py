@@ -58,8 +58,8 @@ class Visitor:
             text = text.replace(key, self.org.key)
         return text
 
-    def start(self, *command: str | Path) -> Program:
-        """Start a program with what the documents expect in its environment."""
+    def start(self, *command: str | Path, **variables: str) -> Program:
+        """Start a program with what the documents expect in its environment, and ``variables``."""
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home / "home"),
@@ -67,10 +67,19 @@ class Visitor:
             "PYTHONUNBUFFERED": "1",
             "GOVRIX_API_KEY": self.org.key,
             "TOKEN": self.org.key,
+            **variables,
         }
         folder = self.folder(f"program-{len(self.started)}")
         self.started.append(Program.start(command, env, folder))
         return self.started[-1]
+
+    def command(self, name: str) -> list[str | Path]:
+        """Return the command that runs a sample of ours; it is compiled where it has to be."""
+        program = self.folder(f"sample-{name}") / name
+        program.write_text(self.sample(name))
+        if program.suffix == ".go":
+            return [go_binary(program)]
+        return [*node_command(program)] if program.suffix == ".mjs" else [sys.executable, program]
 
     def shell(self, name: str) -> Program:
         """Run a sample in a shell."""

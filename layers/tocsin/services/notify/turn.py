@@ -70,6 +70,8 @@ class Turn:
 
     def move(self, id: str, next_seq: int) -> None:
         """Take what a replay has before a seq as sent."""
+        if id not in self.replays:
+            return  # it was at its end when that was written
         replay, ahead = self.replays[id]
         self.replays[id] = replace(replay, next_seq=next_seq), ahead
         self.moved.add(id)
@@ -105,14 +107,14 @@ class Saving:
         if not self.save(turn):
             raise Lost
         turn.saved_at_ms = now_ms
-        for id in turn.moved:
+        for id in sorted(turn.moved):
             replay, ahead = turn.replays[id]
             if ahead.ended and replay.next_seq > ahead.seq:
                 self._endpoints.drop_replay(*turn.place, id)
                 del turn.replays[id]
             else:
                 self._endpoints.save_replay(*turn.place, replay)
-        turn.moved.clear()
+            turn.moved.discard(id)
 
     def save(self, turn: Turn) -> bool:
         """Write how far an endpoint is; False: its lease is another's, or it is gone."""

@@ -530,6 +530,27 @@ def _damage(world: World, number: int) -> Callable[[], None]:
     return lambda: world.journal.batches.update({key: stored})
 
 
+def test_several_replays_end_though_the_store_is_busy_when_one_has_ended() -> None:
+    world = World()
+    world.add(300)
+    world.deliver()
+    world.endpoints.add_replay("acme", ID, Replay("r0", 1, 2))
+    world.endpoints.add_replay("acme", ID, Replay("r1", 3, 250))
+    save, calls = world.endpoints.save_replay, count()
+
+    def busy(org: str, id: str, replay: Replay) -> None:
+        if next(calls) == 0:
+            raise Busy("later")
+        save(org, id, replay)
+
+    world.endpoints.save_replay = busy  # type: ignore[method-assign]
+    first, second = world.deliver(), world.deliver()
+    assert (set(first.failed), first.broken) == ({("acme", ID)}, {})
+    assert not second.failed | second.broken
+    assert world.endpoints.replays["acme", ID] == {}
+    assert world.arrived[300:] == list(range(1, 251))
+
+
 def test_a_run_that_failed_and_is_replayed_is_one() -> None:
     world = World(format=Format.SPLUNK)
     world.add(10)
