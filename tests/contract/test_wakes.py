@@ -50,24 +50,22 @@ def on_sqs(database: Database) -> World:
 
 def on_fake() -> World:
     wakes, tails = FakeWakes(), FakeTails()
-    taken = dict[bool, set[int]]({True: set(), False: set()})
-    heard = set[int]()
+    taken, heard = dict[bool, set[int]]({True: set(), False: set()}), set[int]()
+    seen = dict[tuple[str, int], int]()  # when the first look was that found it: it was set before
 
-    @cache
-    def first_look_ms() -> int:
-        return NOW_MS()  # no earlier than what is sent before it
-
-    def came(delay_seconds: int) -> bool:
-        return first_look_ms() + delay_seconds * 1_000 <= NOW_MS()
+    def came(kind: str, place: int, delay_seconds: int) -> bool:
+        now_ms = NOW_MS()
+        return seen.setdefault((kind, place), now_ms) + delay_seconds * 1_000 <= now_ms
 
     def look(*, slow: bool) -> list[tuple[str, str]]:
-        due = [n for n, each in enumerate(wakes.sent) if each[3] is slow and came(each[2])]
+        due = [n for n, each in enumerate(wakes.sent) if each[3] is slow and came("", n, each[2])]
         new = [n for n in due if n not in taken[slow]]
         taken[slow].update(new)
         return [wakes.sent[n][:2] for n in new]
 
     def listen() -> list[str]:
-        new = [n for n, each in enumerate(tails.sent) if came(each[1]) and n not in heard]
+        due = [n for n, each in enumerate(tails.sent) if came("tail", n, each[1])]
+        new = [n for n in due if n not in heard]
         heard.update(new)
         return [tails.sent[n][0] for n in new]
 
@@ -79,8 +77,8 @@ def in_a_process() -> World:
     return replace(
         on_fake(),
         wakes=wakes,
-        slow=lambda: wakes.due(slow=True, most=10),
-        woken=lambda: wakes.due(slow=False, most=10),
+        slow=lambda: wakes.due(slow=True),
+        woken=lambda: wakes.due(slow=False),
     )
 
 

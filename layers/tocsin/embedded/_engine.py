@@ -1,14 +1,13 @@
 """What delivers: the service's use cases on the file, a thread for each endpoint that is sent to.
 
 An endpoint is looked at when something was sealed, when it is woken, and, as in the service, by a
-sweep every minute. Those that are slow have threads of their own.
+sweep every minute. There are few enough (:data:`.limits.MAX_ENDPOINTS`) for each to have a thread.
 """
 
 import logging
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock, Thread
@@ -29,12 +28,9 @@ __all__ = ["Engine"]
 
 logger: Final = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 32  # endpoints, of those that are slow and of the others
 _REQUESTS: Final = 8  # at once, of endpoints that have no order
 _SWEEP_SECONDS: Final = 60
 _LONGEST_DELAY_SECONDS: Final = 900  # the sweep finds what is due later
-
-type _Place = tuple[str, str]
 
 
 class Engine:
@@ -66,8 +62,8 @@ class Engine:
         self._sweep_at = time.monotonic() + _SWEEP_SECONDS
         self._head = -1
         self._lock = Lock()
-        self._running: dict[_Place, tuple[Thread, bool]] = {}
-        self._again: dict[_Place, bool] = {}
+        self._running: dict[str, Thread] = {}
+        self._again: set[str] = set()
         self._told: dict[str, str] = {}
 
     def begin(self) -> None:
@@ -91,17 +87,14 @@ class Engine:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + _SWEEP_SECONDS
             self._sweep()
-        for slow in (False, True):
-            with self._lock:
-                there = Counter(is_slow for _, is_slow in self._running.values())[slow]
-            for place in self._wakes.due(slow=slow, most=_AT_ONCE - there):
-                if place[0] == self._org:  # the sweep goes through all that share the file
-                    self._begin(place, slow)
+        for org, id in (*self._wakes.due(slow=False), *self._wakes.due(slow=True)):
+            if org == self._org:  # the sweep goes through all that share the file
+                self._begin(id)
 
     def stop(self) -> None:
         """Wait for what is being sent, and close everything."""
         with self._lock:
-            running = [thread for thread, _ in self._running.values()]
+            running = list(self._running.values())
         for thread in running:
             thread.join()
         self._pool.shutdown()
@@ -109,38 +102,38 @@ class Engine:
         if self._db is not self._changing:
             self._db.close()
 
-    def _begin(self, place: _Place, slow: bool) -> None:
+    def _begin(self, id: str) -> None:
         with self._lock:
-            if place in self._running:
-                self._again[place] = slow
+            if id in self._running:
+                self._again.add(id)
                 return
-            thread = Thread(target=self._run, args=(place, slow), name="tocsin-sends", daemon=True)
-            self._running[place] = thread, slow
+            thread = Thread(target=self._run, args=(id,), name="tocsin-sends", daemon=True)
+            self._running[id] = thread
         try:
             thread.start()
         except RuntimeError:  # the system has no more of them
             with self._lock:
-                del self._running[place]
-            self._wakes.wake(place[0], [place[1]], delay_seconds=1, slow=slow)
+                del self._running[id]
+            self._wakes.wake(self._org, [id], delay_seconds=1)
             raise
 
-    def _run(self, place: _Place, slow: bool) -> None:
-        report, (org, id) = Report(), place
+    def _run(self, id: str) -> None:
+        report = Report()
         try:
-            self._deliver(org, id, report, slow=slow)
+            self._deliver(self._org, id, report, slow=True)  # it holds up nobody else
             self._tell(id, report)
         finally:
             with self._lock:
-                del self._running[place]
-                again = self._again.pop(place, None)
-            if again is not None:
-                self._wakes.wake(org, [id], slow=again)
-            self._wakes.nudge()
+                del self._running[id]
+                again = id in self._again
+                self._again.discard(id)
+            if again:
+                self._wakes.wake(self._org, [id])
 
     def _tell(self, id: str, report: Report) -> None:
         """Log what a person should know, and once what happens again and again."""
-        wrong: Mapping[_Place, Exception] = report.failed | report.broken
-        for error in wrong.values():
+        wrong: Sequence[Exception] = [*report.failed.values(), *report.broken.values()]
+        for error in wrong:
             if self._told.get(id) != repr(error):
                 logger.error("the endpoint %s must wait", id, exc_info=error)
             self._told[id] = repr(error)

@@ -48,15 +48,13 @@ class LocalWakes(Wakes):
                 self._changed.wait(max(min(due, seconds), 0))
             self._heard = False
 
-    def due(self, *, slow: bool, most: int) -> Sequence[tuple[str, str]]:
-        """Take so many at most of the endpoints that are to be looked at now, the oldest first."""
+    def due(self, *, slow: bool) -> Sequence[tuple[str, str]]:
+        """Take the endpoints that are to be looked at now, each once."""
         with self._changed:
             while self._later and self._later[0][0] <= self._seconds():
                 _, org, id, is_slow = heappop(self._later)
                 self._now[is_slow][org, id] = None
-            taken = list(self._now[slow])[:most]
-            for place in taken:
-                del self._now[slow][place]
+            taken, self._now[slow] = list(self._now[slow]), {}
             return taken
 
     def forget(self) -> bool:
