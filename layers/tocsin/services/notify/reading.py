@@ -20,6 +20,7 @@ __all__ = ["Ahead", "Log", "Stale", "Step"]
 
 _READ_EVENTS: Final = 1_000
 _KEPT_BYTES: Final = 16 * 1024 * 1024
+_WAIT_SECONDS: Final = 3  # for another's read: a store that does not answer is asked by each
 _EVENT_OVERHEAD_BYTES: Final = 256
 
 
@@ -28,7 +29,11 @@ class Stale(Exception):
 
 
 class Log:
-    """The orgs' sealed events; what was just read is kept, since an org's endpoints go together."""
+    """The orgs' sealed events; what was just read is kept, since an org's endpoints go together.
+
+    What one of them reads, the others wait for; but that there was nothing is each one's own to
+    find out, since more may have been sealed after the other looked.
+    """
 
     def __init__(
         self, ledger: Ledger, journal: Journal, retention: Callable[[], Retention]
@@ -38,6 +43,7 @@ class Log:
         self._retention = retention
         self._kept: OrderedDict[tuple[str, int], list[SealedEvent]] = OrderedDict()
         self._kept_bytes = 0
+        self._reading: dict[tuple[str, int], threading.Event] = {}
         self._lock = threading.Lock()
 
     def after(self, org: str, seq: int, hash: bytes) -> list[SealedEvent]:
@@ -46,10 +52,28 @@ class Log:
         Raises:
             IntegrityError, Expired, Busy: as :func:`.replay.read`.
         """
-        with self._lock:
-            kept = self._kept.get((org, seq))
-        if kept and hash in (b"", kept[0].prev_hash):
+        place, done = (org, seq), threading.Event()
+        if kept := self._known(place, hash):
             return kept
+        with self._lock:
+            other = self._reading.setdefault(place, done)
+        if other is not done:
+            other.wait(_WAIT_SECONDS)
+            return self._known(place, hash) or self._read(org, seq, hash)
+        try:
+            # Whoever read it before may have ended since it was looked for.
+            return self._known(place, hash) or self._read(org, seq, hash)
+        finally:
+            with self._lock:
+                del self._reading[place]
+            done.set()
+
+    def _known(self, place: tuple[str, int], hash: bytes) -> list[SealedEvent]:
+        with self._lock:
+            kept = self._kept.get(place, [])
+        return kept if kept and hash in (b"", kept[0].prev_hash) else []
+
+    def _read(self, org: str, seq: int, hash: bytes) -> list[SealedEvent]:
         events = replay.read(
             self._ledger,
             self._journal,
