@@ -121,12 +121,12 @@ def _round(made: World, case: Case, spent: Spent, tap: Tap | None) -> None:
     spent.waking.waits_ms += SEND_MS * requests.count
     spent.waking.messages += requests.count
 
-    def invoke(records: list[dict[str, Any]]) -> None:
+    def invoke(records: list[dict[str, Any]]) -> set[str]:
         if tap:
             tap.reset()
         before = requests.count
         with _timed(spent.delivering):
-            made.invoke(records)
+            failed = made.invoke(records)
         spent.delivering.waits_ms += SEND_MS * (requests.count - before)
         # Endpoints wait beside each other; one waits for its receiver again and again.
         at_once = 8 if case.order is Order.NONE else 1
@@ -135,6 +135,9 @@ def _round(made: World, case: Case, spent: Spent, tap: Tap | None) -> None:
             spent.delivering.waits_ms += tap.waits_ms
             spent.delivering.reads.update(tap.reads)
             spent.delivering.writes.update(tap.units)
+        if failed:
+            raise RuntimeError(f"{len(failed)} messages failed")
+        return failed
 
     while receive(made.queues, made.url, invoke):
         pass
@@ -226,16 +229,17 @@ def _plain(server: Server, target: Target) -> Spent:
                 way: Straightforward = way,
                 tap: Tap | None = tap,
                 spent: Spent = spent,
-            ) -> None:
+            ) -> set[str]:
                 if tap:
                     tap.reset()
                 text = json.dumps({"Records": records})
                 with _timed(spent.delivering):
-                    way.handle(json.loads(text)["Records"])
+                    failed = way.handle(json.loads(text)["Records"])
                 spent.delivering.waits_ms += RECEIVER_MS * len(records)
                 if tap:
                     spent.delivering.waits_ms += tap.waits_ms
                     spent.delivering.reads.update(tap.reads)
+                return failed
 
             while receive(made.queues, way.url, invoke):
                 pass

@@ -58,12 +58,9 @@ class Straightforward:
                 ],
             )
 
-    def handle(self, records: list[dict[str, Any]]) -> None:
-        """Post what the messages have, one after the other.
-
-        Raises:
-            RuntimeError: an answer is not 2xx.
-        """
+    def handle(self, records: list[dict[str, Any]]) -> set[str]:
+        """Post what the messages have, one after the other; return which failed."""
+        failed = set()
         for record in records:
             told = json.loads(record["body"])
             kept = self._endpoints.get(told["org"], told["endpoint"])
@@ -81,4 +78,5 @@ class Straightforward:
             )
             answer = self._sender.send(request)
             if answer.failed_in:
-                raise RuntimeError(f"the receiver failed: {answer}")
+                failed.add(record["messageId"])
+        return failed

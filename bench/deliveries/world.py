@@ -96,16 +96,11 @@ class World:
         if report.failed or report.broken:
             raise RuntimeError(f"not woken: {report}")
 
-    def invoke(self, records: list[dict[str, Any]]) -> None:
-        """Invoke the deliver function's handler with messages.
-
-        Raises:
-            RuntimeError: it reported failures.
-        """
+    def invoke(self, records: list[dict[str, Any]]) -> set[str]:
+        """Invoke the deliver function's handler with messages; return which of them failed."""
         handler = import_module("functions.deliver.handler").handler
         answer = handler(json.loads(json.dumps({"Records": records})), lambdas.context("deliver"))
-        if answer["batchItemFailures"]:
-            raise RuntimeError(f"deliver: {answer}")
+        return {each["itemIdentifier"] for each in answer["batchItemFailures"]}
 
     def _batch(self, org: str, events: int) -> Batch:
         now_ms = time.time_ns() // 1_000_000
@@ -163,19 +158,30 @@ def world(server: Server) -> Iterator[World]:
         yield made
 
 
-def receive(queues: "SQSClient", url: str, handle: Callable[[list[dict[str, Any]]], None]) -> int:
-    """Have the messages that are there handled, ten at most; return how many were."""
+def receive(
+    queues: "SQSClient", url: str, handle: Callable[[list[dict[str, Any]]], set[str]]
+) -> int:
+    """Have the messages that are there handled, ten at most; return how many were.
+
+    Those that failed come again at once.
+    """
     answer = queues.receive_message(
         QueueUrl=url, MaxNumberOfMessages=BATCH, MessageSystemAttributeNames=["All"]
     )
     messages = answer.get("Messages", [])
-    if messages:
-        handle([lambda_message(each, _ARN + url.rpartition("/")[2]) for each in messages])
-        queues.delete_message_batch(
-            QueueUrl=url,
-            Entries=[
-                {"Id": str(place), "ReceiptHandle": each["ReceiptHandle"]}
-                for place, each in enumerate(messages)
-            ],
-        )
+    if not messages:
+        return 0
+    arn = _ARN + url.rpartition("/")[2]
+    failed = handle([lambda_message(each, arn) for each in messages])
+    handles = [each["ReceiptHandle"] for each in messages if each["MessageId"] not in failed]
+    if handles:
+        entries: Any = [
+            {"Id": str(place), "ReceiptHandle": each} for place, each in enumerate(handles)
+        ]
+        queues.delete_message_batch(QueueUrl=url, Entries=entries)
+    for each in messages:
+        if each["MessageId"] in failed:
+            queues.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=each["ReceiptHandle"], VisibilityTimeout=0
+            )
     return len(messages)
