@@ -70,6 +70,7 @@ def main(server: Server) -> None:
             "process' alone, not the emulator's and the receiver's.",
             f"calls: each delivery's, on average; {_AT_ONCE} invocations at the same time, of many "
             f"endpoints {_AT_ONCE_OF_MANY}, on a machine that the emulator shares.",
+            f"nothing is measured for longer than {_MOST_SECONDS:g} s: what was delivered counts.",
             "a message each: the receiver is posted to without an order, by all of them.",
         ),
     )
