@@ -20,7 +20,8 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
 SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 
-.PHONY: help up test test-fast test-times test-loaded check bench screenshots preflight lock clean
+.PHONY: help up test synth dashboard-test test-fast test-times test-loaded check bench \
+	screenshots preflight lock clean uv
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,20 +29,26 @@ help: ## list the targets
 up: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## install everything and run the whole product on this machine
 	@exec $(BIN)/tocsin up
 
-test: check $(PARTS) ## everything: format, lint, types, import rules, every test
-	cd dashboard && $(NODE) npm test --silent
+# What uses one core each is done two at once; pytest has two workers of its own.
+test: ## everything: format, lint, types, import rules, every test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line check synth dashboard-test $(PARTS)
 	$(PYTEST) --ignore tests/infra/synth
+
+synth: $(ENVIRONMENTS)
 	$(SYNTH)
+
+dashboard-test: $(DASHBOARD)
+	cd dashboard && $(NODE) npm test --silent
 
 test-fast: $(VENV)/.ready .venv-ministack/.ready ## the tests that start next to nothing: unit, contract
 	$(PYTEST) tests/unit tests/contract
 
 test-times: $(ENVIRONMENTS) ## every test, and where its time goes: wall and CPU
-	PYTHONPATH=tests $(PYTEST) -p support.times --ignore tests/infra/synth
-	PYTHONPATH=tests $(SYNTH) -p support.times
+	PYTHONPATH=$(CURDIR)/tests $(PYTEST) -p support.times --ignore tests/infra/synth
+	PYTHONPATH=$(CURDIR)/tests $(SYNTH) -p support.times
 
 test-loaded: $(ENVIRONMENTS) ## the tests beside eight busy processes: none fails by a slow machine
-	PYTHONPATH=tests $(BIN)/python -m support.busy 8 $(PYTEST) --ignore tests/infra/synth
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m support.busy 8 $(PYTEST) --ignore tests/infra/synth
 
 check: $(LINTED) ## format, lint, types and import rules
 	$(BIN)/ruff format --check
@@ -62,7 +69,7 @@ bench: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## print what is measu
 	$(BIN)/python -m bench $(NAMES)
 
 screenshots: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## take the documentation's pictures of the dashboard
-	PYTHONPATH=tests $(BIN)/python -m support.screenshots docs/images
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m support.screenshots docs/images
 
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in -o requirements/functions.txt
@@ -82,35 +89,38 @@ clean: ## remove what was built; .tocsin (your events) stays
 	rm -rf .venv .venv-* build dist dashboard/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# First, and once: environments may be made two at a time.
+uv:
+	@$(UV) --version >/dev/null 2>&1 || python3 -m pip install --quiet --require-hashes -r requirements/uv.txt
+
 # An environment is ready when it holds exactly what its lock names.
 define environment
-	@$(UV) --version >/dev/null 2>&1 || python3 -m pip install --quiet --require-hashes -r requirements/uv.txt
 	@$(UV) venv --quiet --clear --python 3.13 $(dir $@)
 	@$(UV) pip sync --quiet --require-hashes --python $(dir $@)bin/python $<
 endef
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml
+$(VENV)/.ready: requirements/dev.txt pyproject.toml | uv
 	$(environment)
 	@$(UV) pip install --quiet --no-deps --no-build-isolation \
 		--python $(BIN)/python --editable .
 	@touch $@
 
-.venv-ministack/.ready: requirements/ministack.txt
+.venv-ministack/.ready: requirements/ministack.txt | uv
 	$(environment)
 	@touch $@
 
 # Go compiles its standard library itself, once.
-.venv-go/.ready: requirements/go.txt
+.venv-go/.ready: requirements/go.txt | uv
 	$(environment)
 	@$(GO) env -w CGO_ENABLED=0 GOPROXY=off GOTOOLCHAIN=local
 	@$(GO) build bufio encoding/json log net/http
 	@touch $@
 
-.venv-infra/.ready: requirements/infra.txt
+.venv-infra/.ready: requirements/infra.txt | uv
 	$(environment)
 	@touch $@
 
-.venv-localstack/.ready: requirements/localstack.txt tests/localstack/pyproject.toml
+.venv-localstack/.ready: requirements/localstack.txt tests/localstack/pyproject.toml | uv
 	$(environment)
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(dir $@)bin/python \
 		--editable tests/localstack
@@ -124,7 +134,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@touch $@
 
 # Node, from PyPI.
-.venv-nodejs/.ready: requirements/node.txt
+.venv-nodejs/.ready: requirements/node.txt | uv
 	$(environment)
 	@touch $@
 
