@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from support.waiting import until
 from tocsin.local.addresses import LOOPBACK
 
 __all__ = ["Behaviour", "Received", "Receiver", "Reply", "receiving"]
@@ -62,6 +63,7 @@ class Receiver:
         self.received: list[Received] = []
         self.url = ""
         self.connections = 0
+        self.open = dict[socket.socket, Any]()  # the connections, by now, and from where they are
         self._closing = threading.Event()
         self._changed = threading.Condition()
 
@@ -74,6 +76,16 @@ class Receiver:
         """Answer nothing until the receiver is closed, or it is told."""
         self._closing.wait()
         return Reply(0)
+
+    def until_ended(self) -> None:
+        """Wait until what was sent by now by those who are gone is read, and was answered.
+
+        Connections are accepted in their order; so a last one tells that all were.
+        """
+        with socket.create_connection((LOOPBACK, self.port)) as last:
+            until(lambda: last.getsockname() in list(self.open.values()), "a connection is made")
+            before = [each for each, at in list(self.open.items()) if at != last.getsockname()]
+        until(lambda: not self.open.keys() & before, "their connections end")
 
     def end_hanging(self) -> None:
         """End the connections that hang, without an answer."""
@@ -108,7 +120,6 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, receiver: Receiver, tls: ssl.SSLContext | None) -> None:
         super().__init__((LOOPBACK, 0), _Handler)
         self.receiver = receiver
-        self.open: set[socket.socket] = set()
         self.lock = threading.Lock()
         self._tls = tls
 
@@ -119,12 +130,12 @@ class _Server(ThreadingHTTPServer):
                 accepted, server_side=True, do_handshake_on_connect=False
             )
         with self.lock:
-            self.open.add(accepted)
+            self.receiver.open[accepted] = address
         return accepted, address
 
     def shutdown_request(self, request: Any) -> None:
         with self.lock:
-            self.open.discard(request)
+            self.receiver.open.pop(request, None)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -135,7 +146,7 @@ class _Server(ThreadingHTTPServer):
         self.receiver.end_hanging()
         self.shutdown()
         with self.lock:
-            for each in self.open:
+            for each in self.receiver.open:
                 with suppress(OSError):  # the client ended it
                     each.shutdown(socket.SHUT_RDWR)
         self.server_close()

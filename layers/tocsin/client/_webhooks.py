@@ -25,7 +25,7 @@ class WebhookOptions(TypedDict, total=False):
 
     description: str
     format: str
-    order: Literal["relaxed", "strict"]
+    order: Literal["relaxed", "strict", "none"]
     escalation: bool
     links: bool
     types: Sequence[str] | None
