@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
@@ -20,6 +21,7 @@ from playwright.async_api import Browser
 from support.product import Product
 from support.programs import Program
 from support.readme import Command, commands, languages, programs
+from support.receiver import Receiver, Reply, receiving
 from support.waiting import until
 from tocsin.client import Client
 
@@ -44,15 +46,19 @@ MCP_CALL = """
 class Reader:
     """Somebody who follows README in a terminal, in the folder of ``make up``."""
 
-    def __init__(self, product: Product, home: Path) -> None:
+    def __init__(self, product: Product, home: Path, receiver: Receiver) -> None:
         self.product = product
         self.home = home
         (home / ".curlrc").write_text("fail-with-body\nno-progress-meter\n")
         (home / "your_mcp_server.py").write_text(MCP_SERVER)
         self.event_id = self.sealed("ses_1")["id"]
         minted = self.run("tocsin keys create --org readme").errors
+        added = self.run(f"tocsin webhooks add {receiver.url} --type nothing.comes")
         self.values = {
             PRINTED_URL: product.url,
+            "https://hooks.example.com/tocsin": receiver.url,
+            "https://hooks.slack.com/services/…": receiver.url,
+            "ep_…": added.lines[0],
             ".venv/bin/tocsin": "tocsin",
             "evt_01kd…": self.event_id,
             "date=2026-03-03": f"date={datetime.now(UTC).date()}",
@@ -115,9 +121,10 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def reader(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     product.until_ready()
-    return Reader(product, tmp_path_factory.mktemp("reader"))
+    with receiving(lambda _: Reply(204)) as receiver:
+        yield Reader(product, tmp_path_factory.mktemp("reader"), receiver)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.text[:60])
