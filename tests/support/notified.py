@@ -20,6 +20,7 @@ from tocsin.domain.times import iso_ms
 from tocsin.services.approvals import telling
 from tocsin.wire.anomalies import anomaly_of, event_of
 from tocsin.wire.notify.rendering import Answers, outgoing
+from tocsin.wire.notify.runs import run_of
 
 NOW_MS = 1_774_000_000_000
 PUBLIC_URL = "https://tocsin.example.com"
@@ -208,3 +209,15 @@ def sent(
         public_url=public_url,
         links=links,
     )
+
+
+def first_run(format: Format, events: Sequence[SealedEvent]) -> Sequence[SealedEvent]:
+    """Return the first events that fit in one request: at least one, if there is any."""
+    limits, run, size_bytes = run_of(format), list[SealedEvent](), 0
+    assert limits is not None
+    for event in events:
+        size_bytes += limits.bytes_of(event)
+        if run and (size_bytes > limits.max_bytes or len(run) == limits.max_events):
+            break
+        run.append(event)
+    return run

@@ -194,7 +194,7 @@ class Ahead:
             if not wants(self.endpoint, event):
                 self._hide()
             else:
-                size_bytes += len(event.entry) + (limits.around_bytes if limits else 0)
+                size_bytes += limits.bytes_of(event) if limits else 0
                 if run and limits and size_bytes > limits.max_bytes:
                     self._events.appendleft(event)
                     return Step(tuple(run), seq, hash, full=True)

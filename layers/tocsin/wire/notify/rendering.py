@@ -1,7 +1,6 @@
 """What an endpoint is sent of events, whatever its format: the face of this package."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from tocsin.domain import canonical
 from tocsin.domain.deliveries import Outgoing
@@ -23,31 +22,7 @@ from tocsin.wire.notify.message import message_of
 from tocsin.wire.notify.sending import Answers, Sending
 from tocsin.wire.notify.wanting import wants
 
-__all__ = ["Answers", "outgoing", "room", "takes_runs", "wants"]
-
-_RUNS: Final = frozenset({Format.SPLUNK, Format.S3})
-
-
-def takes_runs(format: Format) -> bool:
-    """Whether a request takes several events; else it takes one."""
-    return format in _RUNS
-
-
-def room(format: Format, events: Sequence[SealedEvent]) -> int:
-    """Return how many of the first events fit in one request: at least one, if there is any."""
-    if not takes_runs(format):
-        return min(len(events), 1)
-    around, most = (
-        (splunk.AROUND_BYTES, splunk.MAX_BODY_BYTES)
-        if format is Format.SPLUNK
-        else (0, objects.MAX_ENTRIES_BYTES)
-    )
-    used_bytes = 0
-    for count, event in enumerate(events):
-        used_bytes += len(event.entry) + around
-        if count and used_bytes > most:
-            return count
-    return len(events)
+__all__ = ["Answers", "outgoing", "wants"]
 
 
 def outgoing(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tocsin.domain.endpoints import Format
+from tocsin.domain.segment import SealedEvent
 from tocsin.wire.notify import objects, splunk
 
 __all__ = ["Run", "run_of"]
@@ -21,6 +22,10 @@ class Run:
     max_bytes: int
     around_bytes: int = 0
     linger_ms: int = 0
+
+    def bytes_of(self, event: SealedEvent) -> int:
+        """Return what an event takes of ``max_bytes``; the first may take more than there are."""
+        return len(event.entry) + self.around_bytes
 
 
 _RUNS: Final[Mapping[Format, Run]] = {

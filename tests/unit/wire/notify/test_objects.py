@@ -19,6 +19,7 @@ from support.notified import (
     called,
     endpoint,
     event_id,
+    first_run,
     found,
     reminded,
     said_of_it,
@@ -33,7 +34,6 @@ from tocsin.domain.endpoints import Format
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire.event import TYPES
 from tocsin.wire.notify import ocsf
-from tocsin.wire.notify.rendering import room
 
 ENDPOINT = endpoint(Format.S3)
 SCHEMAS = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=ocsf.VERSION))
@@ -155,6 +155,6 @@ def test_an_object_s_day_is_when_tocsin_received_its_first_event() -> None:
 @given(st.lists(st.integers(0, 200_000), max_size=80))
 def test_an_object_holds_a_bounded_run(sizes: list[int]) -> None:
     events = [sealed(n, request={"command": "x" * size}) for n, size in enumerate(sizes, 1)]
-    count = room(Format.S3, events)
-    assert count == len(events) or count >= 1
-    assert sum(len(each.entry) for each in events[:count]) <= 8 * 1024 * 1024
+    run = first_run(Format.S3, events)
+    assert len(run) == len(events) or run
+    assert sum(len(each.entry) for each in run) <= 8 * 1024 * 1024

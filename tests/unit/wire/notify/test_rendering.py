@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from support.notified import LINKS, URLS, called, endpoint, sealed, sent
 from tocsin.domain.endpoints import Format
-from tocsin.wire.notify.rendering import room, takes_runs, wants
+from tocsin.wire.notify.rendering import wants
+from tocsin.wire.notify.runs import run_of
 
 NAMES = (
     *("agent_id", "tool_name", "session_id", "user_id", "action", "status", "anomaly_type"),
@@ -80,8 +81,4 @@ def test_an_event_nested_as_deep_as_may_be_can_be_sent(format: Format) -> None:
 
 
 def test_only_exports_take_runs() -> None:
-    assert {each for each in Format if takes_runs(each)} == {Format.SPLUNK, Format.S3}
-    events = [sealed(n) for n in (1, 2, 3)]
-    for format in Format:
-        assert room(format, events) == (3 if takes_runs(format) else 1)
-        assert room(format, []) == 0
+    assert {each for each in Format if run_of(each)} == {Format.SPLUNK, Format.S3}
