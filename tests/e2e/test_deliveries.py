@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("product")
 
 TOCSIN = Path(sys.executable).with_name("tocsin")
 CALL = {"type": "tool_call", "toolName": "search", "agentId": "claude"}
-_HANGING = 20
+_HANGING = 3  # `make up` takes four batches of wakes at once: more could hold all four, once each
 _ROUNDS = 5
 
 

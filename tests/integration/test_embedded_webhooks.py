@@ -69,7 +69,8 @@ async def emit(stream: EventStream, type: str = "audit", **fields: Any) -> int:
 
 
 def seqs(received: Sequence[Received]) -> list[int]:
-    return [json.loads(each.body)["data"]["seq"] for each in received]
+    # Of who was killed while it sent, there may be a head alone.
+    return [json.loads(each.body)["data"]["seq"] for each in received if each.body]
 
 
 async def came(receiver: Receiver, count: int) -> list[int]:
