@@ -17,6 +17,7 @@ from tocsin.adapters.dynamodb.endpoints import DynamoEndpoints
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.http.sender import HttpSender
+from tocsin.domain.deliveries import Outcome, outcome_of
 from tocsin.domain.segment import SealedEvent
 from tocsin.services.reading import replay
 from tocsin.wire.notify.rendering import outgoing
@@ -77,6 +78,6 @@ class Straightforward:
                 links=None,
             )
             answer = self._sender.send(request)
-            if answer.failed_in:
+            if outcome_of(answer) is not Outcome.DELIVERED:
                 failed.add(record["messageId"])
         return failed

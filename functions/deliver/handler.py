@@ -1,5 +1,6 @@
 """Parse the queues' messages and deliver to their endpoints; or, by schedule, wake what is due."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import Lock
@@ -22,7 +23,7 @@ service = cache(wire)
 
 _MESSAGES: Final = 10  # of a batch; each endpoint's receiver may be slow
 _pool = ThreadPoolExecutor(4 * _MESSAGES)
-_telling = Lock()  # here and there several invocations share a process
+_telling = Lock()  # on a developer's machine several invocations share a process
 
 
 @logger.inject_lambda_context
@@ -59,11 +60,7 @@ def _tell_sweep(swept: Swept) -> None:
         logger.warning("an org must wait", org=org, reason=str(reason))
     for org, error in swept.broken.items():
         logger.error("an org's endpoints can't be looked at", org=org, exc_info=error)
-    for name, value in (("SweptEndpoints", swept.woken), ("BrokenOrgs", len(swept.broken))):
-        if value:
-            metrics.add_metric(name, MetricUnit.Count, value)
-    if metrics.metric_set:
-        metrics.flush_metrics()
+    _count({"SweptEndpoints": swept.woken, "BrokenOrgs": len(swept.broken)})
 
 
 def _wakes(records: list[dict[str, Any]]) -> dict[str, tuple[Wake, str]]:
@@ -103,10 +100,15 @@ def _tell(report: Report) -> None:
         "PausedEndpoints": len(report.paused),
         "BrokenOrgs": len({org for org, _ in report.broken}),
     }
+    for lag_ms in report.lags_ms[:100]:
+        metrics.add_metric("LagMs", MetricUnit.Milliseconds, lag_ms)
+    _count(counted)
+
+
+def _count(counted: Mapping[str, int]) -> None:
+    """Count what happened, and send it with what else was measured."""
     for name, value in counted.items():
         if value:
             metrics.add_metric(name, MetricUnit.Count, value)
-    for lag_ms in report.lags_ms[:100]:
-        metrics.add_metric("LagMs", MetricUnit.Milliseconds, lag_ms)
     if metrics.metric_set:
         metrics.flush_metrics()

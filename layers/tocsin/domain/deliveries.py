@@ -79,11 +79,6 @@ class Answer:
     retry_after_ms: int = 0
     excerpt: str = ""
 
-    @property
-    def failed_in(self) -> str:
-        """Why it was no success, in a few letters; empty where it was one."""
-        return "" if 200 <= self.status < 300 else self.error or str(self.status)
-
 
 class Outcome(StrEnum):
     """What an answer means."""
@@ -202,7 +197,8 @@ class Progress:
 
     def tried(self, unit: Unit) -> int:
         """Return how often a unit was tried already."""
-        return next((each.attempts for each in self.failing if each.unit == unit), 0)
+        before, _ = self._apart(unit)
+        return before.attempts if before else 0
 
     def room(self, now_ms: int, *, strict: bool) -> int:
         """Return how many units of what follows may be sent now: so many more could fail."""
@@ -229,16 +225,15 @@ class Progress:
 
     def without(self, unit: Unit, *, passed_over: int = 0) -> "Progress":
         """Return how far it is when a unit is not tried again, though perhaps never sent."""
-        kept = tuple(each for each in self.failing if each.unit != unit)
-        return replace(self, failing=kept, passed_over=self.passed_over + passed_over)
+        _, others = self._apart(unit)
+        return replace(self, failing=others, passed_over=self.passed_over + passed_over)
 
     def before_sending(self, unit: Unit, now_ms: int) -> "Progress":
         """Return how far it is when a unit is about to be sent: each try sends the same then.
 
         One that failed before, and is replayed, is the same.
         """
-        before = next((each for each in self.failing if each.unit == unit), None)
-        others = tuple(each for each in self.failing if each is not before)
+        before, others = self._apart(unit)
         begun = before or Failing(unit.seq, unit.until_seq, 0, now_ms, now_ms)
         return replace(self, failing=_with(others, replace(begun, due_ms=now_ms)))
 
@@ -261,14 +256,13 @@ class Progress:
 
     def after(
         self, unit: Unit, answer: Answer, now_ms: int, random: float
-    ) -> tuple["Progress", Failing | None, bool]:
-        """Return how far it is after an attempt, what it was, and whether that is given up.
+    ) -> tuple["Progress", bool]:
+        """Return how far it is after an attempt, and whether the unit is given up.
 
-        ``random`` is from 0 to 1. Where it was sent, there is no :class:`Failing`.
+        ``random`` is from 0 to 1.
         """
         outcome = outcome_of(answer)
-        before = next((each for each in self.failing if each.unit == unit), None)
-        others = tuple(each for each in self.failing if each is not before)
+        before, others = self._apart(unit)
         slow = answer.latency_ms >= _SLOW_MS or outcome in (Outcome.FAILED, Outcome.SLOWED)
         slow_until_ms = now_ms + _SLOW_FOR_MS if slow else self.slow_until_ms
         if outcome is Outcome.DELIVERED:
@@ -282,16 +276,16 @@ class Progress:
                 delivered=self.delivered + 1,
                 delivered_at_ms=now_ms,
             )
-            return healthy, None, False
+            return healthy, False
         tried = before.attempts if before else 0
         first_ms = before.first_ms if before else now_ms
         if outcome is Outcome.UNTRIED:
-            delay_ms = jittered(_untried_seconds(now_ms - first_ms), random)
+            delay_ms = _jittered(_untried_seconds(now_ms - first_ms), random)
             failed = Failing(unit.seq, unit.until_seq, tried, now_ms + delay_ms, first_ms)
-            return replace(self, failing=_with(others, failed)), failed, False
+            return replace(self, failing=_with(others, failed)), False
         tried += 1
         given_up = tried >= DELIVERY_ATTEMPTS
-        delay_ms = 0 if given_up else jittered(ATTEMPT_DELAYS_SECONDS[tried - 1], random)
+        delay_ms = 0 if given_up else _jittered(ATTEMPT_DELAYS_SECONDS[tried - 1], random)
         failed = Failing(unit.seq, unit.until_seq, tried, now_ms + delay_ms, first_ms)
         streak = self.streak + 1
         hold_ms = _hold_ms(streak, answer, outcome, random)
@@ -305,10 +299,15 @@ class Progress:
             slow_until_ms=slow_until_ms,
             passed_over=self.passed_over + given_up,
         )
-        return after, failed, given_up
+        return after, given_up
+
+    def _apart(self, unit: Unit) -> tuple[Failing | None, tuple[Failing, ...]]:
+        """Return a unit that failed, None if it did not, and the others that did."""
+        found = next((each for each in self.failing if each.unit == unit), None)
+        return found, tuple(each for each in self.failing if each is not found)
 
 
-def jittered(seconds: float, random: float) -> int:
+def _jittered(seconds: float, random: float) -> int:
     """Return a delay in milliseconds, a fifth more or less."""
     return round(seconds * 1_000 * (1 + _JITTER * (2 * random - 1)))
 
@@ -324,7 +323,7 @@ def _hold_ms(streak: int, answer: Answer, outcome: Outcome, random: float) -> in
     own_ms = 0
     if beyond > 0:
         own_ms = min(_FIRST_HOLD_MS << min(beyond - 1, 20), _LONGEST_OWN_HOLD_MS)
-        own_ms = jittered(own_ms / 1_000, random)
+        own_ms = _jittered(own_ms / 1_000, random)
     return max(own_ms, min(answer.retry_after_ms, _LONGEST_HOLD_MS))
 
 

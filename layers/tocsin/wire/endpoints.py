@@ -66,46 +66,38 @@ _Order = Annotated[Order, Field(strict=False)]
 _Severity = Literal["info", "warning", "critical"]
 
 
+class _EndpointFields(TypedDict):
+    description: NotRequired[Perhaps]
+    format: NotRequired[_Format]
+    order: NotRequired[_Order]
+    escalation: NotRequired[bool]
+    links: NotRequired[bool]
+    types: NotRequired[_Types | None]
+    agent_id: NotRequired[Name | None]
+    tool_name: NotRequired[Name | None]
+    action: NotRequired[Name | None]
+    severity: NotRequired[_Severity | None]
+    token: NotRequired[_Token]
+
+
 @with_config(STRICT)
-class CreateEndpointBody(TypedDict):
+class CreateEndpointBody(_EndpointFields):
     """Of ``POST /api/v1/webhooks``: null is as what is not given. It begins at the ledger's head.
 
     ``from_seq`` or ``since`` have it begin before; ``secret`` is a ``whsec_`` of your own.
     """
 
     url: _Url
-    description: NotRequired[Perhaps]
-    format: NotRequired[_Format]
-    order: NotRequired[_Order]
-    escalation: NotRequired[bool]
-    links: NotRequired[bool]
-    types: NotRequired[_Types | None]
-    agent_id: NotRequired[Name | None]
-    tool_name: NotRequired[Name | None]
-    action: NotRequired[Name | None]
-    severity: NotRequired[_Severity | None]
-    token: NotRequired[_Token]
     secret: NotRequired[_Secret]
     from_seq: NotRequired[_Seq]
     since: NotRequired[_Since]
 
 
 @with_config(STRICT)
-class UpdateEndpointBody(TypedDict):
+class UpdateEndpointBody(_EndpointFields):
     """Of ``PUT /api/v1/webhooks/{id}``: what is not given stays, and null ends a filter."""
 
     url: NotRequired[_Url]
-    description: NotRequired[Perhaps]
-    format: NotRequired[_Format]
-    order: NotRequired[_Order]
-    escalation: NotRequired[bool]
-    links: NotRequired[bool]
-    types: NotRequired[_Types | None]
-    agent_id: NotRequired[Name | None]
-    tool_name: NotRequired[Name | None]
-    action: NotRequired[Name | None]
-    severity: NotRequired[_Severity | None]
-    token: NotRequired[_Token]
 
 
 @with_config(STRICT)

@@ -294,9 +294,8 @@ class Delivering:
             answer = Answer(0, 0, "unrendered")
             turn.progress = turn.progress.without(sending.unit, passed_over=1)
         else:
-            turn.progress, _, given_up = turn.progress.after(
-                sending.unit, answer, at_ms, self._chance()
-            )
+            after = turn.progress.after(sending.unit, answer, at_ms, self._chance())
+            turn.progress, given_up = after
         if sending.step and sending.step.through_seq > turn.progress.through_seq:
             turn.progress = turn.progress.came_to(sending.step.through_seq, sending.step.hash)
         if sending.replayed:

@@ -101,10 +101,6 @@ class Log:
             yield from (event for event in events if event.seq <= last_seq)
             seq, hash = events[-1].seq, events[-1].hash
 
-    def head_seq(self, org: str) -> int:
-        """Return the seq of the ledger's last event."""
-        return self._ledger.head(org).seq
-
     def _keep(self, place: tuple[str, int], events: list[SealedEvent]) -> None:
         with self._lock:
             self._kept_bytes -= _bytes(self._kept.pop(place, ()))

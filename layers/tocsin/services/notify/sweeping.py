@@ -40,11 +40,9 @@ class Sweeping:
         for org in self._endpoints.orgs():
             try:
                 now_ms, head = self._clock.now_ms(), self._ledger.head(org)
-                found = self._endpoints.all(org)
-                late = [each for each in found if each.endpoint.active]
                 quick, slow = list[str](), list[str]()
-                for each in late:
-                    if _is_due(each, head, now_ms):
+                for each in self._endpoints.all(org):
+                    if each.endpoint.active and _is_due(each, head, now_ms):
                         is_slow = now_ms < each.progress.slow_until_ms
                         (slow if is_slow else quick).append(each.endpoint.id)
                 for ids, slowly in ((quick, False), (slow, True)):
