@@ -1,4 +1,4 @@
-"""A request's body as JSON text: its media type checked, and inflated within the limit."""
+"""A request's body: its media type checked, and inflated within the limit."""
 
 import zlib
 
@@ -11,22 +11,28 @@ __all__ = ["inflated"]
 _MANGLED = b"\x1f\xef\xbf\xbd"
 
 
-def inflated(body: bytes, content_type: str | None, content_encoding: str | None) -> bytes:
+def inflated(
+    body: bytes,
+    content_type: str | None,
+    content_encoding: str | None,
+    media_types: frozenset[str],
+) -> bytes:
     """Return the body as it was before compression, at most 4 MB.
 
     ``Content-Type: application/gzip`` says as well as ``Content-Encoding: gzip`` that it is gzip of
     JSON. API Gateway's HTTP APIs tell text from bytes by the content type alone.
 
     Raises:
-        UnsupportedMedia: it is not JSON, or compressed with something other than gzip.
+        UnsupportedMedia: it is none of ``media_types``, or compressed with something else.
         Malformed: it says that it is gzip, and is not.
         TooLarge: it is beyond the limit.
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type not in ("application/json", "application/gzip"):
-        raise UnsupportedMedia(
-            "send Content-Type: application/json, or application/gzip for JSON in gzip"
-        )
+    json = "application/json" in media_types
+    if media_type not in media_types and not (json and media_type == "application/gzip"):
+        listed = " or ".join(sorted(media_types))
+        gzip = ", or application/gzip for JSON in gzip" if json else ""
+        raise UnsupportedMedia(f"send Content-Type: {listed}{gzip}")
     if body.startswith(_MANGLED):
         raise Malformed(
             "a gzip body was taken for text on its way and is damaged, as API Gateway does with "

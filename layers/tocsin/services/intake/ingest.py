@@ -2,9 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from tocsin.domain.errors import Forbidden
 from tocsin.domain.keys import Scope
@@ -18,14 +15,15 @@ from tocsin.services.intake.body import inflated
 from tocsin.services.intake.once import Once, Stored, check_key, fingerprint_of
 from tocsin.services.intake.sealed import places
 from tocsin.services.intake.stamp import BACKFILL, CERTAINLY_FIT_BYTES, Draft, new_id
-from tocsin.wire.intake import raw
+from tocsin.wire.intake.format import Accepted, Format, Place
+from tocsin.wire.intake.raw import RAW
 
 __all__ = ["Ingest", "IngestRequest"]
 
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """What the ingest route takes from an HTTP request. ``body`` is as it came, perhaps gzipped.
+    """What a route takes from an HTTP request. ``body`` is as it came, perhaps gzipped.
 
     With ``wait`` the answer says where in the ledger the events are, if that is soon known.
     ``backfill`` marks them as imported.
@@ -42,7 +40,7 @@ class IngestRequest:
 
 
 class Ingest:
-    """The use case behind ``POST /api/v1/ingest/raw``."""
+    """The use case behind ``POST /api/v1/ingest/raw`` and every other way that events come in."""
 
     def __init__(
         self,
@@ -68,8 +66,8 @@ class Ingest:
         self._allowance = Allowance(orgs, quota, clock)
         self._once = Once(receipts, journal, self._allowance, clock)
 
-    def __call__(self, request: IngestRequest) -> bytes:
-        """Store the request's events and return the JSON answer.
+    def __call__(self, request: IngestRequest, format: Format = RAW) -> bytes:
+        """Store the events of a request in this format, and return its answer.
 
         Raises:
             Refused: one of its kinds. Nothing is stored, and the quota is as it was before; but
@@ -80,8 +78,10 @@ class Ingest:
             raise Forbidden("an agent's own key can't import: what is imported alerts nobody")
         if request.idempotency_key is not None:
             check_key(request.idempotency_key)
-        body = inflated(request.body, request.content_type, request.content_encoding)
-        parsed = raw.parse(body, partial=request.partial)
+        body = inflated(
+            request.body, request.content_type, request.content_encoding, format.media_types
+        )
+        parsed = format.read(body, partial=request.partial)
         if key.agent:
             parsed.belong_to(key.agent, partial=request.partial)
         if request.backfill:
@@ -89,20 +89,23 @@ class Ingest:
                 event[BACKFILL] = True
         if request.partial and len(body) >= CERTAINLY_FIT_BYTES:
             parsed.leave_out(Draft(parsed.events, key, parsed.plain).unfit())
-        answer = _answer(parsed)  # before anything is stored, as everything that can fail
+        answer = format.answer(parsed)
         if not parsed.events:
-            return answer % (b"", self._allowance.left(key.org))
+            return answer(Accepted(self._allowance.left(key.org)))
         draft = Draft(parsed.events, key, parsed.plain)
         suspended = self._is_suspended(draft)
-        if request.idempotency_key is None:
-            stored = self._store(draft)
-        else:
+        stored = self._stored(draft, request, format, body)
+        places = self._places(draft, stored.batch_id) if request.wait else None
+        return answer(Accepted(stored.quota_left, places, suspended))
+
+    def _stored(self, draft: Draft, request: IngestRequest, format: Format, body: bytes) -> Stored:
+        if request.idempotency_key is not None:
             fingerprint = fingerprint_of(body, partial=request.partial, backfill=request.backfill)
-            stored = self._once(draft, request.idempotency_key, fingerprint)
-        told = self._places(draft, stored.batch_id) if request.wait else b""
-        if suspended:
-            told += b',"suspended":true'
-        return answer % (told, stored.quota_left)
+            return self._once(draft, request.idempotency_key, fingerprint)
+        if format.once is not None:
+            same = format.once(body)
+            return self._once(draft, same, fingerprint_of(same.encode(), partial=False))
+        return self._store(draft)
 
     def _is_suspended(self, draft: Draft) -> bool:
         """Whether a session of these events is suspended; they are recorded all the same."""
@@ -118,21 +121,5 @@ class Ingest:
             self._journal.put(batch, packed)
         return Stored(batch.id, left)
 
-    def _places(self, draft: Draft, batch_id: str) -> bytes:
-        found = places(self._ledger(), draft.key.org, batch_id, draft.entries(batch_id))
-        sealed = found[0].seq is not None
-        return b"," + orjson.dumps({"sealed": sealed, "events": found})[1:-1]
-
-
-def _answer(parsed: raw.RawRequest) -> bytes:
-    """Return the JSON of an answer, with %b for events' places and %d for the quota's rest."""
-    data: dict[str, Any] = {"ingested": len(parsed.events), "rejected": len(parsed.rejected)}
-    if parsed.rejected:
-        data["errors"] = [
-            {"index": rejection.index, "details": rejection.details}
-            for rejection in parsed.rejected
-        ]
-    ignored = {"ignoredFields": sorted(parsed.ignored)} if parsed.ignored else {}
-    head, meta = (orjson.dumps(part).replace(b"%", b"%%") for part in (data, ignored))
-    quota = b'{"remainingQuota":%d' + (b"," if ignored else b"") + meta[1:]
-    return b'{"data":' + head[:-1] + b'%b},"meta":' + quota + b"}"
+    def _places(self, draft: Draft, batch_id: str) -> list[Place]:
+        return places(self._ledger(), draft.key.org, batch_id, draft.entries(batch_id))

@@ -2,25 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tocsin.domain import chain, ids
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.limits import WAIT_SEALED_SECONDS
 from tocsin.ports.log import Ledger
+from tocsin.wire.intake.format import Place
 
-__all__ = ["Place", "places"]
+__all__ = ["places"]
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.03, 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an event is in its ledger, once that is known."""
-
-    id: str
-    seq: int | None = None
-    hash: str | None = None
 
 
 def places(ledger: Ledger, org: str, batch_id: str, entries: Sequence[bytes]) -> list[Place]:

@@ -34,7 +34,7 @@ _SAMPLE_ID = ids.new_batch_id(1_774_000_000_000, bytes.fromhex("9f2c61d7b84ea53f
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Valid events that have no ids yet. ``plain`` is :attr:`.raw.RawRequest.plain`."""
+    """Valid events that have no ids yet. ``plain`` is :attr:`.incoming.Incoming.plain`."""
 
     events: Sequence[dict[str, Any]]
     key: ApiKey

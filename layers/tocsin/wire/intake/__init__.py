@@ -1,1 +1,1 @@
-"""What comes in: each format ends in the same :class:`~tocsin.wire.intake.raw.RawRequest`."""
+"""What comes in: each format ends in :func:`tocsin.wire.intake.incoming.read`."""

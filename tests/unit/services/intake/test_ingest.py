@@ -27,6 +27,7 @@ from tocsin.domain.errors import (
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.limits import MAX_DETAILS_PER_REFUSAL, MAX_GZIP_MEMBERS
 from tocsin.domain.org import Org
+from tocsin.wire.intake.raw import RAW
 
 
 @pytest.fixture
@@ -339,3 +340,31 @@ def test_who_sends_into_a_suspended_session_is_told_and_recorded() -> None:
     assert world.post(EVENT)["data"]["suspended"] is True
     assert "suspended" not in world.post(EVENT | {"sessionId": "t"})["data"]
     assert len(world.stored) == 4
+
+
+class TestAFormatThatKnowsItsRepetitions:
+    """Such as those of exporters, which send a request again without an idempotency key."""
+
+    FORMAT = replace(RAW, once=lambda body: "trace-" + json.loads(body)["runId"])
+
+    def test_a_repetition_is_stored_once(self, world: World) -> None:
+        request = world.request(EVENT | {"runId": "1"})
+        answers = [world.ingest(request, self.FORMAT) for _ in range(2)]
+        assert answers[0] == answers[1]
+        assert len(world.stored) == 1 and world.used == 1
+
+    def test_another_is_another(self, world: World) -> None:
+        for run in ("1", "2"):
+            world.ingest(world.request(EVENT | {"runId": run}), self.FORMAT)
+        assert len(world.stored) == 2
+
+    def test_what_is_the_same_decides_and_not_its_bytes(self, world: World) -> None:
+        for more in ({}, {"model": "m"}):
+            world.ingest(world.request(EVENT | {"runId": "1"} | more), self.FORMAT)
+        assert len(world.stored) == 1
+
+    def test_an_idempotency_key_comes_first(self, world: World) -> None:
+        for key in ("a", "b"):
+            request = world.request(EVENT | {"runId": "1"}, idempotency_key=key)
+            world.ingest(request, self.FORMAT)
+        assert len(world.stored) == 2
