@@ -12,7 +12,16 @@ from infra.constructs.signals import Alarms, graph
 
 __all__ = ["Project"]
 
-_PROJECTED = ("projected", "session#*", "agent#*", "usage#*", "day#*", "day-*", "spent#*")
+_PROJECTED = (
+    "projected",
+    "session#*",
+    "agent#*",
+    "usage#*",
+    "day#*",
+    "day-*",
+    "spent#*",
+    "calls#*",
+)
 _LISTED = ("seen-session#*", "seen-agent#*")
 _WINDOW_SECONDS = 1  # endpoints wait for it; what it saves in writes, the tails do
 _OLD_SECONDS = 5 * 60

@@ -471,6 +471,29 @@ class TestProjections:
         assert between("day-model", "2026-11-29", "2026-12-28") == []
         assert between("day", "2026-11-27", "2026-11-27") == ["2026-11-27"]
 
+    def test_what_runs_kept_of_calls_is_found_from_the_last_one_on(self, on: Stores) -> None:
+        seqs = range(1, 60)
+        for seq in seqs:
+            change = Change("calls", f"{seq:016}", seq + 1, "", seq + 1, texts={"told": str(seq)})
+            on.projections.apply("acme", Projected(seq, seq + 1), change)
+
+        def told(before_seq: int, org: str = "acme", generation: int = 0) -> list[str]:
+            found = on.projections.calls(org, f"{before_seq:016}", generation)
+            return [str(item["told"]) for item in found]
+
+        assert told(99) == [str(seq) for seq in reversed(seqs)]
+        assert told(3) == ["2", "1"]
+        assert told(1) == told(99, "beta") == told(99, generation=1) == []
+        on.projections.drop("acme", 0)
+        assert told(99) == []
+
+    def test_a_cursor_says_from_where_on_reports_of_a_call_count_once(self, on: Stores) -> None:
+        assert on.projections.claim("acme", Projected(), Projected(0, 2))
+        assert on.projections.cursor("acme").linked_after == 0
+        on.projections.advance("acme", Projected(0, 2))
+        assert on.projections.claim("acme", Projected(2, 2), Projected(2, 3))
+        assert on.projections.cursor("acme").linked_after == 0
+
     def test_a_run_s_new_items_are_counted_once(self, on: Stores) -> None:
         run = Projected(0, 5)
         on.projections.claim("acme", Projected(), run)

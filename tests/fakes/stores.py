@@ -19,7 +19,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.policy import Policies
-from tocsin.domain.projection import Change, Item, Projected, place_of
+from tocsin.domain.projection import CALLS, Change, Item, Projected, place_of
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.sessions import SessionState
@@ -349,6 +349,11 @@ class FakeProjections:
         for (its_kind, id), item in sorted(self.by_key[org, generation].items()):
             if its_kind == kind and first_day <= id[:10] <= last_day:
                 yield id, item
+
+    def calls(self, org: str, before_id: str, generation: int) -> Iterator[Item]:
+        for (kind, id), item in sorted(self.by_key[org, generation].items(), reverse=True):
+            if kind == CALLS and id < before_id:
+                yield dict(item)
 
     def remake(self, org: str) -> int:
         return self.made.setdefault(org, self.served[org] + 1)

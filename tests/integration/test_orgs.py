@@ -135,7 +135,7 @@ class World:
         for salt in range(2):
             fields = {"session_id": f"s{salt}", "model": "m", "provider": "p"}
             self.accept(batch(org, 3, self.clock.ms, salt, **fields))
-        self.accept(batch(org, 1, self.clock.ms, 2, tool_name="drop_table"))
+        self.accept(batch(org, 1, self.clock.ms, 2, tool_name="drop_table", tool_call_id="1"))
         told = on.journal.between(org, "", "z", 100)
         self.seal(org, *(each.unpack() for each in told))
         projector = Projector(

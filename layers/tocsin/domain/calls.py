@@ -3,16 +3,18 @@
 A call counts with its first event. If that was a request and its response comes, the response
 stands for both: what the request counted is taken back where it was counted, and what both say
 together is counted where the response belongs. Where both say the same thing, it is the response's.
+Of further reports of a call (:mod:`.reports`) counts what no earlier one said.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
 import orjson
 
 from tocsin.domain.limits import MAX_SAFE_INTEGER, RETENTION_DAYS
+from tocsin.domain.reports import Told
 from tocsin.domain.retention import DAY_MS
 from tocsin.domain.times import iso_ms, moment_of, ms_of
 
@@ -71,6 +73,29 @@ class Call:
         action = event.get("action", "")
         held = action if action in _HELD else ""
         return cls(received_at[:7], at[:10], int(at[11:13]), names, said, held)
+
+    def told(self, event: Mapping[str, Any], earlier: Told) -> Told:
+        """Return what is told of the call by this event, and was by ``earlier`` ones.
+
+        What a request says is not told yet: its response says it anew.
+        """
+        told = earlier & ~Told.ASKED
+        if event.get("direction") != "request":
+            told |= Told.ENDED
+            told |= Told.TOKENS if not self.said.keys().isdisjoint(_TOKENS) else Told(0)
+            told |= Told.COST if "cost_usd" in self.said else Told(0)
+            told |= Told.LATENCY if "latency_ms" in self.said else Told(0)
+        told |= Told.FAILED if is_error(event) else Told(0)
+        told |= Told.DENIED if self.held == "deny" else Told(0)
+        return told | Told.ASKED if self.held == "ask" else told
+
+    def untold(self, earlier: Told) -> "Call":
+        """Return the call without those figures that were told before."""
+        told = {"cost_usd": Told.COST, "latency_ms": Told.LATENCY} | dict.fromkeys(
+            _TOKENS, Told.TOKENS
+        )
+        said = {name: value for name, value in self.said.items() if not told[name] & earlier}
+        return replace(self, said=said)
 
     def answered(self, response: "Call") -> "Call":
         """Return the whole call of a request, with its response."""

@@ -11,10 +11,12 @@ from typing import Any, Final
 from tocsin.domain import canonical
 from tocsin.domain.budgets import Budget
 from tocsin.domain.calls import NAMED, Call, Pending, figures, is_error, link_of
+from tocsin.domain.reports import Reports, Told, call_key
 from tocsin.domain.segment import SealedEvent
 
 __all__ = [
     "BY_DAY",
+    "CALLS",
     "HOURLY",
     "INDEXES",
     "KINDS",
@@ -39,7 +41,10 @@ BY_DAY: Final = {name: f"day-{name}" for name in NAMED}
 SPENT: Final = "spent"
 """The kind of the items that count for budgets: the id is :func:`.budgets.spent_id`."""
 
-KINDS: Final = (*INDEXES, "usage", "day", *BY_DAY.values(), SPENT)
+CALLS: Final = "calls"
+"""The kind of the items that keep what was told of calls: one a run, its id the seq before it."""
+
+KINDS: Final = (*INDEXES, "usage", "day", *BY_DAY.values(), SPENT, CALLS)
 """All kinds of items."""
 
 HOURLY: Final = {"calls": "n", "total_tokens": "t", "cost_nano_usd": "u"}
@@ -62,8 +67,9 @@ class Projected:
 
     Everything up to ``through_seq`` is. If ``until_seq`` is beyond it, a run up to there was
     claimed, and may have been applied in part. What is beyond ``counted_after`` is counted by the
-    day, and the rest only where an older version did. ``counts`` are of the items of a kind. The
-    last run was claimed at ``claimed_at_ms`` (Unix time), by the clock of who did; 0: not known.
+    day, and the rest only where an older version did; beyond ``linked_after`` the reports of a call
+    count once. ``counts`` are of the items of a kind. The last run was claimed at ``claimed_at_ms``
+    (Unix time), by the clock of who did; 0: not known.
     """
 
     through_seq: int = 0
@@ -73,6 +79,7 @@ class Projected:
     counted_after: int = field(default=0, compare=False)
     counts: Mapping[str, int] = field(default_factory=dict, compare=False)
     claimed_at_ms: int = field(default=0, compare=False)
+    linked_after: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -112,12 +119,19 @@ class Changes:
     """What consecutive events of one org change, one entry per projected item."""
 
     def __init__(
-        self, pending: Callable[[str], str] = lambda _: "", budgets: Sequence[Budget] = ()
+        self,
+        pending: Callable[[str], str] = lambda _: "",
+        budgets: Sequence[Budget] = (),
+        reports: Reports | None = None,
+        linked_after: int = 0,
     ) -> None:
         """Begin; ``pending`` returns what a session's item says of requests without response.
 
-        ``budgets`` are the org's.
+        ``budgets`` are the org's, and ``reports`` what was told of calls before; events up to
+        ``linked_after`` are taken for a call each.
         """
+        self.reports = reports or Reports()
+        self._linked_after = linked_after
         self._budgets = budgets
         self._items: dict[tuple[str, str], Change] = {}
         self._pending_before = pending
@@ -151,7 +165,14 @@ class Changes:
     def _count(self, found: list[tuple[str, str]], seq: int, event: dict[str, Any]) -> None:
         call, failed = Call.of(event), is_error(event)
         denied = event.get("action") == "deny"
-        totals = {"events": 1, "denials": int(denied), "errors": int(failed)}
+        key = call_key(event) if seq > self._linked_after else b""
+        earlier = self.reports.earlier(key, seq, event) if key else None
+        told = earlier or Told(0)
+        totals = {
+            "events": 1,
+            "denials": int(denied and not told & Told.DENIED),
+            "errors": int(failed and not told & Told.FAILED),
+        }
         targets = self._targets(found, call, seq, event)
         for target in targets:
             self._touch(target, seq, event).add(totals)
@@ -160,12 +181,23 @@ class Changes:
                 self._items[target].texts["last_model"] = model
             if failed:
                 self._items[target].texts["last_error_at"] = event["timestamp"]
+        if key:
+            self.reports.tell(key, seq, call.told(event, told))
+        if earlier is not None and event.get("direction") == "request":
+            return
         request = self._request_of(event, call)
         if request is not None:
             self._add_call(self._targets(found, request, seq, event), seq, event, request, -1)
             call = request.answered(call)
             targets = self._targets(found, call, seq, event)
-        self._add_call(targets, seq, event, call)
+        if earlier is None:
+            self._add_call(targets, seq, event, call)
+            return
+        counters = figures(call.untold(earlier))
+        if request is None or "tool_call_id" not in event:  # else it was the request that counted
+            counters["calls"] = 0
+            counters["held_calls"] = _held_more(call, earlier)
+        self._add(targets, seq, event, call.hour, counters)
 
     def _targets(
         self, found: list[tuple[str, str]], call: Call, seq: int, event: dict[str, Any]
@@ -205,10 +237,20 @@ class Changes:
         call: Call,
         sign: int = 1,
     ) -> None:
-        counters = figures(call)
+        self._add(targets, seq, event, call.hour, figures(call), sign)
+
+    def _add(
+        self,
+        targets: list[tuple[str, str]],
+        seq: int,
+        event: dict[str, Any],
+        hour: int,
+        counters: Mapping[str, int],
+        sign: int = 1,
+    ) -> None:
         for target in targets:
             change = self._touch(target, seq, event)
-            change.add(_by_the_hour(target[0], call.hour, counters), sign)
+            change.add(_by_the_hour(target[0], hour, counters), sign)
 
     def _touch(self, target: tuple[str, str], seq: int, event: dict[str, Any]) -> Change:
         change = self._items.get(target)
@@ -257,6 +299,14 @@ def _by_the_hour(kind: str, hour: int, counters: Mapping[str, int]) -> Mapping[s
     letters = _HOURLY_OF_ALL if kind == "day" else HOURLY
     kept = {name: counters[name] for name in ("held_calls", "prompt_tokens", "completion_tokens")}
     return kept | {f"{letter}{hour:02}": counters[name] for name, letter in letters.items()}
+
+
+def _held_more(call: Call, earlier: Told) -> int:
+    """Return what a further report of a call adds to those that were not made: 1, 0 or -1."""
+    was_held = bool(earlier & (Told.DENIED | Told.ASKED))
+    if call.held:
+        return int(not was_held)
+    return -1 if earlier & Told.ASKED and not earlier & Told.DENIED else 0
 
 
 def _seen(received_at: str) -> str:

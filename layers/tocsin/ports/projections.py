@@ -58,6 +58,9 @@ class Projections(Protocol):
     ) -> Iterator[tuple[str, Item]]:
         """Yield the items of a kind ``day…`` from one day to another, both included, by id."""
 
+    def calls(self, org: str, before_id: str, generation: int) -> Iterator[Item]:
+        """Yield what runs kept of calls, the last run first, from ids below ``before_id`` on."""
+
     def remake(self, org: str) -> int:
         """Return the generation that is being made, strongly consistent; begin one if none is."""
 

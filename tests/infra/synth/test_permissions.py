@@ -48,7 +48,9 @@ ON_TABLES = {
         "State": {"GetItem", "BatchGetItem"},
         "State: budget#*, key#*, summary#*": {"Query"},
         "State: budget#*, key#*, session-state#*, summary#*": {"PutItem"},
-        "State: projected, session#*, agent#*, usage#*, day#*, day-*, spent#*": {"UpdateItem"},
+        "State: projected, session#*, agent#*, usage#*, day#*, day-*, spent#*, calls#*": {
+            "UpdateItem"
+        },
         "State: seen-session#*, seen-agent#*": {"UpdateItem", "DeleteItem"},
     },
     ("default", "pipeline", "DetectRole"): {

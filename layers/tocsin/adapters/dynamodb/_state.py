@@ -19,7 +19,7 @@ __all__ = ["OF_ALL_ORGS", "OF_AN_ORG", "StateTable", "item_key", "number"]
 OF_AN_ORG: Final = frozenset(
     {
         *("key", "quota", "receipt", "set-aside", "pass-session", "pass-ticket"),
-        *("session", "agent", "usage", "day", "seen-session", "seen-agent"),
+        *("session", "agent", "usage", "day", "seen-session", "seen-agent", "calls"),
         *("day-agent", "day-model", "day-tool", "day-provider"),
         *("approval", "approval-pending", "approval-call", "approval-grant", "approval-rule"),
         *("policy", "session-state", "suspended", "agent-state"),

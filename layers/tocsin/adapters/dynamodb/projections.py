@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from tocsin.adapters.dynamodb._calls import batch_get, calls, condition_failed, query, whole
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
-from tocsin.domain.projection import INDEXES, KINDS, Change, Item, Projected, place_of
+from tocsin.domain.projection import CALLS, INDEXES, KINDS, Change, Item, Projected, place_of
 from tocsin.ports.projections import Projections
 
 __all__ = ["PARTITIONS", "DynamoProjections", "standing_at"]
@@ -22,6 +22,7 @@ PARTITIONS = (*KINDS, *(f"seen-{kind}" for kind in INDEXES))
 _NEEDED = {"through_seq", "first_seq", "first_timestamp", "last_seq", "last_timestamp"}
 _KEYS_PER_GET = 100
 _NEVER_OR = "attribute_not_exists(through_seq) OR ({})"
+_CALLS = 24  # items of ten minutes' calls, if there is a run each half a minute
 _END = "~"  # beyond what places, and the ids of a day, go on with
 
 
@@ -42,6 +43,8 @@ class DynamoProjections(StateTable, Projections):
                 _number(item, "counted_after"),
                 {kind: _number(item, f"count_{kind}") for kind in INDEXES},
                 _number(item, "claimed_at"),
+                # What an older version projected, or claimed, it took for a call each.
+                _number(item, "linked_after" if "linked_after" in item else "until_seq"),
             )
 
     @override
@@ -50,7 +53,8 @@ class DynamoProjections(StateTable, Projections):
             "projected",
             _of(org, run.generation),
             "SET through_seq = :through, until_seq = :until, claimed_at = :at,"
-            " counted_after = if_not_exists(counted_after, :through)",
+            " counted_after = if_not_exists(counted_after, :through),"
+            " linked_after = if_not_exists(linked_after, :through)",
             {
                 ":through": number(run.through_seq),
                 ":until": number(run.until_seq),
@@ -198,6 +202,14 @@ class DynamoProjections(StateTable, Projections):
         )
 
     @override
+    def calls(self, org: str, before_id: str, generation: int) -> Iterator[Item]:
+        pk = _of(f"{CALLS}#{org}", generation)
+        while rows := list(self._query(pk, " AND sk < :before", {":before": before_id}, _CALLS)):
+            for row in rows:
+                yield _item(org, CALLS, row)
+            before_id = rows[-1]["sk"]["S"]
+
+    @override
     def remake(self, org: str) -> int:
         served = self.cursor(org).generation
         begun = self._update(
@@ -231,7 +243,8 @@ class DynamoProjections(StateTable, Projections):
         self._update(
             "projected",
             _of(org, generation),
-            "SET through_seq = :none, until_seq = :none REMOVE ledger_hash, counted_after, "
+            "SET through_seq = :none, until_seq = :none "
+            "REMOVE ledger_hash, counted_after, linked_after, "
             + ", ".join(f"count_{kind}" for kind in INDEXES),
             {":none": number(0)},
         )

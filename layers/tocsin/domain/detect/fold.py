@@ -6,6 +6,7 @@ passes with them: so while sealing waits nobody is silent.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
@@ -16,13 +17,18 @@ from tocsin.domain.detect.observed import GRACE_MS, Observed, subjects_of
 from tocsin.domain.detect.org import Org
 from tocsin.domain.detect.said import Said, said_of
 from tocsin.domain.detect.states import STATES, Agent, Around, State
+from tocsin.domain.reports import Reports, call_key
 from tocsin.domain.times import time_ms
 
-__all__ = ["AGENDA", "Fold", "keys_of", "passed_ms"]
+__all__ = ["AGENDA", "REPORTS", "Fold", "keys_of", "passed_ms"]
 
 AGENDA: Final = "agenda"
 """The key of :class:`.Agenda`'s bytes among the states."""
 
+REPORTS: Final = "reports"
+"""The key of what was told of the last calls, so that further reports of them are none."""
+
+_MOST_CALLS: Final = 4_096  # of those: so what is written stays small
 _OF_THE_ORG: Final = frozenset({Kind.NEW_TOOL, Kind.NEW_MODEL_OR_PROVIDER})  # in its cooldowns
 
 
@@ -44,6 +50,8 @@ class Fold:
         self._states: dict[str, State] = {}
         self._agenda: Agenda | None = None
         self._agenda_changed = False
+        self._reports: Reports | None = None
+        self._reports_changed = False
 
     @property
     def due_ms(self) -> int:
@@ -64,13 +72,15 @@ class Fold:
         found = {key: state.pack() for key, state in self._states.items()}
         if self._agenda_changed and self._agenda is not None:
             found[AGENDA] = self._agenda.pack()
+        if self._reports_changed and self._reports is not None:
+            found[REPORTS] = self._reports.pack()
         return found
 
     def settle(self) -> None:
         """Forget what was written: ``load`` gives it from now on."""
         self._states = {}
         self.findings = []
-        self._agenda_changed = False
+        self._agenda_changed = self._reports_changed = False
 
     def take(self, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> None:
         """Take the next event, and before it what was due by :func:`passed_ms`."""
@@ -85,7 +95,7 @@ class Fold:
             return
         if not self.org.settings.enabled:
             return
-        observed = Observed.of(seq, sealed_at_ms, event)
+        observed = self._observed(seq, sealed_at_ms, event)
         if observed.begun:
             self.org.call(observed.at_ms)
             self.org.shape.see(observed.minute, 1)
@@ -219,6 +229,24 @@ class Fold:
             state = self._states[key] = of.unpack(self._load(key))
         return state
 
+    def _observed(self, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> Observed:
+        key = call_key(event)
+        if not key:
+            return Observed.of(seq, sealed_at_ms, event)
+        reports = self._reports_now()
+        observed = Observed.of(seq, sealed_at_ms, event, reports.earlier(key, seq, event))
+        reports.tell(key, seq, observed.told)
+        self._reports_changed = True
+        return observed
+
+    def _reports_now(self) -> Reports:
+        if self._reports is None:
+            self._reports = Reports(_MOST_CALLS)
+            if data := self._load(REPORTS):
+                with suppress(ValueError):
+                    self._reports.load(data)
+        return self._reports
+
     def _agenda_now(self) -> Agenda:
         if self._agenda is None:
             try:
@@ -239,7 +267,7 @@ def passed_ms(sealed_at_ms: int, event: Mapping[str, Any]) -> int:
 
 def keys_of(events: Iterable[Mapping[str, Any]]) -> Sequence[str]:
     """Return the keys of the states that events touch, each once."""
-    keys = dict.fromkeys([AGENDA])
+    keys = dict.fromkeys([AGENDA, REPORTS])
     for event in events:
         if event.get("source") != "tocsin":
             keys |= dict.fromkeys(map(_key, subjects_of(event)))

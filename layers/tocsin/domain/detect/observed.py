@@ -9,6 +9,7 @@ import orjson
 
 from tocsin.domain.calls import is_error
 from tocsin.domain.detect.finding import Subject
+from tocsin.domain.reports import Told
 from tocsin.domain.times import time_ms
 
 __all__ = ["DEFINITION", "GRACE_MS", "Observed", "subjects_of"]
@@ -23,6 +24,7 @@ _NAMES: Final = (
     *("agent_id", "session_id", "server_id", "tool_name", "model", "provider", "user_id", "run_id"),
 )
 _REASONS: Final = ("message", "reason", "error")
+_FIGURES: Final = {"latency_ms": Told.LATENCY, "tokens": Told.TOKENS, "cost_usd": Told.COST}
 _MAX_TEXTS: Final = 1_000
 _RUN: Final = frozenset(
     {
@@ -38,7 +40,8 @@ class Observed:
 
     ``at_ms`` is when it was received; of one that was imported, when its sender says it happened.
     It is ``late`` if its minute had been over for longer than the grace when it was sealed.
-    ``begun``: it counts as a call; ``done``: it says how a call ended.
+    ``begun``: it counts as a call; ``done``: it says how a call ended, for the first time or other
+    than was said. ``earlier`` is what other reports told of the call; None: it is the first.
     """
 
     seq: int
@@ -48,27 +51,43 @@ class Observed:
     late: bool
     begun: bool
     done: bool
+    earlier: Told | None = None
 
     @classmethod
-    def of(cls, seq: int, sealed_at_ms: int, event: Mapping[str, Any]) -> "Observed":
-        """Return what an event of a sender says."""
+    def of(
+        cls, seq: int, sealed_at_ms: int, event: Mapping[str, Any], earlier: Told | None = None
+    ) -> "Observed":
+        """Return what an event of a sender says, beyond what was told ``earlier`` of its call."""
         received_ms = time_ms(event["received_at"]) or 0
         imported = event.get("backfill") is True
         at_ms = received_ms
         if imported:
             at_ms = min(time_ms(event["timestamp"]) or received_ms, received_ms)
         late = sealed_at_ms > (at_ms // 60_000 + 1) * 60_000 + GRACE_MS and not imported
-        call = event["type"] != DEFINITION and ("tool_name" in event or "model" in event)
-        direction = event.get("direction")
+        call, direction = _is_call(event), event.get("direction")
+        told = earlier or Told(0)
+        new_end = Told.ENDED not in told or (is_error(event) and Told.FAILED not in told)
         return cls(
             seq,
             max(at_ms, 0),
             event,
             imported,
             late,
-            begun=call and direction != "response",
-            done=call and direction != "request",
+            begun=call and direction != "response" and earlier is None,
+            done=call and direction != "request" and new_end,
+            earlier=earlier,
         )
+
+    @property
+    def told(self) -> Told:
+        """What is told of the call by now."""
+        told = self.earlier or Told(0)
+        for name in self.figures:
+            told |= _FIGURES[name]
+        told |= Told.ENDED if self.done else Told(0)
+        told |= Told.FAILED if self.failed else Told(0)
+        told |= Told.DENIED if self.denied else Told(0)
+        return told | Told.ARGUED if self.event.get("request") else told
 
     @property
     def minute(self) -> int:
@@ -92,8 +111,10 @@ class Observed:
 
     @property
     def figures(self) -> dict[str, float]:
-        """Its ``latency_ms``, ``tokens`` and ``cost_usd``, those that it tells and are above 0."""
-        event = self.event
+        """Its ``latency_ms``, ``tokens`` and ``cost_usd``: those above 0 that no earlier told."""
+        event, told = self.event, self.earlier or Told(0)
+        if event.get("direction") == "request" or not _is_call(event):
+            return {}
         tokens = event.get("total_tokens") or (
             event.get("prompt_tokens", 0) + event.get("completion_tokens", 0)
         )
@@ -102,7 +123,11 @@ class Observed:
             "tokens": tokens,
             "cost_usd": event.get("cost_usd", 0),
         }
-        return {name: float(value) for name, value in found.items() if value > 0}
+        return {
+            name: float(value)
+            for name, value in found.items()
+            if value > 0 and _FIGURES[name] not in told
+        }
 
     def reasons(self) -> str:
         """Return what is said of why it was denied, in lower case."""
@@ -147,6 +172,10 @@ class Observed:
             return b""
         call = (event.get("server_id"), event.get("tool_name"), arguments)
         return sha256(orjson.dumps(call)).digest()[:8]
+
+
+def _is_call(event: Mapping[str, Any]) -> bool:
+    return event["type"] != DEFINITION and ("tool_name" in event or "model" in event)
 
 
 def subjects_of(event: Mapping[str, Any]) -> Iterator[Subject]:

@@ -13,6 +13,7 @@ from tocsin.domain.detect.observed import DEFINITION, Observed
 from tocsin.domain.detect.packing import join, split
 from tocsin.domain.detect.rules import Denials, Hour, Loops, Note, Tools
 from tocsin.domain.detect.shape import Shape
+from tocsin.domain.reports import Told
 
 __all__ = ["STATES", "Agent", "Around", "Model", "State", "Tool"]
 
@@ -99,6 +100,8 @@ class Agent(State):
             # For its silence; of spikes the tools tell.
             self.calls.see(observed.minute, observed.seq, around.shape, late=observed.late)
             yield from self._rules(observed, around)
+        elif observed.earlier is not None:
+            yield from self._later(observed, observed.earlier)
         yield from _of_errors(self.errors, observed)
         yield from _of_value(self.tokens, Kind.TOKEN_SPIKE, observed)
         yield from _of_value(self.cost, Kind.COST_SPIKE, observed)
@@ -129,16 +132,7 @@ class Agent(State):
             yield _by_itself(kind, "the agent's first call of this tool", observed)
         if around.off_hours:
             yield _by_itself(Kind.OFF_HOURS_ACTIVITY, "the agent is active off hours", observed)
-        if what := destructive(tool, observed.texts()):
-            allowed = not observed.denied
-            yield _by_itself(
-                Kind.DESTRUCTIVE_PATTERN,
-                f"a call that destroys: {what}" + ("" if allowed else ", denied"),
-                observed,
-                severity=Severity.CRITICAL if allowed else Severity.WARNING,
-                series=f"{tool[:64]}:{what}",
-                details={"pattern": what},
-            )
+        yield from _destructive(tool, observed)
         if (mark := observed.fingerprint()) and (loop := self.loops.see(at_ms, observed.seq, mark)):
             calls, since_ms, first_seq = loop
             yield Evidence(
@@ -151,6 +145,14 @@ class Agent(State):
                 since_ms=since_ms,
                 seqs=(first_seq, observed.seq),
             )
+
+    def _later(self, observed: Observed, earlier: Told) -> Iterator[Evidence]:
+        """Judge what a further report of a call adds: its arguments, or that it was denied."""
+        tool = observed.event.get("tool_name")
+        if tool is not None and Told.ARGUED not in earlier:
+            yield from _destructive(tool, observed)
+        if observed.denied and Told.DENIED not in earlier:
+            yield from self._denied(observed)
 
     def _denied(self, observed: Observed) -> Iterator[Evidence]:
         denials = self.denials
@@ -295,6 +297,19 @@ def _by_itself(
     )
 
 
+def _destructive(tool: str, observed: Observed) -> Iterator[Evidence]:
+    if what := destructive(tool, observed.texts()):
+        allowed = not observed.denied
+        yield _by_itself(
+            Kind.DESTRUCTIVE_PATTERN,
+            f"a call that destroys: {what}" + ("" if allowed else ", denied"),
+            observed,
+            severity=Severity.CRITICAL if allowed else Severity.WARNING,
+            series=f"{tool[:64]}:{what}",
+            details={"pattern": what},
+        )
+
+
 def _of_errors(errors: Outcomes, observed: Observed) -> Iterator[Evidence]:
     if not observed.done or observed.denied:
         return
@@ -315,7 +330,7 @@ def _of_errors(errors: Outcomes, observed: Observed) -> Iterator[Evidence]:
 
 def _of_value(figures: Figure, kind: Kind, observed: Observed) -> Iterator[Evidence]:
     name, unit = _FIGURES[kind]
-    figure = observed.figures.get(name) if observed.done else None
+    figure = observed.figures.get(name)
     judged = None if figure is None else figures.see(figure, observed.at_ms)
     if judged is not None:
         found, peak = judged

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from tocsin.domain.detect.fold import AGENDA
+from tocsin.domain.detect.fold import AGENDA, REPORTS
 from tocsin.domain.detect.packing import Damaged, join, split
 
 __all__ = ["Shelves"]
@@ -77,7 +77,7 @@ class Shelves:
 
 
 def _shelf_of(key: str) -> str:
-    return AGENDA if key == AGENDA else f"{zlib.crc32(key.encode()) % _SHELVES:02}"
+    return key if key in (AGENDA, REPORTS) else f"{zlib.crc32(key.encode()) % _SHELVES:02}"
 
 
 def _unpacked(data: bytes) -> dict[str, bytes]:

@@ -188,13 +188,15 @@ class _Projected:
     projections: Projections
     org: str
     cursor: Projected = field(init=False)
-    _told: Changes = field(default_factory=Changes)
-    _telling: Changes = field(default_factory=Changes)  # by the run that was claimed last, too
+    _told: Changes = field(init=False)
+    _telling: Changes = field(init=False)  # by the run that was claimed last, too
     _complete: bool = True
 
     def __post_init__(self) -> None:
         self.cursor = self.projections.cursor(self.org)
         self._complete = not self.cursor.counted_after
+        self._told = Changes(linked_after=self.cursor.linked_after)
+        self._telling = Changes(linked_after=self.cursor.linked_after)
 
     def check_hash(self, segment: Segment, hashes: Sequence[bytes]) -> None:
         """Make sure that the ledger is the one that was projected."""

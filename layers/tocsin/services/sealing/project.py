@@ -23,6 +23,7 @@ from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
 from tocsin.services.sealing.pace import Pace, Turn
+from tocsin.services.sealing.reported import Reported
 from tocsin.services.sealing.summaries import Summariser
 
 __all__ = ["ProjectReport", "Projector"]
@@ -100,6 +101,7 @@ class Projector:
         self._ledger = ledger
         self._journal = journal
         self._projections = projections
+        self._reported = Reported(projections)
         self._spending = spending or _NoBudgets()
         self._retention = retention
         self._writers = writers
@@ -162,7 +164,7 @@ class Projector:
                 if not claimed and (now := self._spending.budgets(org)) != budgets:
                     budgets = now  # one that was made before the claim begins before the run
                     run, found, hash = self._read(org, run, budgets, whole=True)
-                self._apply(org, run, found.items(), hash, None if remaking else budgets)
+                self._apply(org, run, found, hash, None if remaking else budgets)
 
     def _following(self, org: str, cursor: Projected) -> Projected | None:
         """Return the longest run that may come next; None at the head.
@@ -187,7 +189,12 @@ class Projector:
 
         Unless it must be the ``whole`` of it, the run ends where it touches too many items.
         """
-        found = Changes(lambda session: self._pending(org, run, session), budgets)
+        found = Changes(
+            lambda session: self._pending(org, run, session),
+            budgets,
+            self._reported.before(org, run),
+            run.linked_after,
+        )
         reader = _Reader(self._ledger, self._journal, org, run, self._retention())
         for sealed in reader:
             found.add(sealed)
@@ -203,17 +210,18 @@ class Projector:
         self,
         org: str,
         run: Projected,
-        found: Sequence[Change],
+        changes: Changes,
         hash: bytes,
         budgets: Sequence[Budget] | None,
     ) -> None:
         """Apply a run, and tell what follows from it; None for ``budgets``: tell nothing."""
+        found = changes.items()
         items = self._projections.items(org, keys_of(found), run.generation)
         were = {key: was for key, item in items.items() if (was := before(item, run))}
         begun = [each.id for each in found if _begins(each, items)]
         if self._begin and begun and budgets is not None:
             self._begin(org, begun)  # before anything is applied: what is applied was told
-        ready = settled(found, were)
+        ready = self._reported.to_keep(run, changes.reports) + settled(found, were)
         for _, independent in groupby(ready, lambda change: change.kind == "day"):
             self._write(org, run, list(independent))
         spent = [each.id for each in ready if each.kind == SPENT]
@@ -223,6 +231,7 @@ class Projector:
             each.kind for each in ready if each.kind in INDEXES and (each.kind, each.id) not in were
         )
         self._projections.advance(org, run, hash, new)
+        self._reported.at_end(org, run, hash, changes.reports)
 
     def _write(self, org: str, run: Projected, found: Sequence[Change]) -> None:
         if self._writers == 1:

@@ -1,5 +1,6 @@
 """Detection's fold: the same events give the same findings, wherever runs begin and end."""
 
+import zlib
 from random import Random
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tocsin.domain.detect.agenda import MOST_WATCHED, Agenda
 from tocsin.domain.detect.anomaly import Anomaly, Status
 from tocsin.domain.detect.finding import Subject
-from tocsin.domain.detect.fold import AGENDA, Fold
+from tocsin.domain.detect.fold import AGENDA, REPORTS, Fold
 from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.detect.org import MOST_ALERTS, MOST_SUBJECTS, Org
 from tocsin.domain.detect.said import SET, reviewed
@@ -42,6 +43,9 @@ def busy(seed: int, events: int) -> list[dict[str, Any]]:
                 latency_ms=random.choice([1, 10, 10_000]),
                 request={"path": random.choice("xy")},
                 backfill=random.choice([None, None, None, True]),
+                tool_call_id=random.choice(
+                    [None, "1", "2", f"toolu_{random.choice('12')}".ljust(20)]
+                ),
             )
         )
     return made
@@ -81,6 +85,61 @@ def test_a_spike_is_told_with_what_was_expected() -> None:
     assert spike.evidence.expected < spike.evidence.threshold <= spike.evidence.seen
     assert spike.at_ms < START_MS + 2 * HOUR_MS + 60_000  # before its minute is over
     assert spike.names["agent_id"] == "a"
+
+
+def test_further_reports_of_calls_are_no_calls() -> None:
+    """A hook, a relay and an exporter tell of each: nothing spikes, and nothing is found twice."""
+    once, thrice = Watch(), Watch()
+    calls = [
+        each | {"tool_call_id": f"toolu_{at:020}"}
+        for at, each in enumerate([*steady(120), *steady(2, 300, START_MS + 2 * HOUR_MS)])
+    ]
+    calls[90] |= {"status": "error", "latency_ms": 60_000}
+    calls[100] |= {"request": {"command": "rm -rf /"}}
+    calls[110] |= {"action": "deny", "decision": {"message": "no permission"}}
+    for each in calls:
+        once.see([each])
+        ended = {"agent_id": "exporter", "session_id": "other"}
+        thrice.see([each, each, {name: each[name] for name in each if name != "request"} | ended])
+    assert [each.evidence.seen for each in thrice.found] == [
+        each.evidence.seen for each in once.found
+    ]
+    assert thrice.kinds == once.kinds
+    assert {"rate_spike", "destructive_pattern"} <= set(once.kinds)
+
+
+def test_what_only_a_later_report_of_a_call_tells_is_judged() -> None:
+    watch = Watch()
+    for part in ({}, {"request": {"command": "rm -rf /"}}):
+        watch.see([call(START_MS, tool_call_id="toolu_01A09q90qw90", **part)])
+    assert watch.kinds == ["destructive_pattern"]
+
+
+def test_the_later_reports_of_calls_tell_how_they_ended() -> None:
+    watch = Watch()
+    for at, each in enumerate(steady(240)):
+        begun = each | {"tool_call_id": f"toolu_{at:020}"}
+        failed = at > 1_000
+        watch.see([begun, begun | {"status": "error" if failed else "ok", "latency_ms": 7}])
+    assert "error_rate" in watch.kinds
+
+
+def test_what_is_remembered_of_calls_is_bounded() -> None:
+    watch = Watch()
+    watch.see(call(START_MS + at, tool_call_id=f"toolu_{at:020}") for at in range(10_000))
+    watch.cut()
+    assert len(watch.states[REPORTS]) < 100_000
+
+
+@pytest.mark.parametrize("damage", [b"", b"no", zlib.compress(b"")])
+def test_what_is_remembered_of_calls_and_is_damaged_is_forgotten(damage: bytes) -> None:
+    watch = Watch()
+    watch.see(steady(1, tool_call_id="toolu_01A09q90qw90"))
+    watch.cut()
+    watch.states[REPORTS] = damage
+    watch.see(steady(1, tool_call_id="toolu_01A09q90qw90"))
+    watch.cut()
+    assert watch.states[REPORTS] != damage
 
 
 def test_an_import_trains_and_tells_nothing() -> None:

@@ -188,6 +188,7 @@ CALLS = st.fixed_dictionaries(
         "session_id": st.sampled_from(["s1", "s2"]),
         "action": st.just("deny"),
         "request": st.just({"path": "x"}),
+        "tool_call_id": st.sampled_from(["1", "toolu_01A0000000001"]),
         "latency_ms": st.sampled_from([1, 50_000]),
         "status": st.just("error"),
     },

@@ -1,12 +1,14 @@
 """Projections are what one fold over the ledger gives, however runs are cut and broken off."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
+from zlib import compress
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ from fakes.tenant import Tenant
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.limits import MAX_NAMES_PER_DAY
-from tocsin.domain.projection import Change, Changes, Item, Projected
+from tocsin.domain.projection import CALLS, Change, Changes, Item, Projected
 from tocsin.domain.retention import KEEPS_ALL, Retention
 from tocsin.domain.runs import BOOKKEEPING, settled
 from tocsin.domain.sessions import SessionState, SessionStatus
@@ -110,7 +112,7 @@ class World(Tenant):
         """Return what is served, without what depends on where runs ended and what is 0."""
         generation = self.projections.cursor("acme").generation
         served = self.projections.by_key["acme", generation]
-        return {key: following(item) for key, item in served.items()}
+        return {key: following(item) for key, item in served.items() if key[0] != CALLS}
 
     def expected(self) -> dict[tuple[str, str], Item]:
         """Return what one fold over the whole ledger gives."""
@@ -139,12 +141,13 @@ fields = st.fixed_dictionaries(
         "model": st.sampled_from(["m1", "m2", "m" * 256, "𝔪" * 256]),
         "direction": st.sampled_from(["request", "response"]),
         "span_id": st.sampled_from(["x", "y"]),
+        "tool_call_id": st.sampled_from(["toolu_01A0000000001", "call_of_another_agent", "1"]),
         "prompt_tokens": st.integers(0, 5),
         "total_tokens": st.integers(0, 9),
         "cost_usd": st.sampled_from([0, 0.25, 1e300]),
         "latency_ms": st.integers(0, 9),
         "status": st.sampled_from(["ok", "error"]),
-        "action": st.sampled_from(["deny", "allow"]),
+        "action": st.sampled_from(["deny", "ask", "allow"]),
         "source": st.just("tocsin"),
         "timestamp": st.sampled_from(["2026-03-20T09:46:40.000Z", "1999-01-01T00:00:00.000Z"]),
     },
@@ -264,6 +267,33 @@ def test_items_of_an_older_version_are_counted_on_and_rebuilt_whole() -> None:
     world.rebuild()("acme")
     world.check()
     assert not world.projections.by_key["acme", 0]
+
+
+def test_what_an_older_version_projected_is_taken_for_a_call_each() -> None:
+    world = World()
+    world.add(2, agent_id="a1", tool_call_id="toolu_01A0000000001")
+    world.projections.cursors["acme", 0] = Projected(0, 2, linked_after=2)  # it died in its run
+    assert world.projector()(["acme"]).broken == {}
+    world.add(2, agent_id="a1", tool_call_id="toolu_01A0000000001")
+    assert world.projector()(["acme"]).broken == {}
+    assert world.items()["agent", "a1"]["calls"] == 3
+    verification.verify(world.ledger, world.journal, "acme", projections=world.projections)
+    world.rebuild()("acme")
+    assert world.items()["agent", "a1"]["calls"] == 1
+    world.check()
+
+
+@pytest.mark.parametrize("text", ["", "not base64", "AAAA", b64encode(compress(b"1")).decode()])
+def test_what_was_kept_of_calls_and_is_damaged_stops_nothing(text: str) -> None:
+    world = World()
+    world.add(1, tool_call_id="toolu_01A0000000001")
+    assert world.projector()(["acme"]).broken == {}
+    for (kind, _), item in world.projections.by_key["acme", 0].items():
+        if kind == CALLS:
+            item["told"] = text
+    world.add(1, tool_call_id="toolu_01A0000000001")
+    assert world.projector()(["acme"]).broken == {}
+    assert world.projections.cursor("acme").through_seq == 2
 
 
 class Gone(BaseException):
