@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from functools import cache
 from typing import Any
 
@@ -17,24 +18,32 @@ from tocsin.bootstrap.api import ApiParts, wire
 
 logger = Logger()
 metrics = Metrics()
+_threads = threading.local()
 logging.getLogger("mangum.http").setLevel(logging.ERROR)  # it would log every request
 
 
 def adapter(parts: ApiParts) -> Mangum:
-    """Return what answers API Gateway's events. It runs on this thread's event loop."""
+    """Return what answers API Gateway's events, on an event loop of the thread's own."""
     return Mangum(build(parts), lifespan="off", custom_handlers=[ProxyEvent])
 
 
 @cache
 def service() -> Mangum:
     """Wire the function, once."""
-    asyncio.set_event_loop(asyncio.new_event_loop())
     return adapter(wire())
+
+
+def _loop() -> None:
+    """Give this thread an event loop: on Lambda it is the only one that calls."""
+    if not hasattr(_threads, "loop"):
+        _threads.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(_threads.loop)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Serve one API Gateway proxy event (payload format 1.0)."""
+    _loop()
     answer = service()(event, context)  # type: ignore[arg-type]
     if answer["statusCode"] >= 400:
         metrics.add_metric(f"Refused{answer['statusCode']}", MetricUnit.Count, 1)

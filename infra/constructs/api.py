@@ -71,7 +71,9 @@ class Api(Function):
         tables.allow_writing(self, _KEPT, ["PutItem"])
         tables.allow_writing(self, _REMOVED, ["DeleteItem"])
         tables.allow_writing(
-            self, ["budget-turn#*", "notified", "quota#*", "rate#*", "suspended#*"], ["UpdateItem"]
+            self,
+            ["budget-turn#*", "hook-wait#*", "notified", "quota#*", "rate#*", "suspended#*"],
+            ["UpdateItem"],
         )
         tables.allow_writing(self, ["projected"], ["ConditionCheckItem"])  # it only looks
         queues.timers.allow_sending(self)

@@ -42,6 +42,7 @@ def fake_stores() -> Stores:
         sign_in_writes=stores.FakeSignInWrites(passes, journal),
         sign_in_failures=stores.FakeSignInFailures(journal),
         rates=stores.FakeRates(),
+        places=stores.FakePlaces(),
         endpoints=notify.FakeEndpoints(journal),
         deliveries=notify.FakeDeliveries(),
     )

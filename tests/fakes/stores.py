@@ -407,6 +407,9 @@ class FakeApprovals:
         ids = sorted(id for (o, id), each in self.approvals.items() if o == org and each.pending)
         return [id for id in ids if id > after][:limit]
 
+    def waits(self, org: str, id: str) -> bool:
+        return (org, id) in self.approvals and self.approvals[org, id].pending
+
     def asked(self, org: str, digest: bytes) -> str:
         return self.calls.get((org, digest), "")
 
@@ -449,6 +452,27 @@ class FakeApprovals:
             return False
         gone = step.removed_rule
         return gone is None or (org, gone.name) in self.ruled
+
+
+class FakePlaces:
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, int], tuple[int, str]] = {}
+        self.lock = threading.Lock()
+
+    def take(self, org: str, places: int, now_ms: int, until_ms: int) -> str:
+        with self.lock:
+            for place in range(places):
+                if self.held.get((org, place), (0, ""))[0] <= now_ms:
+                    token = f"{place} {len(self.held)}-{until_ms}-{threading.get_ident()}"
+                    self.held[org, place] = until_ms, token
+                    return token
+        return ""
+
+    def leave(self, org: str, place: str) -> None:
+        with self.lock:
+            for at, (_, token) in list(self.held.items()):
+                if at[0] == org and token == place:
+                    del self.held[at]
 
 
 class FakeTimers:

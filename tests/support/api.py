@@ -45,6 +45,7 @@ def parts_over(
         quota=stores.quota,
         approvals=stores.approvals,
         timers=timers,
+        places=stores.places,
         policies=stores.policies,
         journal=stores.journal,
         projections=stores.projections,

@@ -25,6 +25,7 @@ from tocsin.adapters.dynamodb.passes import (
     DynamoSignInFailures,
     DynamoSignInWrites,
 )
+from tocsin.adapters.dynamodb.places import DynamoPlaces
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
@@ -37,7 +38,14 @@ from tocsin.local import queues
 from tocsin.local.functions import QUEUES, Receives
 from tocsin.local.tables import TTL_ATTRIBUTE, create
 from tocsin.ports.access import KeyRing, Keys, Passes, Rates, SignInFailures, SignInWrites
-from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
+from tocsin.ports.deciding import (
+    AgentStates,
+    Approvals,
+    Budgets,
+    Places,
+    PolicyStore,
+    SessionStates,
+)
 from tocsin.ports.detecting import Anomalies, Detections, DetectionSettings
 from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger, SetAside, Summaries
@@ -74,6 +82,7 @@ class Stores(NamedTuple):
     sign_in_writes: SignInWrites
     sign_in_failures: SignInFailures
     rates: Rates
+    places: Places
     endpoints: Endpoints
     deliveries: Deliveries
 
@@ -133,6 +142,7 @@ class Database:
             sign_in_writes=DynamoSignInWrites(*state, journal),
             sign_in_failures=DynamoSignInFailures(*state, journal),
             rates=DynamoRates(*state),
+            places=DynamoPlaces(*state),
             endpoints=DynamoEndpoints(*state, journal),
             deliveries=DynamoDeliveries(*state),
         ), settings

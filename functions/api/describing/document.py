@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, Final
 
 import orjson
+from pydantic import TypeAdapter
 
 from functions.api.describing.operation import described
 from functions.api.describing.others import OTHERS
@@ -36,7 +37,7 @@ def document() -> bytes:
     schemas = dict(SHAPES)
     for route in ROUTES:
         operation = OWN[route.use_case]
-        if operation.body is not None:
+        if isinstance(operation.body, TypeAdapter):
             schemas |= _bodies(operation.body)
         path, names = _path(route.path)
         paths.setdefault(path, {})[route.method.lower()] = described(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from functions.api.describing.operation import Answer, Operation
+from functions.api.describing.operation import JSON, Answer, Operation
 from functions.api.describing.shapes import Schema, enum, ref, text
 from tocsin.domain.detect.anomaly import Status
 from tocsin.domain.detect.kinds import Kind
@@ -27,9 +27,11 @@ from tocsin.domain.errors import (
 )
 from tocsin.domain.limits import (
     DEFAULT_LIST_EVENTS,
+    LONGEST_HOOK_HOLD_SECONDS,
     MAX_LIST_EVENTS,
     MAX_NAME_CHARS,
     MAX_PENDING_APPROVALS,
+    SHORTEST_APPROVAL_SECONDS,
 )
 from tocsin.wire import (
     agents,
@@ -46,6 +48,7 @@ from tocsin.wire import (
     sessions,
     sign_ins,
 )
+from tocsin.wire.intake.hooks.asking import ASKING
 from tocsin.wire.parameters import MAX_NUMBER
 
 __all__ = ["OWN"]
@@ -117,6 +120,7 @@ _A_CALL: Final = {
     "session": "s",
     "params": {"command": "rm -rf build"},
 }
+_A_HOOK: Final = {"examples": [{"hook_event_name": "SessionStart", "session_id": "s"}]}
 _A_RUN: Final = {"agent": "claude", "session": "s", "run_id": "r"}
 
 
@@ -270,6 +274,32 @@ OWN: Final[dict[str, Operation]] = {
         answers={200: Answer("Preflight")},
         refusals=_RECORDS,
     ),
+    **{
+        f"hook_{product.replace('-', '_')}": Operation(
+            says=f"What a hook of {product} tells: decided, if it waits for that, and recorded",
+            query={
+                "agent": text(maxLength=MAX_NAME_CHARS),
+                "grant": {"type": "boolean", "default": False},
+                "hold": {
+                    "type": "integer",
+                    "minimum": SHORTEST_APPROVAL_SECONDS,
+                    "maximum": LONGEST_HOOK_HOLD_SECONDS,
+                },
+                "approval": text(pattern="^(apr_[0-7][0-9a-hjkmnp-tv-z]{23}00)?$"),
+            },
+            body={JSON: {"type": "object"} | _A_HOOK},
+            answers={
+                200: Answer({"type": "object"}, "The product's own; with hold it is `answer`."),
+                202: Answer(
+                    "Hooked",
+                    "With hold: a person is asked.",
+                    links=_of("$response.body#/approval_id"),
+                ),
+            },
+            refusals=_RECORDS,
+        )
+        for product in ASKING
+    },
     "get_policies": Operation(
         says="The org's policies, in Cedar",
         query={"version": {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER}},

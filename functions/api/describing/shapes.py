@@ -281,6 +281,14 @@ SHAPES: Final[dict[str, Schema]] = {
         _SAID | {"matched_policies": array(TEXT), "enforced": FLAG},
         {"suggestions": array(TEXT), "suspended": FLAG},
     ),
+    "Hooked": obj(
+        {
+            "decision": {"anyOf": [enum(Decision), {"type": "null"}]},
+            "message": TEXT,
+            "answer": {"type": "object"},
+        },
+        {"approval_id": TEXT, "expires_at": TIME},
+    ),
     "Policies": obj(
         {"version": COUNT, "count": COUNT, "policies": TEXT},
         {"created_at": TIME, "created_by": TEXT},

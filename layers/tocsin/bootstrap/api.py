@@ -21,6 +21,7 @@ from tocsin.adapters.dynamodb.passes import (
     DynamoSignInFailures,
     DynamoSignInWrites,
 )
+from tocsin.adapters.dynamodb.places import DynamoPlaces
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
@@ -36,6 +37,7 @@ from tocsin.ports.deciding import (
     AgentStates,
     Approvals,
     Budgets,
+    Places,
     PolicyStore,
     SessionStates,
     Timers,
@@ -65,6 +67,8 @@ from tocsin.services.budgets.holding import Holding
 from tocsin.services.budgets.keeping import Keeping as BudgetKeeping
 from tocsin.services.detect.reviewing import Reviewing
 from tocsin.services.detect.settings import Setting
+from tocsin.services.hooks.answering import Answering
+from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.keys.delegating import Delegating
 from tocsin.services.keys.ending import Ending
@@ -125,6 +129,7 @@ class ApiParts:
     reading: Reading
     keeping: Keeping
     calling: Calling
+    hooks: Answering
     allowed_origins: frozenset[str] = frozenset()
 
 
@@ -135,6 +140,7 @@ def parts(
     quota: Quota,
     approvals: Approvals,
     timers: Timers,
+    places: Places,
     policies: PolicyStore,
     journal: Journal,
     projections: Projections,
@@ -174,6 +180,18 @@ def parts(
     sign_ins = SignIns(passes, access, clock)
     changing = EndpointChanging(endpoints, wakes, clock)
     indexes = Indexes(projections, clock)
+    calling = Calling(
+        keeping,
+        steps,
+        asking,
+        journal,
+        allowance,
+        clock,
+        Suspended(session_states, clock),
+        holding,
+        Known(agent_states, clock),
+    )
+    patience = Patience(approvals, places, clock)
     return ApiParts(
         credentials=Credentials(access, sign_ins),
         rate=Rate(rates, clock, key_requests_per_minute),
@@ -212,17 +230,8 @@ def parts(
         expiring=Expiring(steps, timers),
         reading=Reading(approvals, clock),
         keeping=keeping,
-        calling=Calling(
-            keeping,
-            steps,
-            asking,
-            journal,
-            allowance,
-            clock,
-            Suspended(session_states, clock),
-            holding,
-            Known(agent_states, clock),
-        ),
+        calling=calling,
+        hooks=Answering(calling, patience, journal, allowance, clock, public_url),
         allowed_origins=allowed_origins,
     )
 
@@ -238,6 +247,7 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         quota=DynamoQuota(db, state),
         approvals=DynamoApprovals(db, state, journal),
         timers=SqsTimers(sqs.client(), settings.expiry_queue_url),
+        places=DynamoPlaces(db, state),
         policies=DynamoPolicies(db, state, journal),
         journal=journal,
         projections=DynamoProjections(db, state),

@@ -114,6 +114,11 @@ class Call:
         return _digest({"what": self.what, "who": self.who})
 
     @property
+    def nameless(self) -> "Call":
+        """The same without its id: what it is known by to who does not tell the id."""
+        return replace(self, tool_call_id="")
+
+    @property
     def rule_digest(self) -> bytes:
         """The same of what a remembered approval is for: this agent, doing exactly this."""
         return _digest({"what": self.what, "agent": self.agent})

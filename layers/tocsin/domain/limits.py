@@ -161,6 +161,17 @@ RUN_GRANT_SECONDS: Final = 10 * 60
 APPROVAL_RETENTION_DAYS: Final = 90
 """How long a resolved approval can be read; its events stay in the ledger."""
 
+# Hooks of coding agents
+
+HOOK_WAIT_SECONDS: Final = 25
+"""As long does a hook wait for a person at most: API Gateway answers 504 after 30."""
+
+HOOK_WAITS_PER_ORG: Final = 4
+"""As many hooks of an org wait at once: each holds an instance of a function."""
+
+LONGEST_HOOK_HOLD_SECONDS: Final = 60 * 60
+"""As long can ``tocsin hook`` wait, which holds nothing of Tocsin's."""
+
 # Sessions
 
 MAX_SUSPENDED_SESSIONS: Final = 1_000

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["Decision", "Policies", "Verdict"]
+__all__ = ["CANARY", "Decision", "Policies", "Verdict"]
+
+CANARY: Final = "tocsin.canary"
+"""The tool whose calls are denied whatever the policies say: so one sees that calls are held."""
 
 
 class Decision(StrEnum):

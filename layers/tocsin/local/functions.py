@@ -135,6 +135,7 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             memory_mb=512,
             routes=("/",),
             env_here=_LOOPBACK,
+            at_once_here=8,  # hooks of coding agents wait for people
         ),
         LocalFunction(
             "fanout",

@@ -12,7 +12,15 @@ from tocsin.domain.policy import Policies
 from tocsin.domain.projection import Projected
 from tocsin.domain.sessions import SessionState
 
-__all__ = ["AgentStates", "Approvals", "Budgets", "PolicyStore", "SessionStates", "Timers"]
+__all__ = [
+    "AgentStates",
+    "Approvals",
+    "Budgets",
+    "Places",
+    "PolicyStore",
+    "SessionStates",
+    "Timers",
+]
 
 
 class Approvals(Protocol):
@@ -29,6 +37,9 @@ class Approvals(Protocol):
 
     def pending(self, org: str, limit: int, after: str = "") -> Sequence[str]:
         """Return the ids of up to ``limit`` pending approvals beyond ``after``, oldest first."""
+
+    def waits(self, org: str, id: str) -> bool:
+        """Whether an approval is pending, as far as is stored: the cheapest look at it."""
 
     def asked(self, org: str, digest: bytes) -> str:
         """Return the id of the approval that a call was last asked for with; "" for none."""
@@ -55,6 +66,26 @@ class Approvals(Protocol):
         Raises:
             Busy: nothing was written.
             OutcomeUnknown: the store stopped answering, it may or may not have been written.
+        """
+
+
+class Places(Protocol):
+    """Where an org's hooks wait for a person: few at once, whichever instances they hold."""
+
+    def take(self, org: str, places: int, now_ms: int, until_ms: int) -> str:
+        """Take one of so many places until then, at most; return what to leave it with.
+
+        "": all are taken. One whose holder died is free again when its time is over.
+
+        Raises:
+            Busy: it is not known; a place may be taken.
+        """
+
+    def leave(self, org: str, place: str) -> None:
+        """Leave a place; one that is another's by now stays so.
+
+        Raises:
+            Busy: it may be taken until its time is over.
         """
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tocsin.domain.keys import Scope
-from tocsin.wire import endpoints, links, reviews
+from tocsin.wire import endpoints, hooks, links, reviews
+from tocsin.wire.intake.hooks.asking import ASKING
 
 __all__ = ["ROUTES", "ApiRoute"]
 
@@ -109,6 +110,16 @@ ROUTES: Final = (
         path="/v1/preflight/{tool:path}",
         use_case="preflight",
         scopes=frozenset({Scope.INGEST}),
+    ),
+    *(
+        ApiRoute(
+            method="POST",
+            path=f"/v1/hooks/{product}",
+            use_case=f"hook_{product.replace('-', '_')}",
+            scopes=frozenset({Scope.INGEST}),
+            query=hooks.PARAMETERS,
+        )
+        for product in ASKING
     ),
     ApiRoute(
         method="GET",

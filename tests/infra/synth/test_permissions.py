@@ -25,7 +25,7 @@ ON_TABLES = {
         "State: approval-pending#*, approval-rule#*, budget#*, endpoint#*, pass-session#*": {
             "DeleteItem"
         },
-        "State: budget-turn#*, notified, quota#*, rate#*, suspended#*": {"UpdateItem"},
+        "State: budget-turn#*, hook-wait#*, notified, quota#*, rate#*, suspended#*": {"UpdateItem"},
         "State: projected": {"ConditionCheckItem"},
     },
     ("default", "api", "IngestRole"): {

@@ -36,7 +36,7 @@ MAY_LOAD = {
             {
                 *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.changing"),
                 *("budgets.usage", "intake.allowance", "intake.stamp", "intake.told"),
-                *("keys", "policies", "sessions", "signing_in"),
+                *("hooks", "keys", "policies", "sessions", "signing_in"),
                 *("detect.reviewing", "detect.settings"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
                 *("approvals.linking", "approvals.reading", "approvals.steps", "approvals.telling"),

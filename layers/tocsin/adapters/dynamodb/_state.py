@@ -25,7 +25,7 @@ OF_AN_ORG: Final = frozenset(
         *("policy", "session-state", "suspended", "agent-state"),
         *("budget", "budget-turn", "spent", "auth-failed", "rate", "summary"),
         *("detect", "detection", "anomaly"),
-        *("endpoint", "delivery", "given-up"),
+        *("endpoint", "delivery", "given-up", "hook-wait"),
     }
 )
 """Kinds whose partitions are one org's: ``kind#org``, and perhaps ``#`` and a generation."""

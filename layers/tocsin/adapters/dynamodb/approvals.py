@@ -68,6 +68,10 @@ class DynamoApprovals(ToldTable, Approvals):
         return [item["sk"]["S"] for item in items]
 
     @override
+    def waits(self, org: str, id: str) -> bool:
+        return self._get(_PENDING + org, id) is not None
+
+    @override
     def asked(self, org: str, digest: bytes) -> str:
         item = self._get(_CALL + org, digest.hex())
         return str(item["approval_id"]["S"]) if item else ""

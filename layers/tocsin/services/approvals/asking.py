@@ -1,5 +1,6 @@
 """Asking for an approval: what is not approved already waits for a person."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,13 +21,23 @@ __all__ = ["Ask", "Asking", "shown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What is asked for; its call's owner is who asks."""
+    """What is asked for; its call's owner is who asks.
+
+    ``nameless``: the call is found again by its content as well, whatever its id.
+    """
 
     call: Call
     message: str
     reason: str = ""
     ttl_seconds: int = APPROVAL_SECONDS
     on_expiry: Expiry = Expiry.DENY
+    nameless: bool = False
+
+    @property
+    def known_by(self) -> tuple[bytes, ...]:
+        """The digests by which a repeated request finds the approval."""
+        own = (self.call.digest,) if self.call.tool_call_id else ()
+        return (*own, self.call.nameless.digest) if self.nameless else own
 
 
 class Asking:
@@ -56,17 +67,17 @@ class Asking:
                 f"the call is {size_bytes:,} bytes and the limit is {MAX_CALL_BYTES:,}: "
                 "store large inputs elsewhere and send a link"
             )
-        digest, before = call.digest, ""
-        if call.tool_call_id:
-            before = self._store.asked(org, digest)
-            if standing := self._standing(org, before):
+        before: dict[bytes, str] = {}
+        for digest in ask.known_by:
+            before[digest] = self._store.asked(org, digest)
+            if standing := self._standing(org, before[digest]):
                 return standing
         now_ms = self._clock.now_ms()
         approval = Approval(
             org=org,
             id=approvals.new_id(new_id(now_ms)),
             call=shown(call),
-            digest=digest,
+            digest=call.digest,
             rule_digest=call.rule_digest,
             key_id=key.id,
             root_key_id=key.root,
@@ -107,23 +118,24 @@ class Asking:
             )
         return approval
 
-    def _store_new(self, approval: Approval, before: str) -> Approval:
+    def _store_new(self, approval: Approval, before: Mapping[bytes, str]) -> Approval:
+        org = approval.org
         event = telling.asked(approval) if approval.pending else telling.resolved(approval)
-        digest, again = approval.digest, approval.call.tool_call_id
-        asked = ((digest, approval.id, before),) if again else ()
-        step = Step(approvals=(approval,), asked=asked, events=(event,))
+        step = Step(approvals=(approval,), events=(event,))
         taken: list[Approval] = []
 
         def plan(found: Any, now_ms: int) -> Step:
-            if again and (twin := self._store.asked(approval.org, digest)) != before:
-                standing = self._standing(approval.org, twin)
-                taken[:] = [standing] if standing else []
-                if standing:
+            asked = []
+            for digest, was in before.items():
+                if (twin := self._store.asked(org, digest)) != was and (
+                    standing := self._standing(org, twin)
+                ):
+                    taken[:] = [standing]
                     return Step()
-                return replace(step, asked=((digest, approval.id, twin),))
-            return step
+                asked.append((digest, approval.id, twin))
+            return replace(step, asked=tuple(asked))
 
-        made = self._steps.take(approval.org, [approval.id], plan)
+        made = self._steps.take(org, [approval.id], plan)
         return made.approvals[0] if made.approvals else taken[0]
 
 

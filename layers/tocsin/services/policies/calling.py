@@ -2,17 +2,23 @@
 
 A call that was approved is allowed once, if it is the very same: agent, session, run, tool call,
 tool and input, by the same owner. A changed one is asked about anew.
+
+Products whose hooks ask tell of one call several times, not each time with its id, and try a call
+that was denied again under another one. Theirs is the same if all but the id is: an approval still
+lets one call through. What was let through a moment ago is let through to a hook that differs in
+having an id, or in having none: that is another hook of the same call.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from tocsin.domain.approvals import Approval, Status, Step
+from tocsin.domain.approvals import Approval, Call, Status, Step, is_id
 from tocsin.domain.errors import Changed
 from tocsin.domain.keys import ApiKey
-from tocsin.domain.policy import Decision, Verdict
+from tocsin.domain.limits import APPROVAL_SECONDS
+from tocsin.domain.policy import CANARY, Decision, Verdict
 from tocsin.ports.log import Journal
 from tocsin.ports.world import Clock
 from tocsin.services.agents.known import Known
@@ -25,7 +31,20 @@ from tocsin.services.policies.engine import Situation
 from tocsin.services.policies.keeping import Keeping
 from tocsin.services.sessions.suspended import Suspended
 
-__all__ = ["Calling", "Outcome"]
+__all__ = ["Calling", "Held", "Outcome"]
+
+_SAME_CALL_MS: Final = 30_000  # between the hooks of one call, which come one after the other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A call that a product's hook holds: for how long it can, and what it has waited for."""
+
+    seconds: int = APPROVAL_SECONDS
+    approval_id: str = ""
+
+
+type Told = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +96,8 @@ class Calling:
             Malformed: the call is not I-JSON.
             Busy: the store does not answer.
         """
+        if situation.call.tool == CANARY:
+            return _denied(f"{CANARY} is always denied: so one sees that calls are held")
         if situation.call.session in self._suspended(situation.org):
             why = "the session is suspended: a person has to resume it"
             return replace(_denied(why), suspended=True)
@@ -94,42 +115,119 @@ class Calling:
         """Decide about a call and record it; where policies ask, let a person be asked.
 
         Raises:
-            Malformed, TooLarge: the call can't be recorded.
-            QuotaExhausted: the org may record nothing more this month: the call is not allowed.
-            LimitReached: a budget is used up, and lets no call through for some seconds.
-            QueueFull: too many calls wait for an approval already.
-            Busy: it may be recorded; send it again.
+            As :meth:`decide` and :meth:`record` do.
         """
-        self._budgets.take_turn(situation.org, situation.call)
-        outcome = self.preflight(situation)
-        if outcome.verdict.decision is Decision.ASK:
-            outcome = self._asked(key, situation, outcome)
-        self._record(key, situation, outcome)
+        outcome = self.decide(key, situation)
+        self.record(key, situation, outcome)
         return outcome
 
-    def _asked(self, key: ApiKey, situation: Situation, outcome: Outcome) -> Outcome:
+    def decide(self, key: ApiKey, situation: Situation, held: Held | None = None) -> Outcome:
+        """Decide about a call, and let a person be asked; it is not recorded yet.
+
+        Raises:
+            Malformed, TooLarge: no person can be asked about the call.
+            LimitReached: a budget is used up, and lets no call through for some seconds.
+            QueueFull: too many calls wait for an approval already.
+            Busy: the store does not answer.
+        """
+        waited = self._waited_for(situation, held) if held else None
+        if waited is None:  # else its turn was taken before
+            self._budgets.take_turn(situation.org, situation.call)
+        outcome = self.preflight(situation)
+        if outcome.verdict.decision is not Decision.ASK:
+            return outcome
+        if held and held.approval_id:
+            return self._resolved(outcome, waited)
+        return self._asked(key, situation, outcome, held)
+
+    def record(
+        self, key: ApiKey, situation: Situation, outcome: Outcome, told: Told | None = None
+    ) -> None:
+        """Record what was decided of a call; ``told`` makes another event of the usual one.
+
+        Raises:
+            Malformed, TooLarge: it can't be recorded.
+            QuotaExhausted: the org may record nothing more this month: the call is not allowed.
+            Busy: it may be recorded; send it again.
+        """
+        event = _event(situation, outcome)
+        draft = Draft([told(event) if told else event], key, plain=False)
+        batch, packed = draft.stamped(new_id(self._clock.now_ms()))
+        with self._allowance.reserved(batch):
+            self._journal.put(batch, packed)
+
+    def _asked(
+        self, key: ApiKey, situation: Situation, outcome: Outcome, held: Held | None
+    ) -> Outcome:
         """Return what a person has said of this very call, or will."""
         call, verdict = situation.call, outcome.verdict
         earlier = self._earlier(situation) if call.tool_call_id else None
+        if earlier is None and held:
+            earlier = self._alike(situation)
+            if earlier and earlier.consumed_at_ms is not None:
+                return _answered(outcome, earlier, Decision.ALLOW)
         if earlier and earlier.status is Status.DENIED:
-            denied = replace(verdict, decision=Decision.DENY, message=_by(earlier))
-            return replace(outcome, verdict=denied, approval=earlier)
+            return _answered(outcome, earlier, Decision.DENY)
         if earlier and self._consumed(earlier):
-            allowed = replace(verdict, decision=Decision.ALLOW, message=_by(earlier))
-            return replace(outcome, verdict=allowed, approval=earlier)
-        approval = self._asking(key, Ask(call=call, message=verdict.message or "may it?"))
+            return _answered(outcome, earlier, Decision.ALLOW)
+        ask = Ask(call=call, message=verdict.message or "may it?")
+        if held:
+            ask = replace(ask, ttl_seconds=held.seconds, nameless=True)
+        approval = self._asking(key, ask)
         if approval.status is Status.APPROVED:  # by a rule, or a grant for the run
-            verdict = replace(verdict, decision=Decision.ALLOW, message=_by(approval))
-        return replace(outcome, verdict=verdict, approval=approval)
+            return _answered(outcome, approval, Decision.ALLOW)
+        return replace(outcome, approval=approval)
+
+    def _resolved(self, outcome: Outcome, approval: Approval | None) -> Outcome:
+        """Return what became of an approval that a call has waited for."""
+        if approval is None:
+            return _denied("the approval is not one of this call: have the agent try again")
+        if approval.pending and not approval.overdue(self._clock.now_ms()):
+            return replace(outcome, approval=approval)
+        if approval.status is Status.DENIED:
+            return _answered(outcome, approval, Decision.DENY)
+        if not approval.overdue(self._clock.now_ms()) and self._consumed(approval):
+            return _answered(outcome, approval, Decision.ALLOW)
+        used = approval.consumed_at_ms is not None
+        why = "let another call through" if used else "was given by nobody in time"
+        denied = replace(
+            outcome.verdict,
+            decision=Decision.DENY,
+            message=f"the approval {approval.id} {why}: have the agent try again",
+        )
+        return replace(outcome, verdict=denied, approval=approval)
 
     def _earlier(self, situation: Situation) -> Approval | None:
         """Return the approval that this very call was last asked for with, while it is valid."""
-        store, call = self._steps.store, situation.call
-        id = store.asked(situation.org, call.digest)
-        found = store.get(situation.org, [id]).get(id) if id else None
-        if found is None or found.digest != call.digest or found.overdue(self._clock.now_ms()):
+        found = self._asked_with(situation.org, situation.call.digest)
+        return found if found and found.digest == situation.call.digest else None
+
+    def _alike(self, situation: Situation) -> Approval | None:
+        """Return the valid approval of a call that is this one but for its id.
+
+        One that was used up is another hook's of this call, or another call's: then it is none.
+        """
+        call = situation.call
+        found = self._asked_with(situation.org, call.nameless.digest)
+        if found is None or not _is_of(found, call):
             return None
-        return found
+        if found.consumed_at_ms is None:
+            return found
+        just_now = self._clock.now_ms() < found.consumed_at_ms + _SAME_CALL_MS
+        another = bool(found.call.tool_call_id) != bool(call.tool_call_id)
+        return found if just_now and another else None
+
+    def _asked_with(self, org: str, digest: bytes) -> Approval | None:
+        store = self._steps.store
+        id = store.asked(org, digest)
+        found = store.get(org, [id]).get(id) if id else None
+        return None if found is None or found.overdue(self._clock.now_ms()) else found
+
+    def _waited_for(self, situation: Situation, held: Held) -> Approval | None:
+        """Return the approval that a call has waited for, if it is one of this call."""
+        id = held.approval_id
+        found = self._steps.store.get(situation.org, [id]).get(id) if is_id(id) else None
+        return found if found and _is_of(found, situation.call) else None
 
     def _consumed(self, approval: Approval) -> bool:
         """Use up an approval; False if there is nothing (left) to use."""
@@ -157,16 +255,19 @@ class Calling:
             return False
         return True
 
-    def _record(self, key: ApiKey, situation: Situation, outcome: Outcome) -> None:
-        event = _event(situation, outcome)
-        draft = Draft([event], key, plain=False)
-        batch, packed = draft.stamped(new_id(self._clock.now_ms()))
-        with self._allowance.reserved(batch):
-            self._journal.put(batch, packed)
-
 
 def _denied(why: str) -> Outcome:
     return Outcome(verdict=Verdict(decision=Decision.DENY, message=why), eval_us=0)
+
+
+def _answered(outcome: Outcome, approval: Approval, decision: Decision) -> Outcome:
+    verdict = replace(outcome.verdict, decision=decision, message=_by(approval))
+    return replace(outcome, verdict=verdict, approval=approval)
+
+
+def _is_of(approval: Approval, call: Call) -> bool:
+    """Whether an approval is for a call that is this one, whatever the call's id."""
+    return approval.digest == replace(call, tool_call_id=approval.call.tool_call_id).digest
 
 
 def _event(situation: Situation, outcome: Outcome) -> dict[str, Any]:
