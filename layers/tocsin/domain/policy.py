@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["CANARY", "Decision", "Policies", "Verdict"]
 
 CANARY: Final = "tocsin.canary"
-"""The tool whose calls are denied whatever the policies say: so one sees that calls are held."""
+"""A tool, a command or a path that is denied whatever policies say: so one sees that calls are."""
 
 
 class Decision(StrEnum):

@@ -96,7 +96,8 @@ class Calling:
             Malformed: the call is not I-JSON.
             Busy: the store does not answer.
         """
-        if situation.call.tool == CANARY:
+        call = situation.call
+        if CANARY in (call.tool.removeprefix("MCP:"), call.command, call.path):
             return _denied(f"{CANARY} is always denied: so one sees that calls are held")
         if situation.call.session in self._suspended(situation.org):
             why = "the session is suspended: a person has to resume it"

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from tocsin.domain.approvals import Call
+from tocsin.domain.canonical import canonical
 from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.wire.intake.hooks.hook import Whose
 from tocsin.wire.intake.hooks.payload import Payload
@@ -19,7 +20,7 @@ _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _KIND: Final = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
 _PATHS: Final = ("file_path", "notebook_path", "absolute_path", "path")
 _LARGE_CHARS: Final = (32_768, 4_096, 512)  # what is left out of an event that is too large
-_MOST_BYTES: Final = MAX_EVENT_BYTES * 5 // 8  # canonical JSON may be longer, and more is stamped
+_MOST_BYTES: Final = MAX_EVENT_BYTES * 5 // 8  # more is stamped on it
 _SERVER: Final = re.compile(r"mcp__(.+?)__", re.DOTALL)
 
 
@@ -94,16 +95,22 @@ def fitting(event: dict[str, Any]) -> dict[str, Any]:
     What stands there says how large the text was, and its SHA-256.
     """
     for chars in _LARGE_CHARS:
-        if len(orjson.dumps(event)) <= _MOST_BYTES:
+        if _size_bytes(event) <= _MOST_BYTES:
             return event
         event = {name: _less(value, chars) for name, value in event.items()}
     for name in ("data", "request", "metadata"):
         value = event.get(name)
-        if value is not None and len(orjson.dumps(event)) > _MOST_BYTES:
+        if value is not None and _size_bytes(event) > _MOST_BYTES:
             kept = {each: value[each] for each in ("via", "hook") if each in value}
             left_out = {**kept, "left_out": _left_out(orjson.dumps(value))}
             event = {**event, name: left_out}
     return event
+
+
+def _size_bytes(event: dict[str, Any]) -> int:
+    """Return how large an event is as it is stored; of a large one, about."""
+    size_bytes = len(orjson.dumps(event))
+    return size_bytes if size_bytes > _MOST_BYTES else len(canonical(event))
 
 
 def _less(value: Any, chars: int) -> Any:

@@ -22,14 +22,14 @@ def _read(payload: Payload, whose: Whose) -> Hook:
     known = isinstance(at, str) and time_ms(at) is not None
     when = {"timestamp": payload.text("timestamp") if known else ""}
     if name == "BeforeTool":
-        return _before(name, payload, whose)
+        return _before(name, payload, whose, when)
     if name == "AfterTool":
         return _after(name, payload, whose, when)
     fields = {"type": type_of(_NAME, name), "session_id": payload.name("session_id"), **when}
     return Hook(name=name, told=told(_NAME, name, whose, fields, payload))
 
 
-def _before(name: str, payload: Payload, whose: Whose) -> Hook:
+def _before(name: str, payload: Payload, whose: Whose, when: Mapping[str, str]) -> Hook:
     tool = payload.needed("tool_name")
     call = call_of(
         whose,
@@ -38,7 +38,7 @@ def _before(name: str, payload: Payload, whose: Whose) -> Hook:
         session=payload.needed("session_id"),
         cwd=payload.text("cwd"),
     )
-    fields = {"type": "tool_call", "direction": "request"}
+    fields = {"type": "tool_call", "direction": "request", **when}
     said = told(_NAME, name, whose, fields, payload)
     return Hook(name=name, told=said, call=call, server=_server(payload, tool))
 

@@ -1,0 +1,1 @@
+"""Hooks of coding agents on this machine: the command that they run, and what sets them up."""
