@@ -52,6 +52,13 @@ def _requests(api: "Api") -> dict[str, Callable[[], Any]]:
     agent, _ = api.key(Scope.INGEST)
     call = {"agent": "claude", "session": "s", "params": {"command": "git status"}}
     asked = {"tool": "exec", "agent": "claude", "message": "may I?", "command": "rm -rf build"}
+    hook = {
+        "hook_event_name": "PreToolUse",
+        "session_id": "s",
+        "tool_name": "Bash",
+        "tool_input": {"command": "git status"},
+        "tool_use_id": "toolu_01ABC123",
+    }
     waiting: list[str] = []
 
     def do(method: str, path: str, body: Any = None, token: str = admin) -> Any:
@@ -71,6 +78,12 @@ def _requests(api: "Api") -> dict[str, Callable[[], Any]]:
         _BASELINE: lambda: do("GET", "/api/v1/usage"),
         "POST /v1/preflight/{tool}": lambda: do("POST", "/v1/preflight/exec", call, agent),
         "POST /v1/tool/{tool}": lambda: do("POST", "/v1/tool/exec", call, agent),
+        "POST /v1/hooks/claude-code, a call": lambda: do(
+            "POST", "/v1/hooks/claude-code", hook, agent
+        ),
+        "POST /v1/hooks/claude-code, a record": lambda: do(
+            "POST", "/v1/hooks/claude-code", hook | {"hook_event_name": "PostToolUse"}, agent
+        ),
         "POST /v1/approvals": ask,
         "GET /v1/approvals, 30 of them": lambda: do("GET", "/v1/approvals?limit=30"),
         "POST /v1/approvals/{id}/resolve": resolve,

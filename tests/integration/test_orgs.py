@@ -121,6 +121,7 @@ class World:
         limits = {"limits": {"calls_per_day": 0, "tokens_per_month": 9}, "action": "throttle"}
         call("POST", "/api/v1/budgets", limits)
         assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
+        assert on.places.take(org, 1, self.clock.ms, self.clock.ms + 1)
         call("PUT", "/api/v1/detection", {"false_alerts_per_day": 2})
         self.detect(org)
         self.notify(org, call("POST", "/api/v1/webhooks", ENDPOINT)["id"])

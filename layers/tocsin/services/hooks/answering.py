@@ -111,7 +111,9 @@ class Answering:
             if asked.hold_seconds is not None:
                 return outcome  # it is recorded when its sender comes again
             outcome = self._waited(key, situation, outcome, began)
-        self._calling.record(key, situation, outcome, lambda event: fitting(event | hook.told))
+        self._calling.record(
+            key, situation, outcome, lambda event: fitting(event | hook.told | _named(outcome))
+        )
         return outcome
 
     def _waited(self, key: ApiKey, situation: Situation, outcome: Outcome, began: float) -> Outcome:
@@ -155,6 +157,12 @@ def _ruled(
     return Answered(
         answer=product.ruled(hook, ruling), decision=decision, message=message, approval=approval
     )
+
+
+def _named(outcome: Outcome) -> dict[str, str]:
+    """Return the id of a call that another of its hooks has told, where a person was asked."""
+    id = outcome.approval.call.tool_call_id if outcome.approval else ""
+    return {"tool_call_id": id} if id else {}
 
 
 def _why(outcome: Outcome) -> str:

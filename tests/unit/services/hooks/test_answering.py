@@ -138,6 +138,7 @@ def test_the_hooks_of_one_call_ask_one_person(hooks: Hooked) -> None:
         "tool_call",
         "claude_code.permission_request",
     ]
+    assert {event["tool_call_id"] for event in hooks.events} == {"t1"}
 
 
 def test_and_in_the_other_order_too(hooks: Hooked) -> None:
