@@ -97,8 +97,9 @@ def _tocsin(place: Connection) -> Iterator[_Finding]:
         else:
             yield _Finding(_State.OK, "the key is valid, and has the scope ingest")
             if client.get("/api/v1/keys").status_code == 200:
-                why = "is an admin's: for hooks, one with the scope ingest is enough"
-                yield _Finding(_State.LOOK, f"the key {why} (`tocsin keys create`)")
+                why = "an admin's, and with it nobody can approve what hooks ask for with it"
+                advice = "give them one of their own (`tocsin keys create --scope ingest`)"
+                yield _Finding(_State.LOOK, f"the key is {why}: {advice}")
 
 
 def _clock(answer: "httpx.Response") -> Iterator[_Finding]:
