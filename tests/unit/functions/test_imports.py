@@ -83,7 +83,13 @@ MAY_LOAD = {
     "project": Own(
         frozenset(
             {
-                *("sealing.pace", "sealing.project", "sealing.summaries", "sealing.waking"),
+                *(
+                    "sealing.pace",
+                    "sealing.project",
+                    "sealing.reported",
+                    "sealing.summaries",
+                    "sealing.waking",
+                ),
                 *("reading.checked", "reading.replay", "reading.since", "reading.summarise"),
             }
         )
