@@ -1,6 +1,5 @@
 """Parse the HTTP request, call the ingest use case, answer."""
 
-from base64 import b64decode
 from functools import cache
 from typing import Any
 
@@ -9,9 +8,11 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.ingest.otlp import export
+from functions.ingest.request import request_of
 from tocsin.bootstrap.ingest import wire
 from tocsin.domain.errors import Malformed, TocsinError
-from tocsin.services.intake.ingest import IngestRequest
+from tocsin.wire.intake.otlp.formats import Signal
 from tocsin.wire.intake.raw import boolean
 from tocsin.wire.parameters import known
 from tocsin.wire.problems import problem
@@ -31,20 +32,33 @@ def ingest_raw() -> Response[str]:
     wait = query.get("wait") or ""
     if wait not in ("", "sealed"):
         raise Malformed("wait: send sealed, or leave it out")
-    body = (event.body or "").encode(errors="surrogatepass")  # is refused, as not UTF-8
     answer = service()(
-        IngestRequest(
-            authorization=event.headers.get("authorization"),
-            content_type=event.headers.get("content-type"),
-            content_encoding=event.headers.get("content-encoding"),
-            idempotency_key=event.headers.get("idempotency-key"),
+        request_of(
+            event,
             partial=boolean("partial", query.get("partial")),
-            body=b64decode(body) if event.is_base64_encoded else body,
             wait=bool(wait),
             backfill=boolean("backfill", query.get("backfill")),
         )
     )
     return Response(200, "application/json", answer.decode())
+
+
+@app.post("/v1/traces")
+def traces() -> Response[bytes]:
+    """Accept spans of OpenTelemetry."""
+    return export(Signal.TRACES, app.current_event, service(), metrics)
+
+
+@app.post("/v1/logs")
+def logs() -> Response[bytes]:
+    """Accept log records of OpenTelemetry."""
+    return export(Signal.LOGS, app.current_event, service(), metrics)
+
+
+@app.post("/v1/metrics")
+def data_points() -> Response[bytes]:
+    """Count data points of OpenTelemetry, which are not stored."""
+    return export(Signal.METRICS, app.current_event, service(), metrics)
 
 
 @app.exception_handler(TocsinError)  # type: ignore[untyped-decorator]

@@ -36,7 +36,7 @@ _CORS_HEADERS = ["authorization", "content-type", "content-encoding", "idempoten
 
 
 class Gateway(Construct):
-    """Functions behind path prefixes: ``/api/v1/ingest/`` stands for everything below it.
+    """Functions behind paths: ``/api/v1/ingest/`` stands for everything below it.
 
     ``/`` is what no other prefix fits. Both kinds of gateway prefer the route that says more:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
@@ -100,7 +100,8 @@ class HttpGateway(Gateway):
                 key = http.HttpRouteKey.DEFAULT  # which takes "/" too; "/{proxy+}" does not
                 http.HttpRoute(self, "Rest", http_api=api, route_key=key, integration=integration)
             else:
-                api.add_routes(path=f"{prefix}{{proxy+}}", integration=integration)
+                path = f"{prefix}{{proxy+}}" if prefix.endswith("/") else prefix
+                api.add_routes(path=path, integration=integration)
         stage = http.HttpStage(
             self,
             "Stage",
@@ -143,7 +144,11 @@ class RestGateway(Gateway):
         )
         for prefix, function in routes.items():
             resource = api.root.resource_for_path(prefix)
-            resource.add_proxy(default_integration=rest.LambdaIntegration(function))
+            integration = rest.LambdaIntegration(function)
+            if prefix.endswith("/"):
+                resource.add_proxy(default_integration=integration)
+            else:
+                resource.add_method("ANY", integration)
         stack = Stack.of(self)
         host = f"{api.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         self.url = f"https://{host}/{api.deployment_stage.stage_name}"

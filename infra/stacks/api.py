@@ -15,6 +15,9 @@ from infra.stacks._stack import TocsinStack
 
 __all__ = ["ApiStack"]
 
+# What brings events.
+INGESTED = ("/api/v1/ingest/", "/v1/traces", "/v1/logs", "/v1/metrics")
+
 
 class ApiStack(TocsinStack):
     """The API and its functions."""
@@ -35,7 +38,10 @@ class ApiStack(TocsinStack):
         api_layers = Layers(self, "ApiLayers", lock="api", profile=profile)
         api_props = Props(config=config, layers=api_layers, tables=tables)
         self.api = Api(self, "Api", props=api_props, queues=queues)
-        routes = {"/api/v1/ingest/": self.ingest, "/": self.api}
+        routes = {
+            **dict.fromkeys(INGESTED, self.ingest),
+            "/": self.api,
+        }
         self.gateway = profile.gateway(self, "Gateway", routes=routes, config=config)
         about = "The API's own address: all but the streams, without CloudFront"
         CfnOutput(self, "ApiUrl", value=self.gateway.url, description=about)

@@ -99,7 +99,8 @@ class LocalFunction:
     name: str
     timeout_seconds: int
     memory_mb: int
-    # The path prefixes of the requests that it answers; the longest decides, "/" takes the rest.
+    # The paths of the requests that it answers, and the prefixes of those, which end with a slash.
+    # The longest decides, "/" takes the rest.
     routes: tuple[str, ...] = ()
     consumes: Consumes | None = None
     receives: tuple[Receives, ...] = ()
@@ -127,7 +128,7 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             "ingest",
             timeout_seconds=29,
             memory_mb=512,
-            routes=("/api/v1/ingest/",),
+            routes=("/api/v1/ingest/", "/v1/traces", "/v1/logs", "/v1/metrics"),
         ),
         LocalFunction(
             "api",

@@ -66,8 +66,11 @@ def application(layout: Layout, dashboard: Path) -> Starlette:
     take_any_id()
     api = Router(
         [
-            Route(prefix + "{proxy:path}", Integration(prefix, name, layout, client))
-            for prefix, name in _prefixes()
+            Route(
+                path + "{proxy:path}" if path.endswith("/") else path,
+                Integration(path, name, layout, client),
+            )
+            for path, name in _paths()
         ],
         redirect_slashes=False,
     )
@@ -83,12 +86,10 @@ def application(layout: Layout, dashboard: Path) -> Starlette:
     )
 
 
-def _prefixes() -> list[tuple[str, str]]:
-    """Return the functions' path prefixes, the longest first: API Gateway takes what fits best."""
-    prefixes = [
-        (prefix, name) for name, function in FUNCTIONS.items() for prefix in function.routes
-    ]
-    return sorted(prefixes, key=lambda each: -len(each[0]))
+def _paths() -> list[tuple[str, str]]:
+    """Return the functions' paths, the longest first: API Gateway takes what fits best."""
+    paths = [(path, name) for name, function in FUNCTIONS.items() for path in function.routes]
+    return sorted(paths, key=lambda each: -len(each[0]))
 
 
 class _Edge:

@@ -25,12 +25,10 @@ INTEGRATION_SECONDS = 29.0  # API Gateway's limit
 
 
 class Integration:
-    """An ASGI application for everything under ``prefix`` that one function serves."""
+    """An ASGI application for a path that one function serves, or everything under a prefix."""
 
-    def __init__(
-        self, prefix: str, function: str, layout: Layout, client: httpx.AsyncClient
-    ) -> None:
-        self._resource = prefix + "{proxy+}"
+    def __init__(self, path: str, function: str, layout: Layout, client: httpx.AsyncClient) -> None:
+        self._resource = path + "{proxy+}" if path.endswith("/") else path
         self._port = layout.ports[GATEWAY]
         self._function = function
         self._url = layout.hosts[function] + invocation_path(function)
@@ -64,7 +62,7 @@ class Integration:
         event = proxy_event(
             request,
             resource=self._resource,
-            proxy=scope["path_params"]["proxy"],
+            proxy=scope["path_params"].get("proxy"),
             request_id=request_id,
             now_ms=time.time_ns() // 1_000_000,
         )
