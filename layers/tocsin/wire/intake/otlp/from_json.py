@@ -137,7 +137,9 @@ def _span(source: Source, span: dict[str, Any]) -> Record:
 
 
 def _log(source: Source, log: dict[str, Any]) -> Record:
+    at, observed = integer_in(log, "timeUnixNano"), integer_in(log, "observedTimeUnixNano")
     rest = {
+        "observed_unix_nano": str(observed) if observed and at not in (0, observed) else "",
         "severity": text_in(log, "severityText"),
         "severity_number": integer_in(log, "severityNumber"),
         "dropped_attributes": integer_in(log, "droppedAttributesCount"),
@@ -149,7 +151,7 @@ def _log(source: Source, log: dict[str, Any]) -> Record:
         attributes=attributes_of(log),
         trace_id=id_in(log, "traceId"),
         span_id=id_in(log, "spanId"),
-        start_ns=integer_in(log, "timeUnixNano") or integer_in(log, "observedTimeUnixNano"),
+        start_ns=at or observed,
         body=value_of(log.get("body"), 1),
         rest=rest,
     )

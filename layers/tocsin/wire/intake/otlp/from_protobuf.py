@@ -195,7 +195,9 @@ def _span(source: Source, span: Span) -> Record:
 
 
 def _log(source: Source, log: LogRecord) -> Record:
+    at, observed = log.time_unix_nano, log.observed_time_unix_nano
     rest = {
+        "observed_unix_nano": str(observed) if observed and at not in (0, observed) else "",
         "severity": log.severity_text,
         "severity_number": log.severity_number,
         "dropped_attributes": log.dropped_attributes_count,
@@ -207,7 +209,7 @@ def _log(source: Source, log: LogRecord) -> Record:
         attributes=_attributes(log.attributes),
         trace_id=_id(log.trace_id),
         span_id=_id(log.span_id),
-        start_ns=log.time_unix_nano or log.observed_time_unix_nano,
+        start_ns=at or observed,
         body=_value(log.body, 1) if log.HasField("body") else None,
         rest=rest,
     )
