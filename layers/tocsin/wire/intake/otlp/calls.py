@@ -7,6 +7,7 @@ tokens"). Where they can't be inside, since they are more, they are added.
 
 from typing import Any
 
+from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.wire.intake.otlp.taking import Taking
 
 __all__ = ["model_call", "named_fields", "tool_call", "usage"]
@@ -126,7 +127,8 @@ def tool_call(taken: Taking, name: str) -> dict[str, Any]:
         "gen_ai.tool.call.arguments", "tool.parameters", "input.value", "traceloop.entity.input"
     )
     return _present(
-        tool_name=tool or name.removeprefix("execute_tool ").removeprefix("tools/call ")[:256],
+        tool_name=tool
+        or name.removeprefix("execute_tool ").removeprefix("tools/call ")[:MAX_NAME_CHARS],
         request=None if arguments is None else {"input": arguments},
         data=taken.content("gen_ai.tool.call.result", "output.value", "traceloop.entity.output"),
     )

@@ -7,6 +7,7 @@ same call, if spans are on, counts nothing: it keeps its numbers as attributes.
 
 from typing import Any, Final
 
+from tocsin.domain.limits import MAX_NAME_CHARS
 from tocsin.wire.intake.otlp.calls import usage
 from tocsin.wire.intake.otlp.kinds import own_type
 from tocsin.wire.intake.otlp.record import Record
@@ -92,17 +93,16 @@ def _tool(taken: Taking) -> dict[str, Any]:
     told = structured(taken.left.get("tool_parameters"))
     told = told if isinstance(told, dict) else {}
     server, tool = told.get("mcp_server_name"), told.get("mcp_tool_name")
-    name = taken.name("tool_name")
-    given = taken.content("tool_input")
-    if given is None and told and not (server and tool):
-        given = taken.content("tool_parameters")
-    fields: dict[str, Any] = {
-        "tool_name": name or "unknown",
-        "tool_call_id": taken.name("tool_use_id"),
-        "request": None if given is None else {"input": given},
-    }
+    named: dict[str, Any] = {}
     if isinstance(server, str) and isinstance(tool, str) and server and tool:
         whole = f"mcp__{server}__{tool}"
-        if len(whole) <= 256:
-            fields |= {"tool_name": whole, "server_id": server}
-    return fields
+        if len(whole) <= MAX_NAME_CHARS:
+            named = {"tool_name": whole, "server_id": server}
+    given = taken.content("tool_input")
+    if given is None and told and not named:
+        given = taken.content("tool_parameters")
+    return {
+        "tool_call_id": taken.name("tool_use_id"),
+        "request": None if given is None else {"input": given},
+        **(named or {"tool_name": taken.name("tool_name") or "unknown"}),
+    }

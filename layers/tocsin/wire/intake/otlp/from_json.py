@@ -21,7 +21,7 @@ from tocsin.wire.intake.otlp.json_parts import (
     text_in,
     value_of,
 )
-from tocsin.wire.intake.otlp.record import ERROR, KINDS, Record, Source, Sources
+from tocsin.wire.intake.otlp.record import ERROR, KINDS, Record, Room, Source
 from tocsin.wire.intake.strict import Flaw
 
 __all__ = ["data_points", "logs", "spans"]
@@ -50,34 +50,38 @@ def data_points(body: bytes) -> int:
     Raises:
         Malformed: it is none.
     """
-    count = 0
-    for resource in objects_in(_loaded(body), "resourceMetrics"):
-        for scope in objects_in(resource, "scopeMetrics"):
-            for metric in objects_in(scope, "metrics"):
-                count += sum(
-                    len(list_in(object_in(metric, kind), "dataPoints"))
-                    for kind in _POINTS
-                    if kind in metric
-                )
+    room, count = Room(), 0
+    for resource in _groups(_loaded(body), "resourceMetrics", room):
+        for scope in _groups(resource, "scopeMetrics", room):
+            for metric in _groups(scope, "metrics", room):
+                kinds = (object_in(metric, kind) for kind in _POINTS if kind in metric)
+                count += sum(len(list_in(points, "dataPoints")) for points in kinds)
     return count
 
 
+def _groups(holder: dict[str, Any], name: str, room: Room) -> list[dict[str, Any]]:
+    room.groups(len(list_in(holder, name)))
+    return objects_in(holder, name)
+
+
 def _records(body: bytes, what: str, leaf: str, read: Any) -> Iterator[Record | Flaw]:
-    sources = Sources()
+    room = Room()
     groups: list[tuple[Source, list[Any]]] = []
-    for resource in objects_in(_loaded(body), f"resource{what}"):
-        for scope in objects_in(resource, f"scope{what}"):
-            records = list_in(scope, leaf)
-            if records:
-                source = _source(resource, scope)
-                sources.admit(source, len(records))
+    for resource in _groups(_loaded(body), f"resource{what}", room):
+        told: dict[str, Any] | None = None
+        for scope in _groups(resource, f"scope{what}", room):
+            if records := list_in(scope, leaf):
+                if told is None:
+                    told = attributes_of(object_in(resource, "resource"), room)
+                source = _source(told, resource, scope, room)
+                room.records(source, len(records))
                 groups.append((source, records))
     for source, records in groups:
         for record in records:
             if not isinstance(record, dict):
                 raise Malformed(f"{leaf}: expected objects")
             try:
-                yield read(source, record)
+                yield read(source, record, room)
             except TooLarge as error:
                 yield Flaw(str(error))
 
@@ -92,22 +96,27 @@ def _loaded(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _source(resource: dict[str, Any], scope: dict[str, Any]) -> Source:
+def _source(
+    told: dict[str, Any], resource: dict[str, Any], scope: dict[str, Any], room: Room
+) -> Source:
     own = object_in(scope, "scope")
-    attributes = attributes_of(own)
-    told = {name: text for name in ("name", "version") if (text := text_in(own, name))}
+    said: dict[str, Any] = {
+        "name": text_in(own, "name"),
+        "version": text_in(own, "version"),
+        "attributes": attributes_of(own, room),
+    }
     schemas = {
         "resource_schema_url": text_in(resource, "schemaUrl"),
         "schema_url": text_in(scope, "schemaUrl"),
     }
     return Source(
-        resource=attributes_of(object_in(resource, "resource")),
-        scope=told | ({"attributes": attributes} if attributes else {}),
+        resource=told,
+        scope={name: value for name, value in said.items() if value},
         schemas={name: url for name, url in schemas.items() if url},
     )
 
 
-def _span(source: Source, span: dict[str, Any]) -> Record:
+def _span(source: Source, span: dict[str, Any], room: Room) -> Record:
     status = object_in(span, "status")
     code = integer_in(status, "code")
     kind = integer_in(span, "kind")
@@ -115,8 +124,8 @@ def _span(source: Source, span: dict[str, Any]) -> Record:
         "kind": KINDS[kind] if 0 < kind < len(KINDS) else "",
         "trace_state": text_in(span, "traceState"),
         "status_message": text_in(status, "message"),
-        "events": [_event(event) for event in objects_in(span, "events")],
-        "links": [_link(link) for link in objects_in(span, "links")],
+        "events": [_event(event, room) for event in objects_in(span, "events")],
+        "links": [_link(link, room) for link in objects_in(span, "links")],
         "dropped_attributes": integer_in(span, "droppedAttributesCount"),
         "dropped_events": integer_in(span, "droppedEventsCount"),
         "dropped_links": integer_in(span, "droppedLinksCount"),
@@ -125,7 +134,7 @@ def _span(source: Source, span: dict[str, Any]) -> Record:
         source=source,
         is_span=True,
         name=text_in(span, "name"),
-        attributes=attributes_of(span),
+        attributes=attributes_of(span, room),
         trace_id=id_in(span, "traceId"),
         span_id=id_in(span, "spanId"),
         parent_id=id_in(span, "parentSpanId"),
@@ -136,7 +145,7 @@ def _span(source: Source, span: dict[str, Any]) -> Record:
     )
 
 
-def _log(source: Source, log: dict[str, Any]) -> Record:
+def _log(source: Source, log: dict[str, Any], room: Room) -> Record:
     at, observed = integer_in(log, "timeUnixNano"), integer_in(log, "observedTimeUnixNano")
     rest = {
         "observed_unix_nano": str(observed) if observed and at not in (0, observed) else "",
@@ -148,29 +157,29 @@ def _log(source: Source, log: dict[str, Any]) -> Record:
         source=source,
         is_span=False,
         name=text_in(log, "eventName"),
-        attributes=attributes_of(log),
+        attributes=attributes_of(log, room),
         trace_id=id_in(log, "traceId"),
         span_id=id_in(log, "spanId"),
         start_ns=at or observed,
-        body=value_of(log.get("body"), 1),
+        body=value_of(log.get("body"), 1, room),
         rest=rest,
     )
 
 
-def _event(event: dict[str, Any]) -> dict[str, Any]:
+def _event(event: dict[str, Any], room: Room) -> dict[str, Any]:
     told = {
         "name": text_in(event, "name"),
         "time_unix_nano": str(integer_in(event, "timeUnixNano") or ""),
-        "attributes": attributes_of(event),
+        "attributes": attributes_of(event, room),
     }
     return {name: value for name, value in told.items() if value}
 
 
-def _link(link: dict[str, Any]) -> dict[str, Any]:
+def _link(link: dict[str, Any], room: Room) -> dict[str, Any]:
     told = {
         "trace_id": id_in(link, "traceId"),
         "span_id": id_in(link, "spanId"),
         "trace_state": text_in(link, "traceState"),
-        "attributes": attributes_of(link),
+        "attributes": attributes_of(link, room),
     }
     return {name: value for name, value in told.items() if value}

@@ -12,7 +12,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -23,10 +23,8 @@ from tocsin.wire.intake.otlp.record import (
     ERROR,
     KINDS,
     Record,
+    Room,
     Source,
-    Sources,
-    deep,
-    few,
     named,
 )
 from tocsin.wire.intake.strict import Flaw
@@ -76,15 +74,19 @@ def data_points(body: bytes) -> int:
     Raises:
         Malformed: it is none.
     """
-    count = 0
-    for resource in _read(_Parts, body).part1:
-        for scope in _read(_Parts, resource).part2:
-            for metric in _read(_Parts, scope).part2:
-                parts = _read(_Parts, metric)
+    room, count = Room(), 0
+    for resource in _groups(_Parts, room, _read(_Parts, body).part1):
+        for scope in _groups(_Parts, room, resource.part2):
+            for metric in _groups(_Parts, room, scope.part2):
                 for kind in _POINTS:
-                    for points in getattr(parts, f"part{kind}"):
-                        count += len(_read(_Parts, points).part1)
+                    for points in _groups(_Parts, room, getattr(metric, f"part{kind}")):
+                        count += len(points.part1)
     return count
+
+
+def _groups(message: Any, room: Room, contents: Any) -> Iterator[Any]:
+    room.groups(len(contents))
+    return (_read(message, content) for content in contents)
 
 
 def _read(message: Any, content: bytes) -> Any:
@@ -95,20 +97,17 @@ def _read(message: Any, content: bytes) -> Any:
 
 
 def _records(body: bytes, message: Any, read: Any) -> Iterator[Record | Flaw]:
-    sources = Sources()
+    room = Room()
     groups: list[tuple[Source, Any]] = []
-    for resource in _read(_Parts, body).part1:
-        parts = _read(_Parts, resource)
+    for resource in _groups(_Parts, room, _read(_Parts, body).part1):
         told: dict[str, Any] | None = None
-        for scope in parts.part2:
-            records = _read(_Parts, scope)
-            if not records.part2:
-                continue
-            if told is None:
-                told = _resource(parts.part1)
-            source = _source(told, parts, records)
-            sources.admit(source, len(records.part2))
-            groups.append((source, records.part2))
+        for scope in _groups(_Parts, room, resource.part2):
+            if scope.part2:
+                if told is None:
+                    told = _attributes(_one(Resource, resource.part1).attributes, room)
+                source = _source(told, resource, scope, room)
+                room.records(source, len(scope.part2))
+                groups.append((source, scope.part2))
     for source, contents in groups:
         for content in contents:
             if len(content) > MAX_EVENT_BYTES:
@@ -116,7 +115,7 @@ def _records(body: bytes, message: Any, read: Any) -> Iterator[Record | Flaw]:
                 continue
             found = _read(message, content)
             try:
-                yield read(source, found)
+                yield read(source, found, room)
             except TooLarge as error:
                 yield Flaw(str(error))
 
@@ -136,24 +135,20 @@ def _one(message: Any, contents: Iterable[bytes]) -> Any:
     return _read(message, content)
 
 
-def _resource(contents: Iterable[bytes]) -> dict[str, Any]:
-    return _attributes(_one(Resource, contents).attributes)
-
-
-def _source(resource: dict[str, Any], of_resource: Any, of_scope: Any) -> Source:
+def _source(told: dict[str, Any], of_resource: Any, of_scope: Any, room: Room) -> Source:
     scope = _one(InstrumentationScope, of_scope.part1)
-    told = {
+    said = {
         "name": scope.name,
         "version": scope.version,
-        "attributes": _attributes(scope.attributes),
+        "attributes": _attributes(scope.attributes, room),
     }
     urls = {
         "resource_schema_url": _url(of_resource.part3),
         "schema_url": _url(of_scope.part3),
     }
     return Source(
-        resource=resource,
-        scope={name: value for name, value in told.items() if value},
+        resource=told,
+        scope={name: value for name, value in said.items() if value},
         schemas={name: url for name, url in urls.items() if url},
     )
 
@@ -167,13 +162,14 @@ def _url(contents: Any) -> str:
         raise Malformed("a schema_url is not UTF-8") from error
 
 
-def _span(source: Source, span: Span) -> Record:
+def _span(source: Source, span: Span, room: Room) -> Record:
+    room.values(len(span.events) + len(span.links), 0)
     rest = {
         "kind": KINDS[span.kind] if 0 < span.kind < len(KINDS) else "",
         "trace_state": span.trace_state,
         "status_message": span.status.message,
-        "events": [_event(event) for event in span.events],
-        "links": [_link(link) for link in span.links],
+        "events": [_event(event, room) for event in span.events],
+        "links": [_link(link, room) for link in span.links],
         "dropped_attributes": span.dropped_attributes_count,
         "dropped_events": span.dropped_events_count,
         "dropped_links": span.dropped_links_count,
@@ -183,7 +179,7 @@ def _span(source: Source, span: Span) -> Record:
         source=source,
         is_span=True,
         name=span.name,
-        attributes=_attributes(span.attributes),
+        attributes=_attributes(span.attributes, room),
         trace_id=_id(span.trace_id),
         span_id=_id(span.span_id),
         parent_id=_id(span.parent_span_id),
@@ -194,7 +190,7 @@ def _span(source: Source, span: Span) -> Record:
     )
 
 
-def _log(source: Source, log: LogRecord) -> Record:
+def _log(source: Source, log: LogRecord, room: Room) -> Record:
     at, observed = log.time_unix_nano, log.observed_time_unix_nano
     rest = {
         "observed_unix_nano": str(observed) if observed and at not in (0, observed) else "",
@@ -206,55 +202,51 @@ def _log(source: Source, log: LogRecord) -> Record:
         source=source,
         is_span=False,
         name=log.event_name,
-        attributes=_attributes(log.attributes),
+        attributes=_attributes(log.attributes, room),
         trace_id=_id(log.trace_id),
         span_id=_id(log.span_id),
         start_ns=at or observed,
-        body=_value(log.body, 1) if log.HasField("body") else None,
+        body=_value(log.body, 1, room) if log.HasField("body") else None,
         rest=rest,
     )
 
 
-def _event(event: Any) -> dict[str, Any]:
+def _event(event: Any, room: Room) -> dict[str, Any]:
     told = {
         "name": event.name,
         "time_unix_nano": str(event.time_unix_nano or ""),
-        "attributes": _attributes(event.attributes),
+        "attributes": _attributes(event.attributes, room),
     }
     return {name: value for name, value in told.items() if value}
 
 
-def _link(link: Any) -> dict[str, Any]:
+def _link(link: Any, room: Room) -> dict[str, Any]:
     told = {
         "trace_id": _id(link.trace_id),
         "span_id": _id(link.span_id),
         "trace_state": link.trace_state,
-        "attributes": _attributes(link.attributes),
+        "attributes": _attributes(link.attributes, room),
     }
     return {name: value for name, value in told.items() if value}
 
 
-def _attributes(pairs: Any) -> dict[str, Any]:
-    few(len(pairs))
-    return _named(pairs, 1)
+def _attributes(pairs: Any, room: Room) -> dict[str, Any]:
+    room.attributes(len(pairs))
+    return named([(pair.key, _value(pair.value, 1, room)) for pair in pairs])
 
 
-def _named(pairs: Iterable[KeyValue], levels: int) -> dict[str, Any]:
-    return named([(pair.key, _value(pair.value, levels)) for pair in pairs])
-
-
-def _value(value: Any, levels: int) -> Any:
+def _value(value: Any, levels: int, room: Room) -> Any:
     """Return an AnyValue as a plain value."""
     kind = value.WhichOneof("value")
     if kind is None:
         return None
     content = getattr(value, kind)
     if kind == "array_value":
-        deep(levels)
-        return [_value(each, levels + 1) for each in content.values]
+        room.values(len(content.values), levels)
+        return [_value(each, levels + 1, room) for each in content.values]
     if kind == "kvlist_value":
-        deep(levels)
-        return _named(content.values, levels + 1)
+        room.values(len(content.values), levels)
+        return named([(pair.key, _value(pair.value, levels + 1, room)) for pair in content.values])
     return content
 
 

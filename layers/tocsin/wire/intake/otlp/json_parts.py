@@ -9,7 +9,7 @@ from binascii import Error as Base64Error
 from typing import Any, Final
 
 from tocsin.domain.errors import Malformed
-from tocsin.wire.intake.otlp.record import deep, few, named
+from tocsin.wire.intake.otlp.record import Room, named
 
 __all__ = [
     "attributes_of",
@@ -23,18 +23,18 @@ __all__ = [
 ]
 
 
-def attributes_of(holder: dict[str, Any]) -> dict[str, Any]:
+def attributes_of(holder: dict[str, Any], room: Room) -> dict[str, Any]:
     """Return the attributes of a record, a resource or a scope.
 
     Raises:
         TooLarge: there are too many, or one is nested too deep.
     """
     pairs = objects_in(holder, "attributes")
-    few(len(pairs))
-    return named((text_in(pair, "key"), value_of(pair.get("value"), 1)) for pair in pairs)
+    room.attributes(len(pairs))
+    return named((text_in(pair, "key"), value_of(pair.get("value"), 1, room)) for pair in pairs)
 
 
-def value_of(value: Any, levels: int) -> Any:
+def value_of(value: Any, levels: int, room: Room) -> Any:
     """Return an AnyValue as a plain value."""
     if value is None:
         return None
@@ -42,27 +42,27 @@ def value_of(value: Any, levels: int) -> Any:
         raise Malformed('a value is not an object, as in {"stringValue": …}')
     for name, content in value.items():
         if content is not None and name in _VALUES:
-            return _VALUES[name](content, levels)
+            return _VALUES[name](content, levels, room)
     return None
 
 
-def _string(content: Any, _: int) -> str:
+def _string(content: Any, _: int, __: Room) -> str:
     if isinstance(content, str):
         return content
     raise Malformed("stringValue: expected a string")
 
 
-def _bool(content: Any, _: int) -> bool:
+def _bool(content: Any, _: int, __: Room) -> bool:
     if isinstance(content, bool):
         return content
     raise Malformed("boolValue: expected true or false")
 
 
-def _int(content: Any, _: int) -> int:
+def _int(content: Any, _: int, __: Room) -> int:
     return integer_in({"intValue": content}, "intValue")
 
 
-def _double(content: Any, _: int) -> float:
+def _double(content: Any, _: int, __: Room) -> float:
     if isinstance(content, int | float | str) and not isinstance(content, bool):
         try:
             return float(content)  # also "NaN", "Infinity", "-Infinity"
@@ -71,28 +71,31 @@ def _double(content: Any, _: int) -> float:
     raise Malformed("doubleValue: expected a number")
 
 
-def _bytes(content: Any, _: int) -> bytes:
+def _bytes(content: Any, _: int, __: Room) -> bytes:
     try:
         return b64decode(content, validate=True)
     except (Base64Error, TypeError, ValueError) as error:
         raise Malformed("bytesValue: expected base64") from error
 
 
-def _array(content: Any, levels: int) -> list[Any]:
+def _array(content: Any, levels: int, room: Room) -> list[Any]:
     if not isinstance(content, dict):
         raise Malformed("arrayValue: expected an object with values")
-    deep(levels)
-    return [value_of(each, levels + 1) for each in list_in(content, "values")]
+    values = list_in(content, "values")
+    room.values(len(values), levels)
+    return [value_of(each, levels + 1, room) for each in values]
 
 
-def _kvlist(content: Any, levels: int) -> dict[str, Any]:
+def _kvlist(content: Any, levels: int, room: Room) -> dict[str, Any]:
     if isinstance(content, list):  # as in the protocol's own example, events.json
         content = {"values": content}
     if not isinstance(content, dict):
         raise Malformed("kvlistValue: expected an object with values")
-    deep(levels)
     pairs = objects_in(content, "values")
-    return named((text_in(pair, "key"), value_of(pair.get("value"), levels + 1)) for pair in pairs)
+    room.values(len(pairs), levels)
+    return named(
+        (text_in(pair, "key"), value_of(pair.get("value"), levels + 1, room)) for pair in pairs
+    )
 
 
 _VALUES: Final = {

@@ -8,23 +8,29 @@ import orjson
 
 from tocsin.domain.errors import TooLarge
 from tocsin.domain.limits import MAX_DEPTH, MAX_EVENTS_PER_BATCH, MAX_UNPACKED_BYTES
-from tocsin.wire.intake.strict import Flaw, too_deep
+from tocsin.wire.intake.strict import too_deep
 
 __all__ = [
     "ERROR",
     "KINDS",
     "MAX_ATTRIBUTES",
+    "MAX_GROUPS",
+    "MAX_VALUES",
     "Record",
+    "Room",
     "Source",
-    "Sources",
-    "deep",
-    "few",
     "named",
 ]
 
 MAX_ATTRIBUTES: Final = 4_096
 """Of a record, a resource or a scope; SDKs keep 128 unless set otherwise."""
 
+
+MAX_GROUPS: Final = 10_000
+"""Of resources, scopes and metrics, in a request."""
+
+MAX_VALUES: Final = 400_000
+"""Of attributes and what they are made of, in a request: 10 bytes each, if it is full."""
 
 KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
 """Of spans, as they are numbered."""
@@ -64,56 +70,69 @@ class Record:
     rest: dict[str, Any] = field(default_factory=dict)
 
 
-class Sources:
-    """Counts what a request would become, before it is built.
-
-    What is said of a source once is stored with each of its records.
-    """
+class Room:
+    """What there is room for in a request: counted before it is built."""
 
     def __init__(self) -> None:
+        self._groups = 0
         self._records = 0
         self._bytes = 0
+        self._values = 0
 
-    def admit(self, source: Source, records: int) -> None:
-        """Let records of a source in.
+    def groups(self, count: int) -> None:
+        """Let resources, scopes or metrics in.
+
+        Raises:
+            TooLarge: there are too many.
+        """
+        self._groups += count
+        if self._groups > MAX_GROUPS:
+            raise TooLarge(
+                f"more than {MAX_GROUPS:,} resources, scopes and metrics in one request: lower the "
+                "batch size of the exporter"
+            )
+
+    def records(self, source: Source, count: int) -> None:
+        """Let records of a source in. What is said of it once is stored with each of them.
 
         Raises:
             TooLarge: the request is of too many, or would become too large.
         """
-        self._records += records
+        self._records += count
         if self._records > MAX_EVENTS_PER_BATCH:
             raise TooLarge(
                 f"more than {MAX_EVENTS_PER_BATCH:,} spans or log records in one request: lower "
                 "the batch size of the exporter (OTEL_BSP_MAX_EXPORT_BATCH_SIZE, "
                 "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE, or send_batch_max_size of a collector)"
             )
-        if records and (source.resource or source.scope):
-            self._bytes += records * len(_text(source))
+        self._bytes += count * len(orjson.dumps((source.resource, source.scope), default=str))
         if self._bytes > MAX_UNPACKED_BYTES:
             raise TooLarge(
                 "resource and scope, which are stored with each record, are too large for so many "
                 "records: lower the batch size of the exporter, or say less of the resource"
             )
 
+    def attributes(self, count: int) -> None:
+        """Let the attributes of a record, a resource or a scope in.
 
-def deep(levels: int) -> None:
-    """Make sure that a value that is ``levels`` deep is not too deep.
+        Raises:
+            TooLarge: there are too many.
+        """
+        if count > MAX_ATTRIBUTES:
+            raise TooLarge(f"{count:,} attributes and the limit is {MAX_ATTRIBUTES:,}")
+        self.values(count, 0)
 
-    Raises:
-        TooLarge: it is.
-    """
-    if levels > MAX_DEPTH:
-        raise TooLarge(too_deep())
+    def values(self, count: int, levels: int) -> None:
+        """Let values in that are nested ``levels`` deep.
 
-
-def few(attributes: int) -> None:
-    """Make sure that there are not too many attributes.
-
-    Raises:
-        TooLarge: there are.
-    """
-    if attributes > MAX_ATTRIBUTES:
-        raise TooLarge(f"{attributes:,} attributes and the limit is {MAX_ATTRIBUTES:,}")
+        Raises:
+            TooLarge: that is too deep, or there are too many in this request.
+        """
+        if levels > MAX_DEPTH:
+            raise TooLarge(too_deep())
+        self._values += count
+        if self._values > MAX_VALUES:
+            raise TooLarge(f"it is beyond the {MAX_VALUES:,} values that one request may have")
 
 
 def named(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,11 +147,3 @@ def named(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             name = f"{name}#{place}"
         found[name] = value
     return found
-
-
-def _text(source: Source) -> bytes:
-    return orjson.dumps((source.resource, source.scope), default=_as_text)
-
-
-def _as_text(value: Any) -> str:
-    return value.reason if isinstance(value, Flaw) else str(value)

@@ -57,7 +57,8 @@ def as_protobuf(signal: Signal, body: bytes) -> bytes:
             }
         return [plain(item) for item in value] if isinstance(value, list) else value
 
-    return ParseDict(plain(json.loads(body)), MESSAGES[signal]()).SerializeToString()
+    message = ParseDict(plain(json.loads(body)), MESSAGES[signal]())
+    return bytes(message.SerializeToString())
 
 
 def events(name: str) -> Sequence[dict[str, Any]]:
