@@ -44,19 +44,19 @@ def ingest_raw() -> Response[str]:
 
 
 @app.post("/v1/traces")
-def traces() -> Response[bytes]:
+def traces() -> Response[str | bytes]:
     """Accept spans of OpenTelemetry."""
     return export(Signal.TRACES, app.current_event, service(), metrics)
 
 
 @app.post("/v1/logs")
-def logs() -> Response[bytes]:
+def logs() -> Response[str | bytes]:
     """Accept log records of OpenTelemetry."""
     return export(Signal.LOGS, app.current_event, service(), metrics)
 
 
 @app.post("/v1/metrics")
-def data_points() -> Response[bytes]:
+def data_points() -> Response[str | bytes]:
     """Count data points of OpenTelemetry, which are not stored."""
     return export(Signal.METRICS, app.current_event, service(), metrics)
 

@@ -17,7 +17,7 @@ __all__ = ["export"]
 
 def export(
     signal: Signal, event: APIGatewayProxyEvent, ingest: Ingest, metrics: Metrics
-) -> Response[bytes]:
+) -> Response[str | bytes]:
     """Take a signal's request; what is refused is told as exporters know it."""
 
     def counted(points: int) -> None:
@@ -33,4 +33,5 @@ def export(
     except TocsinError as error:
         status, body, headers = refusal(error, protobuf=media_type == PROTOBUF)
         metrics.add_metric(f"Refused{status}", MetricUnit.Count, 1)
-    return Response(status, media_type, body, headers)
+    # Bytes leave as base64, text as it is.
+    return Response(status, media_type, body if media_type == PROTOBUF else body.decode(), headers)
