@@ -90,18 +90,22 @@ class HttpGateway(Gateway):
             if origins
             else None,
         )
-        for prefix, function in routes.items():
-            integration = HttpLambdaIntegration(
+        integrations = {
+            function: HttpLambdaIntegration(
                 f"To{function.node.id}",
                 function,
                 payload_format_version=http.PayloadFormatVersion.VERSION_1_0,
             )
-            if prefix == "/":
+            for function in routes.values()
+        }
+        for path, function in routes.items():
+            integration = integrations[function]
+            if path == "/":
                 key = http.HttpRouteKey.DEFAULT  # which takes "/" too; "/{proxy+}" does not
                 http.HttpRoute(self, "Rest", http_api=api, route_key=key, integration=integration)
             else:
-                path = f"{prefix}{{proxy+}}" if prefix.endswith("/") else prefix
-                api.add_routes(path=path, integration=integration)
+                below = "{proxy+}" if path.endswith("/") else ""
+                api.add_routes(path=path + below, integration=integration)
         stage = http.HttpStage(
             self,
             "Stage",
@@ -142,10 +146,10 @@ class RestGateway(Gateway):
                 throttling_burst_limit=config.request_burst,
             ),
         )
-        for prefix, function in routes.items():
-            resource = api.root.resource_for_path(prefix)
+        for path, function in routes.items():
+            resource = api.root.resource_for_path(path)
             integration = rest.LambdaIntegration(function)
-            if prefix.endswith("/"):
+            if path.endswith("/"):
                 resource.add_proxy(default_integration=integration)
             else:
                 resource.add_method("ANY", integration)

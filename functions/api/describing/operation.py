@@ -55,7 +55,7 @@ class Operation:
 
     ``refusals`` are those besides the ones that every route has. ``path`` are the schemas of its
     parameters, where they are not :data:`NAMED`. ``scopes`` is what a key needs where the table
-    names none.
+    names none. ``refused_as`` is the shape of refusals, where it is another.
     """
 
     says: str
@@ -68,6 +68,7 @@ class Operation:
     body: TypeAdapter[Any] | Mapping[str, Schema] | None = None
     example: Any = None
     refusals: tuple[type[TocsinError], ...] = ()
+    refused_as: str | None = None
 
 
 def described(
@@ -123,6 +124,9 @@ def described(
         content = {media: {"schema": schema} for media, schema in operation.body.items()}
         said["requestBody"] = {"required": True, "content": content}
     responses = _refused(refusals)
+    if operation.refused_as:
+        for response in responses.values():
+            response["content"] = {JSON: {"schema": ref(operation.refused_as)}}
     for status, answer in operation.answers.items():
         responses[str(status)] = _answered(answer, responses.get(str(status)))
     said["responses"] = dict(sorted(responses.items()))

@@ -77,6 +77,21 @@ _IGRIS: Final = Operation(
     refusals=(*_LISTS, *_STREAMS),
 )
 
+
+def _otlp(says: str) -> Operation:
+    return Operation(
+        says=says,
+        headers={"Content-Encoding": enum(("gzip", "identity"))},
+        body={
+            JSON: {"type": "object"},
+            "application/x-protobuf": {"type": "string", "contentEncoding": "binary"},
+        },
+        answers={200: Answer("OtlpAnswer", "Taken; what was left out is told.")},
+        refusals=(TooLarge, UnsupportedMedia, QuotaExhausted, OutcomeUnknown),
+        refused_as="OtlpStatus",
+    )
+
+
 OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
     ("POST", "/api/v1/ingest/raw"): (
         "ingest",
@@ -105,6 +120,12 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
                 OutcomeUnknown,
             ),
         ),
+    ),
+    ("POST", "/v1/traces"): ("ingest", _otlp("Take spans of OpenTelemetry (OTLP/HTTP)")),
+    ("POST", "/v1/logs"): ("ingest", _otlp("Take log records of OpenTelemetry")),
+    ("POST", "/v1/metrics"): (
+        "ingest",
+        _otlp("Count data points of OpenTelemetry, which are not stored"),
     ),
     ("GET", dialects.IGRIS.path): ("read", _IGRIS),
     ("GET", dialects.GOVRIX.path): ("read", _stream("Govrix Scout")),

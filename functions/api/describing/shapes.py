@@ -392,6 +392,24 @@ SHAPES: Final[dict[str, Schema]] = {
     ),
     "Anomalies": obj({"data": array(ref("Anomaly"))}),
     "Endpoint": obj(_ENDPOINT),
+    "OtlpAnswer": obj(
+        {},
+        {
+            "partialSuccess": obj(
+                {},
+                {
+                    "rejectedSpans": text(),
+                    "rejectedLogRecords": text(),
+                    "rejectedDataPoints": text(),
+                    "errorMessage": text(),
+                },
+            )
+        },
+    ),
+    "OtlpStatus": obj(
+        {"code": {"type": "integer"}, "message": text()},
+        {"details": array({"type": "object"})},
+    ),
     "CreatedEndpoint": obj(_ENDPOINT | {"secret": nullable(text(pattern="^whsec_"))}),
     "ReplayedEndpoint": obj(
         _ENDPOINT | {"replay": _REPLAY, "expired_through_seq": nullable(COUNT)}

@@ -14,6 +14,9 @@ def test_requests_reach_the_handler_as_rest_events(default: Templates) -> None:
     routes = default.of("api", "AWS::ApiGatewayV2::Route").values()
     assert {route["Properties"]["RouteKey"] for route in routes} == {
         "ANY /api/v1/ingest/{proxy+}",
+        "ANY /v1/traces",
+        "ANY /v1/logs",
+        "ANY /v1/metrics",
         "$default",
     }
 

@@ -125,9 +125,9 @@ def test_their_routes_are_the_deployed_ones(default: Templates, names: dict[str,
         uri = api[integration["Ref"]]["Properties"]["IntegrationUri"]
         deployed.add((route["Properties"]["RouteKey"], names[uri["Fn::GetAtt"][0]]))
     here = {
-        ("$default" if prefix == "/" else f"ANY {prefix}{{proxy+}}", name)
+        ("$default" if path == "/" else f"ANY {path}{'{proxy+}' if path[-1] == '/' else ''}", name)
         for name, each in FUNCTIONS.items()
-        for prefix in each.routes
+        for path in each.routes
     }
     assert here == deployed
 

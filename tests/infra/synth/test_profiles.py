@@ -82,8 +82,9 @@ def test_routes_are_the_same(account: Templates, localstack: Templates) -> None:
         for each in methods
         if each["Integration"]["Type"] == "AWS_PROXY"
     }
-    assert taken == {"ANY /api/v1/ingest/{proxy+}", "$default"}
-    assert integrated == {"ANY /api/v1/ingest/{proxy+}", "ANY /{proxy+}"}
+    signals = {f"ANY /v1/{signal}" for signal in ("traces", "logs", "metrics")}
+    assert taken == {"ANY /api/v1/ingest/{proxy+}", "$default", *signals}
+    assert integrated == {"ANY /api/v1/ingest/{proxy+}", "ANY /{proxy+}", *signals}
 
 
 def _types(templates: Templates, part: str) -> set[str]:

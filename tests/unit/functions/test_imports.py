@@ -114,7 +114,10 @@ MAY_LOAD = {
     ),
 }
 NOT_FOR_ALL = frozenset(
-    {"fastapi", "httpcore", "httpx", "rich", "starlette", "typer", "uvicorn", "valkey"}
+    {
+        *("fastapi", "google.protobuf", "httpcore", "httpx", "opentelemetry", "rich"),
+        *("starlette", "typer", "uvicorn", "valkey"),
+    }
 )
 LEFT_OUT = ("client", "cli", "embedded", "local")  # of the Lambda layer
 LOADED = """
