@@ -115,7 +115,7 @@ MAY_LOAD = {
 }
 NOT_FOR_ALL = frozenset(
     {
-        *("fastapi", "google.protobuf", "httpcore", "httpx", "opentelemetry", "rich"),
+        *("fastapi", "google.protobuf", "httpcore", "httpx", "opentelemetry.proto", "rich"),
         *("starlette", "typer", "uvicorn", "valkey"),
     }
 )

@@ -25,13 +25,16 @@ def made(value: Any) -> Loaded:
     loaded = Loaded()
 
     def carried(value: Any, levels: int) -> Any:
+        if isinstance(value, str):  # most are
+            if not value.isascii() and max(value) > "\uffff":
+                loaded.astral = True
+            return value
+        if isinstance(value, dict):
+            if levels == 0:
+                raise TooLarge(too_deep())
+            return {carried(n, 0): carried(item, levels - 1) for n, item in value.items()}
         if isinstance(value, bool) or value is None:
             return value
-        if isinstance(value, str):
-            loaded.astral = loaded.astral or (not value.isascii() and max(value) > "\uffff")
-            return value
-        if isinstance(value, bytes):
-            return b64encode(value).decode()
         if isinstance(value, int):
             return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else str(value)
         if isinstance(value, float):
@@ -43,10 +46,10 @@ def made(value: Any) -> Loaded:
                 return int(value)
             loaded.plain = False
             return value
+        if isinstance(value, bytes):
+            return b64encode(value).decode()
         if levels == 0:
             raise TooLarge(too_deep())
-        if isinstance(value, dict):
-            return {carried(n, 0): carried(item, levels - 1) for n, item in value.items()}
         return [carried(item, levels - 1) for item in value]
 
     loaded.value = carried(value, MAX_DEPTH + 3)

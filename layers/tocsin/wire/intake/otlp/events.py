@@ -7,10 +7,10 @@ from tocsin.domain.times import iso_ms
 from tocsin.wire.event import RESERVED_TYPES, TYPES, is_open_type
 from tocsin.wire.intake.otlp import calls, claude_code
 from tocsin.wire.intake.otlp.kinds import MODEL_CALLS, kind_of
-from tocsin.wire.intake.otlp.record import Record
+from tocsin.wire.intake.otlp.record import Record, Source
 from tocsin.wire.intake.otlp.taking import Taking
 
-__all__ = ["VIA", "event_of"]
+__all__ = ["VIA", "event_of", "source_of"]
 
 VIA: Final = "otlp"
 
@@ -20,7 +20,10 @@ _UNNAMED: Final = "unknown_service"  # what an SDK calls a service that was not 
 
 
 def event_of(record: Record) -> tuple[dict[str, Any], bool]:
-    """Return the event, and whether its agent is a guess: what ``service.name`` or a name says."""
+    """Return the event, and whether its agent is a guess: what ``service.name`` or a name says.
+
+    What its source says is not in it: see :func:`source_of`.
+    """
     taken = Taking(record.attributes)
     metadata: dict[str, Any] = {"via": VIA}
     fields = _fields(record, taken, metadata)
@@ -31,9 +34,6 @@ def event_of(record: Record) -> tuple[dict[str, Any], bool]:
     said = {
         "name": record.name,
         "attributes": taken.left,
-        "resource": record.source.resource,
-        "scope": record.source.scope,
-        **record.source.schemas,
         **record.rest,
     }
     metadata |= {name: value for name, value in said.items() if value or value is False}
@@ -41,6 +41,12 @@ def event_of(record: Record) -> tuple[dict[str, Any], bool]:
         metadata["body"] = record.body
     fields["metadata"] = metadata
     return fields, bool(guess)
+
+
+def source_of(source: Source) -> dict[str, Any]:
+    """Return what a source says, for the ``metadata`` of all of its events."""
+    said = {"resource": source.resource, "scope": source.scope, **source.schemas}
+    return {name: value for name, value in said.items() if value}
 
 
 def _fields(record: Record, taken: Taking, metadata: dict[str, Any]) -> dict[str, Any]:

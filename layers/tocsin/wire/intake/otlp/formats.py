@@ -11,8 +11,8 @@ from tocsin.wire.intake.format import Format
 from tocsin.wire.intake.incoming import Incoming, read
 from tocsin.wire.intake.made import made
 from tocsin.wire.intake.otlp import answers
-from tocsin.wire.intake.otlp.events import event_of
-from tocsin.wire.intake.otlp.record import Record
+from tocsin.wire.intake.otlp.events import event_of, source_of
+from tocsin.wire.intake.otlp.record import Record, Source
 from tocsin.wire.intake.strict import Flaw, Loaded
 
 __all__ = ["JSON", "PROTOBUF", "Observed", "Signal", "format_of"]
@@ -97,20 +97,22 @@ def _observed(records: Iterator[Record | Flaw], *, partial: bool) -> Observed:
     events: list[Any] = []
     guessed: set[int] = set()
     loaded = Loaded()
+    source: Source | None = None
+    said: dict[str, Any] = {}
     for place, record in enumerate(records):
         event: Any = record
         if isinstance(record, Record):
-            fields, guess = event_of(record)
-            if guess:
-                guessed.add(place)
             try:
-                one = made(fields)
+                if record.source is not source:  # the next ones are of the same
+                    source, said = record.source, _carried(source_of(record.source), loaded)
+                fields, guess = event_of(record)
+                event = _carried(fields, loaded)
             except TooLarge as error:
                 event = Flaw(str(error))
             else:
-                event = one.value
-                loaded.plain = loaded.plain and one.plain
-                loaded.astral = loaded.astral or one.astral
+                event["metadata"] |= said
+                if guess:
+                    guessed.add(place)
         loaded.flawed = loaded.flawed or isinstance(event, Flaw)
         events.append(event)
     found = read(events, loaded, partial=partial)
@@ -122,3 +124,12 @@ def _observed(records: Iterator[Record | Flaw], *, partial: bool) -> Observed:
         batch=True,
         guessed=frozenset(guessed),
     )
+
+
+def _carried(value: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
+    """Return a value as I-JSON can carry it; what is to know of it is added to ``loaded``."""
+    one = made(value)
+    loaded.plain = loaded.plain and one.plain
+    loaded.astral = loaded.astral or one.astral
+    carried: dict[str, Any] = one.value
+    return carried
