@@ -107,7 +107,8 @@ def _show_bills(
         ("", *map(str, bills)),
         rows,
         (
-            "with an Idempotency-Key: as Tocsin's own client sends: a receipt each.",
+            "with an Idempotency-Key: as Tocsin's own client sends, and as what comes from "
+            "OpenTelemetry is taken: a receipt each.",
             f"prices that nothing confirmed: {', '.join(prices.unseen) or 'none'}.",
             "sealed so often: batch_window_seconds=0; the meter's own CPU time is in it.",
             "storage: with point-in-time recovery; the journal is kept for "

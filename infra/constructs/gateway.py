@@ -139,7 +139,9 @@ class RestGateway(Gateway):
             "Api",
             rest_api_name=f"tocsin-{config.environment}",
             endpoint_types=[rest.EndpointType.REGIONAL],
-            binary_media_types=["*/*"],  # every body arrives as it was sent, compressed or not
+            # Every body arrives as it was sent, compressed or not, and leaves as it is. LocalStack
+            # passes "*/*" over.
+            binary_media_types=["*/*", "application/x-protobuf"],
             cloud_watch_role=False,
             deploy_options=rest.StageOptions(
                 throttling_rate_limit=config.requests_per_second,

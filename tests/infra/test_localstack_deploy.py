@@ -18,6 +18,7 @@ import boto3
 import httpx
 import pytest
 from httpx_sse import connect_sse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from standardwebhooks import Webhook
 
 from infra import assets
@@ -208,6 +209,24 @@ def test_refusals_come_through_the_gateway(deployed: Deployed) -> None:
         "details": [{"field": "toolName", "message": "Required"}],
     }
     assert deployed.post({}, Authorization="Bearer nope").status_code == 401
+
+
+def test_opentelemetry_s_bytes_come_through_the_gateway(deployed: Deployed) -> None:
+    message = ExportTraceServiceRequest()
+    span = message.resource_spans.add().scope_spans.add().spans.add(name="deployed")
+    span.trace_id, span.span_id = b"\xff" * 16, b"\x80" * 8
+
+    def export(body: bytes, token: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        headers |= dict.fromkeys(("Accept", "Content-Type"), "application/x-protobuf")
+        url = f"{deployed.api}/v1/traces"
+        return httpx.post(url, headers=headers, content=body, timeout=HANG_SECONDS)
+
+    answer = export(message.SerializeToString(), deployed.token)
+    assert (answer.status_code, answer.content) == (200, b""), answer.content
+    refused = export(b"\xff\xfe", deployed.token)
+    assert refused.status_code == 400
+    assert refused.content.startswith(b"\x08\x03\x12"), "a google.rpc.Status, not its base64"
 
 
 def test_the_api_function_answers_through_the_gateway(deployed: Deployed) -> None:

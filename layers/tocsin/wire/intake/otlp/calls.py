@@ -127,11 +127,14 @@ def tool_call(taken: Taking, name: str) -> dict[str, Any]:
         "gen_ai.tool.call.arguments", "tool.parameters", "input.value", "traceloop.entity.input"
     )
     return _present(
-        tool_name=tool
-        or name.removeprefix("execute_tool ").removeprefix("tools/call ")[:MAX_NAME_CHARS],
+        tool_name=tool or _named_by(name) or "unknown",
         request=None if arguments is None else {"input": arguments},
         data=taken.content("gen_ai.tool.call.result", "output.value", "traceloop.entity.output"),
     )
+
+
+def _named_by(span: str) -> str:
+    return span.removeprefix("execute_tool ").removeprefix("tools/call ")[:MAX_NAME_CHARS]
 
 
 def _present(**fields: Any) -> dict[str, Any]:

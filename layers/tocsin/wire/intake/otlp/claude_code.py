@@ -54,13 +54,11 @@ def fields_of(name: str, taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]
                 fields["action"] = "allow"
         case "tool_decision" if taken.left.get("decision") == "reject":
             fields |= {"type": "tool_call", "action": "deny"} | _tool(taken)  # no result follows
-        case "tool_decision":
-            fields |= {"type": f"{_NAMESPACE}.tool_decision", "action": "allow"} | _tool(taken)
-        case _:
+        case _:  # no call of its own: model and tool stay attributes, since they would count as one
             fields["type"] = own_type(_NAMESPACE, *name.split("."))
-            fields["model"] = taken.name("model")
-            fields["tool_name"] = taken.name("tool_name")
             fields["tool_call_id"] = taken.name("tool_use_id")
+            if name == "tool_decision" and taken.left.get("decision") == "accept":
+                fields["action"] = "allow"
     return {field: value for field, value in fields.items() if value is not None}, caches
 
 

@@ -67,9 +67,7 @@ def _of_span(record: Record, taken: Taking, metadata: dict[str, Any]) -> dict[st
     fields = calls.named_fields(taken)
     if claude_code.is_span(record):
         metadata["via"] = claude_code.VIA
-        tool = taken.name("tool_name")
-        own_type = record.name if _is_own(record.name) else "otel.span"
-        return fields | {"type": own_type} | ({"tool_name": tool} if tool else {})
+        return fields | {"type": record.name if _is_own(record.name) else "otel.span"}
     kind = kind_of(record.attributes) or "otel.span"
     fields["type"] = kind
     if kind in MODEL_CALLS:

@@ -342,6 +342,23 @@ def test_a_claude_code_event_of_any_name_stays_in_its_namespace() -> None:
         assert event["type"].startswith(("claude_code.", "otel.log"))
 
 
+@pytest.mark.parametrize("name", ["", "execute_tool ", "x" * 1_000])
+@pytest.mark.parametrize("operation", ["chat", "embeddings", "execute_tool"])
+def test_a_call_without_any_name_is_an_event(name: str, operation: str) -> None:
+    attributes = [{"key": "gen_ai.operation.name", "value": _text(operation)}]
+    read = TRACES_JSON(span_json(name=name, attributes=attributes))
+    assert read.rejected == [] and read.events[0]["tool_name"]
+
+
+def test_a_span_of_claude_code_counts_nothing() -> None:
+    said = {"model": "m", "gen_ai.request.model": "m", "input_tokens": "1", "tool_name": "Bash"}
+    attributes = [{"key": key, "value": _text(value)} for key, value in said.items()]
+    for name in ("claude_code.llm_request", "claude_code.tool", "claude_code.?"):
+        [event] = TRACES_JSON(span_json(name=name, attributes=attributes)).events
+        assert not {"model", "tool_name", "prompt_tokens", "cost_usd"} & event.keys()
+        assert event["metadata"]["attributes"] == said
+
+
 def test_ids_of_other_lengths_are_kept() -> None:
     long = "ab" * MAX_NAME_CHARS
     [event] = TRACES_JSON(span_json(traceId=long, spanId="AbC", parentSpanId="0" * 16)).events

@@ -243,6 +243,7 @@ def test_claude_code_s_events() -> None:
     assert (request["cost_usd"], request["latency_ms"]) == (0.0123, 2_431)
     assert request["metadata"]["cache_read_input_tokens"] == 18_000
     assert (decided["action"], decided["tool_call_id"]) == ("allow", "toolu_01Bash")
+    assert not {"tool_name", "model"} & decided.keys(), "it would count as a second call"
     assert (result["tool_name"], result["tool_call_id"]) == ("Bash", "toolu_01Bash")
     assert (result["action"], result["status"], result["latency_ms"]) == ("allow", "ok", 153)
     assert result["request"]["input"]["command"] == "ls -la"
