@@ -8,9 +8,16 @@ tokens"). Where they can't be inside, since they are more, they are added.
 from typing import Any
 
 from tocsin.domain.limits import MAX_NAME_CHARS
-from tocsin.wire.intake.otlp.taking import Taking
+from tocsin.wire.intake.otlp.taking import Taking, structured
 
-__all__ = ["model_call", "named_fields", "tool_call", "usage"]
+__all__ = [
+    "model_call",
+    "named_fields",
+    "named_model",
+    "response_id",
+    "tool_call",
+    "usage",
+]
 
 
 def named_fields(taken: Taking) -> dict[str, Any]:
@@ -27,8 +34,19 @@ def named_fields(taken: Taking) -> dict[str, Any]:
     )
 
 
-def model_call(taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields of a completion or an embedding, and what goes to its metadata."""
+def response_id(taken: Taking) -> str | None:
+    """Return the id that the vendor gave to a model's response: reports of one call share it."""
+    if found := taken.name("gen_ai.response.id"):
+        return found
+    if "openinference.span.kind" in taken.left:  # which has no attribute for it
+        response = structured(taken.left.get("output.value"))
+        if isinstance(response, dict):
+            return Taking(response).name("id")
+    return None
+
+
+def named_model(taken: Taking) -> dict[str, Any]:
+    """Return the fields that name a call's model, as its tool, too."""
     model = taken.name(
         "gen_ai.response.model",
         "gen_ai.request.model",
@@ -38,6 +56,12 @@ def model_call(taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]:
         "embedding.model_name",
     )
     provider = taken.name("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+    return _present(model=model, provider=provider, tool_name=model or provider)
+
+
+def model_call(taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields of a completion or an embedding, and what goes to its metadata."""
+    beside = _present(response_id=response_id(taken))
     fields, caches = usage(
         prompt=taken.count(
             "gen_ai.usage.input_tokens",
@@ -85,15 +109,12 @@ def model_call(taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]:
         messages=answered or None,
         output=None if answered else taken.content("output.value", "traceloop.entity.output"),
     )
-    fields |= _present(
-        model=model,
-        provider=provider,
-        tool_name=model or provider,
+    fields |= named_model(taken) | _present(
         cost_usd=taken.number("gen_ai.usage.cost", "llm.cost.total"),
         request=request or None,
         data=data or None,
     )
-    return fields, caches
+    return fields, beside | caches
 
 
 def usage(

@@ -1,8 +1,9 @@
 """Claude Code's own events, which it sends as log records.
 
 https://code.claude.com/docs/en/monitoring-usage (events, and spans, which are a beta). Its
-``tool_use_id`` is that of its hooks. A call that it makes is told by its log records; a span of the
-same call, if spans are on, counts nothing: it keeps its numbers as attributes.
+``tool_use_id`` is that of its hooks. What a call took is told by its log records; a span of the
+same call, if spans are on, keeps its numbers as attributes. Requests to the model are known by
+their ``request_id``, which its spans have as ``gen_ai.response.id``, too.
 """
 
 from typing import Any, Final
@@ -13,7 +14,7 @@ from tocsin.wire.intake.otlp.kinds import own_type
 from tocsin.wire.intake.otlp.record import Record
 from tocsin.wire.intake.otlp.taking import Taking, structured
 
-__all__ = ["VIA", "event_name", "fields_of", "is_span"]
+__all__ = ["VIA", "event_name", "fields_of", "is_span", "report"]
 
 VIA: Final = "claude-code"
 _NAMESPACE: Final = "claude_code"
@@ -41,10 +42,10 @@ def event_name(record: Record) -> str:
 def fields_of(name: str, taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return an event's fields, and what goes to its metadata."""
     fields: dict[str, Any] = {"prompt_id": taken.name("prompt.id")}
-    caches: dict[str, Any] = {}
+    beside: dict[str, Any] = {}
     match name:
         case "api_request" | "api_error":
-            called, caches = _model_call(name, taken)
+            called, beside = _model_call(name, taken)
             fields |= called
         case "tool_result":
             fields |= {"type": "tool_call"} | _tool(taken)
@@ -54,28 +55,40 @@ def fields_of(name: str, taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]
                 fields["action"] = "allow"
         case "tool_decision" if taken.left.get("decision") == "reject":
             fields |= {"type": "tool_call", "action": "deny"} | _tool(taken)  # no result follows
-        case _:  # no call of its own: model and tool stay attributes, since they would count as one
+        case _:
             fields["type"] = own_type(_NAMESPACE, *name.split("."))
-            fields["tool_call_id"] = taken.name("tool_use_id")
             if name == "tool_decision" and taken.left.get("decision") == "accept":
                 fields["action"] = "allow"
-    return {field: value for field, value in fields.items() if value is not None}, caches
+            reported, beside = report(taken)
+            fields |= reported
+    return _said(fields), beside
+
+
+def report(taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields of what tells of a call once more, and what goes to its metadata.
+
+    With the call's id it is another report of the same call. Without, model and tool stay
+    attributes: it would count as a call of its own.
+    """
+    fields: dict[str, Any] = {}
+    if "tool_use_id" in taken.left:
+        fields = _tool(taken)
+    response_id = taken.name("request_id")
+    if response_id:
+        fields |= _named(taken)
+    return _said(fields), _said({"response_id": response_id})
 
 
 def _model_call(name: str, taken: Taking) -> tuple[dict[str, Any], dict[str, Any]]:
-    fields, caches = usage(
+    fields, beside = usage(
         prompt=taken.count("input_tokens"),
         completion=taken.count("output_tokens"),
         read=taken.count("cache_read_tokens"),
         created=taken.count("cache_creation_tokens"),
         apart=True,
     )
-    model = taken.name("model")
-    fields |= {
+    fields |= _named(taken) | {
         "type": "completion",
-        "model": model,
-        "tool_name": model or "claude",
-        "provider": "anthropic",
         "cost_usd": taken.number("cost_usd"),
         "latency_ms": taken.number("duration_ms"),
         "status": "ok",
@@ -83,7 +96,12 @@ def _model_call(name: str, taken: Taking) -> tuple[dict[str, Any], dict[str, Any
     if name == "api_error":
         code = taken.count("status_code")
         fields["status"] = "error" if code is None else str(code)
-    return fields, caches
+    return fields, beside | _said({"response_id": taken.name("request_id")})
+
+
+def _named(taken: Taking) -> dict[str, Any]:
+    model = taken.name("model")
+    return {"model": model, "tool_name": model or "claude", "provider": "anthropic"}
 
 
 def _tool(taken: Taking) -> dict[str, Any]:
@@ -104,3 +122,7 @@ def _tool(taken: Taking) -> dict[str, Any]:
         "request": None if given is None else {"input": given},
         **(named or {"tool_name": taken.name("tool_name") or "unknown"}),
     }
+
+
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -56,24 +56,30 @@ def _fields(record: Record, taken: Taking, metadata: dict[str, Any]) -> dict[str
     fields = calls.named_fields(taken)
     if name := claude_code.event_name(record):
         metadata["via"] = claude_code.VIA
-        own, caches = claude_code.fields_of(name, taken)
-        metadata |= caches
+        own, beside = claude_code.fields_of(name, taken)
+        metadata |= beside
         return {"type": "otel.log"} | fields | own
     called = record.name or taken.left.get("event.name")
-    return fields | {"type": called if isinstance(called, str) and _is_own(called) else "otel.log"}
+    fields["type"] = called if isinstance(called, str) and _is_own(called) else "otel.log"
+    if response_id := calls.response_id(taken):  # it tells of a call once more
+        metadata["response_id"] = response_id
+        fields |= calls.named_model(taken)
+    return fields
 
 
 def _of_span(record: Record, taken: Taking, metadata: dict[str, Any]) -> dict[str, Any]:
     fields = calls.named_fields(taken)
     if claude_code.is_span(record):
         metadata["via"] = claude_code.VIA
-        return fields | {"type": record.name if _is_own(record.name) else "otel.span"}
+        told, beside = claude_code.report(taken)
+        metadata |= beside
+        return fields | told | {"type": record.name if _is_own(record.name) else "otel.span"}
     kind = kind_of(record.attributes) or "otel.span"
     fields["type"] = kind
     if kind in MODEL_CALLS:
-        own, caches = calls.model_call(taken)
+        own, beside = calls.model_call(taken)
         fields |= {"tool_name": record.name[:MAX_NAME_CHARS] or kind} | own
-        metadata |= caches
+        metadata |= beside
     elif kind == "tool_call":
         fields |= calls.tool_call(taken, record.name)
     failed = record.failed or "error.type" in record.attributes

@@ -23,6 +23,7 @@ from tocsin.domain.limits import (
     MAX_EVENTS_PER_BATCH,
     MAX_NAME_CHARS,
 )
+from tocsin.domain.reports import call_key
 from tocsin.wire.intake.incoming import Incoming
 from tocsin.wire.intake.otlp.formats import JSON, PROTOBUF, Signal, format_of
 from tocsin.wire.intake.otlp.record import MAX_ATTRIBUTES, MAX_VALUES
@@ -350,13 +351,27 @@ def test_a_call_without_any_name_is_an_event(name: str, operation: str) -> None:
     assert read.rejected == [] and read.events[0]["tool_name"]
 
 
-def test_a_span_of_claude_code_counts_nothing() -> None:
+def test_a_span_of_claude_code_reports_a_call_if_it_says_which() -> None:
     said = {"model": "m", "gen_ai.request.model": "m", "input_tokens": "1", "tool_name": "Bash"}
     attributes = [{"key": key, "value": _text(value)} for key, value in said.items()]
     for name in ("claude_code.llm_request", "claude_code.tool", "claude_code.?"):
         [event] = TRACES_JSON(span_json(name=name, attributes=attributes)).events
         assert not {"model", "tool_name", "prompt_tokens", "cost_usd"} & event.keys()
         assert event["metadata"]["attributes"] == said
+    attributes.append({"key": "request_id", "value": _text("req_1")})
+    [event] = TRACES_JSON(span_json(name="claude_code.llm_request", attributes=attributes)).events
+    assert (event["model"], event["metadata"]["response_id"]) == ("m", "req_1")
+    assert "prompt_tokens" not in event, "the log record says what it took"
+
+
+def test_a_log_record_that_repeats_a_call_names_it() -> None:
+    said = {"gen_ai.response.id": "chatcmpl-1", "gen_ai.response.model": "m"}
+    attributes = [{"key": key, "value": _text(value)} for key, value in said.items()]
+    record = {"eventName": "gen_ai.client.inference.operation.details", "attributes": attributes}
+    body = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).encode()
+    [event] = LOGS_JSON(body).events
+    assert (event["metadata"]["response_id"], event["model"]) == ("chatcmpl-1", "m")
+    assert call_key(event), "it counts with the span that has the same id"
 
 
 def test_ids_of_other_lengths_are_kept() -> None:

@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tocsin.domain.reports import call_key
 from tocsin.wire.intake.otlp.formats import JSON, PROTOBUF, Signal, format_of
 
 EVENTS = Path(__file__).parents[5] / "events"
@@ -183,6 +184,7 @@ def test_an_anthropic_call_by_either_instrumentation(name: str) -> None:
     assert event | COMPLETION == event
     assert event["metadata"]["cache_read_input_tokens"] == 100
     assert event["metadata"]["cache_creation_input_tokens"] == 50
+    assert event["metadata"]["response_id"] == "msg_1"
     assert event["request"]["messages"][-1]["role"] == "user"
     assert "get_weather" in json.dumps(event["data"]["messages"])
 
@@ -243,7 +245,9 @@ def test_claude_code_s_events() -> None:
     assert (request["cost_usd"], request["latency_ms"]) == (0.0123, 2_431)
     assert request["metadata"]["cache_read_input_tokens"] == 18_000
     assert (decided["action"], decided["tool_call_id"]) == ("allow", "toolu_01Bash")
-    assert not {"tool_name", "model"} & decided.keys(), "it would count as a second call"
+    assert decided["tool_name"] == "Bash", "it may be the first to tell of the call"
+    assert b"" != call_key(decided) == call_key(result), "which counts once"
+    assert request["metadata"]["response_id"] == "req_011CQ"
     assert (result["tool_name"], result["tool_call_id"]) == ("Bash", "toolu_01Bash")
     assert (result["action"], result["status"], result["latency_ms"]) == ("allow", "ok", 153)
     assert result["request"]["input"]["command"] == "ls -la"
