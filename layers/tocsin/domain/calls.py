@@ -18,7 +18,7 @@ from tocsin.domain.reports import Told
 from tocsin.domain.retention import DAY_MS
 from tocsin.domain.times import iso_ms, moment_of, ms_of
 
-__all__ = ["NAMED", "Call", "Pending", "figures", "is_error", "link_of"]
+__all__ = ["NAMED", "Call", "Pending", "figures", "is_call", "is_error", "link_of"]
 
 NAMED: Final = {
     "agent": "agent_id",
@@ -138,6 +138,12 @@ class Pending:
             if self._calls[place][0] == link:
                 return self._calls.pop(place)[1]
         return None
+
+
+def is_call(event: Mapping[str, Any]) -> bool:
+    """Whether an event tells of a call: those with a namespace, as in ``auth.signin``, may not."""
+    names = ("tool_name", "model", "direction")
+    return "." not in event.get("type", "") or any(name in event for name in names)
 
 
 def link_of(event: Mapping[str, Any]) -> str:

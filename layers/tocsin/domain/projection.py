@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tocsin.domain import canonical
 from tocsin.domain.budgets import Budget
-from tocsin.domain.calls import NAMED, Call, Pending, figures, is_error, link_of
+from tocsin.domain.calls import NAMED, Call, Pending, figures, is_call, is_error, link_of
 from tocsin.domain.reports import Reports, Told, call_key
 from tocsin.domain.segment import SealedEvent
 
@@ -190,13 +190,12 @@ class Changes:
             self._add_call(self._targets(found, request, seq, event), seq, event, request, -1)
             call = request.answered(call)
             targets = self._targets(found, call, seq, event)
-        if earlier is None:
-            self._add_call(targets, seq, event, call)
-            return
-        counters = figures(call.untold(earlier))
-        if request is None or "tool_call_id" not in event:  # else it was the request that counted
-            counters["calls"] = 0
-            counters["held_calls"] = _held_more(call, earlier)
+        counters = figures(call.untold(told))
+        if seq > self._linked_after and not is_call(event):
+            counters |= {"calls": 0, "held_calls": 0}
+        elif earlier is not None and (request is None or "tool_call_id" not in event):
+            # Else it was the request that counted.
+            counters |= {"calls": 0, "held_calls": _held_more(call, earlier)}
         self._add(targets, seq, event, call.hour, counters)
 
     def _targets(

@@ -133,6 +133,33 @@ def test_no_number_is_too_large_to_be_added_up_or_kept(
     assert Pending(pending.text()).answer("") == call
 
 
+@pytest.mark.parametrize(
+    ("event", "calls"),
+    [
+        ({"type": "tool_call", "tool_name": "t"}, 1),
+        ({"type": "custom"}, 1),
+        ({"type": "audit"}, 1),
+        ({"type": "auth.signin"}, 0),
+        ({"type": "otel.span", "action": "deny"}, 0),
+        ({"type": "cost.recorded", "cost_usd": 1}, 0),
+        ({"type": "mcp.call", "tool_name": "t"}, 1),
+        ({"type": "vendor.chat", "model": "m"}, 1),
+        ({"type": "vendor.chat", "direction": "request"}, 1),
+    ],
+)
+def test_what_tells_of_no_call_counts_as_none(event: dict[str, Any], calls: int) -> None:
+    found = Changes()
+    found.add(sealed(1, **event))
+    usage = found.find("usage", AT[:7])
+    assert usage and usage.counters.get("calls", 0) == calls
+    assert usage.counters.get("cost_nano_usd", 0) == event.get("cost_usd", 0) * 10**9
+    assert usage.counters["events"] == 1
+    before = Changes(linked_after=1)
+    before.add(sealed(1, **event))
+    usage = before.find("usage", AT[:7])
+    assert usage and usage.counters["calls"] == 1, "as an older version counted it"
+
+
 def test_a_link_has_a_fixed_size() -> None:
     links = [link_of({"agent_id": "a" * 256, "span_id": "s" * n}) for n in (1, 255, 256)]
     assert {len(link) for link in links} == {16}

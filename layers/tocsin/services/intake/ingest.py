@@ -103,7 +103,7 @@ class Ingest:
             fingerprint = fingerprint_of(body, partial=request.partial, backfill=request.backfill)
             return self._once(draft, request.idempotency_key, fingerprint)
         if format.once is not None:
-            same = format.once(body)
+            same = f"{format.once(body)} {draft.key.agent}"  # another agent's events are its own
             return self._once(draft, same, fingerprint_of(same.encode(), partial=False))
         return self._store(draft)
 
