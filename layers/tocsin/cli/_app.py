@@ -51,6 +51,9 @@ _COMMANDS = {
     "hook": _Lazy("tocsin.cli.hook", "hook", "Answer a hook of a coding agent."),
     "install": _Lazy("tocsin.cli.install", "install", "Set up a coding agent's hooks."),
     "doctor": _Lazy("tocsin.cli.doctor", "doctor", "Check a set-up, and say what to fix."),
+    "proxy": _Lazy(
+        "tocsin.cli.proxy.command", "proxy", "Be a base URL for LLM clients and record their calls."
+    ),
     "keys": _Lazy("tocsin.cli.keys", "app", "Create, list, rotate, revoke and delegate API keys."),
     "orgs": _Lazy("tocsin.cli.orgs", "app", "Create, limit, suspend, delete and export orgs."),
     "rebuild": _Lazy("tocsin.cli.rebuild", "rebuild", "Rebuild sessions, agents and costs."),
@@ -108,8 +111,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback(
     epilog="`send`, `tail`, `verify`, `approvals`, `anomalies`, `detection`, `demo`, `policy`, "
-    "`sessions`, `agents`, `budgets`, `webhooks`, `keys delegate`, `install`, `doctor` and `mcp` "
-    "find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
+    "`sessions`, `agents`, `budgets`, `webhooks`, `keys delegate`, `install`, `doctor`, `mcp` and "
+    "`proxy` find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
     "`$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."

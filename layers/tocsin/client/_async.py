@@ -105,11 +105,17 @@ class AsyncClient(
         outbox = Outbox(map(sendable, events), idempotency_key, partial=partial, backfill=backfill)
         total = SendResult()
         for batch in outbox:
-            total += outbox.settle(batch, await self._post(batch, partial, wait)) or SendResult()
+            total += (
+                outbox.settle(batch, await self.post(batch, partial=partial, wait=wait))
+                or SendResult()
+            )
             total += outbox.left_out()
         return total + outbox.left_out()
 
-    async def _post(self, batch: OutgoingBatch, partial: bool, wait: Wait | None) -> httpx.Response:
+    async def post(
+        self, batch: OutgoingBatch, *, partial: bool = False, wait: Wait | None = None
+    ) -> httpx.Response:
+        """Send one request and return Tocsin's answer, good or bad; see :meth:`Client.post`."""
         retrying = AsyncRetrying(**self._backoff.retrying())
         return await retrying(self._post_once, batch, partial, wait)
 

@@ -87,7 +87,13 @@ class OutgoingBatch:
                 Place(item["id"], item["seq"], item["hash"]) for item in data.get("events") or ()
             )
             return SendResult(
-                int(data["ingested"]), int(data["rejected"]), rejections, quota, ignored, places
+                int(data["ingested"]),
+                int(data["rejected"]),
+                rejections,
+                quota,
+                ignored,
+                places,
+                data.get("suspended") is True,
             )
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise httpx.RemoteProtocolError(

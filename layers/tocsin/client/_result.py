@@ -36,6 +36,7 @@ class SendResult:
         remaining_quota: Events that the org may still send this month.
         ignored_fields: Names that have no place in an event, sorted: they are not stored.
         places: Where the ingested events are, in their order; only with ``wait="sealed"``.
+        suspended: Whether a person has suspended a session of these events, as far as is known.
     """
 
     ingested: int = 0
@@ -44,6 +45,7 @@ class SendResult:
     remaining_quota: int | None = None
     ignored_fields: Sequence[str] = ()
     places: Sequence[Place] = ()
+    suspended: bool = False
 
     def __add__(self, later: "SendResult") -> "SendResult":
         """Return the sum of both, with the quota of the later one."""
@@ -55,4 +57,5 @@ class SendResult:
             quota,
             tuple(sorted({*self.ignored_fields, *later.ignored_fields})),
             (*self.places, *later.places),
+            self.suspended or later.suspended,
         )

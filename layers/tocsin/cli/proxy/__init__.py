@@ -1,0 +1,1 @@
+"""``tocsin proxy``: a base URL for the clients of OpenAI and Anthropic that records their calls."""
