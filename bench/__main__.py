@@ -29,6 +29,7 @@ BENCHES = {
     "requests": "dollars per million requests to the API function, by what they do",
     "detection": "what is found of unusual traffic, how soon, and how many alerts are false",
     "dashboard": "the page: size, from POST to row, INP at 500 events/s, memory, verification",
+    "proxy": "what `tocsin proxy` adds to a call of a model and to a stream's first byte",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 

@@ -193,6 +193,8 @@ class FakeTocsin:
         data: dict[str, Any] = {"ingested": len(good), "rejected": len(errors)}
         if errors:
             data["errors"] = errors
+        if any(event.get("session_id") in self.suspended for event in good):
+            data["suspended"] = True
         meta: dict[str, Any] = {"remainingQuota": 1_000}
         ignored = {name for event in events for name in event if name.startswith("unknown")}
         if ignored:

@@ -203,6 +203,14 @@ def event_stream(*values: Any, named: bool = False) -> list[bytes]:
     ]
 
 
+def _listener() -> socket.socket:
+    """Return a socket whose connections send at once: asyncio looks for the protocol."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
 async def _run(vendor: Vendor, listener: socket.socket, stopped: asyncio.Event) -> None:
     server = await asyncio.start_server(vendor.serve, sock=listener, limit=1024 * 1024)
     await stopped.wait()
@@ -216,7 +224,7 @@ async def _run(vendor: Vendor, listener: socket.socket, stopped: asyncio.Event) 
 def vendor() -> Iterator[Vendor]:
     """Yield one that listens, in a thread of its own."""
     made = Vendor()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = _listener()
     made.port = listener.getsockname()[1]
     loop, stopped = asyncio.new_event_loop(), asyncio.Event()
 
@@ -238,6 +246,6 @@ if __name__ == "__main__":  # for the benchmark: the answers as JSON on standard
         {name: [each.encode() for each in steps] for name, steps in json.load(sys.stdin).items()}
     )
     made.goes_on.set()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = _listener()
     print(listener.getsockname()[1], flush=True)
     asyncio.run(_run(made, listener, asyncio.Event()))

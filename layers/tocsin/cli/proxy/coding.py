@@ -89,8 +89,8 @@ class _Brotli:
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         yield self._inner.process(data, output_buffer_limit=_PIECE_BYTES)
-        while not self._inner.can_accept_more_data():
-            yield self._inner.process(b"", output_buffer_limit=_PIECE_BYTES)
+        while piece := self._inner.process(b"", output_buffer_limit=_PIECE_BYTES):
+            yield piece
 
 
 class _Zstd:
