@@ -3,10 +3,10 @@
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bind
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 from uuid import uuid4
 
 import httpx
@@ -15,6 +15,7 @@ from tocsin.cli._arriving import arriving
 from tocsin.cli._failure import USAGE, Failure, complain
 from tocsin.cli._progress import progress
 from tocsin.cli._sources import Format, read_events
+from tocsin.cli._text import read_text
 from tocsin.client import ApiError, Client, SendResult
 from tocsin.client._backoff import is_transient
 from tocsin.client._outbox import Outbox, OutgoingBatch, Unsendable
@@ -62,8 +63,11 @@ def upload(
     idempotency_key: str | None,
     partial: bool,
     backfill: bool = False,
+    lines: Mapping[str, Any] | None = None,
 ) -> Told:
     """Send the events of ``source``, with a progress bar on a terminal.
+
+    With ``lines``, its lines are text, and these fields are in the event of each.
 
     A pipe or a terminal is sent as it comes. A file, and whatever is sent with an idempotency key,
     is cut into the same requests every time, so that it can be sent again.
@@ -77,7 +81,9 @@ def upload(
     told = Told()
     try:
         with progress(source) as show:
-            events = read_events(source, form, name)
+            events: Iterator[bytes | Unsendable] = (
+                read_events(source, form, name) if lines is None else read_text(source, lines)
+            )
             if not slow:
                 for _ in send_events(
                     client, events, told, key=key, partial=partial, backfill=backfill

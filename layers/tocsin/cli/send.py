@@ -11,6 +11,7 @@ from tocsin.cli._connection import ApiKeyOption, UrlOption, connection
 from tocsin.cli._failure import REFUSED, USAGE, Failure, expected_failures
 from tocsin.cli._format import Format
 from tocsin.cli._json import dumps, loads
+from tocsin.cli._text import leave_the_first_interrupt
 from tocsin.cli._times import check_time
 
 __all__ = ["send"]
@@ -42,6 +43,14 @@ def send(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="The file's format.")] = Format.AUTO,
+    text: Annotated[
+        bool,
+        typer.Option(
+            "--text",
+            help="Each line of text is an event of type `log.line`; the options of one event are "
+            "in all of them.",
+        ),
+    ] = False,
     partial: Annotated[
         bool, typer.Option("--partial", help="Leave invalid events out, and say which.")
     ] = False,
@@ -76,10 +85,13 @@ def send(
 
         tail -F agent.jsonl | tocsin send -
 
+        ./agent.sh | tocsin send --text --agent researcher
+
     In CSV, columns are named like the fields (`tool_name` or `toolName`); others go to `metadata`.
     Times in CSV and `--timestamp` need a time zone; JSON is sent as it is, where a time without
     one is UTC.
-    A pipe is sent as it comes. Everything that can be repeated is: nothing is stored twice.
+    A pipe is sent as it comes; with `--text`, what comes after an interrupt until its end, too.
+    Everything that can be repeated is: nothing is stored twice.
 
     Exit codes: 0 all is stored; 1 refused, or something was left out by `--partial`; 2 wrong usage
     or settings; 4 Tocsin is out of reach; 130 interrupted, 143 ended by SIGTERM.
@@ -96,6 +108,12 @@ def send(
         "metadata": _json_object(metadata),
     }
     event = {name: value for name, value in given.items() if value is not None}
+    if text:
+        event, lines = {}, {"type": "log.line"} | event
+    else:
+        lines = None
+    if text and form is not Format.AUTO:
+        raise Failure("--text is a format: leave out --format", USAGE)
     if event and file:
         raise Failure("give a file, or the options of one event, but not both", USAGE)
     if not event and not file and _standard_input().isatty():
@@ -116,6 +134,8 @@ def send(
                 )
             )
         else:
+            if lines is not None:
+                leave_the_first_interrupt()
             name = "standard input" if file in (None, "-") else file
             told = upload(
                 client,
@@ -125,6 +145,7 @@ def send(
                 idempotency_key=idempotency_key,
                 partial=partial,
                 backfill=backfill,
+                lines=lines,
             )
     left = "" if told.remaining_quota is None else f", {told.remaining_quota:,} left this month"
     rejected = f", {told.rejected:,} left out" if told.rejected else ""

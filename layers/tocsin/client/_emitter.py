@@ -27,10 +27,13 @@ from tocsin.client._result import Rejection
 from tocsin.domain.errors import Detail
 from tocsin.domain.limits import RECEIPT_SECONDS
 
-__all__ = ["CLOSE_SECONDS", "Emitter", "OnLoss"]
+__all__ = ["CLOSE_SECONDS", "THREAD_NAME", "Emitter", "OnLoss"]
 
 CLOSE_SECONDS: Final = 5.0
 """How long closing waits for what is not sent yet, unless told otherwise."""
+
+THREAD_NAME: Final = "tocsin-emit"
+"""By which what it causes elsewhere, such as httpx' log records, can be told."""
 
 _GRACE_SECONDS: Final = 0.5  # for the thread to notice that it must end
 
@@ -129,7 +132,7 @@ class Emitter:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                thread = Thread(target=self._run, name="tocsin-emit", daemon=True)
+                thread = Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 with suppress(RuntimeError):  # no thread now: the next event tries again
                     thread.start()
                     self._thread = thread
