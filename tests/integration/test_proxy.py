@@ -7,20 +7,22 @@ import json
 import socket
 import zlib
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import anthropic
-import brotli
 import openai
 import pytest
 from backports import zstd
 
 from support.fake_tocsin import FakeTocsin, fake_tocsin
 from support.proxying import Proxy, proxying
+from support.taken import would_be_taken
 from support.vendor import (
     ENDLESS,
     RESET,
     WAIT,
+    Step,
     Vendor,
     answer,
     chunked,
@@ -55,6 +57,7 @@ def stub() -> Iterator[Vendor]:
 def tocsin() -> Iterator[FakeTocsin]:
     with fake_tocsin() as made:
         yield made
+        assert would_be_taken(made)
 
 
 @pytest.fixture(scope="module")
@@ -311,14 +314,18 @@ def test_an_error_within_a_stream(
 
 BODY = json.dumps(CHAT).encode()
 STREAM = b"".join(chat_stream())
-RAW = {
+RAW: dict[str, list[Step]] = {
     "plain": json_answer(CHAT),
     "twice": json_answer(CHAT, headers={"Set-Cookie": "a=1\r\nSet-Cookie: b=2", "X-Odd": "\xe9"}),
     "gzip": answer(gzip.compress(BODY), "application/json", headers={"Content-Encoding": "gzip"}),
     "deflate": answer(
         zlib.compress(BODY), "application/json", headers={"Content-Encoding": "deflate"}
     ),
-    "br": answer(brotli.compress(BODY), "application/json", headers={"Content-Encoding": "br"}),
+    "br": answer(
+        import_module("brotli").compress(BODY),
+        "application/json",
+        headers={"Content-Encoding": "br"},
+    ),
     "zstd": answer(zstd.compress(BODY), "application/json", headers={"Content-Encoding": "zstd"}),
     "stream": chunked(*chat_stream()),
     "one byte at a time": chunked(*(bytes([byte]) for byte in STREAM[:400]), STREAM[400:]),

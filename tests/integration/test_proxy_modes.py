@@ -12,6 +12,7 @@ import pytest
 
 from support.fake_tocsin import Answer, FakeTocsin, fake_tocsin
 from support.proxying import Proxy, proxying
+from support.taken import would_be_taken
 from support.vendor import WAIT, Vendor, chunked, json_answer, vendor
 from support.vendor_answers import CHAT, MESSAGE, chat_stream
 from support.waiting import until
@@ -36,6 +37,7 @@ def stub(shared_stub: Vendor) -> Vendor:
 def tocsin() -> Iterator[FakeTocsin]:
     with fake_tocsin() as made:
         yield made
+        assert would_be_taken(made)
 
 
 def chat(proxy: Proxy, session: str = "s", model: str = "gpt-1", **more: Any) -> Any:
@@ -168,6 +170,8 @@ def test_closed_calls_are_refused_on_a_full_disk(
                 chat(proxy)
         assert "disk" in str(caught.value)
         assert stub.asked == []
+        tocsin.start()
+        tocsin.wait_until(lambda: len(tocsin.ledger) > 0)  # what there was room for
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -179,6 +183,7 @@ def test_a_suspended_session_s_calls(
         chat(proxy, "good")
         if not closed:
             chat(proxy, "bad")
+            tocsin.wait_until(lambda: told(tocsin, "bad") == WHOLE)
             return
         for _ in range(2):
             with pytest.raises(openai.PermissionDeniedError) as caught:

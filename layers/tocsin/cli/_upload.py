@@ -82,7 +82,9 @@ def upload(
     try:
         with progress(source) as show:
             events: Iterator[bytes | Unsendable] = (
-                read_events(source, form, name) if lines is None else read_text(source, lines)
+                read_events(source, form, name)
+                if lines is None
+                else read_text(source, lines, stamped=idempotency_key is None)
             )
             if not slow:
                 for _ in send_events(

@@ -35,7 +35,7 @@ _MOST: Final = dict.fromkeys(_TOKENS, MAX_SAFE_INTEGER) | {"cost_usd": 10**9, "l
 _LINKS: Final = ("tool_call_id", "span_id", "prompt_id", "trace_id")
 _HELD: Final = frozenset({"deny", "ask"})
 _MAX_PENDING: Final = 8  # requests of a session: an item stays small
-_ERRORS: Final = frozenset({"error", "errored", "failed", "failure", "timeout"})
+_ERRORS: Final = frozenset({"error", "errored", "failed", "failure", "timeout", "cut_off"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -338,7 +338,7 @@ def test_both_clients_have_the_same_methods() -> None:
             if not name.startswith("_") and name not in others
         }
 
-    assert methods(Client, "close", "send_batches", "post") == methods(AsyncClient, "aclose")
+    assert methods(Client, "close", "send_batches") == methods(AsyncClient, "aclose")
 
 
 def test_sending_waits_for_the_places(call: Call, server: Server) -> None:
