@@ -528,6 +528,31 @@ def test_a_body_in_chunks_passes(
     assert events(tocsin, session)[0]["model"] == "gpt-1"
 
 
+def test_a_client_that_goes_within_its_question(
+    proxy: Proxy, stub: Vendor, tocsin: FakeTocsin, session: str
+) -> None:
+    body = json.dumps({"model": "gpt-1", "messages": ["x" * 4_000_000]}).encode()
+    whole = request_bytes("gpt-1", session, body=body)
+    gone = stub.gone
+    with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+        connection.sendall(whole[:3_000_000])
+        assert events(tocsin, session, 1)[0]["request"]["size_bytes"] == len(body)
+    stub.until(lambda: stub.gone > gone)
+    assert events(tocsin, session)[1]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "rest", [b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", b"Content-Length: x\r\n\r\n"]
+)
+def test_what_is_no_request_is_the_client_s_fault(proxy: Proxy, stub: Vendor, rest: bytes) -> None:
+    asked = len(stub.asked)
+    with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+        connection.sendall(b"POST /v1/responses HTTP/1.1\r\nHost: x\r\n" + rest)
+        assert b" 400 " in connection.recv(65536).partition(b"\r\n")[0]
+    assert len(stub.asked) == asked
+    assert proxy.process.poll() is None
+
+
 def test_a_request_s_coding_passes(
     proxy: Proxy, stub: Vendor, tocsin: FakeTocsin, session: str
 ) -> None:

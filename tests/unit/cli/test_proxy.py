@@ -5,6 +5,7 @@ import gzip
 import json
 import socket
 import zlib
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_what_is_no_object_has_no_members(data: bytes) -> None:
 
 
 brotli: Any = import_module("brotli")  # which has no types
-CODERS = {
+CODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
     "br": lambda data: brotli.compress(data, quality=1),

@@ -83,7 +83,10 @@ class Forwarding:
         if "expect" in request.headers and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = _Body(request)
-        await body.begin()
+        try:
+            await body.begin()
+        except aiohttp.ClientPayloadError:
+            return _answer(Refusal(400, "bad_body", "the request's body is cut or broken"), vendor)
         if call.operation is not None:
             asked = body.asked()
             call.asked = asked

@@ -26,6 +26,7 @@ __all__ = ["NotAccepted", "Sender"]
 _MAX_SECONDS: Final = 15.0  # between two attempts
 _LINGER_SECONDS: Final = 0.1  # for others to come along, unless somebody waits
 _HASTE_SECONDS: Final = 0.2  # between two attempts when somebody waits
+_ENDED: Final = "nothing is sent to Tocsin any more"
 _NEVER: Final = frozenset({400, 409, 413, 415, 422})  # the same request can't succeed later
 
 
@@ -57,7 +58,7 @@ class Sender:
         self._put = spool.pending  # how many events there were
         self._done = 0  # and how many of them are settled
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._ended = False
         self._away = False  # whether the last attempt failed (the user has been told)
         self._behind = spool.pending > 0  # whether to tell the user when all is sent
         self._sent_late = 0
@@ -96,6 +97,8 @@ class Sender:
         Raises:
             NotAccepted: It has not, or will not.
         """
+        if self._ended:
+            raise NotAccepted(_ENDED)
         waiting = _Waiting(place, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._wake.set()
@@ -113,9 +116,11 @@ class Sender:
                     return
         except OSError as error:  # not httpx's, which are not OSErrors
             self._say(f"can't read {self._spool.path} ({error.strerror}): nothing more is sent")
+        except Exception as error:  # calls go on, and the next proxy tries again
+            self._say(f"nothing more is sent, events are kept in {self._spool.path}: {error!r}")
         finally:
-            self._stopping = True
-            self._fail(NotAccepted("nothing is sent to Tocsin any more"))
+            self._ended = True
+            self._fail(NotAccepted(_ENDED))
 
     def stop(self) -> None:
         """Send the rest; if Tocsin is out of reach, try once more."""
