@@ -188,11 +188,11 @@ def test_a_second_ctrl_c_ends(tocsin: FakeTocsin, tmp_path: Path) -> None:
     send.stdin.write(b"first\n")
     send.stdin.flush()
     tocsin.wait_until(lambda: len(tocsin.ledger) == 1)
-    while send.poll() is None:
-        send.send_signal(signal.SIGINT)
-        try:
-            send.wait(0.1)
-        except subprocess.TimeoutExpired:
-            continue
+    send.send_signal(signal.SIGINT)
+    send.stdin.write(b"second\n")
+    send.stdin.flush()
+    tocsin.wait_until(lambda: len(tocsin.ledger) == 2)  # it has lived through the first
+    send.send_signal(signal.SIGINT)
+    send.wait(HANG_SECONDS)
     send.communicate()
     assert send.returncode == 130

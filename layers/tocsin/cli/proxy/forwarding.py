@@ -82,7 +82,7 @@ class Forwarding:
         )
         if "expect" in request.headers and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = _Body(request)
+        body = _Body(request, exact=options.bodies)
         try:
             await body.begin()
         except aiohttp.ClientPayloadError:
@@ -211,10 +211,10 @@ class _Ending:
 class _Body:
     """A request's body: read first if it is small, otherwise passed on as it comes."""
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: web.BaseRequest, *, exact: bool) -> None:
         self._request = request
         self._begun: list[bytes] = []
-        self._members = Members(_ASKED)
+        self._members = Members(_ASKED, exact=exact)
         self._decoder = Decoder(request.headers.get("content-encoding"))
         self.whole: bytes | None = None
 

@@ -4,6 +4,7 @@ What is small is read at once, when it is whole. Of a large object only those me
 kept that are asked for and small themselves: its images and vectors are passed over.
 """
 
+import json
 import re
 from collections.abc import Collection
 from typing import Any, Final
@@ -25,8 +26,12 @@ _IN_STRING: Final = re.compile(rb'["\\]')
 class Members:
     """Feed it chunks, and ask for the object at the end."""
 
-    def __init__(self, names: Collection[str]) -> None:
-        """``names`` are the members that are kept of a large object."""
+    def __init__(self, names: Collection[str], *, exact: bool = False) -> None:
+        """``names`` are the members that are kept of a large object.
+
+        If it is to be ``exact``, integers of over 64 bits stay what they are, at the cost of time.
+        """
+        self._exact = exact
         self._whole: bytearray | None = bytearray()
         self._scan = _Scan(frozenset(names))
 
@@ -44,8 +49,15 @@ class Members:
         """Return the members; none if this is no object, or an object that has no end yet."""
         if self._whole is None:
             return self._scan.found
-        value = messages(bytes(self._whole)) if self._whole else []
-        return value[0] if len(value) == 1 else {}
+        content = bytes(self._whole)
+        if self._exact:
+            try:
+                value = json.loads(content)
+            except (ValueError, RecursionError):
+                return {}
+            return value if isinstance(value, dict) else {}
+        found = messages(content) if content else []
+        return found[0] if len(found) == 1 else {}
 
 
 class _Scan:
