@@ -132,7 +132,6 @@ def test_a_chat_is_a_request_and_a_response(
         "completion_tokens": 17,
         "total_tokens": 99,
         "data": {
-            "id": "chatcmpl-1",
             "finish_reason": "tool_calls",
             "tool_calls": [{"tool_call_id": "call_weather", "tool_name": "get_weather"}],
         },
@@ -144,6 +143,7 @@ def test_a_chat_is_a_request_and_a_response(
         "cache_read_input_tokens": 40,
         "reasoning_tokens": 9,
         "request_id": "req_7",
+        "response_id": "chatcmpl-1",
     }
     recorded = json.dumps([request, response])
     assert not [secret for secret in SECRETS if secret in recorded]

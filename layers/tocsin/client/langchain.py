@@ -180,7 +180,7 @@ class TocsinCallback(BaseCallbackHandler):
             "cache_read_input_tokens": details.get("cache_read"),
             "cache_creation_input_tokens": details.get("cache_creation"),
             "finish_reason": plain(told.get("finish_reason") or told.get("stop_reason")),
-            "response_id": plain(message.id) if message else None,
+            "response_id": plain(told.get("id") or message.id) if message else None,
         }
         names = {
             "model": told.get("model_name") or told.get("model"),

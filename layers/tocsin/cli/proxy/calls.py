@@ -109,6 +109,8 @@ class Call:
             metadata["first_byte_ms"] = round((first_byte - self.started) * 1_000, 3)
         if id := label(request_id):
             metadata["request_id"] = id
+        if answer.id:
+            metadata["response_id"] = answer.id  # by which other reports are known as of this call
         event["metadata"] = metadata
         if data := _data(answer):
             event["data"] = data
@@ -141,8 +143,6 @@ class Call:
 def _data(answer: Answer) -> dict[str, Any]:
     """Return what came back: ids and names; texts and arguments only with bodies."""
     data: dict[str, Any] = {}
-    if answer.id:
-        data["id"] = answer.id
     if answer.finish:
         data["finish_reason"] = answer.finish
     if answer.error:
