@@ -75,7 +75,7 @@ def test_editing_the_command_line_changes_no_asset(tree: Path) -> None:
 
 
 def test_a_handlers_zip_holds_its_handler_alone() -> None:
-    folder = assets.function("ingest")
+    folder = assets.function("expire")
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
         "functions/__init__.py",
