@@ -79,8 +79,8 @@ def test_a_handlers_zip_holds_its_handler_alone() -> None:
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
         "functions/__init__.py",
-        "functions/ingest/__init__.py",
-        "functions/ingest/handler.py",
+        "functions/expire/__init__.py",
+        "functions/expire/handler.py",
     }
 
 
