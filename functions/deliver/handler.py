@@ -1,10 +1,11 @@
 """Parse the queues' messages and deliver to their endpoints; or, by schedule, wake what is due."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import Lock
-from typing import Any, Final
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -21,8 +22,6 @@ logger = Logger()
 metrics = Metrics()
 service = cache(wire)
 
-_MESSAGES: Final = 10  # of a batch; each endpoint's receiver may be slow
-_pool = ThreadPoolExecutor(4 * _MESSAGES)
 _telling = Lock()  # on a developer's machine several invocations share a process
 
 
@@ -32,17 +31,26 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "Records" not in event:
         return _sweep()
     wakes, report = _wakes(event["Records"]), Report()
-    deliver, is_slow = service().deliver, service().is_slow
+    serve, is_slow = service().serve, service().is_slow
+    found = defaultdict[tuple[str, bool], dict[str, None]](dict)  # an org's go together
+    for woken, queue in wakes.values():
+        found[woken.org, is_slow(queue)] |= dict.fromkeys(woken.endpoint_ids)
 
-    def run(each: tuple[Wake, bool]) -> None:
-        (org, endpoint_id), slow = each
-        deliver(org, endpoint_id, report, slow=slow)
+    def run(each: tuple[str, bool]) -> None:
+        org, slow = each
+        serve(org, list(found[each]), report, slow=slow)
 
-    found = dict.fromkeys((woken, is_slow(queue)) for woken, queue in wakes.values())
-    list(_pool.map(run, found))
+    if found:
+        # Threads of its own: each org's are served beside the others', and those of no other batch.
+        with ThreadPoolExecutor(len(found)) as pool:
+            list(pool.map(run, found))
     with _telling:
         _tell(report)
-    failed = [message for message, (woken, _) in wakes.items() if woken in report.failed]
+    failed = [
+        message
+        for message, (woken, _) in wakes.items()
+        if any((woken.org, id) in report.failed for id in woken.endpoint_ids)
+    ]
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
 

@@ -34,6 +34,10 @@ def on_sqs(database: Database) -> World:
     client, fast = database.queue()
     (_, slow), (_, tails) = database.queue(), database.queue()
 
+    def endpoints(url: str) -> list[tuple[str, str]]:
+        found = [wake(body) for body in bodies(url)]
+        return [(woken.org, id) for woken in found for id in woken.endpoint_ids]
+
     def bodies(url: str) -> list[str]:
         found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         return [message["Body"] for message in found]
@@ -41,8 +45,8 @@ def on_sqs(database: Database) -> World:
     return World(
         SqsWakes(client, fast, slow),
         SqsTails(client, tails),
-        lambda: [wake(body) for body in bodies(slow)],
-        lambda: [wake(body) for body in bodies(fast)],
+        lambda: endpoints(slow),
+        lambda: endpoints(fast),
         lambda: [tail(body) for body in bodies(tails)],
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, override
 
 from tocsin.adapters import sqs
@@ -32,6 +33,7 @@ from tocsin.services.approvals.linking import Linking
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.notify.delivering import Delivering, LinksOf
 from tocsin.services.notify.reading import Log
+from tocsin.services.notify.serving import Serving
 from tocsin.services.notify.sweeping import Sweeping
 from tocsin.settings import DeliverSettings
 from tocsin.wire import links as wire_links
@@ -42,17 +44,19 @@ if TYPE_CHECKING:
 
 __all__ = ["BySchemes", "DeliverParts", "links_of", "wire"]
 
-_AT_ONCE: Final = 32  # requests, of endpoints that have no order
+_AT_ONCE: Final = 8  # requests, of an endpoint that has no order
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverParts:
-    """What the function calls; ``is_slow`` tells by a queue's name which it is.
+    """What the function calls: ``serve`` for a message, ``sweep`` by schedule.
+
+    ``is_slow`` tells by a queue's name which it is.
 
     ``close`` ends the connections that are kept, for who wires it more than once.
     """
 
-    deliver: Delivering
+    serve: Serving
     sweep: Sweeping
     is_slow: Callable[[str], bool]
     close: Callable[[], None]
@@ -107,14 +111,15 @@ def wire(
         sender=_sender(settings, http),
         wakes=wakes,
         clock=clock,
-        pool=ThreadPoolExecutor(_AT_ONCE),
+        pool=partial(ThreadPoolExecutor, _AT_ONCE),
         works=works,
         links=links_of(access, linking),
         public_url=settings.public_url,
     )
     slow = settings.slow_wakes_queue_url.rpartition("/")[2]
     sweep = Sweeping(endpoints, ledger, wakes, clock)
-    return DeliverParts(deliver, sweep, lambda queue: queue == slow, http.close)
+    serve = Serving(deliver, endpoints, clock)
+    return DeliverParts(serve, sweep, lambda queue: queue == slow, http.close)
 
 
 def links_of(access: Access, linking: Linking) -> LinksOf:

@@ -160,8 +160,8 @@ class Progress:
     ``failing``; ``hash`` is the ledger's there, or empty. Nothing is sent before ``hold_until_ms``.
     ``streak`` failures came in a row, the first at ``failing_since_ms`` (0: none). An endpoint is
     slow until ``slow_until_ms``. Whoever holds the ``lease`` may send until ``lease_until_ms``, and
-    is the only one who writes this. ``resumed_at_ms`` is the endpoint's when that was last taken
-    note of.
+    is the only one who writes this; before a full stop it names a place among the quick, if it is
+    held there. ``resumed_at_ms`` is the endpoint's when that was last taken note of.
     """
 
     through_seq: int
@@ -214,6 +214,10 @@ class Progress:
         One that ends later than any can was written by a clock that was wrong, and holds up nobody.
         """
         return bool(self.lease) and now_ms - SKEW_MS < self.lease_until_ms < now_ms + 2 * LEASE_MS
+
+    def place(self, now_ms: int) -> str:
+        """Return the place among the quick at which somebody may be sending now; "": at none."""
+        return self.lease.partition(".")[0] if "." in self.lease and self.held(now_ms) else ""
 
     def must_pause(self, now_ms: int) -> bool:
         """Whether everything has failed for too long."""

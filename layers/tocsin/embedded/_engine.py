@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from threading import Lock, Thread
 from typing import Final
 
@@ -28,7 +29,7 @@ __all__ = ["Engine"]
 
 logger: Final = logging.getLogger(__name__)
 
-_REQUESTS: Final = 8  # at once, of endpoints that have no order
+_REQUESTS: Final = 8  # at once, of an endpoint that has no order
 _SWEEP_SECONDS: Final = 60
 _LONGEST_DELAY_SECONDS: Final = 900  # the sweep finds what is due later
 
@@ -47,7 +48,6 @@ class Engine:
         self._ledger = SqliteLedger(db)
         self._endpoints = SqliteEndpoints(log.changing, log.journal, db)
         self._sender = HttpSender(denied_networks=of.denied, loopback=of.loopback)
-        self._pool = ThreadPoolExecutor(_REQUESTS, "tocsin-sending")
         self._deliver = Delivering(
             log=Log(self._ledger, SqliteJournal(db), of.retention),
             endpoints=self._endpoints,
@@ -55,7 +55,7 @@ class Engine:
             sender=self._sender,
             wakes=wakes,
             clock=log.clock,
-            pool=self._pool,
+            pool=partial(ThreadPoolExecutor, _REQUESTS, "tocsin-sending"),
             goes_on=lambda: not stopping(),
         )
         self._sweep = Sweeping(self._endpoints, self._ledger, wakes, log.clock)
@@ -97,7 +97,6 @@ class Engine:
             running = list(self._running.values())
         for thread in running:
             thread.join()
-        self._pool.shutdown()
         self._sender.close()
         if self._db is not self._changing:
             self._db.close()

@@ -109,9 +109,9 @@ class Wakes(Protocol):
     def wake(
         self, org: str, ids: Sequence[str], *, delay_seconds: int = 0, slow: bool = False
     ) -> None:
-        """Have these endpoints looked at, after a delay of 900 seconds at most.
+        """Have these endpoints looked at together, after a delay of 900 seconds at most.
 
-        ``slow``: beside the others, so that they hold up none.
+        ``slow``: beside those of all orgs that are not, so that they hold up none.
 
         Raises:
             Busy: perhaps not all will be.

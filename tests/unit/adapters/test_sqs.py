@@ -19,6 +19,7 @@ from tocsin.adapters.sqs import (
     woken,
 )
 from tocsin.domain.errors import Busy, Malformed
+from tocsin.domain.limits import MAX_ENDPOINTS
 
 NOW_MS = 1_774_000_000_000
 
@@ -68,8 +69,18 @@ def test_what_is_no_wake_or_tail_is_refused(read: Callable[[str], object], body:
         read(body)
 
 
-def test_a_wake_names_an_endpoint_and_a_tail_an_org() -> None:
-    assert wake('{"org":"acme","endpoint":"ep_1"}') == Wake("acme", "ep_1")
+@pytest.mark.parametrize(
+    "endpoints", ["null", "[]", '""', '"ep_1"', "7", '["ep_1",7]', '[""]', '{"ep_1":1}', "[[]]"]
+)
+def test_a_wake_that_names_no_endpoints_is_refused(endpoints: str) -> None:
+    with pytest.raises(Malformed, match="no wake"):
+        wake(f'{{"org":"acme","endpoints":{endpoints}}}')
+
+
+def test_a_wake_names_endpoints_and_a_tail_an_org() -> None:
+    assert wake('{"org":"acme","endpoints":["ep_2","ep_1","ep_2"]}') == ("acme", ("ep_2", "ep_1"))
+    # Of a version that sent a message for each:
+    assert wake('{"org":"acme","endpoint":"ep_1"}') == Wake("acme", ("ep_1",))
     assert tail('{"org":"acme"}') == "acme"
     with pytest.raises(Malformed, match="no wake"):
         wake('{"org":"acme"}')
@@ -133,11 +144,19 @@ def test_a_request_that_sqs_does_not_understand_is_our_fault() -> None:
         SqsTimers(Queue(refused), "url").set("acme", "apr_1", 1, 0)  # type: ignore[arg-type]
 
 
-IDS = [f"ep_{n:02}" for n in range(12)]
+IDS = [f"ep_{n:04}" for n in range(12 * MAX_ENDPOINTS - 1)]
 
 
 def endpoints_of(sent: list[dict[str, object]]) -> list[str]:
-    return [wake(str(each["MessageBody"])).endpoint_id for each in sent]
+    return [id for each in sent for id in wake(str(each["MessageBody"])).endpoint_ids]
+
+
+def test_all_endpoints_that_an_org_may_have_are_woken_by_one_message() -> None:
+    queue = Queue()
+    SqsWakes(queue, "fast").wake("acme", IDS[:MAX_ENDPOINTS])  # type: ignore[arg-type]
+    [sent] = queue.sent
+    assert endpoints_of([sent]) == IDS[:MAX_ENDPOINTS]
+    assert len(str(sent["MessageBody"]).encode()) < 64 * 1024, "what SQS bills as one request"
 
 
 def test_wakes_are_sent_ten_at_a_time_in_the_org_s_group() -> None:
@@ -160,15 +179,16 @@ def test_what_a_batch_did_not_take_is_sent_once_more() -> None:
     queue = Queue()
     queue.refuses = 1
     SqsWakes(queue, "fast").wake("acme", IDS)  # type: ignore[arg-type]
-    assert endpoints_of(queue.sent) == [*IDS[:10], *IDS[:2], *IDS[10:]]
+    ten, two = IDS[: 10 * MAX_ENDPOINTS], IDS[: 2 * MAX_ENDPOINTS]
+    assert endpoints_of(queue.sent) == [*ten, *two, *IDS[len(ten) :]]
 
 
 def test_what_is_not_taken_twice_is_told() -> None:
     queue = Queue()
     queue.refuses = 2
     with pytest.raises(Busy, match="2 wakes can't be set \\(InternalError\\)"):
-        SqsWakes(queue, "fast").wake("acme", IDS[:3])  # type: ignore[arg-type]
-    assert endpoints_of(queue.sent) == [*IDS[:3], *IDS[:2]]
+        SqsWakes(queue, "fast").wake("acme", IDS)  # type: ignore[arg-type]
+    assert endpoints_of(queue.sent) == [*IDS[: 10 * MAX_ENDPOINTS], *IDS[: 2 * MAX_ENDPOINTS]]
 
 
 @pytest.mark.parametrize("error", [answer("RequestThrottled", 400), answer("InternalError", 500)])

@@ -1,7 +1,8 @@
-"""Wakes as messages, ``{"org": …, "endpoint": …}``, of two queues: one for those that are slow.
+"""Wakes as messages, ``{"org": …, "endpoints": […]}``, of two queues: a quick and a slow one.
 
-Both are fair queues: the org of a message is its ``MessageGroupId``, so that an org with many, or
-slow ones, holds up no other's
+A message names as many of an org's endpoints as it can, so that the org takes one place of those
+who receive. Both are fair queues: the org of a message is its ``MessageGroupId``, so that an org
+with many messages holds up no other's
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html).
 """
 
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, override
 import orjson
 
 from tocsin.adapters.sqs._calls import calls, delayed, names_in
-from tocsin.domain.errors import Busy
+from tocsin.domain.errors import Busy, Malformed
+from tocsin.domain.limits import MAX_ENDPOINTS
 from tocsin.ports.notify import Wakes
 
 if TYPE_CHECKING:
@@ -23,14 +25,15 @@ __all__ = ["SqsWakes", "Wake", "wake"]
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH: Final = 10
+_ENDPOINTS: Final = MAX_ENDPOINTS  # of a message: some 3 KB
 _TRIES: Final = 2  # of the entries of a batch that SQS did not take
 
 
 class Wake(NamedTuple):
-    """What a message says: look at this endpoint."""
+    """What a message says: look at these endpoints."""
 
     org: str
-    endpoint_id: str
+    endpoint_ids: tuple[str, ...]
 
 
 def wake(body: str) -> Wake:
@@ -39,7 +42,13 @@ def wake(body: str) -> Wake:
     Raises:
         Malformed: it is none of ours; another try would not change that.
     """
-    return Wake(*names_in(body, "wake", "org", "endpoint"))
+    [org] = names_in(body, "wake", "org")
+    ids = orjson.loads(body).get("endpoints")
+    if ids is None:  # one of a version that named a single one
+        return Wake(org, names_in(body, "wake", "endpoint"))
+    if not (isinstance(ids, list) and ids and all(isinstance(id, str) and id for id in ids)):
+        raise Malformed("the message is no wake: it names no endpoints")
+    return Wake(org, tuple(dict.fromkeys(ids)))
 
 
 class SqsWakes(Wakes):
@@ -58,17 +67,18 @@ class SqsWakes(Wakes):
         self, org: str, ids: Sequence[str], *, delay_seconds: int = 0, slow: bool = False
     ) -> None:
         url = self._slow_queue_url if slow else self._queue_url
-        for some in batched(ids, _BATCH, strict=False):
+        messages = batched(ids, _ENDPOINTS, strict=False)
+        for some in batched(messages, _BATCH, strict=False):
             self._send(
                 url,
                 {
                     str(place): {
                         "Id": str(place),
-                        "MessageBody": orjson.dumps({"org": org, "endpoint": id}).decode(),
+                        "MessageBody": orjson.dumps({"org": org, "endpoints": named}).decode(),
                         "MessageGroupId": org,
                         "DelaySeconds": delayed(delay_seconds),
                     }
-                    for place, id in enumerate(some)
+                    for place, named in enumerate(some)
                 },
             )
 

@@ -7,7 +7,6 @@ lease looks once more: so no wake is lost that came while the lease was held.
 """
 
 import random
-import secrets
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -32,12 +31,11 @@ from tocsin.services.notify.choosing import Choosing
 from tocsin.services.notify.pausing import Pausing
 from tocsin.services.notify.reading import Ahead, Log, Stale
 from tocsin.services.notify.report import Report
-from tocsin.services.notify.turn import Lost, Saving, Sending, Turn
+from tocsin.services.notify.turn import Lost, Room, Saving, Sending, Turn
 from tocsin.wire.notify.rendering import Answers, outgoing
 
 __all__ = ["Delivering", "LinksOf"]
 
-_SEND_MS: Final = 25_000  # then nothing more is begun; what was, may take 15 seconds
 _SAVE_MS: Final = 2_000  # what was sent in this time is sent again if its sender is killed
 _SAVE_ATTEMPTS: Final = 100
 _HIDDEN_EVENTS: Final = 1_000  # are passed over before that is written
@@ -66,7 +64,7 @@ class Delivering:
         sender: Sender,
         wakes: Wakes,
         clock: Clock,
-        pool: Executor,
+        pool: Callable[[], Executor],
         works: Callable[[str], bool] = lambda _: True,
         links: LinksOf = lambda *_: None,
         public_url: str | None = None,
@@ -75,9 +73,10 @@ class Delivering:
     ) -> None:
         """Wire the ports.
 
-        ``pool`` sends what an endpoint without an order gets at once. ``works`` says whether an org
-        may use Tocsin. ``chance`` is from 0 to 1. When this process no longer ``goes_on``, what is
-        being sent is the last.
+        ``pool`` makes what sends all that an endpoint without an order gets at once: it is that
+        endpoint's alone, so that one that hangs takes no other's threads. ``works`` says whether an
+        org may use Tocsin. ``chance`` is from 0 to 1. When this process no longer ``goes_on``, what
+        is being sent is the last.
         """
         self._log = log
         self._endpoints = endpoints
@@ -100,30 +99,46 @@ class Delivering:
 
         ``slow``: where it holds up nobody else; elsewhere an endpoint that is slow is passed on.
         """
+        if self.once(org, id, report, Room.at(self._clock.now_ms(), slow=slow)):
+            self.pass_on(org, [id], report)
+
+    def once(self, org: str, id: str, report: Report, room: Room, kept: Kept | None = None) -> bool:
+        """Send what there is room for; return whether the endpoint is to be passed on.
+
+        ``kept`` is the endpoint as it was a moment ago. What is raised is in the report.
+        """
         try:
-            self._deliver(org, id, report, slow)
+            return self._deliver(org, id, report, room, kept)
         except Lost:
             pass  # whoever has the lease goes on
         except Exception as error:  # whatever an org's data can raise
             report.note(org, id, error)
+        return False
 
-    def _deliver(self, org: str, id: str, report: Report, slow: bool) -> None:
-        begun_ms = self._clock.now_ms()
+    def pass_on(self, org: str, ids: Sequence[str], report: Report) -> None:
+        """Have endpoints gone on with where they hold up none of the quick."""
+        try:
+            self._wakes.wake(org, ids, slow=True)
+        except Exception as error:
+            for id in ids:
+                report.note(org, id, error)
+
+    def _deliver(self, org: str, id: str, report: Report, room: Room, kept: Kept | None) -> bool:
         if not self._works(org):
-            return
+            return False
         for _ in range(_TURNS):
             if not self._goes_on():
-                return
-            kept = self._endpoints.get(org, id)
+                return False
+            kept = kept or self._endpoints.get(org, id)
             if kept is None or not kept.endpoint.active:
-                return
+                return False
             if kept.progress.held(self._clock.now_ms()):
-                return  # who holds it looks once more; if that one is killed, the sweep does
-            turn = self._turn(kept, begun_ms)
+                return False  # who holds it looks once more; if that one is killed, the sweep does
+            turn, kept = self._turn(kept, room), None
             try:
-                if not self._begin(turn, slow):
-                    return
-                self._send_all_or_end(turn, report, slow)
+                if not self._begin(turn):
+                    return turn.more
+                self._send_all_or_end(turn, report)
             except Stale:
                 continue
             turn.went_on()
@@ -132,15 +147,13 @@ class Delivering:
                 reason, last = turn.pause
                 if self._pausing(turn.endpoint, reason, last):
                     report.pause(turn.endpoint, last)
-                return
-            if turn.more:
-                break
-            if not turn.sent:
-                return
-        self._wake(turn)
+                return False
+            if turn.more or not turn.sent:
+                return turn.more
+        return True
 
-    def _turn(self, kept: Kept, begun_ms: int) -> Turn:
-        endpoint, progress, ends_ms = kept.endpoint, kept.progress, begun_ms + _SEND_MS
+    def _turn(self, kept: Kept, room: Room) -> Turn:
+        endpoint, progress = kept.endpoint, kept.progress
         if endpoint.resumed_at_ms > progress.resumed_at_ms:
             progress = progress.resumed(endpoint.resumed_at_ms, endpoint.resumed_after_seq)
         seq, hash = progress.through_seq, progress.hash
@@ -149,7 +162,7 @@ class Delivering:
             seq, hash = looked[1:]  # in this process more of it is known to be hidden
 
         def in_time() -> bool:
-            return begun_ms <= self._clock.now_ms() < ends_ms
+            return not room.over(self._clock.now_ms())
 
         def current() -> bool:
             now = self._endpoints.get(endpoint.org, endpoint.id)
@@ -166,28 +179,35 @@ class Delivering:
             progress=progress,
             saved=kept.progress.change,
             ahead=Ahead(self._log, endpoint, seq, hash, in_time, current),
-            begun_ms=begun_ms,
-            ends_ms=ends_ms,
+            room=room,
             replays={each.id: again(each) for each in kept.replays},
             resumed=progress is not kept.progress,
             due_ms=kept.progress.due_ms(),
             saved_at_ms=self._clock.now_ms(),
         )
 
-    def _begin(self, turn: Turn, slow: bool) -> bool:
-        """Claim the lease if there is anything to send now; or write what needed no sending."""
+    def _begin(self, turn: Turn) -> bool:
+        """Claim the lease if there is anything to send now; or write what needed no sending.
+
+        Raises:
+            Stale: somebody else wrote meanwhile how far it is.
+        """
         now_ms = self._clock.now_ms()
         if self._has_work(turn, now_ms):
-            if now_ms < turn.progress.slow_until_ms and not slow:
-                self._wake(turn)
+            if self._too_slow(turn, now_ms):
+                turn.more = True
                 return False
-            lease, until_ms = secrets.token_hex(8), now_ms + LEASE_MS
+            lease, until_ms = turn.room.new_lease(), now_ms + LEASE_MS
             turn.progress = replace(turn.progress, lease=lease, lease_until_ms=until_ms)
-            return self._saving.save(turn)
+            if not self._saving.save(turn):
+                raise Stale
+            return True
         self._pass_over(turn, now_ms)
-        if turn.over(self._clock.now_ms()):  # it may be that there was no time to look
-            self._wake(turn)
+        turn.more = turn.over(self._clock.now_ms())  # it may be that there was no time to look
         return False
+
+    def _too_slow(self, turn: Turn, now_ms: int) -> bool:
+        return now_ms < turn.progress.slow_until_ms and not turn.room.slow
 
     def _has_work(self, turn: Turn, now_ms: int) -> bool:
         progress, strict = turn.progress, turn.strict
@@ -214,17 +234,18 @@ class Delivering:
             while len(self._looked) > _REMEMBERED:
                 self._looked.popitem(last=False)
 
-    def _send_all_or_end(self, turn: Turn, report: Report, slow: bool) -> None:
+    def _send_all_or_end(self, turn: Turn, report: Report) -> None:
         try:
-            self._send_all(turn, report, slow)
+            with self._pool() as pool:  # its threads begin when there is something for them
+                self._send_all(turn, report, pool)
         except Exception:
             self._end(turn)
             raise
 
-    def _send_all(self, turn: Turn, report: Report, slow: bool) -> None:
+    def _send_all(self, turn: Turn, report: Report, pool: Executor) -> None:
         """Send what there is, one after the other, until that is all or the time is over."""
         while sendings := self._choosing(turn, self._clock.now_ms()):
-            for sending, answer, at_ms in self._sent(turn, sendings):
+            for sending, answer, at_ms in self._sent(turn, sendings, pool):
                 self._take(turn, sending, answer, at_ms, report)
             if turn.pause:
                 return
@@ -238,12 +259,12 @@ class Delivering:
                 if kept is None or kept.endpoint.change != turn.endpoint.change:
                     turn.more = kept is not None  # as it is now
                     return
-            if turn.over(now_ms) or (now_ms < turn.progress.slow_until_ms and not slow):
+            if turn.over(now_ms) or self._too_slow(turn, now_ms):
                 turn.more = True
                 return
 
     def _sent(
-        self, turn: Turn, sendings: Sequence[Sending]
+        self, turn: Turn, sendings: Sequence[Sending], pool: Executor
     ) -> list[tuple[Sending, Answer | Exception, int]]:
         """Send, and return the answers with when they came; an exception is our own fault."""
         links = [self._links_of(turn.endpoint, sending) for sending in sendings]  # may be Busy
@@ -266,7 +287,7 @@ class Delivering:
                 return error
             return self._sender.send(request)
 
-        several = self._pool.map if len(sendings) > 1 else map
+        several = pool.map if len(sendings) > 1 else map
         some = list(several(send, sendings, links))
         now_ms = self._clock.now_ms()
         return [(sending, answer, now_ms) for sending, answer in zip(sendings, some, strict=True)]
@@ -315,12 +336,9 @@ class Delivering:
         due_ms, now_ms = turn.progress.due_ms(), self._clock.now_ms()
         new = due_ms != turn.due_ms and not turn.pause
         if new and now_ms < due_ms <= now_ms + _LONGEST_WAKE_MS:
-            self._wake(turn, delay_seconds=-((now_ms - due_ms) // 1_000))
-
-    def _wake(self, turn: Turn, delay_seconds: int = 0) -> None:
-        org, id = turn.place
-        slow = self._clock.now_ms() + delay_seconds * 1_000 < turn.progress.slow_until_ms
-        self._wakes.wake(org, [id], delay_seconds=delay_seconds, slow=slow)
+            org, id = turn.place
+            delay_seconds = -((now_ms - due_ms) // 1_000)
+            self._wakes.wake(org, [id], delay_seconds=delay_seconds, slow=True)
 
 
 def _attempt(

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from tocsin.domain.deliveries import Attempt, Progress, Replay, Unit
 from tocsin.domain.endpoints import Endpoint, Order
@@ -11,11 +12,49 @@ from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.world import Clock
 from tocsin.services.notify.reading import Ahead, Step
 
-__all__ = ["Lost", "Saving", "Sending", "Turn"]
+__all__ = ["Lost", "Room", "Saving", "Sending", "Turn"]
+
+_BEGIN_MS: Final = 3_000  # then none of a message's endpoints is begun any more
+_QUICK_MS: Final = 3_000  # then nothing more is begun among the quick
+_SLOW_MS: Final = 25_000  # the same beside them; what was begun may take 15 seconds
 
 
 class Lost(Exception):
     """The lease is another's, or the endpoint is gone: nothing is written any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How long something may be begun, from ``begun_ms`` on: a clock that is set back ends it, too.
+
+    Among the quick it is at a ``place``; without one it is ``slow``, where it holds up nobody else.
+    """
+
+    begun_ms: int
+    place: str = ""
+
+    @classmethod
+    def at(cls, now_ms: int, *, slow: bool) -> "Room":
+        """Return one that begins now."""
+        return cls(now_ms, "" if slow else secrets.token_hex(4))
+
+    @property
+    def slow(self) -> bool:
+        """Whether it is beside the quick."""
+        return not self.place
+
+    def begins(self, now_ms: int) -> bool:
+        """Whether another endpoint may be begun."""
+        return self.begun_ms <= now_ms < self.begun_ms + _BEGIN_MS
+
+    def over(self, now_ms: int) -> bool:
+        """Whether nothing more is to be begun, of no endpoint."""
+        return not self.begun_ms <= now_ms < self.begun_ms + (_SLOW_MS if self.slow else _QUICK_MS)
+
+    def new_lease(self) -> str:
+        """Return the name of a lease that is held here."""
+        token = secrets.token_hex(8)
+        return token if self.slow else f"{self.place}.{token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +72,13 @@ class Sending:
 
 @dataclass(slots=True)
 class Turn:
-    """An endpoint whose lease is held; ``saved`` is the change of its progress as it is stored.
-
-    It lasts from ``begun_ms`` to ``ends_ms``: a clock that is set back ends it, too.
-    """
+    """An endpoint whose lease is held; ``saved`` is the change of its progress as it is stored."""
 
     endpoint: Endpoint
     progress: Progress
     saved: str
     ahead: Ahead
-    begun_ms: int
-    ends_ms: int
+    room: Room
     replays: dict[str, tuple[Replay, Ahead]]
     resumed: bool  # since it was written
     due_ms: int  # when something was to be tried again, as it was known before
@@ -61,7 +96,7 @@ class Turn:
 
     def over(self, now_ms: int) -> bool:
         """Whether nothing more is to be begun."""
-        return not self.begun_ms <= now_ms < self.ends_ms
+        return self.room.over(now_ms)
 
     @property
     def strict(self) -> bool:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import count, cycle, pairwise
 from typing import Any
 
@@ -37,7 +38,6 @@ MINUTE_MS, DAY_MS = 60_000, 86_400_000
 OK = Answer(200, 10)
 REFUSED = Answer(500, 10)
 SECRET = new_secret()
-POOL = ThreadPoolExecutor(4)
 
 
 class OneByOne(Executor):
@@ -64,7 +64,7 @@ class World(Tenant):
         self.retention = KEEPS_ALL
         self.reports: list[Report] = []
         self.chance = 0.5
-        self.pool: Executor = POOL
+        self.pool: Callable[[], Executor] = partial(ThreadPoolExecutor, 8)
         self.swept_ms = self.clock.ms
         self.endpoint(**endpoint)
 
@@ -374,7 +374,7 @@ def test_when_the_time_is_over_another_call_goes_on() -> None:
     world.deliver()
     assert 20 < len(world.arrived) < 40
     assert not world.progress.lease
-    assert world.wakes.sent == [("acme", ID, 0, False)]
+    assert world.wakes.sent == [("acme", ID, 0, True)]
     world.run(world.settled)
     assert world.arrived == list(range(1, 101))
 
@@ -639,7 +639,7 @@ def test_what_is_wanted_from_now_on_is_sent_whoever_looks_meanwhile(data: st.Dat
     order = data.draw(st.sampled_from(list(Order)))
     format = data.draw(st.sampled_from([Format.TOCSIN, Format.SPLUNK]))
     world = World(order=order, format=format, wanted=Wanted(tool_name="tool-1"))
-    world.pool = OneByOne()
+    world.pool = OneByOne
     world.add(data.draw(st.integers(1, 3)))
     tool = data.draw(st.sampled_from(["tool-0", "tool-2"]))
     wanted: list[int] = []
@@ -732,7 +732,7 @@ def test_whatever_fails_meanwhile_nothing_is_lost_and_order_is_kept(data: st.Dat
     order = data.draw(st.sampled_from(list(Order)))
     format = data.draw(st.sampled_from([Format.TOCSIN, Format.TOCSIN, Format.SPLUNK]))
     world = World(order=order, format=format)
-    world.pool = OneByOne()
+    world.pool = OneByOne
     one = st.sampled_from([OK] * 7 + [REFUSED, REFUSED, Answer(503, 10), Answer(0, 9_000, "reset")])
     answers = cycle(data.draw(st.lists(one, min_size=1, max_size=20)))
     faulty, replays = 0, list[tuple[int, range]]()
