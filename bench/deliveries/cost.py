@@ -101,10 +101,10 @@ def spend(server: Server, target: Target, case: Case, *, metered: bool) -> Spent
         tap = Tap(made.db, made.tables) if metered else None
         made.subscribe("bench", target.url, case.endpoints, case.order)
         for _ in range(_WARM_UP):
-            _round(made, case, Spent(), None)
+            _round(made, target, case, Spent(), None)
         spent, (came, size) = Spent(), target.came()
         for _ in range(case.wakes):
-            _round(made, case, spent, tap)
+            _round(made, target, case, spent, tap)
         now, now_size = target.came()
     spent.deliveries, spent.out_bytes = now - came, now_size - size
     expected = case.wakes * case.events * case.endpoints
@@ -113,7 +113,7 @@ def spend(server: Server, target: Target, case: Case, *, metered: bool) -> Spent
     return spent
 
 
-def _round(made: World, case: Case, spent: Spent, tap: Tap | None) -> None:
+def _round(made: World, target: Target, case: Case, spent: Spent, tap: Tap | None) -> None:
     made.seal("bench", case.events, case.requests)
     requests = _Requests(made)
     with _timed(spent.waking):
@@ -124,13 +124,14 @@ def _round(made: World, case: Case, spent: Spent, tap: Tap | None) -> None:
     def invoke(records: list[dict[str, Any]]) -> set[str]:
         if tap:
             tap.reset()
-        before = requests.count
+        before, (came, _) = requests.count, target.came()
         with _timed(spent.delivering):
             failed = made.invoke(records)
         spent.delivering.waits_ms += SEND_MS * (requests.count - before)
         # Endpoints wait beside each other; one waits for its receiver again and again.
         at_once = 8 if case.order is Order.NONE else 1
-        spent.delivering.waits_ms += RECEIVER_MS * -(-case.events // at_once)
+        sent = target.came()[0] - came
+        spent.delivering.waits_ms += RECEIVER_MS * -(-sent // (case.endpoints * at_once))
         if tap:
             spent.delivering.waits_ms += tap.waits_ms
             spent.delivering.reads.update(tap.reads)
@@ -139,7 +140,7 @@ def _round(made: World, case: Case, spent: Spent, tap: Tap | None) -> None:
             raise RuntimeError(f"{len(failed)} messages failed")
         return failed
 
-    while receive(made.queues, made.url, invoke):
+    while any(receive(made.queues, url, invoke) for url in (made.url, made.slow_url)):
         pass
     # Of each invocation's messages: received, and deleted together.
     spent.sqs_requests += requests.sent + 2 * requests.received

@@ -121,14 +121,16 @@ class FakeDeliveries:
 
 
 class FakeWakes:
-    """``sent`` are (org, id, delay in seconds, slow)."""
+    """``sent`` are (org, id, delay in seconds, slow), ``calls`` those that were set together."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, int, bool]] = []
+        self.calls: list[tuple[str, Sequence[str]]] = []
 
     def wake(
         self, org: str, ids: Sequence[str], *, delay_seconds: int = 0, slow: bool = False
     ) -> None:
+        self.calls.append((org, list(ids)))
         self.sent += [(org, id, delay_seconds, slow) for id in ids]
 
 

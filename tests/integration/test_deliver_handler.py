@@ -106,7 +106,9 @@ class World:
 
         def look() -> bool:
             answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-            found.extend(wake(each["Body"]) for each in answer.get("Messages", []))
+            for each in answer.get("Messages", []):
+                org, ids = wake(each["Body"])
+                found.extend((org, id) for id in ids)
             return bool(found)
 
         until(look, "a message")
@@ -121,8 +123,8 @@ class World:
         return kept.progress
 
 
-def message(org: str = "acme", id: str = ID) -> str:
-    return json.dumps({"org": org, "endpoint": id})
+def message(org: str = "acme", *ids: str) -> str:
+    return json.dumps({"org": org, "endpoints": ids or [ID]})
 
 
 @pytest.fixture
@@ -152,10 +154,32 @@ def test_a_message_that_comes_twice_sends_nothing_twice(world: World) -> None:
     assert world.seqs() == [1]
 
 
+def test_a_message_of_a_version_that_named_one_endpoint_is_understood(world: World) -> None:
+    world.endpoint()
+    world.seal()
+    assert world.call(json.dumps({"org": "acme", "endpoint": ID})) == []
+    assert world.seqs() == [1]
+
+
+def test_a_message_fails_if_one_of_its_endpoints_must_come_again(world: World) -> None:
+    ids = [ID, "ep_" + "1" * 26]
+    for id in ids:
+        world.endpoint(id=id)
+    world.seal()
+    slow = replace(world.progress(), slow_until_ms=world.clock.ms + 60_000, change="q")
+    assert world.stores.endpoints.save("acme", ID, "p", slow)
+    nowhere = SqsWakes(world.sqs, world.wakes_url, world.slow_url + "-gone")
+    world.service = deliver.wire(
+        world.settings, db=world.database.client, clock=world.clock, wakes=nowhere
+    )
+    assert world.call(message("acme", *ids), message("acme", ids[1]), message("beta")) == ["0"]
+    assert world.seqs() == [1], "the other one was sent its event"
+
+
 def test_what_is_no_message_is_dropped_and_the_others_go_on(world: World) -> None:
     world.endpoint()
     world.seal()
-    strange = ("", "{}", "[]", '{"org":1,"endpoint":2}', message("nobody"), message(id="ep_x"))
+    strange = ("", "{}", "[]", '{"org":1,"endpoint":2}', message("nobody"), message("acme", "ep_x"))
     assert world.call(*strange, message()) == []
     assert world.seqs() == [1]
 
@@ -163,7 +187,11 @@ def test_what_is_no_message_is_dropped_and_the_others_go_on(world: World) -> Non
 def test_a_store_that_can_t_be_reached_has_its_messages_come_again(world: World) -> None:
     gone = world.settings.model_copy(update={"state_table": "gone"})
     world.service = world.wired(gone)
-    assert world.call(message(), message(id="ep_x")) == ["0", "1"]
+    assert world.call(message(), message("acme", "ep_x", "ep_y"), message("beta")) == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
 def test_one_org_s_poison_holds_up_no_other(

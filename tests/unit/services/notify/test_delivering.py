@@ -31,6 +31,7 @@ from tocsin.services.notify.delivering import Delivering
 from tocsin.services.notify.reading import Log
 from tocsin.services.notify.report import Report
 from tocsin.services.notify.sweeping import Sweeping
+from tocsin.services.notify.turn import Room
 from tocsin.wire.notify.signatures import new_secret
 
 ID = "ep_" + "0" * 26
@@ -121,6 +122,19 @@ class World(Tenant):
     ) -> Report:
         report = Report()
         self.delivering(gate)(self.org, ID, report, slow=slow)
+        self.reports.append(report)
+        return report
+
+    def deliver_read(self, gate: Callable[[Any], Any]) -> Report:
+        """Deliver to the endpoint as it was read a while ago, with its org's others."""
+        report, delivering = Report(), self.delivering(gate)
+        try:
+            kept = gate(self.endpoints).get(self.org, ID)
+        except Busy:
+            return report  # its message comes again
+        room = Room.at(gate(self.clock).now_ms(), slow=False)
+        if delivering.once(self.org, ID, report, room, kept):
+            delivering.pass_on(self.org, [ID], report)
         self.reports.append(report)
         return report
 
@@ -373,6 +387,18 @@ def test_when_the_time_is_over_another_call_goes_on() -> None:
     world.answer = lambda _: Answer(200, 1_000)
     world.deliver()
     assert 20 < len(world.arrived) < 40
+    assert not world.progress.lease
+    assert world.wakes.sent == [("acme", ID, 0, True)]
+    world.run(world.settled)
+    assert world.arrived == list(range(1, 101))
+
+
+def test_one_that_has_more_than_there_is_time_for_goes_on_beside_the_quick() -> None:
+    world = World()
+    world.add(100)
+    world.answer = lambda _: Answer(200, 500)
+    world.deliver(slow=False)
+    assert world.arrived == [1, 2, 3, 4, 5, 6]
     assert not world.progress.lease
     assert world.wakes.sent == [("acme", ID, 0, True)]
     world.run(world.settled)
@@ -718,11 +744,36 @@ def test_no_wake_is_lost_that_comes_while_another_sends(data: st.DataObject) -> 
         sealed.extend(event.seq for event in world.add(1))
         return world.deliver(gate)
 
+    def read(gate: Gate) -> object:
+        gate(world.clock).now_ms()
+        sealed.extend(event.seq for event in world.add(1))
+        return world.deliver_read(gate)
+
     interleave(
-        [world.deliver, arrives, arrives],
+        [world.deliver, arrives, data.draw(st.sampled_from([arrives, read])), read],
         lambda waiting: (data.draw(st.integers(0, waiting - 1)), Move.GO_ON),
     )
-    assert sorted(world.arrived) == [1, 2, 3]
+    assert sorted(world.arrived) == [1, 2, 3, 4]
+
+
+@settings(max_examples=150, deadline=None)
+@given(before=st.integers(0, 12), between=st.integers(0, 12), read=st.booleans())
+def test_no_wake_is_lost_that_comes_while_another_passes_over_what_is_not_wanted(
+    before: int, between: int, read: bool
+) -> None:
+    world = World(wanted=Wanted(tool_name="other"))
+    world.add(1_000)  # so many are noted
+
+    def arrives(gate: Gate) -> object:
+        gate(world.clock).now_ms()
+        world.add(1, tool_name="other")
+        return (world.deliver_read if read else world.deliver)(gate)
+
+    order = iter([*[0] * before, *[1] * between, 0, *[1] * 99])
+    interleave(
+        [world.deliver, arrives], lambda waiting: (min(next(order), waiting - 1), Move.GO_ON)
+    )
+    assert world.arrived == [1_001]
 
 
 @settings(max_examples=400, deadline=None)
@@ -749,6 +800,9 @@ def test_whatever_fails_meanwhile_nothing_is_lost_and_order_is_kept(data: st.Dat
         world.endpoint(description=f"changed {len(world.received)}")
         return world.deliver(gate)
 
+    def read(gate: Gate) -> object:
+        return world.deliver_read(gate)
+
     def replay(gate: Gate) -> object:
         gate(world.clock).now_ms()
         replays.append((len(world.arrived), range(first, last + 1)))
@@ -759,7 +813,7 @@ def test_whatever_fails_meanwhile_nothing_is_lost_and_order_is_kept(data: st.Dat
     for _ in range(data.draw(st.integers(1, 4))):
         world.add(data.draw(st.integers(1, 6)))
         runs: list[Callable[[Gate], object]] = [world.deliver] * data.draw(st.integers(1, 3))
-        runs += data.draw(st.sampled_from([[], [], [change], [replay]]))
+        runs += data.draw(st.sampled_from([[], [], [change], [replay], [read], [read, read]]))
         first = data.draw(st.integers(1, world.ledger.head("acme").seq))
         last = data.draw(st.integers(first, world.ledger.head("acme").seq))
         interleave(runs, choose)
