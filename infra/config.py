@@ -91,7 +91,7 @@ class Config(BaseModel):
     tracing: bool = False  # X-Ray; costs as much as a third of everything else
     alarm_email: str | None = None
 
-    deliveries_at_once: int = Field(10, ge=2, le=1_000)  # batches of ten endpoints
+    deliveries_at_once: int = Field(20, ge=2, le=1_000)  # an org takes three at most
     mail_from: str | None = Field(None, pattern=_ADDRESS, max_length=254)  # verified in SES
     export_buckets: Annotated[tuple[_Bucket, ...], BeforeValidator(_several)] = ()
 

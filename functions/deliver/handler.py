@@ -40,7 +40,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         org, slow = each
         serve(org, list(found[each]), report, slow=slow)
 
-    if found:
+    if len(found) == 1:
+        run(*found)
+    elif found:
         # Threads of its own: each org's are served beside the others', and those of no other batch.
         with ThreadPoolExecutor(len(found)) as pool:
             list(pool.map(run, found))

@@ -52,7 +52,6 @@ class Api(Function):
             environment={
                 **tables.environment,
                 **queues.timers.environment,
-                **queues.wakes.environment,
                 "TOCSIN_RETENTION_DAYS": str(config.retention_days),
                 "TOCSIN_ALLOWED_ORIGINS": json.dumps(config.allowed_origins),
                 "TOCSIN_EXPORT_BUCKETS": json.dumps(config.export_buckets),
@@ -77,7 +76,6 @@ class Api(Function):
         )
         tables.allow_writing(self, ["projected"], ["ConditionCheckItem"])  # it only looks
         queues.timers.allow_sending(self)
-        queues.wakes.allow_sending(self)
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

@@ -212,14 +212,12 @@ class _Browsers(_Settings):
 class ApiSettings(StoreSettings, _Browsers, _PublicUrl, _Receivers):
     """The API function.
 
-    ``expiry_queue_url`` is the SQS queue that says when approvals are due, ``wakes_queue_url`` the
-    one that has endpoints looked at. ``allowed_origins`` (a JSON list) are the web pages of other
-    origins that may call from a browser, also with a sign-in's cookie, which lasts
-    ``sign_in_seconds``. A key may make ``key_requests_per_minute``.
+    ``expiry_queue_url`` is the SQS queue that says when approvals are due. ``allowed_origins`` (a
+    JSON list) are the web pages of other origins that may call from a browser, also with a
+    sign-in's cookie, which lasts ``sign_in_seconds``. A key may make ``key_requests_per_minute``.
     """
 
     expiry_queue_url: str
-    wakes_queue_url: str
     retention_days: int = RETENTION_DAYS
     sign_in_seconds: int = Field(default=SIGN_IN_SECONDS, ge=60)
     key_requests_per_minute: int = Field(default=KEY_REQUESTS_PER_MINUTE, ge=1)

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.xdist_group("product")
 
 TOCSIN = Path(sys.executable).with_name("tocsin")
 CALL = {"type": "tool_call", "toolName": "search", "agentId": "claude"}
-_HANGING = 3  # `make up` takes four batches of wakes at once: more could hold all four, once each
+_HANGING = 20
+_BACKLOGS, _BACKLOG = 20, 40
+_TAKES_SECONDS = 0.3  # of a receiver that is quick, though not so quick that it is soon done
 _ROUNDS = 5
 
 
@@ -278,15 +281,42 @@ def test_an_org_whose_receivers_hang_holds_up_no_other_and_neither_sees_the_othe
 
 
 def _stuck(desks: Callable[[], Desk]) -> tuple[Desk, list[str]]:
-    """Return an org of whose endpoints each waits for an answer that never comes."""
+    """Return an org whose endpoints begin to hang, those that are sent to first by now."""
     desk = desks()
     hangs = desk.receiver()
     hangs.behave = lambda _: hangs.hang()
     ids = [desk.endpoint(f"{hangs.url}/{number}") for number in range(_HANGING)]
     desk.call("stuck")
-    hangs.wait(_HANGING)
+    hangs.wait(1)
     assert set(tools(hangs.received)) == {"stuck"}
     return desk, ids
+
+
+def test_an_org_with_a_backlog_for_quick_receivers_holds_up_no_other(
+    desks: Callable[[], Desk],
+) -> None:
+    other = desks()
+    receiver = other.receiver()
+    other.endpoint(receiver.url)
+    busy, came = desks(), threading.Event()
+
+    def take(_: Received) -> Reply:
+        came.wait(_TAKES_SECONDS)
+        return Reply()
+
+    quick = busy.receiver(take)
+    ids = [busy.endpoint(f"{quick.url}/{number}") for number in range(_BACKLOGS)]
+    busy.call(*("much" for _ in range(_BACKLOG)))
+    quick.wait(1)
+    other.call("fine")
+    receiver.wait(1)
+    assert len(quick.received) < _BACKLOGS * _BACKLOG, "it came when the other's had all been sent"
+    came.set()
+    quick.wait(_BACKLOGS * _BACKLOG)
+    for id in ids:
+        until(lambda id=id: busy.client.webhook(id).fields["delivered"] == _BACKLOG, "all is noted")  # type: ignore[misc]
+    sent = {(each.path, event(each)["seq"]) for each in quick.received}
+    assert len(sent) == _BACKLOGS * _BACKLOG
 
 
 def test_an_approval_that_nobody_answers_is_told_to_whom_it_is_escalated(desk: Desk) -> None:

@@ -14,7 +14,6 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 from fakes.events import batch
-from fakes.notify import FakeWakes
 from support.api import Answer, Api
 from support.databases import Database, Stores
 from tocsin.adapters.clock import SystemClock
@@ -135,7 +134,6 @@ class TestRoutes:
                 *("test", "replayed", "removed"),
             )
         }
-        assert len(api.wakes.sent) == 4
 
     @pytest.mark.parametrize(
         ("body", "public"),
@@ -283,7 +281,7 @@ class TestRoutes:
     def test_a_hundred_at_once_are_all_made(self, on: Stores) -> None:
         """The number of an org's is kept give or take those that come at the same moment."""
         keeping = Keeping(
-            Changing(on.endpoints, FakeWakes(), SystemClock()),
+            Changing(on.endpoints, SystemClock()),
             on.ledger,
             signatures,
             lambda _: None,
@@ -475,7 +473,7 @@ def keeping_over(database: Database, line: Line) -> tuple[Stores, Keeping]:
     client.meta.events.register("before-send.dynamodb", line)
     journal = DynamoJournal(client, settings.journal_table)
     store = DynamoEndpoints(client, settings.state_table, journal)
-    changing = Changing(store, FakeWakes(), SystemClock())
+    changing = Changing(store, SystemClock())
     return on, Keeping(changing, on.ledger, signatures, lambda _: None)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fakes.notify import FakeWakes
 from fakes.stores import FakeClock, FakeTimers
 from functions.api.handler import adapter
 from support.context import Context
@@ -17,7 +16,6 @@ from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.org import Org
 from tocsin.local.apigateway import HttpRequest, proxy_event
 from tocsin.ports.deciding import Timers
-from tocsin.ports.notify import Wakes
 from tocsin.ports.world import Clock
 from tocsin.wire.notify import signatures
 
@@ -35,9 +33,7 @@ class Answer:
         return json.loads(self.text)
 
 
-def parts_over(
-    stores: Stores, clock: Clock, timers: Timers, wakes: Wakes | None = None, **more: Any
-) -> ApiParts:
+def parts_over(stores: Stores, clock: Clock, timers: Timers, **more: Any) -> ApiParts:
     """Return the API function's parts over stores."""
     return parts(
         clock=clock,
@@ -63,7 +59,6 @@ def parts_over(
         ledger=stores.ledger,
         endpoints=stores.endpoints,
         deliveries=stores.deliveries,
-        wakes=wakes or FakeWakes(),
         signatures=signatures,
         check_url=lambda url: check_url(url, loopback=False),
         sign_in_seconds=3_600,
@@ -78,7 +73,6 @@ class Api:
     stores: Stores
     clock: FakeClock = field(default_factory=FakeClock)
     timers: FakeTimers = field(default_factory=FakeTimers)
-    wakes: FakeWakes = field(default_factory=FakeWakes)
     public_url: str | None = ORIGIN
     per_minute: int = 100_000
 
@@ -89,7 +83,6 @@ class Api:
             self.stores,
             self.clock,
             self.timers,
-            self.wakes,
             export_buckets=frozenset({"exports"}),
             mails=True,
             key_requests_per_minute=self.per_minute,

@@ -27,7 +27,7 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
-from tocsin.adapters.sqs import SqsTimers, SqsWakes
+from tocsin.adapters.sqs import SqsTimers
 from tocsin.domain.addresses import check_url
 from tocsin.domain.limits import KEY_REQUESTS_PER_MINUTE, RETENTION_DAYS, SIGN_IN_SECONDS
 from tocsin.domain.receivers import CheckUrl
@@ -45,7 +45,7 @@ from tocsin.ports.deciding import (
 from tocsin.ports.detecting import Anomalies, DetectionSettings
 from tocsin.ports.intake import Quota
 from tocsin.ports.log import Journal, Ledger
-from tocsin.ports.notify import Deliveries, Endpoints, Wakes
+from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.projections import Projections
 from tocsin.ports.world import Clock
@@ -158,7 +158,6 @@ def parts(
     ledger: Ledger,
     endpoints: Endpoints,
     deliveries: Deliveries,
-    wakes: Wakes,
     signatures: Signatures,
     check_url: CheckUrl,
     export_buckets: frozenset[str] = frozenset(),
@@ -178,7 +177,7 @@ def parts(
     deciding = Deciding(steps)
     access = Access(keys, orgs, clock)
     sign_ins = SignIns(passes, access, clock)
-    changing = EndpointChanging(endpoints, wakes, clock)
+    changing = EndpointChanging(endpoints, clock)
     indexes = Indexes(projections, clock)
     calling = Calling(
         keeping,
@@ -265,7 +264,6 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         ledger=DynamoLedger(db, settings.ledger_table),
         endpoints=DynamoEndpoints(db, state, journal),
         deliveries=DynamoDeliveries(db, state),
-        wakes=SqsWakes(sqs.client(), settings.wakes_queue_url),
         signatures=signatures,
         check_url=lambda url: check_url(url, loopback=settings.loopback_receivers),
         export_buckets=settings.export_buckets,

@@ -61,7 +61,7 @@ class Webhooks:
         self._key = ApiKey(log.org, _BY, b"", frozenset({Scope.ADMIN}), _BY, 0, person=_BY)
         self._clock = log.clock
         ledger, deliveries = SqliteLedger(log.changing), SqliteDeliveries(log.changing)
-        changing = Changing(SqliteEndpoints(log.changing, log.journal), of.wakes, log.clock)
+        changing = Changing(SqliteEndpoints(log.changing, log.journal), log.clock)
         self._keeping = Keeping(changing, ledger, signatures, of.check_url)
         self._steering = Steering(
             changing, deliveries, ledger, log.journal, signatures, of.retention

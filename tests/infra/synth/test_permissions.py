@@ -544,7 +544,7 @@ def test_the_publisher_writes_its_own_bucket_and_reads_one_archive(default: Temp
 
 
 ON_QUEUES = {
-    ("api", "ApiRole"): {"Timers": SEND, "Wakes": SEND},
+    ("api", "ApiRole"): {"Timers": SEND},
     ("pipeline", "ExpireRole"): {"Timers": SEND | TAKE},
     ("pipeline", "ProjectRole"): {"Wakes": SEND, "Tails": SEND | TAKE},
     ("pipeline", "DeliverRole"): {"Wakes": SEND | TAKE, "SlowWakes": SEND | TAKE},

@@ -50,8 +50,8 @@ def test_a_shard_has_no_more_readers_than_lambda_allows(default: Templates) -> N
     [
         ("ExpireTimers", "TimersQueue", 10),
         ("ProjectTails", "TailsQueue", 10),
-        ("DeliverWakes", "WakesQueue", 10),
-        ("DeliverSlowWakes", "SlowWakesQueue", 5),
+        ("DeliverWakes", "WakesQueue", 20),
+        ("DeliverSlowWakes", "SlowWakesQueue", 10),
     ],
 )
 def test_queues_reach_their_functions(

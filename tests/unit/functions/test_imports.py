@@ -52,7 +52,7 @@ MAY_LOAD = {
         frozenset(
             {
                 *("notify.choosing", "notify.delivering", "notify.pausing", "notify.reading"),
-                *("notify.report", "notify.sweeping", "notify.turn"),
+                *("notify.report", "notify.serving", "notify.sweeping", "notify.turn"),
                 *("access.access", "access.remembered", "intake.stamp", "intake.told"),
                 *("approvals.deciding", "approvals.linking", "approvals.steps"),
                 *("approvals.telling", "reading.checked", "reading.replay", "reading.since"),

@@ -135,7 +135,7 @@ CASES: dict[str, tuple[dict[tuple[str, str], Any], dict[str, Any], State, str, s
         {("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 10}}},
         {},
         State.UNSURE,
-        "deliveries take 15 at most",
+        "deliveries take 30 at most",
         "deliveries_at_once=2",
     ),
     "mail would come from an address that nobody verified": (

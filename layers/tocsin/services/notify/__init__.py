@@ -3,4 +3,13 @@
 Others import these modules of it, and no other.
 """
 
-__all__ = ["changing", "delivering", "keeping", "reading", "report", "steering", "sweeping"]
+__all__ = [
+    "changing",
+    "delivering",
+    "keeping",
+    "reading",
+    "report",
+    "serving",
+    "steering",
+    "sweeping",
+]

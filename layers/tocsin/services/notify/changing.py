@@ -1,16 +1,15 @@
 """A change of an endpoint by an admin, and what tells of it."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.endpoints import Endpoint, is_id
-from tocsin.domain.errors import Busy, Forbidden, NotFound
+from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.receivers import origin
-from tocsin.ports.notify import Endpoints, Kept, Wakes
+from tocsin.ports.notify import Endpoints, Kept
 from tocsin.ports.world import Clock
 from tocsin.services.intake.told import tell
 
@@ -26,12 +25,14 @@ type Write = Callable[[Endpoint, str, Batch, bytes], bool]
 
 
 class Changing:
-    """Finds and changes endpoints, each change with its event. Everything blocks."""
+    """Finds and changes endpoints, each change with its event. Everything blocks.
 
-    def __init__(self, store: Endpoints, wakes: Wakes, clock: Clock) -> None:
+    Nobody has to be woken: an org's endpoints are when an event is sealed, and so after a change.
+    """
+
+    def __init__(self, store: Endpoints, clock: Clock) -> None:
         self.store = store
         self.clock = clock
-        self._wakes = wakes
 
     def found(self, key: ApiKey, id: str) -> Kept:
         """Return an endpoint.
@@ -90,11 +91,6 @@ class Changing:
 
         write = write or self.store.write
         return replace(kept, endpoint=tell(key.org, self.clock, read, planned, write, "endpoint"))
-
-    def wake(self, endpoint: Endpoint) -> None:
-        """Have it looked at soon; if nobody can be told, it is found within a minute."""
-        with suppress(Busy):
-            self._wakes.wake(endpoint.org, [endpoint.id])
 
 
 def sees(key: ApiKey, endpoint: Endpoint) -> bool:

@@ -144,7 +144,6 @@ class Keeping:
             return self._store.write(endpoint, was, batch, packed, progress)
 
         made = tell(org, self._changing.clock, read, plan, write, "endpoint")
-        self._changing.wake(made)
         return replace(kept, endpoint=made)
 
     def update(self, key: ApiKey, id: str, changed: Callable[[Wanted], dict[str, Any]]) -> Kept:

@@ -91,9 +91,7 @@ class Steering:
             )
             return resumed, {"after_seq": after_seq} if skip_missed else {}
 
-        done = self._changing(key, id, "resumed", plan)
-        self._changing.wake(done.endpoint)
-        return done
+        return self._changing(key, id, "resumed", plan)
 
     def rotate(self, key: ApiKey, id: str, secret: str, overlap_seconds: int) -> Kept:
         """Sign with another secret; with the one before it, too, for ``overlap_seconds``.
@@ -131,7 +129,6 @@ class Steering:
             except OutcomeUnknown:
                 if not left:
                     raise
-        self._changing.wake(endpoint)
         return event_ids(batch_id, 1)[0]
 
     def replay(
@@ -174,7 +171,6 @@ class Steering:
             return self._changing.store.write(endpoint, was, batch, packed, replay=replay)
 
         done = self._changing(key, id, "replayed", plan, write)
-        self._changing.wake(done.endpoint)
         return Replayed(done, replay, begin - 1 if begin > first else 0)
 
     def deliveries(self, key: ApiKey, id: str, before: str, limit: int) -> Page:

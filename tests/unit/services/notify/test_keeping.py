@@ -10,7 +10,7 @@ import pytest
 from fakes.desk import key
 from fakes.events import batch
 from fakes.interleave import Gate, Move, interleave
-from fakes.notify import FakeDeliveries, FakeEndpoints, FakeWakes
+from fakes.notify import FakeDeliveries, FakeEndpoints
 from fakes.stores import FakeClock, FakeJournal, FakeLedger
 from tocsin.domain.addresses import check_url
 from tocsin.domain.deliveries import Progress
@@ -51,13 +51,13 @@ class Desk:
 
     def __init__(self) -> None:
         self.clock, self.journal, self.ledger = FakeClock(), FakeJournal(), FakeLedger()
-        self.store, self.wakes = FakeEndpoints(self.journal), FakeWakes()
+        self.store = FakeEndpoints(self.journal)
         self.keeping, self.steering = self.over(self.store)
 
     def over(
         self, store: Any, journal: Any = None, *, mails: bool = True
     ) -> tuple[Keeping, Steering]:
-        changing = Changing(store, self.wakes, self.clock)
+        changing = Changing(store, self.clock)
         keeping = Keeping(
             changing,
             self.ledger,
@@ -209,18 +209,6 @@ class TestLostAnswers:
         [_, test] = desk.told
         assert (test["id"], test["data"]["endpoint_id"]) == (event_id, endpoint.id)
 
-    def test_a_queue_that_is_out_of_reach_fails_nothing(self, desk: Desk) -> None:
-        def busy(*_: object, **__: object) -> None:
-            raise Busy("no queue")
-
-        vars(desk.wakes)["wake"] = busy
-        desk.seal(3)
-        id = desk.make().id
-        desk.steering.resume(ADMIN, id, skip_missed=False)
-        desk.steering.test(ADMIN, id)
-        desk.steering.replay(ADMIN, id, 1, 2, None)
-        assert desk.types == ["created", "resumed", "test", "replayed"]
-
 
 class TestRaces:
     @pytest.mark.parametrize("order", range(32))
@@ -318,9 +306,8 @@ class TestCreating:
                 desk.make(since=text)
         assert set(desk.types) == {"created"}
 
-    def test_it_is_woken_told_of_and_active(self, desk: Desk) -> None:
+    def test_it_is_told_of_and_active(self, desk: Desk) -> None:
         made = desk.make(url="https://hooks.example.com:8443/secret?key=secret", token="")
-        assert desk.wakes.sent == [("acme", made.id, 0, False)]
         assert desk.store.active("acme") == [made.id]
         [event] = desk.told
         assert event["user_id"] == "ada"
@@ -562,7 +549,6 @@ class TestSteering:
         assert (event["id"], event["type"]) == (event_id, "tocsin.endpoint_test")
         assert event["data"] == {"endpoint_id": id, "url": "https://h.example.com"}
         assert batch_of(event_id)
-        assert len(desk.wakes.sent) == 2
 
 
 class TestReplaying:
@@ -582,7 +568,6 @@ class TestReplaying:
             "from_seq": 5,
             "to_seq": 9,
         }
-        assert [each[1] for each in desk.wakes.sent] == [id] * 4
 
     @pytest.mark.parametrize(
         "asked",
