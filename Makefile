@@ -78,6 +78,8 @@ lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in requirements/stream.in -o requirements/stream.txt
 	$(COMPILE) pyproject.toml --extra local --extra proxy --extra langchain --extra openai-agents \
 		requirements/dev.in -o requirements/dev.txt
+	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	$(BIN)/python requirements/prices.py
 	$(COMPILE) requirements/ministack.in -o requirements/ministack.txt
 	$(COMPILE) requirements/infra.in -o requirements/infra.txt
 	$(COMPILE) requirements/uv.in -c requirements/infra.txt -o requirements/uv.txt

@@ -19,7 +19,6 @@ from bench.cost.deployed import Deployed
 from bench.cost.use import TAILS, Run, billed_ms, function_of
 from tocsin.adapters.dynamodb.projections import PARTITIONS
 from tocsin.services.access.remembered import REMEMBERED_MS
-from tocsin.services.intake.allowance import SETTINGS_CACHE_MS
 
 __all__ = ["READS", "lines", "written"]
 
@@ -107,14 +106,12 @@ def _swept(run: Run, deployed: Deployed, seconds: float) -> Iterator[Line]:
 
 
 def _key_reads(run: Run, deployed: Deployed) -> float:
-    """Return the read units a second for looking up the key and the org again."""
+    """Return the read units a second for looking up the key, the org and its setting again."""
     ingest = run.uses["ingest"]
     busy = EVENTS_PER_SECOND / run.size * billed_ms(ingest, deployed.memory_mb["ingest"]) / 1000
     environments = max(1.0, busy / ingest.invocations)
-    return environments * (
-        run.first.reads["key"] * 1000 / REMEMBERED_MS
-        + run.first.reads["org"] * 1000 / SETTINGS_CACHE_MS
-    )
+    again = sum(run.first.reads[kind] for kind in ("key", "org", "privacy"))
+    return environments * again * 1000 / REMEMBERED_MS
 
 
 def _traces_per_second(run: Run, deployed: Deployed) -> float:

@@ -22,6 +22,7 @@ from functions.api import (
     keys,
     operations,
     policies,
+    privacy,
     projections,
     sign_ins,
 )
@@ -66,6 +67,7 @@ def build(parts: ApiParts) -> FastAPI:
         **projections.routes(parts),
         **budgets.routes(parts),
         **detection.routes(parts),
+        **privacy.routes(parts),
         **endpoints.routes(parts),
         **keys.routes(parts),
         **agents.routes(parts),

@@ -31,6 +31,7 @@ _KEPT = (
     "detection#*",
     "key#*",
     "policy#*",
+    "privacy#*",
     "session-state#*",
 )
 

@@ -39,6 +39,7 @@ def fake_stores() -> Stores:
         detections=stores.FakeDetections(anomalies),
         anomalies=anomalies,
         detection_settings=stores.FakeDetectionSettings(journal),
+        privacy_settings=stores.FakePrivacySettings(journal),
         sign_in_writes=stores.FakeSignInWrites(passes, journal),
         sign_in_failures=stores.FakeSignInFailures(journal),
         rates=stores.FakeRates(),

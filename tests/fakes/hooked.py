@@ -19,12 +19,14 @@ from fakes.stores import (
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
+from tocsin.domain.privacy import Privacy
 from tocsin.services.agents.known import Known
 from tocsin.services.approvals.deciding import Resolve
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.hooks.answering import Answered, Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.screening import Screening
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
 from tocsin.services.sessions.suspended import Suspended
@@ -59,9 +61,11 @@ class Hooked:
         self.keeping = Keeping(self.policies, self.desk.clock)
         self.places = FakePlaces()
         self.seconds = 0.0
+        self.privacy = Privacy()
         self.meanwhile: Callable[[], None] = lambda: None
         clock = self.desk.clock
-        allowance = Allowance(self.orgs, FakeQuota(), clock)
+        allowance = Allowance(self.orgs.get, FakeQuota(), clock)
+        screening = Screening(clock, lambda org: self.privacy)
         self.calling = Calling(
             self.keeping,
             self.desk.steps,
@@ -72,6 +76,7 @@ class Hooked:
             Suspended(self.sessions, clock),
             Holding(self.budgets, clock),
             Known(self.agents, clock),
+            screening,
         )
         self.answering = Answering(
             self.calling,
@@ -85,6 +90,7 @@ class Hooked:
             self.desk.journal,
             allowance,
             clock,
+            screening,
             "https://tocsin.example.com",
         )
 

@@ -17,6 +17,7 @@ from fakes.stores import (
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.org import Org
+from tocsin.domain.privacy import Privacy
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
 
@@ -36,6 +37,7 @@ class World:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     limit: int = 100
     suspended: frozenset[str] = frozenset()
+    privacy: Privacy = field(default_factory=Privacy)
 
     def __post_init__(self) -> None:
         self.token, self.key = mint("acme", frozenset({Scope.INGEST}), "n", 1)
@@ -54,6 +56,7 @@ class World:
             clock=self.clock,
             ledger=lambda: gate(self.ledger),
             suspended=lambda org: self.suspended,
+            privacy=lambda org: self.privacy,
         )
 
     def request(self, body: object, **changes: Any) -> IngestRequest:

@@ -19,6 +19,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.policy import Policies
+from tocsin.domain.privacy import KeptPrivacy
 from tocsin.domain.projection import CALLS, Change, Item, Projected, place_of
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Markers, Segment
@@ -699,6 +700,24 @@ class FakeDetections:
         self.anomalies.anomalies |= {(org, each.id): each for each in anomalies}
         if told:
             self.anomalies.journal.put(*told)
+        return True
+
+
+@dataclass
+class FakePrivacySettings:
+    journal: FakeJournal
+    kept: dict[str, KeptPrivacy] = field(default_factory=dict)
+    reads: int = 0
+
+    def get(self, org: str) -> KeptPrivacy:
+        self.reads += 1
+        return self.kept.get(org, KeptPrivacy(org=org))
+
+    def write(self, kept: KeptPrivacy, was: str, batch: Batch, packed: bytes) -> bool:
+        if self.get(kept.org).change != was:
+            return False
+        self.kept[kept.org] = kept
+        self.journal.put(batch, packed)
         return True
 
 

@@ -665,7 +665,7 @@ class TestLinks:
         assert "&lt;script&gt;" in page
         assert "\\u{202e}" in page
         assert "sk-0123456789abcdef" not in page
-        assert page.count("[REDACTED]") == 2
+        assert page.count("[masked:") == 2
 
 
 class TestCalls:

@@ -85,6 +85,7 @@ class World:
             budgets=on.budgets,
             anomalies=on.anomalies,
             detection_settings=on.detection_settings,
+            privacy_settings=on.privacy_settings,
             endpoints=on.endpoints,
             deliveries=on.deliveries,
             retention=lambda: KEEPS_ALL,
@@ -123,6 +124,7 @@ class World:
         assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
         assert on.places.take(org, 1, self.clock.ms, self.clock.ms + 1)
         call("PUT", "/api/v1/detection", {"false_alerts_per_day": 2})
+        call("PUT", "/api/v1/privacy", {"pii": "mask"})
         self.detect(org)
         self.notify(org, call("POST", "/api/v1/webhooks", ENDPOINT)["id"])
         on.summaries.put(org, 0, 0, b"s")

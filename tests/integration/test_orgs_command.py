@@ -99,6 +99,7 @@ def test_an_export_is_a_folder_of_the_orgs_name(tables: tuple[Stores, Run], tmp_
         "budgets.jsonl",
         "deliveries.jsonl",
         "detection.jsonl",
+        "privacy.jsonl",
         "endpoints.jsonl",
         "events-000000000001-000000000003.jsonl",
         "given_up.jsonl",

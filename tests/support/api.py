@@ -51,6 +51,7 @@ def parts_over(stores: Stores, clock: Clock, timers: Timers, **more: Any) -> Api
         budgets=stores.budgets,
         agent_states=stores.agent_states,
         detection_settings=stores.detection_settings,
+        privacy_settings=stores.privacy_settings,
         anomalies=stores.anomalies,
         passes=stores.passes,
         sign_in_writes=stores.sign_in_writes,

@@ -27,6 +27,7 @@ from tocsin.adapters.dynamodb.passes import (
 )
 from tocsin.adapters.dynamodb.places import DynamoPlaces
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
+from tocsin.adapters.dynamodb.privacy import DynamoPrivacySettings
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.rates import DynamoRates
@@ -51,6 +52,7 @@ from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger, SetAside, Summaries
 from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.orgs import Orgs
+from tocsin.ports.privacy import PrivacySettings
 from tocsin.ports.projections import Projections
 from tocsin.settings import StoreSettings
 
@@ -79,6 +81,7 @@ class Stores(NamedTuple):
     detections: Detections
     anomalies: Anomalies
     detection_settings: DetectionSettings
+    privacy_settings: PrivacySettings
     sign_in_writes: SignInWrites
     sign_in_failures: SignInFailures
     rates: Rates
@@ -139,6 +142,7 @@ class Database:
             detections=DynamoDetections(*state, journal),
             anomalies=DynamoAnomalies(*state, journal),
             detection_settings=DynamoDetectionSettings(*state, journal),
+            privacy_settings=DynamoPrivacySettings(*state, journal),
             sign_in_writes=DynamoSignInWrites(*state, journal),
             sign_in_failures=DynamoSignInFailures(*state, journal),
             rates=DynamoRates(*state),

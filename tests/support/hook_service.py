@@ -33,6 +33,7 @@ from tocsin.services.approvals.waiting import Waiting
 from tocsin.services.hooks.answering import Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.screening import Screening, remembered
 from tocsin.wire.problems import problem
 
 __all__ = ["HookService", "serving_hooks"]
@@ -106,7 +107,8 @@ def hook_service(stores: Stores) -> HookService:
     """Return a service over stores."""
     clock = SystemClock()
     parts = parts_over(stores, clock, FakeTimers())
-    allowance = Allowance(stores.orgs, stores.quota, clock)
+    allowance = Allowance(stores.orgs.get, stores.quota, clock)
+    screening = Screening(clock, remembered(stores.privacy_settings, clock))
     passed = [0.0]
 
     def pause(seconds: float) -> None:
@@ -117,7 +119,13 @@ def hook_service(stores: Stores) -> HookService:
         stores.approvals, stores.places, clock, pause=pause, seconds=lambda: passed[0]
     )
     answering = Answering(
-        parts.calling, patience, stores.journal, allowance, clock, "https://tocsin.example.com"
+        parts.calling,
+        patience,
+        stores.journal,
+        allowance,
+        clock,
+        screening,
+        "https://tocsin.example.com",
     )
     parts = replace(parts, hooks=answering)
     waiting = Waiting(

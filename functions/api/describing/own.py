@@ -44,6 +44,7 @@ from tocsin.wire import (
     keys,
     links,
     policies,
+    privacy,
     reviews,
     sessions,
     sign_ins,
@@ -423,6 +424,17 @@ OWN: Final[dict[str, Operation]] = {
             "suspend_from": "critical",
         },
         answers={200: Answer("Detection")},
+        refusals=_WRITES,
+    ),
+    "get_privacy": Operation(
+        says="What becomes of personal data in events, and which tags they get",
+        answers={200: Answer("Privacy")},
+    ),
+    "put_privacy": Operation(
+        says="Change it: what is left out is as where nobody set anything",
+        body=privacy.PUT,
+        example={"pii": "mask", "tags": [{"tag": "gdpr", "agent": "crm-*"}]},
+        answers={200: Answer("Privacy")},
         refusals=_WRITES,
     ),
     "list_anomalies": Operation(

@@ -11,6 +11,7 @@ from tocsin.domain.detect import anomaly
 from tocsin.domain.detect.kinds import Kind, Severity
 from tocsin.domain.keys import Scope
 from tocsin.domain.policy import Decision
+from tocsin.domain.privacy import Pii
 from tocsin.domain.sessions import SessionStatus
 from tocsin.wire.budgets import STATUSES
 
@@ -351,6 +352,14 @@ SHAPES: Final[dict[str, Schema]] = {
     "Budgets": obj({"data": array(ref("Budget")), "total": COUNT}),
     "BudgetsOverview": obj(
         {"data": array(ref("Budget")), "total": COUNT, **dict.fromkeys(STATUSES, COUNT)}
+    ),
+    "Privacy": obj(
+        {
+            "pii": enum(Pii),
+            "tags": array(obj({"tag": TEXT, "agent": TEXT, "tool": TEXT, "model": TEXT})),
+            "set_by": nullable(TEXT),
+            "set_at": nullable(TIME),
+        }
     ),
     "Detection": obj(
         {

@@ -17,6 +17,7 @@ from tocsin.adapters.dynamodb.keys import DynamoKeyRing, DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
+from tocsin.adapters.dynamodb.privacy import DynamoPrivacySettings
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
@@ -92,6 +93,7 @@ def wire(settings: AdminSettings | None = None) -> Admin:
             budgets=DynamoBudgets(db, state, journal),
             anomalies=anomalies,
             detection_settings=DynamoDetectionSettings(db, state, journal),
+            privacy_settings=DynamoPrivacySettings(db, state, journal),
             endpoints=DynamoEndpoints(db, state, journal),
             deliveries=DynamoDeliveries(db, state),
             retention=retention,

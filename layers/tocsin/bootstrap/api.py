@@ -23,6 +23,7 @@ from tocsin.adapters.dynamodb.passes import (
 )
 from tocsin.adapters.dynamodb.places import DynamoPlaces
 from tocsin.adapters.dynamodb.policies import DynamoPolicies
+from tocsin.adapters.dynamodb.privacy import DynamoPrivacySettings
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.rates import DynamoRates
@@ -47,6 +48,7 @@ from tocsin.ports.intake import Quota
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.orgs import Orgs
+from tocsin.ports.privacy import PrivacySettings
 from tocsin.ports.projections import Projections
 from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
@@ -70,6 +72,7 @@ from tocsin.services.detect.settings import Setting
 from tocsin.services.hooks.answering import Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.screening import Screening, remembered
 from tocsin.services.keys.delegating import Delegating
 from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.issuing import Issuing
@@ -80,6 +83,7 @@ from tocsin.services.notify.keeping import Signatures
 from tocsin.services.notify.steering import Steering
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
+from tocsin.services.privacy.keeping import Keeping as PrivacyKeeping
 from tocsin.services.reading.costs import Costs
 from tocsin.services.reading.indexes import Indexes
 from tocsin.services.sessions.deciding import Deciding as SessionDeciding
@@ -116,6 +120,7 @@ class ApiParts:
     agents: Registering
     agent_list: Listing
     detection: Setting
+    privacy: PrivacyKeeping
     anomalies: Reviewing
     endpoints: EndpointKeeping
     steering: Steering
@@ -150,6 +155,7 @@ def parts(
     budgets: Budgets,
     agent_states: AgentStates,
     detection_settings: DetectionSettings,
+    privacy_settings: PrivacySettings,
     anomalies: Anomalies,
     passes: Passes,
     sign_in_writes: SignInWrites,
@@ -170,12 +176,13 @@ def parts(
 ) -> ApiParts:
     """Return the parts over these ports."""
     holding = Holding(budgets, clock)
-    steps, allowance = Steps(approvals, clock), Allowance(orgs, quota, clock)
-    asking, keeping = Asking(steps, timers), Keeping(policies, clock)
+    access = Access(keys, orgs, clock)
+    steps, allowance = Steps(approvals, clock), Allowance(access.org, quota, clock)
+    screening = Screening(clock, remembered(privacy_settings, clock))
+    asking, keeping = Asking(steps, timers, screening.masked), Keeping(policies, clock)
     writing = Writing(keys, key_ring, clock)
     issuing = Issuing(writing)
-    deciding = Deciding(steps)
-    access = Access(keys, orgs, clock)
+    deciding = Deciding(steps, screening.masked)
     sign_ins = SignIns(passes, access, clock)
     changing = EndpointChanging(endpoints, clock)
     indexes = Indexes(projections, clock)
@@ -189,6 +196,7 @@ def parts(
         Suspended(session_states, clock),
         holding,
         Known(agent_states, clock),
+        screening,
     )
     patience = Patience(approvals, places, clock)
     return ApiParts(
@@ -230,7 +238,8 @@ def parts(
         reading=Reading(approvals, clock),
         keeping=keeping,
         calling=calling,
-        hooks=Answering(calling, patience, journal, allowance, clock, public_url),
+        hooks=Answering(calling, patience, journal, allowance, clock, screening, public_url),
+        privacy=PrivacyKeeping(privacy_settings, clock),
         allowed_origins=allowed_origins,
     )
 
@@ -256,6 +265,7 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         budgets=DynamoBudgets(db, state, journal),
         agent_states=DynamoAgentStates(db, state, journal),
         detection_settings=DynamoDetectionSettings(db, state, journal),
+        privacy_settings=DynamoPrivacySettings(db, state, journal),
         anomalies=DynamoAnomalies(db, state, journal),
         passes=DynamoPasses(db, state),
         sign_in_writes=DynamoSignInWrites(db, state, journal),

@@ -8,6 +8,7 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.privacy import DynamoPrivacySettings
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
@@ -15,6 +16,7 @@ from tocsin.ports.log import Ledger
 from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest
+from tocsin.services.intake.screening import remembered
 from tocsin.services.sessions.suspended import Suspended
 from tocsin.settings import IngestSettings
 
@@ -45,6 +47,7 @@ def wire(
         clock=clock,
         ledger=cache(lambda: _ledger(db, settings.ledger_table)),
         suspended=Suspended(states, clock).or_none,
+        privacy=remembered(DynamoPrivacySettings(db, state, journal), clock),
     )
 
 

@@ -36,6 +36,9 @@ _COMMANDS = {
     ),
     "anomalies": _Lazy("tocsin.cli.anomalies", "app", "See what was unusual, and say what it was."),
     "detection": _Lazy("tocsin.cli.detection", "app", "See and change how the org is watched."),
+    "privacy": _Lazy(
+        "tocsin.cli.privacy", "app", "See and change what becomes of personal data; rules of tags."
+    ),
     "demo": _Lazy("tocsin.cli.demo", "app", "Send something to look at."),
     "policy": _Lazy("tocsin.cli.policy", "app", "See, test and change what agents may call."),
     "sessions": _Lazy("tocsin.cli.sessions", "app", "See agents' sessions, and suspend them."),
@@ -110,9 +113,10 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="`send`, `tail`, `verify`, `approvals`, `anomalies`, `detection`, `demo`, `policy`, "
-    "`sessions`, `agents`, `budgets`, `webhooks`, `keys delegate`, `install`, `doctor`, `mcp` and "
-    "`proxy` find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
+    epilog="`send`, `tail`, `verify`, `approvals`, `anomalies`, `detection`, `privacy`, `report`, "
+    "`demo`, `policy`, `sessions`, `agents`, `budgets`, `webhooks`, `keys delegate`, `install`, "
+    "`doctor`, `mcp` and `proxy` "
+    "find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
     "`$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "
     "130 interrupted."

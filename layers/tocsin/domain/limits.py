@@ -64,6 +64,9 @@ MAX_TYPE_CHARS: Final = 128
 MAX_LABELS: Final = 1_000
 """Of an event's PII types, or of its decision's policies or suggestions."""
 
+MAX_TAG_RULES: Final = 50
+"""Of an org's rules for compliance tags."""
+
 MAX_ORG_CHARS: Final = 64
 """Of an org's id, and of a key's id."""
 

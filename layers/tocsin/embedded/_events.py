@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.domain.errors import Detail, Invalid
+from tocsin.domain.privacy import Pii
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire import kavach
 from tocsin.wire.intake import raw
 from tocsin.wire.intake.encoding import encoded
+from tocsin.wire.pricing import estimate
+from tocsin.wire.screening import screen
 
 __all__ = ["Emission", "StreamEvent", "read", "shown"]
 
@@ -44,11 +47,15 @@ class Emission:
     size_bytes: int
 
 
-def read(event: Mapping[str, Any]) -> Emission:
+def read(event: Mapping[str, Any], pii: Pii | None, now_ms: int) -> Emission:
     """Check an event that the application emits, in camelCase or snake_case.
 
+    Credentials in it are masked, what becomes of personal data is as ``pii`` says, and a call that
+    does not say what it cost is priced. None: the log does all that.
+
     Raises:
-        Invalid: a field is missing, not known, NaN, or of another kind; ``details`` says which.
+        Invalid: a field is missing, not known, NaN, or of another kind; ``details`` says which. Or
+            it holds personal data, which ``pii`` refuses.
         Forbidden: it has a type that only Tocsin may use.
         TooLarge: it is nested too deep.
         TypeError: it holds a value that JSON has no form for.
@@ -58,7 +65,13 @@ def read(event: Mapping[str, Any]) -> Emission:
     if request.ignored:
         message = "Unknown field: put what is your own under data or metadata"
         raise Invalid([Detail(field=name, message=message) for name in sorted(request.ignored)])
-    return Emission(request.events[0], request.plain, len(body))
+    plain = request.plain
+    if pii is not None:
+        if refused := screen(request.events, pii):
+            message = f"Holds personal data ({', '.join(refused[0])}), which is refused here"
+            raise Invalid([Detail(field="event", message=message)])
+        plain = estimate(request.events, now_ms) and plain
+    return Emission(request.events[0], plain, len(body))
 
 
 def shown(sealed: SealedEvent, types: frozenset[str] | None) -> list[StreamEvent]:

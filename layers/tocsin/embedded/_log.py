@@ -30,6 +30,9 @@ class Log(Protocol):
     org: str
     """The id of the org whose log it is."""
 
+    screens: bool
+    """Whether it screens what is stored itself, as its org has set it."""
+
     def append(self, events: Sequence[dict[str, Any]], *, plain: bool) -> Sequence[SealedEvent]:
         """Store valid events, all or none; blocks.
 
@@ -63,6 +66,7 @@ class SqliteLog(Log):
         if not ids.is_name(org):
             raise ValueError(f"{org!r} is not an org id: use 1 to 64 of a-z, 0-9 and -")
         self.org = org
+        self.screens = False
         self.clock = clock or SystemClock()
         self.path = path if str(path) == MEMORY else Path(path).resolve()
         self._feed = LocalFeed()

@@ -15,6 +15,7 @@ from tocsin.asgi.drain import on_sigterm
 from tocsin.asgi.types import ASGIApp, Receive, Scope, Send
 from tocsin.asgi.unserved import send_problem
 from tocsin.domain.errors import NotFound
+from tocsin.domain.privacy import Pii
 from tocsin.embedded._connection import Desk, is_stream_request
 from tocsin.embedded._events import Emission, StreamEvent, read, shown
 from tocsin.embedded._log import Log, SqliteLog
@@ -68,6 +69,7 @@ class EventStream:
         deliver: bool = True,
         loopback_receivers: bool = False,
         denied_networks: Collection[str] = (),
+        pii: str = "flag",
     ) -> None:
         """Open the log.
 
@@ -84,6 +86,8 @@ class EventStream:
             deliver: Whether this process may send to :attr:`webhooks`; of those that may, one does.
             loopback_receivers: Whether they may be on this machine, over plain HTTP too.
             denied_networks: Where none may be, beside what is private or reserved anyway.
+            pii: What becomes of personal data in events: ``flag``, ``mask`` or ``refuse``. On a
+                deployed Tocsin's ledger its org's setting holds. Credentials are always masked.
 
         Raises:
             ValueError: an option makes no sense, or ``validate_token`` is missing.
@@ -97,6 +101,7 @@ class EventStream:
         self.path = path
         self.event_types = None if event_types is None else types_named(event_types)
         self._log = SqliteLog(db) if isinstance(db, str | Path) else db
+        self._pii = None if self._log.screens else Pii(pii)
         tokens = Tokens(self._log.org, validate_token if require_auth else None)
         parts = self._log.parts(tokens)
         limits = replace(
@@ -134,7 +139,7 @@ class EventStream:
             Busy: 10,000 events wait to be stored.
             RuntimeError: the stream is closed, or the process was forked since it was made.
         """
-        emitted = self._writer.put(read(event))
+        emitted = self._writer.put(read(event, self._pii, self._parts.clock.now_ms()))
         self._deliver()
         return emitted
 

@@ -35,6 +35,7 @@ class TocsinLog(Log):
         if ids is None:
             raise Unauthenticated("this is not an API key: tocsin keys create makes one")
         self.org = ids[0]
+        self.screens = True
         self._authorization = f"Bearer {api_key}"
         self._parts = parts
         self._ingest = ingest

@@ -262,6 +262,8 @@ ROUTES: Final = (
     ),
     ApiRoute(method="GET", path="/api/v1/detection", use_case="get_detection", scopes=_READS),
     ApiRoute(method="PUT", path="/api/v1/detection", use_case="put_detection", scopes=_ADMINS),
+    ApiRoute(method="GET", path="/api/v1/privacy", use_case="get_privacy", scopes=_READS),
+    ApiRoute(method="PUT", path="/api/v1/privacy", use_case="put_privacy", scopes=_ADMINS),
     ApiRoute(
         method="GET",
         path="/api/v1/anomalies",

@@ -83,7 +83,7 @@ async def test_a_call_is_approved_while_its_client_waits(visitor: Visit, agent: 
     row = page.get_by_role("link", name="apply --env staging")
     await row.click()
     call = page.get_by_role("article")
-    await expect(call).to_contain_text('"api_key": "[REDACTED]"')
+    await expect(call).to_contain_text('"api_key": "[masked:api_key]"')
     await expect(call.locator(".digest code")).to_have_text(re.compile("[0-9a-f]{64}"))
     await expect(call).to_contain_text("None is kept")
     await visitor.check_axe_in_both_themes()

@@ -21,7 +21,7 @@ ON_TABLES = {
         "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, approval-call#*, approval-grant#*, approval-pending#*, "
         "approval-rule#*, budget#*, endpoint#*, pass-session#*, agent-state#*, anomaly#*, "
-        "auth-failed#*, detection#*, key#*, policy#*, session-state#*": {"PutItem"},
+        "auth-failed#*, detection#*, key#*, policy#*, privacy#*, session-state#*": {"PutItem"},
         "State: approval-pending#*, approval-rule#*, budget#*, endpoint#*, pass-session#*": {
             "DeleteItem"
         },
@@ -209,6 +209,7 @@ print(*(f"{each}*" for each in PARTITIONS), partition(Kind.SIGN_IN, "*"))
         "endpoint#*",
         "key#*",
         "policy#*",
+        "privacy#*",
         "session-state#*",
     }
     granted = [

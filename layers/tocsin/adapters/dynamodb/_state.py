@@ -24,7 +24,7 @@ OF_AN_ORG: Final = frozenset(
         *("approval", "approval-pending", "approval-call", "approval-grant", "approval-rule"),
         *("policy", "session-state", "suspended", "agent-state"),
         *("budget", "budget-turn", "spent", "auth-failed", "rate", "summary"),
-        *("detect", "detection", "anomaly"),
+        *("detect", "detection", "anomaly", "privacy"),
         *("endpoint", "delivery", "given-up", "hook-wait"),
     }
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tocsin.domain.deliveries import Outgoing
-from tocsin.wire.masking import masked
+from tocsin.wire.screening import masked
 
 __all__ = ["EXCERPT_BYTES", "LOOKED_AT_BYTES", "excerpt"]
 

@@ -57,6 +57,13 @@ class Access:
         """Return a key as it is, revoked or not; raises Busy as :meth:`authorize` does."""
         return self._keys.read((org, key_id))
 
+    def org(self, id: str) -> Org | None:
+        """Return an org as it was up to half a minute ago; raises Busy as :meth:`authorize` does.
+
+        One that is not there is looked for again.
+        """
+        return self._orgs.read(id) or self._orgs.renew(id)
+
     def renew(self, org: str, key_id: str) -> ApiKey | None:
         """Return a key as it is stored now, revoked or not; raises Busy as :meth:`authorize`."""
         return self._keys.renew((org, key_id))

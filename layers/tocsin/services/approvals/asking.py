@@ -13,10 +13,10 @@ from tocsin.domain.limits import APPROVAL_SECONDS, MAX_CALL_BYTES, MAX_PENDING_A
 from tocsin.ports.deciding import Timers
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.steps import Steps
+from tocsin.services.intake.masking import Mask, without_credentials
 from tocsin.services.intake.stamp import new_id
-from tocsin.wire.masking import masked
 
-__all__ = ["Ask", "Asking", "shown"]
+__all__ = ["Ask", "Asking"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,9 @@ class Ask:
 class Asking:
     """The use case behind ``POST /v1/approvals``. Everything blocks."""
 
-    def __init__(self, steps: Steps, timers: Timers) -> None:
+    def __init__(self, steps: Steps, timers: Timers, mask: Mask = without_credentials) -> None:
+        """``mask`` returns what is stored and shown of what is asked."""
+        self._mask = mask
         self._steps = steps
         self._store = steps.store
         self._clock = steps.clock
@@ -76,15 +78,15 @@ class Asking:
         approval = Approval(
             org=org,
             id=approvals.new_id(new_id(now_ms)),
-            call=shown(call),
+            call=self._shown(org, call),
             digest=call.digest,
             rule_digest=call.rule_digest,
             key_id=key.id,
             root_key_id=key.root,
             created_at_ms=now_ms,
             expires_at_ms=now_ms + ask.ttl_seconds * 1_000,
-            message=masked(ask.message),
-            reason=masked(ask.reason),
+            message=self._mask(org, ask.message),
+            reason=self._mask(org, ask.reason),
             on_expiry=ask.on_expiry,
         )
         approval = self._approved_already(call, approval, now_ms)
@@ -96,6 +98,14 @@ class Asking:
             # Before the approval, so that none is left without: who is woken for nothing goes on.
             self._timers.set(org, approval.id, approval.due_ms, now_ms)
         return self._store_new(approval, before)
+
+    def _shown(self, org: str, call: Call) -> Call:
+        return replace(
+            call,
+            command=self._mask(org, call.command),
+            path=self._mask(org, call.path),
+            input=self._mask(org, call.input),
+        )
 
     def _standing(self, org: str, id: str) -> Approval | None:
         """Return the approval that a repeated request means: one that still waits."""
@@ -137,13 +147,3 @@ class Asking:
 
         made = self._steps.take(org, [approval.id], plan)
         return made.approvals[0] if made.approvals else taken[0]
-
-
-def shown(call: Call) -> Call:
-    """Return the call without the credentials in it."""
-    return replace(
-        call,
-        command=masked(call.command),
-        path=masked(call.path),
-        input=masked(call.input),
-    )

@@ -20,7 +20,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_PENDING_APPROVALS, RUN_GRANT_SECONDS
 from tocsin.services.approvals import telling
 from tocsin.services.approvals.steps import Steps
-from tocsin.wire.masking import masked
+from tocsin.services.intake.masking import Mask, without_credentials
 
 __all__ = [
     "BulkResolution",
@@ -74,7 +74,9 @@ class BulkResolution:
 class Deciding:
     """The use cases behind the routes that resolve. Everything blocks."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, mask: Mask = without_credentials) -> None:
+        """``mask`` returns what is stored and shown of a reason."""
+        self._mask = mask
         self._steps = steps
         self._store = steps.store
         self._clock = steps.clock
@@ -126,7 +128,7 @@ class Deciding:
                 now_ms,
                 by=by,
                 claimed=resolve.claimed_by,
-                reason=masked(resolve.reason),
+                reason=self._mask(org, resolve.reason),
                 persisted=persisted,
             )
             event = telling.resolved(done, persist_asked=resolve.persist)
@@ -256,7 +258,7 @@ class Deciding:
                     now_ms,
                     by=key.holder,
                     claimed=wanted.claimed_by,
-                    reason=masked(wanted.reason),
+                    reason=self._mask(key.org, wanted.reason),
                 )
                 for id in ids
             )

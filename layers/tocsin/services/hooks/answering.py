@@ -18,6 +18,7 @@ from tocsin.ports.log import Journal
 from tocsin.ports.world import Clock
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.screening import Screening
 from tocsin.services.intake.stamp import Draft, new_id
 from tocsin.services.policies.calling import Calling, Held, Outcome
 from tocsin.services.policies.engine import Situation
@@ -57,6 +58,7 @@ class Answering:
         journal: Journal,
         allowance: Allowance,
         clock: Clock,
+        screening: Screening,
         public_url: str | None = None,
     ) -> None:
         """``public_url`` is where people reach Tocsin, if that is known."""
@@ -65,6 +67,7 @@ class Answering:
         self._journal = journal
         self._allowance = allowance
         self._clock = clock
+        self._screening = screening
         self._where = f" at {public_url}" if public_url else ""
 
     def __call__(self, key: ApiKey, product: Product, body: bytes, asked: Asked) -> Answered:
@@ -139,6 +142,7 @@ class Answering:
 
     def _record(self, key: ApiKey, hook: Hook) -> None:
         incoming = read([fitting(hook.told)], Loaded(plain=False), batch=False)
+        self._screening.record(key.org, incoming.events[0])
         draft = Draft(incoming.events, key, plain=False)
         batch, packed = draft.stamped(new_id(self._clock.now_ms()))
         with self._allowance.reserved(batch):

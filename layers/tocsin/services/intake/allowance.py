@@ -1,29 +1,27 @@
 """What an org may still send this month: reserved before it is stored, so that the limit holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, Forbidden, OutcomeUnknown, QuotaExhausted
+from tocsin.domain.org import Org
 from tocsin.domain.times import utc
 from tocsin.ports.intake import Quota
-from tocsin.ports.orgs import Orgs
 from tocsin.ports.world import Clock
 
-__all__ = ["SETTINGS_CACHE_MS", "Allowance"]
-
-SETTINGS_CACHE_MS = 30_000
+__all__ = ["Allowance"]
 
 
 class Allowance:
-    """The monthly quotas of orgs, whose limits are read again every half minute."""
+    """The monthly quotas of orgs."""
 
-    def __init__(self, orgs: Orgs, quota: Quota, clock: Clock) -> None:
-        self._orgs = orgs
+    def __init__(self, org: Callable[[str], Org | None], quota: Quota, clock: Clock) -> None:
+        """``org`` returns an org, as :meth:`.Access.org` remembers it: it is read once for all."""
+        self._org = org
         self._quota = quota
         self._clock = clock
-        self._limits: dict[str, tuple[int, int]] = {}  # org → (events a month, read at ms)
 
     @contextmanager
     def reserved(self, batch: Batch) -> Iterator[int]:
@@ -66,15 +64,10 @@ class Allowance:
         return max(0, self._limit(org) - used)
 
     def _limit(self, org: str) -> int:
-        now_ms = self._clock.now_ms()
-        limit, read_at_ms = self._limits.get(org, (0, -SETTINGS_CACHE_MS))
-        if now_ms - read_at_ms >= SETTINGS_CACHE_MS:
-            found = self._orgs.get(org)
-            if found is None:
-                raise Forbidden(f"there is no org {org}: tocsin keys create makes it, with a key")
-            limit = found.events_per_month
-            self._limits[org] = (limit, now_ms)
-        return limit
+        found = self._org(org)
+        if found is None:
+            raise Forbidden(f"there is no org {org}: tocsin keys create makes it, with a key")
+        return found.events_per_month
 
     def _exhausted(self, batch: Batch, limit: int) -> QuotaExhausted:
         now = utc(batch.received_at_ms)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tocsin.domain.errors import Forbidden
 from tocsin.domain.keys import Scope
+from tocsin.domain.privacy import Privacy
 from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.orgs import Orgs
@@ -13,6 +14,7 @@ from tocsin.services.access.access import Access
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.body import inflated
 from tocsin.services.intake.once import Once, Stored, check_key, fingerprint_of
+from tocsin.services.intake.screening import Screening
 from tocsin.services.intake.sealed import places
 from tocsin.services.intake.stamp import BACKFILL, CERTAINLY_FIT_BYTES, Draft, new_id
 from tocsin.wire.intake.format import Accepted, Format, Place
@@ -53,17 +55,20 @@ class Ingest:
         clock: Clock,
         ledger: Callable[[], Ledger],
         suspended: Callable[[str], frozenset[str]],
+        privacy: Callable[[str], Privacy] | None = None,
     ) -> None:
         """Wire the ports; the ledger is made for the first request that waits.
 
         ``suspended`` returns the suspended sessions of an org, as far as is known; it never raises.
+        ``privacy`` returns an org's setting; without it all have the usual one.
         """
         self._suspended = suspended
         self._access = access
         self._journal = journal
         self._clock = clock
         self._ledger = ledger
-        self._allowance = Allowance(orgs, quota, clock)
+        self._allowance = Allowance(access.org, quota, clock)
+        self._screening = Screening(clock, privacy)
         self._once = Once(receipts, journal, self._allowance, clock)
 
     def __call__(self, request: IngestRequest, format: Format = RAW) -> bytes:
@@ -84,6 +89,7 @@ class Ingest:
         parsed = format.read(body, partial=request.partial)
         if key.agent:
             parsed.belong_to(key.agent, partial=request.partial)
+        self._screening(key.org, parsed, partial=request.partial)
         if request.backfill:
             for event in parsed.events:
                 event[BACKFILL] = True

@@ -12,6 +12,7 @@ from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, 
 from tocsin.ports.detecting import Anomalies, DetectionSettings
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.notify import Deliveries, Endpoints
+from tocsin.ports.privacy import PrivacySettings
 from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
 from tocsin.wire import (
@@ -23,6 +24,7 @@ from tocsin.wire import (
     indexes,
     keys,
     policies,
+    privacy,
     reviews,
     sessions,
 )
@@ -53,6 +55,7 @@ class Exporting:
         budgets: Budgets,
         anomalies: Anomalies,
         detection_settings: DetectionSettings,
+        privacy_settings: PrivacySettings,
         endpoints: Endpoints,
         deliveries: Deliveries,
         retention: Callable[[], Retention],
@@ -68,6 +71,7 @@ class Exporting:
         self._budgets = budgets
         self._anomalies = anomalies
         self._detection_settings = detection_settings
+        self._privacy_settings = privacy_settings
         self._endpoints = endpoints
         self._deliveries = deliveries
         self._retention = retention
@@ -122,6 +126,7 @@ class Exporting:
                 _without("known_kinds", detection.shown(each))
                 for each in (self._detection_settings.get(org),)
             ),
+            "privacy": (privacy.shown(each) for each in (self._privacy_settings.get(org),)),
             "anomalies": self._every_anomaly(org),
             "endpoints": (
                 _without(

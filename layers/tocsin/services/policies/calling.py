@@ -22,10 +22,11 @@ from tocsin.domain.policy import CANARY, Decision, Verdict
 from tocsin.ports.log import Journal
 from tocsin.ports.world import Clock
 from tocsin.services.agents.known import Known
-from tocsin.services.approvals.asking import Ask, Asking, shown
+from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.screening import Screening
 from tocsin.services.intake.stamp import Draft, new_id
 from tocsin.services.policies.engine import Situation
 from tocsin.services.policies.keeping import Keeping
@@ -76,7 +77,9 @@ class Calling:
         suspended: Suspended,
         budgets: Holding,
         agents: Known,
+        screening: Screening,
     ) -> None:
+        self._screening = screening
         self._suspended = suspended
         self._budgets = budgets
         self._agents = agents
@@ -152,7 +155,9 @@ class Calling:
             Busy: it may be recorded; send it again.
         """
         event = _event(situation, outcome)
-        draft = Draft([told(event) if told else event], key, plain=False)
+        event = told(event) if told else event
+        self._screening.record(key.org, event)
+        draft = Draft([event], key, plain=False)
         batch, packed = draft.stamped(new_id(self._clock.now_ms()))
         with self._allowance.reserved(batch):
             self._journal.put(batch, packed)
@@ -272,7 +277,7 @@ def _is_of(approval: Approval, call: Call) -> bool:
 
 
 def _event(situation: Situation, outcome: Outcome) -> dict[str, Any]:
-    call, verdict = shown(situation.call), outcome.verdict
+    call, verdict = situation.call, outcome.verdict
     names = {
         "tool_name": call.tool,
         "agent_id": call.agent,

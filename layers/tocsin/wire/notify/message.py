@@ -12,11 +12,11 @@ from urllib.parse import quote
 import orjson
 
 from tocsin.domain import approvals, ids
-from tocsin.wire.masking import masked
 from tocsin.wire.notify import wording
 from tocsin.wire.notify.fields import ASKED, REVIEWED, said
 from tocsin.wire.notify.sending import Answers, Sending
 from tocsin.wire.notify.wording import Tone
+from tocsin.wire.screening import masked
 
 __all__ = ["Message", "message_of"]
 

@@ -92,7 +92,7 @@ class TestAsking:
         )
         assert secret not in str(approval)
         assert secret not in str(desk.told)
-        assert "[REDACTED]" in approval.call.command
+        assert "[masked:authorization]" in approval.call.command
         other = desk.ask(command="curl -H 'Authorization: Bearer other-one' x", input={})
         assert approval.digest != other.digest
 
@@ -151,7 +151,7 @@ class TestResolving:
             "resolution": done.status,
             "resolved_by": "maria@example.com",
             "claimed_by": "bob",
-            "resolved_reason": "Authorization: Bearer [REDACTED]",
+            "resolved_reason": "Authorization: Bearer [masked:authorization]",
             "approval_id": asked.id,
             "persist_requested": False,
             "persist": False,

@@ -20,12 +20,14 @@ from tocsin.domain.errors import Busy, Changed, Invalid, OutcomeUnknown, QuotaEx
 from tocsin.domain.keys import Scope
 from tocsin.domain.org import Org
 from tocsin.domain.policy import Decision
+from tocsin.domain.privacy import Privacy
 from tocsin.domain.sessions import SessionStatus
 from tocsin.services.agents.known import Known
 from tocsin.services.agents.registering import Registering
 from tocsin.services.approvals.deciding import Resolve
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.screening import Screening
 from tocsin.services.keys.issuing import Issuing
 from tocsin.services.keys.writing import Writing
 from tocsin.services.policies.calling import Calling, Outcome
@@ -43,6 +45,7 @@ class Office:
 
     def __init__(self, limit: int = 100) -> None:
         self.desk = Desk()
+        self.privacy = Privacy()
         self.orgs = FakeOrgs()
         self.orgs.put(Org("acme", limit))
         self.policies = FakePolicies(self.desk.journal)
@@ -55,11 +58,12 @@ class Office:
             self.desk.steps,
             self.desk.asking,
             self.desk.journal,
-            Allowance(self.orgs, FakeQuota(), self.desk.clock),
+            Allowance(self.orgs.get, FakeQuota(), self.desk.clock),
             self.desk.clock,
             Suspended(self.sessions, self.desk.clock),
             Holding(self.budgets, self.desk.clock),
             Known(self.agents, self.desk.clock),
+            Screening(self.desk.clock, lambda org: self.privacy),
         )
 
     def call(self, command: str = RM, **more: Any) -> Outcome:

