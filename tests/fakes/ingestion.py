@@ -38,6 +38,7 @@ class World:
     limit: int = 100
     suspended: frozenset[str] = frozenset()
     privacy: Privacy = field(default_factory=Privacy)
+    privacy_of: Callable[[str], Privacy] | None = None
 
     def __post_init__(self) -> None:
         self.token, self.key = mint("acme", frozenset({Scope.INGEST}), "n", 1)
@@ -56,7 +57,7 @@ class World:
             clock=self.clock,
             ledger=lambda: gate(self.ledger),
             suspended=lambda org: self.suspended,
-            privacy=lambda org: self.privacy,
+            privacy=self.privacy_of or (lambda org: self.privacy),
         )
 
     def request(self, body: object, **changes: Any) -> IngestRequest:

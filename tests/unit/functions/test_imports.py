@@ -35,7 +35,8 @@ MAY_LOAD = {
         frozenset(
             {
                 *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.changing"),
-                *("budgets.usage", "intake.allowance", "intake.stamp", "intake.told"),
+                *("budgets.usage", "intake.allowance", "intake.masking", "intake.screening"),
+                *("intake.stamp", "intake.told", "privacy"),
                 *("hooks", "keys", "policies", "sessions", "signing_in"),
                 *("detect.reviewing", "detect.settings"),
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
@@ -54,7 +55,7 @@ MAY_LOAD = {
                 *("notify.choosing", "notify.delivering", "notify.pausing", "notify.reading"),
                 *("notify.report", "notify.serving", "notify.sweeping", "notify.turn"),
                 *("access.access", "access.remembered", "intake.stamp", "intake.told"),
-                *("approvals.deciding", "approvals.linking", "approvals.steps"),
+                *("intake.masking", "approvals.deciding", "approvals.linking", "approvals.steps"),
                 *("approvals.telling", "reading.checked", "reading.replay", "reading.since"),
             }
         ),
@@ -115,8 +116,8 @@ MAY_LOAD = {
 }
 NOT_FOR_ALL = frozenset(
     {
-        *("fastapi", "google.protobuf", "httpcore", "httpx", "opentelemetry.proto", "rich"),
-        *("starlette", "typer", "uvicorn", "valkey"),
+        *("fastapi", "genai_prices", "google.protobuf", "httpcore", "httpx", "rich", "stdnum"),
+        *("opentelemetry.proto", "starlette", "typer", "uvicorn", "valkey"),
     }
 )
 LEFT_OUT = ("client", "cli", "embedded", "local")  # of the Lambda layer

@@ -80,18 +80,13 @@ _ROWS: Final[tuple[tuple[str, str, int, tuple[str, ...]], ...]] = (
         60,
         ("discord.com/api/webhooks/", "discordapp.com/api/webhooks/"),
     ),
-    (
-        "azure_sas",
-        "A-Za-z0-9%+/=",
-        30,
-        ("?sig=", "&sig=", "?X-Amz-Signature=", "&X-Amz-Signature="),
-    ),
     ("aws_session_token", "A-Za-z0-9%+/=", 60, ("X-Amz-Security-Token=",)),
 )
 
 _KINDS: Final = sorted(
     (
         (b"tocsin_", "tocsin_key"),
+        *((it.encode(), "signature") for it in ("?sig=", "&sig=", "?X-Amz-S", "&X-Amz-S")),
         *((start.encode(), kind) for kind, _, _, starts in _ROWS for start in starts),
     ),
     key=lambda row: (-len(row[0]), row),
@@ -123,20 +118,31 @@ def _quoted(text: str) -> str:
 _AZURE: Final = r"[A-Za-z0-9_.~-]{3}[78]Q~[A-Za-z0-9_.~-]{31}"
 _TOCSIN: Final = r"tocsin_[a-z0-9-]{1,64}_[a-z0-9-]{1,64}_[A-Za-z0-9]+"  # domain/keys.py
 _TELEGRAM: Final = r"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"
-TOKENS: Final = f"{BEFORE}(?:{_alternatives()}|{_TOCSIN}|{_AZURE}|{_TELEGRAM})"
+_SIGNED: Final = r"[?&](?:sig|X-Amz-Signature)=[A-Za-z0-9%+/=]{30,}"  # of Azure's and AWS' links
+_ANY: Final = f"(?:{_alternatives()}|{_TOCSIN}|{_AZURE}|{_TELEGRAM})"
+TOKENS: Final = f"{BEFORE}{_ANY}|{_SIGNED}"
 """The pattern of all of them, with one character before."""
 
 _TOKENS: Final = compiled(TOKENS)
+_NEXT: Final = compiled(_ANY)
 
 
 def tokens(text: bytes) -> list[Found]:
     """Return the keys and tokens in a text."""
     found = list[Found]()
+    done = 0
     for start, end in spans(_TOKENS, text):
+        if start < done:
+            continue
         at, kind = _begins(text, start, end)
         if kind in _MUST_HAVE_A_DIGIT and not any(48 <= each <= 57 for each in text[at:end]):
             continue
         found.append((at, end, kind))
+        # One may stand right behind another, whose marker will end it.
+        while following := _NEXT.match(text, end):
+            at, end = following.span()
+            found.append((at, end, _begins(text, at, end)[1]))
+        done = end
     return found
 
 
