@@ -79,7 +79,7 @@ def everything(api: Api) -> str:
 
 
 def test_they_are_shown_and_set_and_told_of(api: Api, admin: str) -> None:
-    usual = {"pii": "flag", "tags": [], "set_by": None, "set_at": None}
+    usual: dict[str, Any] = {"pii": "flag", "tags": [], "set_by": None, "set_at": None}
     assert api("GET", SETTINGS, token=admin).body == usual
     rules = [{"tag": "gdpr", "agent": "crm-*"}]
     answer = api("PUT", SETTINGS, {"pii": "mask", "tags": rules}, token=admin)

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.ingestion import World
 from fakes.stores import FakePrivacySettings
+from tocsin.domain.batch import Batch
 from tocsin.domain.canonical import parse
 from tocsin.domain.errors import Busy, Invalid
 from tocsin.domain.limits import MAX_EVENT_BYTES
@@ -33,6 +34,7 @@ def world() -> World:
 def stored(world: World, body: Any, *, partial: bool = False) -> list[dict[str, Any]]:
     world.ingest(world.request(body, partial=partial))
     [batch] = list(world.journal.batches.values())[-1:]
+    assert isinstance(batch, Batch)
     return [parse(entry) for entry in batch.entries]
 
 
@@ -47,6 +49,7 @@ class TestCredentials:
         body = json.dumps(CALL | {"data": "KEY"}).replace("KEY", escaped)
         world.ingest(world.request(body.encode()))
         [batch] = world.journal.batches.values()
+        assert isinstance(batch, Batch)
         assert KEY.encode() not in batch.entries[0]
 
     def test_what_is_clean_is_stored_as_it_was(self, world: World) -> None:
