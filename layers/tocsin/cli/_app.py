@@ -39,6 +39,7 @@ _COMMANDS = {
     "privacy": _Lazy(
         "tocsin.cli.privacy", "app", "See and change what becomes of personal data; rules of tags."
     ),
+    "report": _Lazy("tocsin.cli.report", "report", "Report by compliance tag and period."),
     "demo": _Lazy("tocsin.cli.demo", "app", "Send something to look at."),
     "policy": _Lazy("tocsin.cli.policy", "app", "See, test and change what agents may call."),
     "sessions": _Lazy("tocsin.cli.sessions", "app", "See agents' sessions, and suspend them."),

@@ -1,8 +1,8 @@
-"""The formats of files with events."""
+"""The formats of files with events, and of reports."""
 
 from enum import StrEnum
 
-__all__ = ["Format"]
+__all__ = ["Format", "Listed", "Period"]
 
 
 class Format(StrEnum):
@@ -12,3 +12,18 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+
+
+class Listed(StrEnum):
+    """How a report is written."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+class Period(StrEnum):
+    """What a row of a report is of."""
+
+    DAY = "day"
+    MONTH = "month"
+    TOTAL = "total"
