@@ -161,6 +161,32 @@ def test_a_message_of_a_version_that_named_one_endpoint_is_understood(world: Wor
     assert world.seqs() == [1]
 
 
+def test_items_of_an_older_version_are_delivered_from(world: World) -> None:
+    """They have neither what was added to endpoints since, nor to how far these are."""
+    key = {"pk": {"S": "endpoint#acme"}}
+    for item in (
+        {**key, "sk": {"S": ID}, "url": {"S": world.receiver.url}, "change": {"S": "c"}},
+        {**key, "sk": {"S": f"{ID}#progress"}, "through_seq": {"N": "1"}},
+    ):
+        world.database.client.put_item(TableName=world.settings.state_table, Item=item)
+    world.seal(count=3)
+    assert world.call(message()) == []
+    assert world.seqs() == [2, 3]
+    assert world.progress().through_seq == 3
+    # A lease that one holds who knows of no places: it is respected, and is no place.
+    held = replace(
+        world.progress(), lease="0123456789abcdef", lease_until_ms=world.clock.ms + 50_000
+    )
+    assert world.stores.endpoints.save("acme", ID, held.change, replace(held, change="q"))
+    world.seal()
+    assert world.call(message()) == []
+    assert world.seqs() == [2, 3]
+    assert world.progress().place(world.clock.ms) == ""
+    world.clock.ms += 56_000
+    assert world.call(message()) == []
+    assert world.seqs() == [2, 3, 4]
+
+
 def test_a_message_fails_if_one_of_its_endpoints_must_come_again(world: World) -> None:
     ids = [ID, "ep_" + "1" * 26]
     for id in ids:
