@@ -342,7 +342,7 @@ def test_each_call_is_one_event_in_order(start: Start, tocsin: FakeTocsin) -> No
     event = tocsin.ledger[0]
     assert (event["type"], event["action"]) == ("tool_call", "allow")
     assert (event["server_id"], event["session_id"]) == ("files", "sess_1")
-    assert event["metadata"] == {"outcome": "ok"}
+    assert event["metadata"] == {"via": "mcp", "outcome": "ok"}
     assert 0 < event["latency_ms"] < 30_000
     assert event["timestamp"].endswith("Z")
 
@@ -368,8 +368,10 @@ def test_arguments_and_results_are_recorded_when_asked_for(
     relay.call(1, "login", user="ada")
     relay.end()
     assert tocsin.ledger[0]["metadata"] == {
+        "via": "mcp",
         "outcome": "ok",
         "arguments": {"user": "ada"},
+        "params": {"answer": OK},  # what MCP does not know
         "result": OK["result"],
     }
 
@@ -383,8 +385,12 @@ def test_calls_without_an_answer_are_recorded_at_the_end(start: Start, tocsin: F
     relay.call(3, "answered")
     relay.end()
     assert tocsin.tools == ["answered", "forgotten", "cancelled"]
-    assert tocsin.ledger[1]["metadata"] == {"outcome": "no_response"}
-    assert tocsin.ledger[2]["metadata"] == {"outcome": "no_response", "cancelled": True}
+    assert tocsin.ledger[1]["metadata"] == {"via": "mcp", "outcome": "no_response"}
+    assert tocsin.ledger[2]["metadata"] == {
+        "via": "mcp",
+        "outcome": "no_response",
+        "cancelled": True,
+    }
 
 
 def test_a_last_message_without_a_line_end_counts(start: Start, tocsin: FakeTocsin) -> None:
@@ -494,7 +500,7 @@ def test_a_call_without_an_answer_survives_a_kill(start: Start, tocsin: FakeTocs
     start().end()
     assert sorted(tocsin.tools) == ["after", "answered", "pending"]
     (pending,) = (event for event in tocsin.ledger if event["tool_name"] == "pending")
-    assert pending["metadata"] == {"outcome": "no_response"}
+    assert pending["metadata"] == {"via": "mcp", "outcome": "no_response"}
 
 
 def test_a_cancelled_call_is_recorded_while_the_relay_runs(
@@ -505,7 +511,11 @@ def test_a_cancelled_call_is_recorded_while_the_relay_runs(
     cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}
     relay.write(json.dumps(cancelled).encode() + b"\n")
     tocsin.wait_until(lambda: tocsin.tools == ["cancelled"])
-    assert tocsin.ledger[0]["metadata"] == {"outcome": "no_response", "cancelled": True}
+    assert tocsin.ledger[0]["metadata"] == {
+        "via": "mcp",
+        "outcome": "no_response",
+        "cancelled": True,
+    }
 
 
 def test_a_living_relays_spool_is_left_alone(start: Start, tocsin: FakeTocsin) -> None:
@@ -765,13 +775,13 @@ def test_a_suspended_sessions_calls_are_refused_and_all_else_passes(
     until(refused, "a refusal")
     assert time.monotonic() - began < 5 or len(tocsin.preflights) < 3  # a slow machine's fault
     answer = relay.call("x", "kept back")
-    assert (answer["id"], answer["error"]["code"]) == ("x", -32050)
+    assert (answer["id"], answer["error"]["code"]) == ("x", -8484)
     assert answer["error"]["data"] == {"reason": "session_suspended", "session": "s"}
     assert relay.ask(PING) == {"jsonrpc": "2.0", "id": "p", "result": {}}
     tocsin.wait_until(lambda: "kept back" in tocsin.tools)
     event = next(each for each in tocsin.ledger if each["tool_name"] == "kept back")
     assert (event["action"], event["session_id"]) == ("deny", "s")
-    assert event["metadata"] == {"outcome": "session_suspended"}
+    assert event["metadata"] == {"via": "mcp", "outcome": "session_suspended"}
 
     tocsin.suspended = set()
     until(lambda: "result" in relay.call(3, "after"), "a call that passes")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Event, Thread
 from typing import Any, Literal
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from support.waiting import HANG_SECONDS
 from tocsin.wire import sse
@@ -26,6 +26,9 @@ class Answer:
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
+
+
+ALLOWED = Answer(200, body={"allowed": True, "decision": "allow", "message": ""})
 
 
 type Fault = Answer | Literal["lose the request", "lose the answer"]
@@ -68,6 +71,10 @@ class FakeTocsin:
         self.chokes_on: Callable[[dict[str, Any]], bool] = lambda event: False  # refuses all of it
         self.suspended: set[str] = set()  # sessions
         self.preflights: list[dict[str, Any]] = []
+        self.decide: Callable[[str, dict[str, Any]], Answer] = lambda tool, body: ALLOWED
+        self.asked: list[tuple[str, dict[str, Any]]] = []  # which calls, and what was said of them
+        self.approvals: dict[str, dict[str, Any]] = {}  # what is said of each
+        self.resolutions: list[tuple[str, str | None, dict[str, Any]]] = []  # and with which key
         self.slow = Event()  # cleared: preflights are not answered
         self.slow.set()
         self.stops = 0
@@ -150,6 +157,34 @@ class FakeTocsin:
         denied = body["session"] in self.suspended
         said = {"allowed": not denied, "decision": "deny" if denied else "allow"}
         return Answer(200, body=said | ({"suspended": True} if denied else {}))
+
+    def call(self, tool: str, body: dict[str, Any]) -> Answer:
+        """Answer ``POST /v1/tool/{tool}`` as ``decide`` says."""
+        with self.changed:
+            self.asked.append((tool, body))
+            self.changed.notify_all()
+        return self.decide(tool, body)
+
+    def ask(self, id: str) -> Answer:
+        """Return the answer to a call that waits for an approval, which is made."""
+        with self.changed:
+            self.approvals.setdefault(id, {"id": id, "status": "pending", "expires_at": ""})
+        said = {"allowed": False, "decision": "ask", "message": "may it?", "approval_id": id}
+        return Answer(202, body=said)
+
+    def resolve(self, id: str, status: str, **more: Any) -> None:
+        """Say what became of an approval."""
+        with self.changed:
+            self.approvals[id] |= {"status": status} | more
+            self.changed.notify_all()
+
+    def decision(self, id: str, seconds: float) -> Answer:
+        """Answer as the route of a decision does, which waits."""
+        with self.changed:
+            self.changed.wait_for(
+                lambda: not self.running or self.approvals[id]["status"] != "pending", seconds
+            )
+            return Answer(200, body=self.approvals[id])
 
     def list(self, path: str, query: dict[str, str]) -> Answer:
         """Answer as the list of events does, as far as ``limit``, ``since`` and filters go."""
@@ -239,6 +274,16 @@ class _Handler(BaseHTTPRequestHandler):
         if tocsin.running and url.path.startswith("/v1/preflight/"):
             self._answer(tocsin.preflight(json.loads(request.body)))
             return
+        if tocsin.running and url.path.startswith("/v1/tool/"):
+            tool = unquote(url.path.removeprefix("/v1/tool/"))
+            self._answer(tocsin.call(tool, json.loads(request.body)))
+            return
+        if tocsin.running and url.path.startswith("/v1/approvals/"):
+            id, body = url.path.split("/")[3], json.loads(request.body)
+            tocsin.resolutions.append((id, request.authorization, body))
+            tocsin.resolve(id, "approved" if body["approved"] else "denied")
+            self._answer(Answer(200, body=tocsin.approvals[id]))
+            return
         answer = tocsin.ingest(request) if tocsin.running else None
         if answer is None:
             self.close_connection = True
@@ -249,6 +294,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         tocsin, url = self.server.tocsin, urlsplit(self.path)
+        if url.path.startswith("/v1/approvals/"):
+            if tocsin.running:
+                seconds = float(dict(parse_qsl(url.query))["wait"])
+                self._answer(tocsin.decision(url.path.split("/")[3], seconds))
+            self.close_connection |= not tocsin.running
+            return
         if self.headers["Accept"] == "application/json":
             self._answer(tocsin.list(url.path, dict(parse_qsl(url.query))))
             return

@@ -58,6 +58,7 @@ _COMMANDS = {
     "proxy": _Lazy(
         "tocsin.cli.proxy.command", "proxy", "Be a base URL for LLM clients and record their calls."
     ),
+    "pins": _Lazy("tocsin.cli.mcp.pins_command", "app", "See and pin what MCP servers' tools are."),
     "keys": _Lazy("tocsin.cli.keys", "app", "Create, list, rotate, revoke and delegate API keys."),
     "orgs": _Lazy("tocsin.cli.orgs", "app", "Create, limit, suspend, delete and export orgs."),
     "rebuild": _Lazy("tocsin.cli.rebuild", "rebuild", "Rebuild sessions, agents and costs."),

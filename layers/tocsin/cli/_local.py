@@ -60,14 +60,16 @@ def home() -> Path:
         ) from error
 
 
-def own_home() -> Path:
+def own_home(default: Path | None = None) -> Path:
     """Return the folder, made for this user alone if it is not there.
+
+    ``default`` is used in place of ``./.tocsin``, where ``TOCSIN_HOME`` is not set.
 
     Raises:
         Failure: It belongs to another user, or others may write in it.
         OSError: It can't be made.
     """
-    path = home()
+    path = home() if default is None or os.environ.get("TOCSIN_HOME") else default
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
     _refuse_strangers(path, path.stat())

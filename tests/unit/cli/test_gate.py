@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.cli.mcp.gate import REFUSED_CODE, Gate
+from tocsin.cli.mcp.gate import Gate
+from tocsin.cli.mcp.rulings import REFUSED
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "t"}}
 PING = {"jsonrpc": "2.0", "id": 8, "method": "ping"}
@@ -91,7 +92,7 @@ def test_a_refusal_is_an_error_of_json_rpc() -> None:
             "jsonrpc": "2.0",
             "id": 7,
             "error": {
-                "code": REFUSED_CODE,
+                "code": REFUSED,
                 "message": "the session is suspended: a person has to resume it in Tocsin",
                 "data": {"reason": "session_suspended", "session": "s"},
             },

@@ -5,17 +5,17 @@ with the peers' names in ``_meta`` (2026-07-28).
 See https://modelcontextprotocol.io/specification.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
-from secrets import token_bytes
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tocsin.cli.mcp.definitions import Definitions
-from tocsin.cli.mcp.values import keyed_hash, label, messages, storable
-from tocsin.domain.times import iso
+from tocsin.cli.mcp.meta import CLIENT_INFO, SERVER_INFO, asks_in_forms
+from tocsin.cli.mcp.telling import ONE, Call, Caller, Event, Recording, Telling
+from tocsin.cli.mcp.values import label, messages, storable
 
 __all__ = [
     "CANCELLED_SECONDS",
@@ -23,45 +23,37 @@ __all__ = [
     "Begun",
     "Calls",
     "Ended",
+    "Key",
     "Noted",
+    "Pinned",
     "Recording",
     "Step",
+    "request_key",
 ]
 
 MAX_PENDING: Final = 10_000
 """How many calls may wait for answers; beyond this the oldest is recorded as unanswered."""
 
-_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
-_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
-
 CANCELLED_SECONDS: Final = 1.0
 """How long a cancelled call may still be answered; then it is recorded as unanswered."""
 
+_BROKEN_SECONDS: Final = 600.0  # as long may a stream that broke off be resumed
+
+_LIKE_A_MESSAGE: Final = re.compile(rb"(\[\s*)?\{")
 _TASK_METHODS: Final = frozenset({"tasks/get", "tasks/result", "tasks/cancel"})
 _TASK_ENDS: Final = {"completed": "ok", "failed": "tool_error", "cancelled": "no_response"}
 
-type Event = dict[str, Any]
-type _Key = tuple[str, Any]
+type Key = tuple[str, str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What is recorded about a call, besides that it happened.
+class Pinned(Protocol):
+    """Holds what a server says of its tools against what it said."""
 
-    Attributes:
-        session: The session that all calls belong to.
-        server: The server's name; None: what the server calls itself, or else ``command``.
-        agent: The agent's id; None: what the client calls itself.
-        arguments: Whether calls are recorded with their arguments; they can hold secrets.
-        results: Whether calls are recorded with their results; they can hold secrets.
-    """
+    def seen(self, tools: list[Any], last: bool) -> dict[str, str]:
+        """Take a list's tools, or the ``last`` part's; return the pinned hashes by name."""
 
-    session: str
-    command: str
-    server: str | None = None
-    agent: str | None = None
-    arguments: bool = False
-    results: bool = False
+    def blind(self) -> None:
+        """Note that the server said what can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,164 +82,258 @@ class Noted:
 type Step = Begun | Ended | Noted
 
 
-@dataclass(slots=True)
-class _Call:
-    number: int
-    tool: str
-    arguments: Any
-    fingerprint: str | None
-    at: datetime
-    started_seconds: float
-    cancelled_seconds: float | None = None  # when
-    task: str | None = None  # its last known status, once the server has made it a task
-
-
 class Calls:
     """Matches answers with calls; safe to use from the threads of both directions."""
 
     def __init__(
-        self, recording: Recording, now: Callable[[], datetime], monotonic: Callable[[], float]
+        self,
+        recording: Recording,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        pinned: Pinned | None = None,
     ) -> None:
         """``now`` and ``monotonic`` (seconds) are the clocks."""
-        self._recording = recording
-        self._now = now
         self._monotonic = monotonic
+        self._telling = Telling(recording, now, monotonic)
+        self._pinned = pinned
         self._lock = Lock()
-        self._numbers = count(1)
-        self._pending: dict[_Key, _Call] = {}  # by request id, in the order of the calls
-        self._tasks: dict[str, _Call] = {}  # by task id: answered, but not done
-        self._asked: dict[_Key, tuple[str, str]] = {}  # method and task, by request id
-        self._cancelled: set[_Key] = set()
-        self._lists: set[_Key] = set()  # the requests for lists of tools that are open
+        self._pending: dict[Key, Call] = {}  # by request id, in the order of the calls
+        self._held: dict[Key, Call] = {}
+        self._tasks: dict[str, Call] = {}  # by task id: answered, but not done
+        self._asked: dict[Key, tuple[str, str]] = {}  # method and task, by request id
+        self._ending: dict[Key, float] = {}  # when they count as unanswered
+        self._lists: set[Key] = set()  # the requests for lists of tools that are open
+        self._eliciting: dict[str, bool] = {}  # whether a legacy client can ask its user, by scope
         self._definitions = Definitions()
-        self._key = token_bytes(32)
-        self._client: str | None = None
-        self._server: str | None = None
+        self._continuing: dict[tuple[str, Any], str | None] = {}  # calls' ids, by mark and state
 
-    def from_client(self, line: bytes) -> list[Step]:
+    def from_client(self, line: bytes, caller: Caller = ONE) -> list[Step]:
         """Take a line on its way to the server; return what begins, and what ends unanswered."""
         with self._lock:
             requests = [message for message in messages(line) if "method" in message]
-            return [step for message in requests for step in self._request(message)]
+            return [step for message in requests for step in self._request(message, caller)]
 
-    def from_server(self, line: bytes) -> list[Step]:
+    def from_server(self, line: bytes, caller: Caller = ONE) -> list[Step]:
         """Take a line on its way to the client; return the calls that it ends, and what is new."""
         steps = list[Step]()
         with self._lock:
-            for message in messages(line):
-                step = self._from_server(message)
+            found = messages(line)
+            if self._pinned is not None:
+                self._look_for_tools(line, found, self._pinned)
+            for message in found:
+                step = self._from_server(message, caller.scope)
                 steps += [] if step is None else [step]
-                steps += self._defined(message)
+                steps += self._defined(message, caller)
         return steps
 
-    def refused(self, message: dict[str, Any]) -> list[Step]:
+    def holds(self, message: dict[str, Any], caller: Caller, id: str) -> list[Step]:
+        """Take a call that waits to be decided; ``id`` is its id where its client gave none.
+
+        It goes on with :meth:`from_client`, or ends with :meth:`refused`.
+        """
+        with self._lock:
+            self._name(_object(message.get("params")), caller)
+            call = self._telling.begun(_object(message.get("params")), caller, id)
+            call.held = True
+            self._held[request_key(caller.scope, message.get("id"))] = call
+            return [Begun(call.number, self._telling.event(call, "held"))]
+
+    def refused(
+        self,
+        message: dict[str, Any],
+        outcome: str = "session_suspended",
+        caller: Caller = ONE,
+        **metadata: Any,
+    ) -> list[Step]:
         """Take a call that does not reach the server; return its beginning and its end."""
         with self._lock:
-            call = self._call(_object(message.get("params")))
-            event = self._event(call, "session_suspended") | {"action": "deny"}
-            return [Begun(call.number, event), Ended(call.number, event)]
+            call = self._held.pop(request_key(caller.scope, message.get("id")), None)
+            begun = list[Step]()
+            if call is None:
+                call = self._telling.begun(_object(message.get("params")), caller)
+                call.held = True
+                begun = [Begun(call.number, self._telling.event(call, outcome, **metadata))]
+            else:
+                self._telling.let_go(call)
+                call.held = True
+            return [*begun, Ended(call.number, self._telling.event(call, outcome, **metadata))]
+
+    def broken(self, scope: str, resumable: bool, **metadata: Any) -> list[Step]:
+        """Note that the stream broke off that a scope's answers come on.
+
+        Where it can be resumed its calls may be answered later; otherwise they end.
+        """
+        with self._lock:
+            keys = [key for key in self._pending if key[0] == scope]
+            if resumable:
+                until = self._monotonic() + _BROKEN_SECONDS
+                for key in keys:
+                    self._ending.setdefault(key, until)
+                return []
+            outcome = "error" if metadata else "no_response"
+            steps = [self._ended(self._pending.pop(key), outcome, **metadata) for key in keys]
+            self._telling.clients.pop(scope, None)
+            self._eliciting.pop(scope, None)
+            self._lists = {key for key in self._lists if key[0] != scope}
+            return list(steps)
+
+    def failed(self, message: dict[str, Any], caller: Caller, **metadata: Any) -> list[Step]:
+        """Note that a call was not answered as the protocol wants it."""
+        with self._lock:
+            call = self._pending.pop(request_key(caller.scope, message.get("id")), None)
+            return [] if call is None else [self._ended(call, "error", **metadata)]
+
+    def moved(self, scope: str, to: str) -> None:
+        """Have a scope's client go on in another one: its session has got an id."""
+        with self._lock:
+            if scope in self._telling.clients:
+                _bounded(self._telling.clients)[to] = self._telling.clients.pop(scope)
+            if scope in self._eliciting:
+                _bounded(self._eliciting)[to] = self._eliciting.pop(scope)
+
+    def elicits(self, scope: str) -> bool:
+        """Whether the client of a scope said in its handshake that it can ask its user."""
+        return self._eliciting.get(scope, False)
+
+    def continued(self, params: dict[str, Any]) -> tuple[bool, str | None]:
+        """Say once whether a call goes on with one that the server asked for input, and its id.
+
+        It is the same tool with the same arguments, and the server's state; see
+        https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr.
+        """
+        with self._lock:
+            mark, state = self._telling.mark(params), params.get("requestState")
+            if mark is None or not isinstance(state, str | None):
+                return False, None
+            if (mark, state) not in self._continuing:
+                return False, None
+            return True, self._continuing.pop((mark, state))
+
+    def who(self, caller: Caller) -> tuple[str, str, str]:
+        """Return a caller's agent and session, and the server's name."""
+        telling = self._telling
+        session = caller.session or telling.recording.session
+        return telling.agent(caller) or "tocsin mcp", session, telling.named_server()
 
     def overdue(self) -> list[Step]:
         """Return the calls that were cancelled too long ago to be answered."""
         with self._lock:
-            latest = self._monotonic() - CANCELLED_SECONDS
+            now = self._monotonic()
             steps: list[Step] = []
-            for key in list(self._cancelled):
-                call = self._pending.get(key)
-                if call is None or call.cancelled_seconds is None:
-                    self._cancelled.discard(key)  # answered meanwhile
-                elif call.cancelled_seconds <= latest:
-                    self._cancelled.discard(key)
+            for key, until in list(self._ending.items()):
+                if key not in self._pending:
+                    del self._ending[key]  # answered meanwhile
+                elif until <= now:
+                    del self._ending[key]
                     steps.append(self._ended(self._pending.pop(key), "no_response"))
             return steps
 
     @property
     def cancelling(self) -> bool:
         """Whether there may be calls that :meth:`overdue` will return later."""
-        return bool(self._cancelled)
+        return bool(self._ending)
 
     def finish(self) -> list[Step]:
         """Return the calls that were never answered, and the tasks that never ended."""
         with self._lock:
-            calls = sorted(
-                [*self._pending.values(), *self._tasks.values()], key=lambda call: call.number
-            )
-            self._pending, self._tasks = {}, {}
-            self._cancelled.clear()
-            return [self._ended(call, "no_response") for call in calls]
+            waiting = [*self._pending.values(), *self._tasks.values(), *self._held.values()]
+            calls = sorted(waiting, key=lambda call: call.number)
+            self._pending, self._tasks, self._held = {}, {}, {}
+            self._ending.clear()
+            return [self._ended(call, "held" if call.held else "no_response") for call in calls]
 
-    def _request(self, message: dict[str, Any]) -> Iterator[Step]:
-        params = _object(message.get("params"))
-        info = params.get("clientInfo") or _object(params.get("_meta")).get(_CLIENT_INFO)
-        self._client = label(_object(info).get("name")) or self._client
+    def _name(self, params: dict[str, Any], caller: Caller) -> None:
+        info = params.get("clientInfo") or _object(params.get("_meta")).get(CLIENT_INFO)
+        if name := label(_object(info).get("name")):
+            _bounded(self._telling.clients)[caller.scope] = name
+
+    def _request(self, message: dict[str, Any], caller: Caller) -> Iterator[Step]:
+        params, scope = _object(message.get("params")), caller.scope
+        self._name(params, caller)
+        key = request_key(scope, message.get("id"))
         if message["method"] == "tools/call" and "id" in message:
-            key = _key(message["id"])
             unanswered = self._pending.pop(key, None)
             if unanswered is None and len(self._pending) >= MAX_PENDING:
                 unanswered = self._pending.pop(next(iter(self._pending)))
             if unanswered is not None:
                 yield self._ended(unanswered, "no_response")
-            call = self._pending[key] = self._call(params)
-            yield Begun(call.number, self._event(call, "no_response"))
+            call = self._held.pop(key, None)
+            if call is None:
+                call = self._telling.begun(params, caller)
+            else:
+                self._telling.let_go(call)
+            self._pending[key] = call
+            self._ending.pop(key, None)
+            yield Begun(call.number, self._telling.event(call, "no_response"))
         elif message["method"] == "tools/list" and "id" in message:
             if len(self._lists) < MAX_PENDING:
-                self._lists.add(_key(message["id"]))
+                self._lists.add(key)
         elif message["method"] in _TASK_METHODS and "id" in message:
             task = params.get("taskId")
             if isinstance(task, str) and task in self._tasks:
                 if len(self._asked) >= MAX_PENDING:
                     del self._asked[next(iter(self._asked))]
-                self._asked[_key(message["id"])] = (message["method"], task)
+                self._asked[key] = (message["method"], task)
         elif message["method"] == "notifications/cancelled":
-            key = _key(params.get("requestId"))
+            key = request_key(scope, params.get("requestId"))
             if key in self._pending:
-                self._pending[key].cancelled_seconds = self._monotonic()
-                self._cancelled.add(key)
+                self._pending[key].cancelled = True
+                self._ending[key] = self._monotonic() + CANCELLED_SECONDS
+        elif message["method"] == "initialize":
+            _bounded(self._eliciting)[scope] = asks_in_forms(params.get("capabilities"))
 
-    def _call(self, params: dict[str, Any]) -> _Call:
-        arguments, recorded = params.get("arguments", {}), self._recording.arguments
-        return _Call(
-            next(self._numbers),
-            label(params.get("name")) or "(unnamed)",
-            storable(arguments) if recorded else None,
-            keyed_hash(self._key, arguments) if arguments and not recorded else None,
-            self._now(),
-            self._monotonic(),
-        )
-
-    def _defined(self, message: dict[str, Any]) -> list[Step]:
+    def _defined(self, message: dict[str, Any], caller: Caller) -> list[Step]:
         """Return what is new in an answer to a request for the list of tools, or for a part."""
-        key = _key(message.get("id"))
+        key = request_key(caller.scope, message.get("id"))
         if "method" in message or key not in self._lists:
             return []
         self._lists.discard(key)
-        found = self._definitions.new(_object(message.get("result")).get("tools"))
-        at = self._now()
+        result = _object(message.get("result"))
+        tools = result.get("tools")
+        if not isinstance(tools, list):
+            return []
+        pinned = dict[str, str]()
+        if self._pinned is not None:
+            pinned = self._pinned.seen(tools, not result.get("nextCursor"))
         return [
-            Noted(
-                self._of_a_tool(name, at)
-                | {
-                    "type": "mcp.tool_definition",
-                    "action": "log",
-                    "metadata": {"definition_sha256": digest},
-                }
-            )
-            for name, digest in found
+            Noted(self._telling.defined(name, caller, digest, pinned.get(name)))
+            for name, digest in self._definitions.new(tools)
         ]
 
-    def _from_server(self, message: dict[str, Any]) -> Step | None:
+    def unread(self) -> None:
+        """Note that the server said what could not be read."""
+        if self._pinned is not None:
+            self._pinned.blind()
+
+    def _look_for_tools(self, line: bytes, found: list[dict[str, Any]], pinned: Pinned) -> None:
+        """Show what is pinned each list of tools that some client could find in a line.
+
+        Clients differ in how they match ids and names, and where they take a line to end.
+        """
+        text = line.strip()
+        if not found and _LIKE_A_MESSAGE.match(text):
+            pinned.blind()
+        for piece in text.split(b"\r") if b"\r" in text else ():
+            found = [*found, *messages(piece)]
+        for message in found:
+            for result in _by_name(message, "result"):
+                for tools in _by_name(result, "tools"):
+                    if isinstance(tools, list):
+                        pinned.seen(tools, False)
+
+    def _from_server(self, message: dict[str, Any], scope: str) -> Step | None:
         if "method" not in message:
-            return self._answer(message)
+            return self._answer(message, scope)
         if message["method"] == "notifications/tasks/status":
             params = _object(message.get("params"))
             return self._task_is(params.get("taskId"), params)
         return None
 
-    def _answer(self, message: dict[str, Any]) -> Step | None:
+    def _answer(self, message: dict[str, Any], scope: str) -> Step | None:
         result = _object(message.get("result"))
-        info = result.get("serverInfo") or _object(result.get("_meta")).get(_SERVER_INFO)
-        self._server = label(_object(info).get("name")) or self._server
-        key = _key(message.get("id"))
+        info = result.get("serverInfo") or _object(result.get("_meta")).get(SERVER_INFO)
+        self._telling.server = label(_object(info).get("name")) or self._telling.server
+        key = request_key(scope, message.get("id"))
         call = self._pending.pop(key, None)
         method, task = self._asked.pop(key, ("", ""))
         if call is not None:
@@ -260,7 +346,7 @@ class Calls:
             return self._done(self._tasks.pop(task), message)
         return self._task_is(task, result)  # an error says nothing about the call
 
-    def _becomes_task(self, call: _Call, task: str, result: dict[str, Any]) -> Step | None:
+    def _becomes_task(self, call: Call, task: str, result: dict[str, Any]) -> Step | None:
         """Wait for the end of the task that a call was turned into."""
         over = self._tasks.pop(task, None)
         if over is None and len(self._tasks) >= MAX_PENDING:
@@ -282,14 +368,14 @@ class Calls:
             return None
         del self._tasks[task]
         if call.task == "cancelled":
-            call.cancelled_seconds = self._monotonic()
+            call.cancelled = True
             return self._ended(call, outcome)
         if "result" in told or "error" in told:  # the newer protocol has both in the status
             return self._done(call, told)
-        return self._ended(call, outcome, self._latency_ms(call))
+        return self._ended(call, outcome, self._telling.latency_ms(call))
 
-    def _done(self, call: _Call, message: dict[str, Any]) -> Step:
-        latency_ms = self._latency_ms(call)
+    def _done(self, call: Call, message: dict[str, Any]) -> Step:
+        latency_ms = self._telling.latency_ms(call)
         if "error" in message:
             code = _object(message["error"]).get("code")
             return self._ended(call, "error", latency_ms, errorCode=storable(code))
@@ -297,52 +383,34 @@ class Calls:
         outcome = "tool_error" if result.get("isError") is True else "ok"
         if result.get("resultType") == "input_required":
             outcome = "input_required"  # the client will call again, with what is asked for
-        kept = {"result": storable(message.get("result"))} if self._recording.results else {}
+            state = result.get("requestState")
+            if call.mark and isinstance(state, str | None):
+                _bounded(self._continuing)[call.mark, state] = call.tool_call_id
+        recorded = self._telling.recording.results
+        kept = {"result": storable(message.get("result"))} if recorded else {}
         return self._ended(call, outcome, latency_ms, **kept)
 
-    def _latency_ms(self, call: _Call) -> float:
-        return round((self._monotonic() - call.started_seconds) * 1000, 3)
-
     def _ended(
-        self, call: _Call, outcome: str, latency_ms: float | None = None, **metadata: Any
+        self, call: Call, outcome: str, latency_ms: float | None = None, **metadata: Any
     ) -> Ended:
-        return Ended(call.number, self._event(call, outcome, latency_ms, **metadata))
-
-    def _event(
-        self, call: _Call, outcome: str, latency_ms: float | None = None, **metadata: Any
-    ) -> Event:
-        if call.cancelled_seconds is not None:
-            metadata["cancelled"] = True
-        if call.task is not None:
-            metadata["task"] = call.task
-        if self._recording.arguments:
-            metadata["arguments"] = call.arguments
-        if call.fingerprint is not None:
-            metadata["arguments_fingerprint"] = call.fingerprint
-        event = self._of_a_tool(call.tool, call.at) | {
-            "type": "tool_call",
-            "action": "log" if latency_ms is None else "allow",
-            "metadata": {"outcome": outcome, **metadata},
-        }
-        if latency_ms is not None:
-            event["latencyMs"] = latency_ms
-        return event
-
-    def _of_a_tool(self, tool: str, at: datetime) -> Event:
-        """Return what all events say of a tool, and of whom they are."""
-        event: Event = {
-            "toolName": tool,
-            "serverId": self._recording.server or self._server or self._recording.command,
-            "sessionId": self._recording.session,
-            "timestamp": iso(at),
-        }
-        if agent := self._recording.agent or self._client:
-            event["agentId"] = agent
-        return event
+        return Ended(call.number, self._telling.event(call, outcome, latency_ms, **metadata))
 
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _by_name(value: Any, name: str) -> list[Any]:
+    """Return what stands in an object under a name, however it is written."""
+    fields = _object(value)
+    return [fields[key] for key in fields if key.casefold() == name]
+
+
+def _bounded[K, V](scopes: dict[K, V]) -> dict[K, V]:
+    """Return what is known of scopes, or of calls, with room for one more."""
+    if len(scopes) >= MAX_PENDING:
+        del scopes[next(iter(scopes))]
+    return scopes
 
 
 def _task_made(result: dict[str, Any]) -> str | None:
@@ -353,10 +421,10 @@ def _task_made(result: dict[str, Any]) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
-def _key(request_id: Any) -> _Key:
+def request_key(scope: str, request_id: Any) -> Key:
     """Return a key that tells 1 from "1", and not 7 from 7.0: to JSON these are one number."""
     if isinstance(request_id, str):
-        return ("text", request_id)
+        return (scope, "text", request_id)
     if isinstance(request_id, int | float) and not isinstance(request_id, bool):
-        return ("number", request_id)
-    return ("other", repr(request_id))
+        return (scope, "number", request_id)
+    return (scope, "other", repr(request_id))

@@ -9,7 +9,7 @@ from tocsin.cli.mcp.values import label
 from tocsin.domain.canonical import canonical
 from tocsin.domain.errors import Malformed
 
-__all__ = ["MAX_TOLD", "MAX_TOOLS", "Definitions"]
+__all__ = ["MAX_TOLD", "MAX_TOOLS", "Definitions", "digest_of"]
 
 MAX_TOOLS: Final = 1_000
 """Whose definitions a relay remembers; those of others are not told of."""
@@ -30,14 +30,11 @@ class Definitions:
     def new(self, tools: Any) -> Iterator[tuple[str, str]]:
         """Yield the name and the hash of each tool of a list whose definition is new.
 
-        The hash is SHA-256 (in hex) of the definition's RFC 8785 bytes; of one over 64 KB, or one
-        that is not I-JSON, of its JSON with sorted keys. Of two tools with one name the first
-        counts.
+        The hash is that of :func:`digest_of`. Of two tools with one name the first counts.
         """
         seen = set[str]()
-        for tool in tools if isinstance(tools, list) else ():
-            name = label(tool.get("name")) if isinstance(tool, dict) else None
-            if name is None or name in seen or self._told >= MAX_TOLD:
+        for name, tool in _named(tools):
+            if name in seen or self._told >= MAX_TOLD:
                 continue
             if name not in self._known and len(self._known) >= MAX_TOOLS:
                 continue
@@ -49,6 +46,23 @@ class Definitions:
             self._known[name] = mark
             self._told += 1
             yield name, _digest(tool, text)
+
+
+def _named(tools: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the tools of a list, as far as they are any, with their names."""
+    for tool in tools if isinstance(tools, list) else ():
+        name = label(tool.get("name")) if isinstance(tool, dict) else None
+        if name is not None:
+            yield name, tool
+
+
+def digest_of(tool: Any) -> str:
+    """Return the hash of a definition.
+
+    It is SHA-256 (in hex) of its RFC 8785 bytes; of one over 64 KB, or one that is not I-JSON, of
+    its JSON with sorted keys.
+    """
+    return _digest(tool, _sorted(tool))
 
 
 def _sorted(tool: Any) -> bytes:

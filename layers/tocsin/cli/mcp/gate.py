@@ -9,12 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tocsin.cli.mcp.lines import MAX_LINE_BYTES
+from tocsin.cli.mcp.rulings import REFUSED, error
 from tocsin.cli.mcp.values import messages
 
-__all__ = ["REFUSED_CODE", "Gate"]
-
-REFUSED_CODE: Final = -32050
-"""Of JSON-RPC's errors that servers define for themselves."""
+__all__ = ["Gate"]
 
 _METHOD: Final = "tools/call"
 _SEEN: Final = (b"tools/call", rb"tools\/call")  # some encoders escape slashes
@@ -80,20 +78,19 @@ class Gate:
             return line + end
         for each in calls:
             self._refused(each)
-        errors = [self._error(each["id"]) for each in calls if "id" in each]
+        refusals = [self._error(each["id"]) for each in calls if "id" in each]
         if line.lstrip().startswith(b"["):
             rest = [each for each in said if each.get("method") != _METHOD]
-            if errors:
-                self._answer(json.dumps(errors).encode() + b"\n")
+            if refusals:
+                self._answer(json.dumps(refusals).encode() + b"\n")
             return json.dumps(rest).encode() + end if rest else b""
-        for error in errors:
-            self._answer(json.dumps(error).encode() + b"\n")
+        for refusal in refusals:
+            self._answer(json.dumps(refusal).encode() + b"\n")
         return b""
 
     def _error(self, id: Any) -> dict[str, Any]:
         data = {"reason": "session_suspended", "session": self._session}
-        error = {"code": REFUSED_CODE, "message": _MESSAGE, "data": data}
-        return {"jsonrpc": "2.0", "id": id, "error": error}
+        return error(id, REFUSED, _MESSAGE, **data)
 
 
 def _messages(line: bytes) -> list[dict[str, Any]]:

@@ -17,6 +17,9 @@ class Pump(Thread):
     """Copies from a file descriptor to another until either end closes, then closes both.
 
     So an end of file travels on in one direction, and a broken pipe in the other.
+
+    Attributes:
+        gate: Takes each chunk, and ``b""`` at the end, and returns what passes; None: all does.
     """
 
     def __init__(
@@ -26,7 +29,6 @@ class Pump(Thread):
         observe: Callable[[bytes], None],
         *,
         ended: int | None = None,
-        gate: Callable[[bytes], bytes] | None = None,
     ) -> None:
         """Own ``source`` and ``sink``.
 
@@ -37,14 +39,13 @@ class Pump(Thread):
                 not raise.
             ended: A descriptor that reads as ended once nothing more will be written to
                 ``source``, though a descendant of the writer may hold it open.
-            gate: Takes each chunk, and ``b""`` at the end, and returns what passes.
         """
         super().__init__(daemon=True)
         self._source = source
         self._sink = sink
         self._observe = observe
         self._ended = ended
-        self._gate = gate
+        self.gate: Callable[[bytes], bytes] | None = None
         self._lock = Lock()
         self._inserted = b""  # waits for the end of a line
         self._at_line_end = True
@@ -54,12 +55,12 @@ class Pump(Thread):
         try:
             with suppress(OSError):  # a pipe or terminal that is gone: the end, like any other
                 while chunk := self._read():
-                    self._pass(self._gate(chunk) if self._gate else chunk)
-                if self._gate:
-                    self._pass(self._gate(b""))
+                    self._pass(self.gate(chunk) if self.gate else chunk)
+                if self.gate:
+                    self._pass(self.gate(b""))
         finally:
-            self._observe(b"")
             with self._lock:
+                self._observe(b"")
                 os.close(self._source)
                 os.close(self._sink)
                 self._sink = _CLOSED
@@ -71,11 +72,21 @@ class Pump(Thread):
             if self._at_line_end and self._sink != _CLOSED:
                 self._write(self._taken())
 
+    def pass_on(self, line: bytes) -> None:
+        """Send a line that came before, and that the gate kept back, if there is who gets it.
+
+        All that passes is whole lines then.
+        """
+        with self._lock, suppress(OSError):
+            if self._sink != _CLOSED:
+                self._observe(line)
+                self._write(line)
+
     def _pass(self, chunk: bytes) -> None:
         if not chunk:
             return
-        self._observe(chunk)
         with self._lock:
+            self._observe(chunk)
             end = chunk.find(b"\n") + 1
             if self._inserted and end:
                 self._write(chunk[:end] + self._taken())

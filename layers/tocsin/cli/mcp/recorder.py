@@ -14,6 +14,7 @@ import orjson
 from tocsin.cli.mcp.calls import CANCELLED_SECONDS, Begun, Calls, Ended, Step
 from tocsin.cli.mcp.lines import Lines
 from tocsin.cli.mcp.spool import Spool
+from tocsin.cli.mcp.telling import ONE, Caller
 
 __all__ = ["Recorder"]
 
@@ -21,7 +22,7 @@ __all__ = ["Recorder"]
 class Recorder:
     """The relay's observer. Whatever goes wrong here is reported, and never stops the relay."""
 
-    def __init__(self, calls: Calls, spool: Spool, say: Callable[[str], None]) -> None:
+    def __init__(self, calls: Calls, spool: Spool | None, say: Callable[[str], None]) -> None:
         """Record ``calls`` to ``spool``; ``say`` takes what the user should know."""
         self._calls = calls
         self._spool = spool
@@ -35,21 +36,33 @@ class Recorder:
     def from_client(self, chunk: bytes) -> None:
         """See a chunk on its way to the server; ``b""`` is the end."""
         self._observe(self._to_server, chunk, self._calls.from_client)
+        self.watch_cancelled()
+
+    def from_server(self, chunk: bytes) -> None:
+        """See a chunk on its way to the client; ``b""`` is the end."""
+        whole = self._observe(self._to_client, chunk, self._calls.from_server)
+        if not whole:
+            self._calls.unread()
+
+    def refused(
+        self,
+        message: dict[str, Any],
+        outcome: str = "session_suspended",
+        caller: Caller = ONE,
+        **metadata: Any,
+    ) -> None:
+        """See a call that the server does not get."""
+        self.record(self._calls.refused(message, outcome, caller, **metadata))
+
+    def watch_cancelled(self) -> None:
+        """See to it that what was cancelled, or broke off, is recorded when its time is over."""
         with self._lock:
             if self._calls.cancelling and self._timer is None:
                 self._start_timer()
 
-    def from_server(self, chunk: bytes) -> None:
-        """See a chunk on its way to the client; ``b""`` is the end."""
-        self._observe(self._to_client, chunk, self._calls.from_server)
-
-    def refused(self, message: dict[str, Any]) -> None:
-        """See a call that the server does not get."""
-        self._record(self._calls.refused(message))
-
     def finish(self) -> None:
         """Record the calls that were never answered."""
-        self._record(self._calls.finish())
+        self.record(self._calls.finish())
 
     def _start_timer(self) -> None:
         self._timer = Timer(CANCELLED_SECONDS, self._overdue)
@@ -57,22 +70,28 @@ class Recorder:
         self._timer.start()
 
     def _overdue(self) -> None:
-        self._record(self._calls.overdue())
+        self.record(self._calls.overdue())
         with self._lock:
             self._timer = None
             if self._calls.cancelling:
                 self._start_timer()
 
-    def _observe(self, lines: Lines, chunk: bytes, read: Callable[[bytes], list[Step]]) -> None:
+    def _observe(self, lines: Lines, chunk: bytes, read: Callable[[bytes], list[Step]]) -> bool:
+        """Read a chunk; return whether all that came so far could be read."""
         try:
             for line in lines.feed(chunk) if chunk else lines.finish():
-                self._record(read(line))
+                self.record(read(line))
         except Exception as error:  # a bug here must not cost the user's agent its server
             self._once(f"a message could not be read ({error!r}), its call is not recorded")
+            return False
         if lines.skipped:
             self._once("a message was too long to be read, its call counts as unanswered")
+        return not lines.skipped
 
-    def _record(self, steps: Iterable[Step]) -> None:
+    def record(self, steps: Iterable[Step]) -> None:
+        """Put steps into the spool."""
+        if self._spool is None:
+            return
         for step in steps:
             try:
                 content = orjson.dumps(step.event)

@@ -13,6 +13,7 @@ __all__ = ["relay"]
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
+_KEYS: Final = frozenset({"TOCSIN_API_KEY", "TOCSIN_APPROVE_KEY"})
 
 type Observer = Callable[[bytes], None]
 
@@ -23,11 +24,11 @@ def relay(
     from_client: Observer,
     from_server: Observer,
     on_start: Callable[[], None],
-    gate: Callable[[Observer], Callable[[bytes], bytes]] | None = None,
+    gate: Callable[[Observer, Observer], Callable[[bytes], bytes]] | None = None,
 ) -> int:
     """Run ``command`` on this process's standard streams and return its return code.
 
-    Its environment is this process's without ``TOCSIN_API_KEY``: a server that is watched should
+    Its environment is this process's without Tocsin's keys: a server that is watched should
     not be able to write its own record. It is in this process's group, as it would be without a
     relay, so that who ends the group reaches it and all its helpers.
 
@@ -37,13 +38,13 @@ def relay(
         from_client: Sees each chunk on its way to the server.
         from_server: Sees each chunk on its way to the client.
         on_start: Called when the server runs.
-        gate: Makes, of what sends a line to the client, what takes each chunk from it and returns
-            what the server gets.
+        gate: Makes, of what sends a line to the client and what sends one to the server, what
+            takes each chunk from the client and returns what the server gets.
 
     Raises:
         Failure: The command can't be run; with a shell's exit codes, 127 and 126.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "TOCSIN_API_KEY"}
+    environment = {name: value for name, value in os.environ.items() if name not in _KEYS}
     server_in, to_server = os.pipe()
     from_server_out, server_out = os.pipe()
     try:
@@ -60,8 +61,9 @@ def relay(
     signals.pass_on_to(server)
     ended, end = os.pipe()
     answers = Pump(from_server_out, _owned(_STDOUT, os.O_WRONLY), from_server, ended=ended)
-    passed = gate(answers.insert) if gate else None
-    Pump(_owned(_STDIN, os.O_RDONLY), to_server, from_client, gate=passed).start()
+    questions = Pump(_owned(_STDIN, os.O_RDONLY), to_server, from_client)
+    questions.gate = gate(answers.insert, questions.pass_on) if gate else None
+    questions.start()
     answers.start()
     on_start()
     server.wait()

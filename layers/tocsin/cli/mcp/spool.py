@@ -89,14 +89,15 @@ class Spool:
     def begin(self, number: int, event: bytes) -> None:
         """Keep what is recorded of a call if this process dies before its event is appended.
 
-        Calls beyond the bound are not kept so; they count when they end.
+        What is said of a call later takes the place of what was said before. Calls beyond the
+        bound are not kept so; they count when they end.
 
         Raises:
             OSError: The disk refuses it.
         """
         with self._changed:
+            self._begun_bytes += len(event) - self._begun.get(number, 0)
             self._begun[number] = len(event)
-            self._begun_bytes += len(event)
             if self._size_bytes + self._begun_bytes <= self._max_bytes:
                 self._own.begin(number, event)
 
