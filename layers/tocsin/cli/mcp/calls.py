@@ -158,30 +158,32 @@ class Calls:
                 call.held = True
             return [*begun, Ended(call.number, self._telling.event(call, outcome, **metadata))]
 
-    def broken(self, scope: str, resumable: bool, **metadata: Any) -> list[Step]:
-        """Note that the stream broke off that a scope's answers come on.
+    def failed(
+        self, message: dict[str, Any], caller: Caller, resumable: bool = False, **metadata: Any
+    ) -> list[Step]:
+        """Note that the answer to a request ended without what the protocol wants.
 
-        Where it can be resumed its calls may be answered later; otherwise they end.
+        Where it can be resumed it may come later.
         """
         with self._lock:
-            keys = [key for key in self._pending if key[0] == scope]
+            key = request_key(caller.scope, message.get("id"))
+            if key not in self._pending:
+                return []
             if resumable:
-                until = self._monotonic() + _BROKEN_SECONDS
-                for key in keys:
-                    self._ending.setdefault(key, until)
+                self._ending.setdefault(key, self._monotonic() + _BROKEN_SECONDS)
                 return []
             outcome = "error" if metadata else "no_response"
-            steps = [self._ended(self._pending.pop(key), outcome, **metadata) for key in keys]
+            return [self._ended(self._pending.pop(key), outcome, **metadata)]
+
+    def gone(self, scope: str) -> list[Step]:
+        """Note that nothing more is said in a scope; return the calls that end by that."""
+        with self._lock:
+            keys = [key for key in self._pending if key[0] == scope]
+            steps = [self._ended(self._pending.pop(key), "no_response") for key in keys]
             self._telling.clients.pop(scope, None)
             self._eliciting.pop(scope, None)
             self._lists = {key for key in self._lists if key[0] != scope}
             return list(steps)
-
-    def failed(self, message: dict[str, Any], caller: Caller, **metadata: Any) -> list[Step]:
-        """Note that a call was not answered as the protocol wants it."""
-        with self._lock:
-            call = self._pending.pop(request_key(caller.scope, message.get("id")), None)
-            return [] if call is None else [self._ended(call, "error", **metadata)]
 
     def moved(self, scope: str, to: str) -> None:
         """Have a scope's client go on in another one: its session has got an id."""
@@ -212,8 +214,8 @@ class Calls:
     def who(self, caller: Caller) -> tuple[str, str, str]:
         """Return a caller's agent and session, and the server's name."""
         telling = self._telling
-        session = caller.session or telling.recording.session
-        return telling.agent(caller) or "tocsin mcp", session, telling.named_server()
+        agent = telling.agent(caller) or "tocsin mcp"
+        return agent, telling.recording.session, telling.named_server()
 
     def overdue(self) -> list[Step]:
         """Return the calls that were cancelled too long ago to be answered."""

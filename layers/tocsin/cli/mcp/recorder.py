@@ -44,6 +44,21 @@ class Recorder:
         if not whole:
             self._calls.unread()
 
+    def request(self, body: bytes, caller: Caller) -> None:
+        """See a whole message on its way to the server."""
+        self._guarded(lambda: self.record(self._calls.from_client(body, caller)))
+        self.watch_cancelled()
+
+    def response(self, body: bytes, caller: Caller) -> None:
+        """See a whole message on its way to the client."""
+        if not self._guarded(lambda: self.record(self._calls.from_server(body, caller))):
+            self.unread()
+
+    def unread(self) -> None:
+        """Note that the server said what could not be read."""
+        self._once("a message was too long to be read, its call counts as unanswered")
+        self._calls.unread()
+
     def refused(
         self,
         message: dict[str, Any],
@@ -78,15 +93,24 @@ class Recorder:
 
     def _observe(self, lines: Lines, chunk: bytes, read: Callable[[bytes], list[Step]]) -> bool:
         """Read a chunk; return whether all that came so far could be read."""
-        try:
+
+        def see() -> None:
             for line in lines.feed(chunk) if chunk else lines.finish():
                 self.record(read(line))
-        except Exception as error:  # a bug here must not cost the user's agent its server
-            self._once(f"a message could not be read ({error!r}), its call is not recorded")
+
+        if not self._guarded(see):
             return False
         if lines.skipped:
             self._once("a message was too long to be read, its call counts as unanswered")
         return not lines.skipped
+
+    def _guarded(self, see: Callable[[], None]) -> bool:
+        try:
+            see()
+        except Exception as error:  # a bug here must not cost the user's agent its server
+            self._once(f"a message could not be read ({error!r}), its call is not recorded")
+            return False
+        return True
 
     def record(self, steps: Iterable[Step]) -> None:
         """Put steps into the spool."""

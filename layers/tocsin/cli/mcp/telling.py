@@ -42,13 +42,10 @@ class Recording:
 class Caller:
     """Who sends a message. Ids of requests are unique within a ``scope``.
 
-    ``session`` and ``agent`` are those of Tocsin, where the request says them itself, and so is
-    ``traceparent``, for requests that have none in ``_meta``.
+    ``traceparent`` is for requests that have none in ``_meta``.
     """
 
     scope: str = ""
-    session: str | None = None
-    agent: str | None = None
     traceparent: str | None = None
 
 
@@ -177,7 +174,8 @@ class Telling:
 
     def agent(self, caller: Caller) -> str | None:
         """Return whose calls a caller's are."""
-        return caller.agent or self.recording.agent or self.clients.get(caller.scope)
+        named = self.clients.get(caller.scope) or self.clients.get(ONE.scope)
+        return self.recording.agent or named
 
     def named_server(self) -> str:
         """Return the server's name."""
@@ -188,7 +186,7 @@ class Telling:
         event: Event = {
             "toolName": tool,
             "serverId": self.named_server(),
-            "sessionId": caller.session or self.recording.session,
+            "sessionId": self.recording.session,
             "timestamp": iso(at),
         }
         if agent := self.agent(caller):

@@ -1,0 +1,1 @@
+"""The relay of MCP servers that speak streamable HTTP."""
