@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import httpx
 import mcp
 import pytest
 
-from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
+from support.fake_tocsin import API_KEY, FakeTocsin, fake_tocsin
 from support.mcp_servers import Asked, ToldServer, real_server, says, streams, told_server
 from support.waiting import HANG_SECONDS, until
 
@@ -54,8 +53,7 @@ class Relay:
     def __init__(self, tocsin: FakeTocsin, home: Path, server: str, *options: str) -> None:
         place = {"TOCSIN_URL": tocsin.url, "TOCSIN_API_KEY": API_KEY, "TOCSIN_HOME": str(home)}
         self.process = subprocess.Popen(  # noqa: S603 (our own program)
-            [sys.executable, "-m", "tocsin.cli", "mcp"]
-            + ["--http", server, "--port", "0", *options],
+            [sys.executable, "-m", "tocsin.cli", "mcp", "--http", server, "--port", "0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -130,8 +128,8 @@ def test_real_clients_and_servers(
     relay = start(request.getfixturevalue(kind))
     seen = list[float]()
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        seen.append(done)
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        seen.append(progress)
 
     async def session() -> None:
         info = mcp.Implementation(name="an-agent", version="1")
@@ -139,7 +137,7 @@ def test_real_clients_and_servers(
             assert len((await client.list_tools()).tools) == 4
             added = await client.call_tool("add", {"a": 1, "b": 2})
             assert added.structured_content == {"result": 3}
-            assert not (await client.call_tool("count", {}, progress_callback=progress)).is_error
+            assert not (await client.call_tool("count", {}, progress_callback=on_progress)).is_error
             assert (await client.call_tool("fail", {})).is_error
             many = (client.call_tool("add", {"a": n, "b": n}) for n in range(20))
             results = await asyncio.gather(*many)

@@ -74,6 +74,7 @@ class FakeTocsin:
         self.decide: Callable[[str, dict[str, Any]], Answer] = lambda tool, body: ALLOWED
         self.asked: list[tuple[str, dict[str, Any]]] = []  # which calls, and what was said of them
         self.approvals: dict[str, dict[str, Any]] = {}  # what is said of each
+        self.awaited: list[str] = []  # the approvals whose decisions were waited for
         self.resolutions: list[tuple[str, str | None, dict[str, Any]]] = []  # and with which key
         self.slow = Event()  # cleared: preflights are not answered
         self.slow.set()
@@ -181,6 +182,7 @@ class FakeTocsin:
     def decision(self, id: str, seconds: float) -> Answer:
         """Answer as the route of a decision does, which waits."""
         with self.changed:
+            self.awaited.append(id)
             self.changed.wait_for(
                 lambda: not self.running or self.approvals[id]["status"] != "pending", seconds
             )

@@ -118,8 +118,7 @@ class Desk:
             held.close()
         until = time.monotonic() + _CLOSE_SECONDS
         for held in waiting:
-            if held.ident is not None:
-                held.join(max(0, until - time.monotonic()))
+            held.wait(max(0, until - time.monotonic()))
 
     def _other(self, message: dict[str, Any], caller: Caller) -> Ruling:
         """Take a message that calls no tool: some are for the relay alone."""

@@ -90,6 +90,7 @@ class Held(Thread):
         self._lock = Lock()
         self._settled = False
         self._changed = Event()
+        self._done = Event()
         self._closing = False
         self.elicited: str | None = None  # the id of the open request to the client
 
@@ -110,6 +111,10 @@ class Held(Thread):
         self._closing = True
         if self._approval:
             self.cancel()
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long until it is settled, and its client knows."""
+        self._done.wait(seconds)
 
     def answered(self, action: Any) -> None:
         """Take what the client's user has answered."""
@@ -265,3 +270,4 @@ class Held(Thread):
             self._refused(outcome, {"approval_id": self._approval} if self._approval else {})
         self._over(self)
         self._asker.settled(ruling)
+        self._done.set()

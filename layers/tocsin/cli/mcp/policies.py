@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Away", "Policies", "Question", "Said"]
 
-_TRANSIENT: Final = frozenset({408, 500, 502, 503, 504})
+_TRANSIENT: Final = frozenset({404, 408})  # and 5xx: something else than Tocsin answers, or nothing
 _MAX_SAID_CHARS: Final = 1_000
 
 
@@ -93,6 +93,13 @@ class Policies:
             client = self._client(self._approve_key or "")
             client.resolve(id, approved=True, reason="confirmed at the MCP client")
 
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
     def _ask(self, path: str, question: Question) -> Said:
         from tocsin.client import ApiError
 
@@ -102,7 +109,7 @@ class Policies:
             try:
                 return _said(client.call("POST", place, body=question.body()))
             except ApiError as error:
-                if error.status in _TRANSIENT:
+                if error.status in _TRANSIENT or not 400 <= error.status < 500:
                     raise
                 return _refused(error)
 
