@@ -124,8 +124,10 @@ def test_a_real_client_over_stdio_and_a_real_server_over_http(tmp_path: Path, mo
         place = {"TOCSIN_URL": tocsin.url, "TOCSIN_API_KEY": API_KEY, "TOCSIN_HOME": str(tmp_path)}
         relay = mcp.StdioServerParameters(
             command=sys.executable,
-            args=f"-m tocsin.cli mcp --http {url} --stdio --header".split()
-            + ["Authorization: Bearer ${A_TOKEN}"],
+            args=[
+                *f"-m tocsin.cli mcp --http {url} --stdio --header".split(),
+                "Authorization: Bearer ${A_TOKEN}",
+            ],
             env=os.environ | place | {"A_TOKEN": "the-secret"},
         )
         with (tmp_path / "errors").open("w") as errors:
