@@ -33,7 +33,7 @@ class Profile:
             return cls(
                 gateway=HttpGateway,
                 architecture=lambda_.Architecture.ARM_64,
-                wheels="aarch64-manylinux2014",
+                wheels="aarch64-manylinux_2_28",  # Lambda's Amazon Linux 2023 has glibc 2.34
                 network_stream_and_edge=True,
                 dashboard=True,
                 custom_resources=True,
@@ -42,7 +42,7 @@ class Profile:
         return cls(
             gateway=RestGateway,
             architecture=lambda_.Architecture.ARM_64 if arm else lambda_.Architecture.X86_64,
-            wheels="aarch64-manylinux2014" if arm else "x86_64-manylinux2014",
+            wheels="aarch64-manylinux_2_28" if arm else "x86_64-manylinux_2_28",
             network_stream_and_edge=False,
             dashboard=False,
             custom_resources=False,

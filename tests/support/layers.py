@@ -14,7 +14,7 @@ __all__ = ["HOST", "Lock", "run"]
 type Lock = Literal["functions", "api", "deliver", "stream"]
 
 _MACHINE = "aarch64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-HOST = f"{_MACHINE}-manylinux2014"
+HOST = f"{_MACHINE}-manylinux_2_28"
 
 
 def run(

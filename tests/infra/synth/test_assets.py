@@ -91,7 +91,7 @@ def test_the_shared_layer_leaves_out_what_runs_elsewhere() -> None:
 
 
 def test_the_dependency_layer_holds_packages_for_arm_and_nothing_of_their_installation() -> None:
-    packages = assets.dependencies("functions", "aarch64-manylinux2014") / "python"
+    packages = assets.dependencies("functions", "aarch64-manylinux_2_28") / "python"
     libraries = {path.name for path in packages.rglob("*.so")}
     assert libraries
     assert all("aarch64" in name for name in libraries if "cpython" in name)

@@ -25,6 +25,7 @@ _LEAST_SECRET: Final = 4  # of a header, or of what the URL's query says: shorte
 _BODY_RUN: Final = 16  # that are as in the request's body
 _TOLD: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 _IN_A_QUERY: Final = re.compile(r"[?&=]")
+_SCHEMED: Final = re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]{8,}")  # also what is a word
 # As long as keys are, with a digit and a letter in it: keys, tokens, UUIDs, digests.
 _KEY: Final = re.compile(
     r"(?=[\w+=~-]{0,512}?[0-9])(?=[\w+=~-]{0,512}?[A-Za-z])[\w+=~-]{20,}", re.ASCII
@@ -41,7 +42,8 @@ def excerpt(body: bytes, outgoing: Outgoing) -> str:
         text = _without(text, secret, min(_SECRET_RUN, len(secret)))
     for sent in _bodies(outgoing.body.decode(errors="replace")):
         text = _without(text, sent, _BODY_RUN)
-    text = _KEY.sub(_MASK, str(masked(_MARKS.sub(_MASK, text))))
+    text = _SCHEMED.sub(rf"\1 {_MASK}", str(masked(_MARKS.sub(_MASK, text))))
+    text = _KEY.sub(_MASK, text)
     return text.encode()[:EXCERPT_BYTES].decode(errors="ignore")
 
 
