@@ -62,8 +62,8 @@ def shared(root: Path = ROOT) -> Path:
 def dependencies(lock: str, platform: str, root: Path = ROOT) -> Path:
     """Return the layer with the packages of ``requirements/<lock>.txt``, for Python 3.13.
 
-    ``platform`` is uv's name for it (``aarch64-manylinux_2_28``). Wheels are unpacked and nothing in
-    them is run, so no Docker is needed. A layer already built from the same lock is used again.
+    ``platform`` is uv's name for it (``aarch64-manylinux_2_28``). Wheels are unpacked and nothing
+    in them is run, so no Docker is needed. A layer already built from the same lock is used again.
     """
     requirements = root / "requirements" / f"{lock}.txt"
     recipe = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()
