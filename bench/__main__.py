@@ -15,6 +15,7 @@ from bench.report import machine
 BENCHES = {
     "ingest": "the ingest handler without I/O, against a Pydantic model and an item per event",
     "otlp": "OpenTelemetry's spans through the ingest handler, against FastAPI and protobuf alone",
+    "screening": "masking and flagging: MB/s against re, recall and precision on public corpora",
     "seal": "seal, fan out and verify, against bare SHA-256",
     "bytes": "journal bytes and DynamoDB write units per event, against one item per event",
     "cost": "dollars per million events and a month: list prices, measured use, and others'",

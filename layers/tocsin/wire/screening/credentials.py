@@ -11,8 +11,8 @@ from tocsin.wire.screening.vendors import TOKENS, tokens
 
 __all__ = ["HINT", "credentials_masked"]
 
-# RFC 7519: a header and a payload that are JSON objects, so both begin with {" in base64.
-_JWT: Final = r"eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+# RFC 7519: a header that is a JSON object, which in base64 begins so, and two or four parts more.
+_JWT: Final = r"eyJ[A-Za-z0-9_=-]{12,}(?:\.[A-Za-z0-9_=-]+)+\.[A-Za-z0-9_=-]*"
 # RFC 7468, and PGP's.
 _PEM_HEAD: Final = r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----"
 _PEM: Final = (

@@ -10,6 +10,7 @@ gitleaks (https://github.com/gitleaks/gitleaks) and secretlint
 """
 
 from itertools import groupby
+from string import ascii_lowercase
 from typing import Final
 
 from tocsin.wire.screening.engine import BEFORE, Found, compiled, spans
@@ -25,12 +26,13 @@ _BASE64: Final = "A-Za-z0-9+/=_-"
 # kind, class, at least so many of it, beginnings
 _ROWS: Final[tuple[tuple[str, str, int, tuple[str, ...]], ...]] = (
     ("aws_access_key", "A-Z0-9", 16, ("AKIA", "ASIA", "ABIA", "ACCA")),
-    ("aws_bedrock_key", _BASE64, 40, ("ABSK", "bedrock-api-key-")),
+    ("aws_bedrock_key", _BASE64, 28, ("ABSK", "bedrock-api-key-")),
+    ("aws_mws_key", "a-z0-9-", 44, ("amzn.mws.",)),
     ("gcp_api_key", _SLUG, 35, ("AIza",)),
     ("google_token", _DOTTED, 20, ("ya29.", "GOCSPX-", "1//0")),
     ("anthropic_key", _SLUG, 16, ("sk-ant-",)),
     ("openai_key", _SLUG, 20, ("sk-",)),
-    ("github_token", _WORD, 36, ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
+    ("github_token", _DOTTED, 36, ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
     ("github_token", _WORD, 22, ("github_pat_",)),
     (
         "gitlab_token",
@@ -38,34 +40,90 @@ _ROWS: Final[tuple[tuple[str, str, int, tuple[str, ...]], ...]] = (
         20,
         tuple(f"gl{it}-" for it in ("pat", "dt", "rt", "cbt", "ptt", "ft", "soat", "imt", "agent")),
     ),
-    ("slack_token", _SLUG, 10, ("xapp-", "xoxe.", *(f"xox{it}-" for it in "abeoprsc"))),
-    ("stripe_key", _ALNUM, 16, ("sk_live_", "sk_test_", "rk_live_", "rk_test_")),
+    ("slack_token", _SLUG, 10, ("xapp-", "xoxe.", *(f"xox{it}-" for it in ascii_lowercase))),
+    ("stripe_key", _ALNUM, 16, tuple(f"{it}k_{of}_" for it in "prs" for of in ("live", "test"))),
     ("webhook_secret", _BASE64, 24, ("whsec_",)),
-    ("huggingface_token", _ALNUM, 30, ("hf_", "api_org_")),
-    ("npm_token", _ALNUM, 36, ("npm_",)),
-    ("pypi_token", _SLUG, 50, ("pypi-AgE",)),
+    ("huggingface_token", _SLUG, 30, ("hf_", "api_org_")),
+    ("npm_token", _SLUG, 36, ("npm_",)),
+    ("pypi_token", _SLUG, 80, ("pypi-",)),
     ("rubygems_key", "a-f0-9", 48, ("rubygems_",)),
     ("docker_token", _SLUG, 20, ("dckr_pat_", "dckr_oat_")),
-    ("sendgrid_key", _DOTTED, 60, ("SG.",)),
-    ("twilio_key", "a-f0-9", 32, ("SK",)),
-    ("digitalocean_token", "a-f0-9", 64, ("dop_v1_", "doo_v1_", "dor_v1_")),
-    ("shopify_token", "a-fA-F0-9", 32, ("shpat_", "shpca_", "shppa_", "shpss_")),
-    ("groq_key", _ALNUM, 40, ("gsk_",)),
-    ("xai_key", _ALNUM, 40, ("xai-",)),
-    ("perplexity_key", _ALNUM, 40, ("pplx-",)),
+    ("sendgrid_key", _DOTTED, 33, ("SG.",)),
+    ("twilio_key", "a-fA-F0-9", 32, ("SK", "AC")),
+    ("digitalocean_token", "a-f0-9", 64, tuple(f"do{it}_v1_" for it in "oprs")),
+    (
+        "shopify_token",
+        "a-fA-F0-9",
+        32,
+        tuple(f"shp{it}_" for it in ("at", "ca", "pa", "ss", "tka")),
+    ),
+    ("groq_key", _SLUG, 24, ("gsk_",)),
+    ("xai_key", _SLUG, 40, ("xai-",)),
+    ("perplexity_key", _SLUG, 40, ("pplx-",)),
     ("replicate_token", _ALNUM, 30, ("r8_",)),
     ("nvidia_key", _SLUG, 40, ("nvapi-",)),
     ("langsmith_key", _WORD, 32, ("lsv2_pt_", "lsv2_sk_")),
-    ("vault_token", _SLUG, 24, ("hvs.", "hvb.")),
+    ("vault_token", _SLUG, 24, ("hvs.", "hvb.", "hvr.")),
     ("grafana_token", _BASE64, 32, ("glsa_", "glc_")),
     ("sentry_token", _BASE64, 40, ("sntrys_", "sntryu_")),
     ("linear_key", _ALNUM, 32, ("lin_api_", "lin_oauth_")),
-    ("notion_token", _ALNUM, 40, ("ntn_", "secret_")),
+    ("notion_token", _SLUG, 40, ("ntn_", "secret_")),
     ("supabase_key", _SLUG, 20, ("sbp_", "sb_secret_")),
     ("databricks_token", "a-f0-9", 32, ("dapi",)),
     ("atlassian_token", _BASE64, 60, ("ATATT3", "ATCTT3")),
-    ("postman_key", _SLUG, 40, ("PMAK-",)),
-    ("doppler_token", _DOTTED, 40, ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.")),
+    ("postman_key", _SLUG, 26, ("PMAK-", "PMAT-")),
+    (
+        "doppler_token",
+        _ALNUM,
+        40,
+        tuple(f"dp.{it}." for it in ("pt", "st", "ct", "sa", "scim", "audit")),
+    ),
+    ("tavily_key", _SLUG, 32, ("tvly-",)),
+    ("together_key", _SLUG, 40, ("tgp_v1_",)),
+    ("llamacloud_key", _SLUG, 48, ("llx-",)),
+    ("alibaba_key", _ALNUM, 12, ("LTAI",)),
+    ("aws_appsync_key", "a-z0-9", 26, ("da2-",)),
+    ("cloudflare_token", _ALNUM, 40, ("cfat_", "cfut_", "cfk_")),
+    (
+        "tailscale_key",
+        _SLUG,
+        40,
+        tuple(f"tskey-{it}-" for it in ("api", "auth", "client", "scim", "webhook")),
+    ),
+    ("heroku_key", _SLUG, 36, ("HRKU-",)),
+    ("vercel_token", _ALNUM, 56, ("vcp_",)),
+    ("netlify_token", _ALNUM, 36, ("nfp_",)),
+    ("planetscale_token", _DOTTED, 32, tuple(f"pscale_{it}_" for it in ("tkn", "oauth", "pw"))),
+    ("newrelic_key", _SLUG, 19, ("NRAK-", "NRBR-", "NRII-", "NRJS-")),
+    ("figma_token", _SLUG, 40, ("figd_",)),
+    ("airtable_token", _DOTTED, 79, ("pat",)),
+    ("contentful_token", _SLUG, 43, ("CFPAT-",)),
+    ("pulumi_token", "a-f0-9", 40, ("pul-",)),
+    ("brevo_key", _SLUG, 64, ("xkeysib-",)),
+    ("sonarqube_token", "a-f0-9", 40, ("sqa_", "sqp_", "squ_")),
+    ("sourcegraph_token", "a-f0-9_", 40, ("sgp_", "sgp_local_")),
+    ("posthog_key", _ALNUM, 40, tuple(f"ph{it}_" for it in "acrsx")),
+    ("typeform_token", _SLUG, 56, ("tfp_",)),
+    ("circleci_token", _WORD, 60, ("CCIPAT_",)),
+    ("square_token", _SLUG, 22, ("sq0atp-", "sq0csp-", "sq0idp-")),
+    ("square_token", _SLUG, 60, ("EAAA",)),
+    ("facebook_token", _ALNUM, 80, ("EAA",)),
+    ("instagram_token", _SLUG, 100, ("IGQVJ",)),
+    ("docker_swarm_token", _SLUG, 43, ("SWMTKN-1-", "SWMKEY-1-")),
+    ("dynatrace_token", _DOTTED, 80, tuple(f"dt0{it}0" for it in "cst")),
+    ("nylas_key", _SLUG, 64, ("nyk_v0_",)),
+    ("akamai_credential", "a-z0-9-", 33, ("akab-",)),
+    ("clojars_token", "a-f0-9", 60, ("CLOJARS_",)),
+    ("defined_key", "A-Z0-9-", 79, ("dnkey-",)),
+    ("dropbox_token", _DOTTED, 77, ("sl.",)),
+    ("jfrog_token", _SLUG, 55, ("AKCp", "cmVmdGtuO")),
+    ("bitbucket_token", _ALNUM, 32, ("ATBB",)),
+    ("mailgun_key", "a-z0-9", 32, ("key-",)),
+    ("nuget_key", "a-z0-9", 43, ("oy2",)),
+    ("paypal_token", "a-z0-9$", 49, ("access_token$production$",)),
+    ("riot_key", "a-f0-9-", 36, ("RGAPI-",)),
+    ("wakatime_key", "a-f0-9-", 36, ("waka_",)),
+    ("wundergraph_key", "a-f0-9", 32, ("cosmo_",)),
     ("age_key", "A-Z0-9", 50, ("AGE-SECRET-KEY-1",)),
     ("onepassword_token", _BASE64, 100, ("ops_eyJ",)),
     (
@@ -117,9 +175,10 @@ def _quoted(text: str) -> str:
 # https://learn.microsoft.com/en-us/purview/sit-defn-client-secret-api-key
 _AZURE: Final = r"[A-Za-z0-9_.~-]{3}[78]Q~[A-Za-z0-9_.~-]{31}"
 _TOCSIN: Final = r"tocsin_[a-z0-9-]{1,64}_[a-z0-9-]{1,64}_[A-Za-z0-9]+"  # domain/keys.py
+_TERRAFORM: Final = r"[A-Za-z0-9_-]{14}\.atlasv1\.[A-Za-z0-9_-]{60}"
 _TELEGRAM: Final = r"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"
 _SIGNED: Final = r"[?&](?:sig|X-Amz-Signature)=[A-Za-z0-9%+/=]{30,}"  # of Azure's and AWS' links
-_ANY: Final = f"(?:{_alternatives()}|{_TOCSIN}|{_AZURE}|{_TELEGRAM})"
+_ANY: Final = f"(?:{_alternatives()}|{_TOCSIN}|{_AZURE}|{_TERRAFORM}|{_TELEGRAM})"
 TOKENS: Final = f"{BEFORE}{_ANY}|{_SIGNED}"
 """The pattern of all of them, with one character before."""
 
@@ -153,4 +212,6 @@ def _begins(text: bytes, start: int, end: int) -> tuple[int, str]:
             if text.startswith(beginning, at, end):
                 return at, kind
     at = start if chr(text[start]).isalnum() else start + 1
-    return at, "azure_secret" if b"Q~" in text[at:end] else "telegram_token"
+    token = text[at:end]
+    kinds = {b"Q~": "azure_secret", b".atlasv1.": "terraform_token"}
+    return at, next((kind for it, kind in kinds.items() if it in token), "telegram_token")
