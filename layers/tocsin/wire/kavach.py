@@ -28,7 +28,7 @@ UNAUTHORIZED: Final = sse.encode("error", '{"code":"UNAUTHORIZED","message":"Inv
 """All that a client without a valid token is sent."""
 
 _COST: Final = "cost.recorded"
-_BESIDE: Final = ("tool_name", "metadata", "backfill")
+_BESIDE: Final = ("tool_name", "metadata", "backfill", "masked", "cost_estimated")
 _AROUND: Final = {"id", "type", "timestamp", "agent_id", "user_id", *_BESIDE}
 _ANOMALY: Final = "anomaly"  # its data is in KavachOS' form
 _NAMES: Final = events.CAMEL | {"received_at": "receivedAt"}

@@ -24,7 +24,7 @@ MAX_LINE_BYTES: Final = 60_000
 _MAX_DATA_BYTES: Final = MAX_LINE_BYTES - len(b"data: \n")
 _MORE: Final = (
     *("tool_name", "metadata", "run_id", "tool_call_id", "prompt_id", "anomaly_type", "backfill"),
-    *("trace_id", "span_id", "parent_id"),
+    *("trace_id", "span_id", "parent_id", "masked", "cost_estimated"),
 )
 _APPROVALS: Final = b'{"type":"approvals"}'
 
