@@ -83,9 +83,7 @@ def _cost() -> None:
             )
             for name, rate in rates.items()
         ),
-        (
-            "re: the same patterns as one of Python's, asked of each event's JSON; it masks nothing.",
-        ),
+        ("re: the same patterns as one of Python's, asked of each event's JSON alone.",),
     )
 
 
