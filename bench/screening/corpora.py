@@ -145,7 +145,7 @@ def _value(pattern: str) -> str | None:
 
 
 def _made(pattern: str, chosen: random.Random) -> str:
-    from re import _parser  # type: ignore[attr-defined]  # it reads patterns, and is no API
+    from re import _parser  # it reads patterns, and is no API
 
     def write(tree: Any) -> str:
         return "".join(one(op, value) for op, value in tree)

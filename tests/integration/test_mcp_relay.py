@@ -273,6 +273,13 @@ def test_signals_to_the_group_and_to_the_relay_are_told_apart(start: Start) -> N
     assert relay.end() == (0, b"", "")
 
 
+def stop(pid: int) -> None:
+    """Stop a process; a signal that is sent to it after this comes to it later."""
+    os.kill(pid, signal.SIGSTOP)
+    stat = Path(f"/proc/{pid}/stat")
+    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "stopped")
+
+
 def test_a_group_s_signal_that_the_witness_is_late_for_does_not_swallow_the_next(
     start: Start,
 ) -> None:
@@ -280,7 +287,7 @@ def test_a_group_s_signal_that_the_witness_is_late_for_does_not_swallow_the_next
     assert relay.stdout.readline() == b"ready\n"
     children = Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children")
     witness = min(map(int, children.read_text().split()))  # it is made first
-    os.kill(witness, signal.SIGSTOP)
+    stop(witness)
     os.killpg(relay.process.pid, signal.SIGUSR1)
     assert [relay.stdout.readline() for _ in range(2)] == [b"told\n"] * 2  # better than never
     os.kill(witness, signal.SIGCONT)
@@ -296,7 +303,7 @@ def test_the_server_ends_with_a_relay_that_was_killed_while_it_asked(start: Star
     assert relay.stdout.readline() == b"ready\n"
     children = Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children")
     witness, server = sorted(map(int, children.read_text().split()))
-    os.kill(witness, signal.SIGSTOP)
+    stop(witness)
     os.kill(relay.process.pid, signal.SIGUSR1)
     with os.fdopen(os.pidfd_open(server)) as ended:
         time.sleep(0.3)  # time to ask
