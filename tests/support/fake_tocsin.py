@@ -280,8 +280,9 @@ class _Handler(BaseHTTPRequestHandler):
             tool = unquote(url.path.removeprefix("/v1/tool/"))
             self._answer(tocsin.call(tool, json.loads(request.body)))
             return
-        if tocsin.running and url.path.startswith("/v1/approvals/"):
-            id, body = url.path.split("/")[3], json.loads(request.body)
+        id = url.path.removeprefix("/v1/approvals/").partition("/")[0]
+        if tocsin.running and id in tocsin.approvals:
+            body = json.loads(request.body)
             tocsin.resolutions.append((id, request.authorization, body))
             tocsin.resolve(id, "approved" if body["approved"] else "denied")
             self._answer(Answer(200, body=tocsin.approvals[id]))
@@ -296,7 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         tocsin, url = self.server.tocsin, urlsplit(self.path)
-        if url.path.startswith("/v1/approvals/"):
+        if url.path.startswith("/v1/approvals/") and url.path.endswith("/decision"):
             if tocsin.running:
                 seconds = float(dict(parse_qsl(url.query))["wait"])
                 self._answer(tocsin.decision(url.path.split("/")[3], seconds))
