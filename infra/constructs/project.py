@@ -63,7 +63,7 @@ class Project(Function):
         tables.allow_writing(self, _PROJECTED, ["UpdateItem"])
         kept = ["budget#*", "key#*", "session-state#*", "summary#*"]
         tables.allow_writing(self, kept, ["PutItem"])
-        tables.allow_querying(self, ["budget#*", "key#*", "summary#*"])
+        tables.allow_querying(self, ["budget#*", "calls#*", "key#*", "summary#*"])
         tables.allow_writing(self, _LISTED, ["UpdateItem", "DeleteItem"])
         consume(
             self,
