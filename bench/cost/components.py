@@ -58,7 +58,7 @@ def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
         yield Line("messages", "sqs_requests", use.messages * TAIL_REQUESTS * times)
         own = {TAILS: "reads: to project", "detect": "reads: to detect"}.get(name)
         for kind, units in use.reads.items():
-            if kind in ("key", "org"):  # per minute, not per event: see below
+            if kind in ("key", "org", "privacy"):  # per minute, not per event: see below
                 continue
             yield Line(own or READS[kind], "dynamodb_read_units", units * times)
     yield Line("seal: marks", "dynamodb_write_units", run.mark_units * seconds / 60)
