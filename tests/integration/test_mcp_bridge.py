@@ -17,9 +17,9 @@ from mcp.client.stdio import stdio_client
 
 from support.fake_tocsin import API_KEY, FakeTocsin, fake_tocsin
 from support.mcp_servers import Asked, ToldServer, real_server, says, streams, told_server
+from tocsin.cli._passing import client_session
 from tocsin.cli.mcp.http import bridge
 from tocsin.cli.mcp.http.bridge import Bridge
-from tocsin.cli.mcp.http.serving import client_session
 from tocsin.cli.mcp.http.upstream import Upstream
 
 MODERN: dict[str, Any] = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}

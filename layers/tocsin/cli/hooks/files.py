@@ -8,15 +8,13 @@ import json
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tocsin.cli.hooks.plans import Wanted, entries, found_in
 from tocsin.cli.hooks.settings import key_file
 from tocsin.cli.hooks.text import added, removed, value_of
 
 __all__ = ["installed", "read", "undone", "write"]
-
-_NOTHING: Final = "{}\n"
 
 
 def read(path: Path) -> str | None:

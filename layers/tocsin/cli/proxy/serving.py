@@ -1,7 +1,6 @@
 """The server: one process, one event loop, as many calls at once as there are."""
 
 import asyncio
-import logging
 import signal
 import socket
 import time
@@ -9,13 +8,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
-import aiohttp
-import httpx
 from aiohttp import web
 
 from tocsin.cli._connection import Connection
+from tocsin.cli._passing import client_session, server
 from tocsin.cli.mcp.spool import Spool
 from tocsin.cli.proxy.bases import Bases
 from tocsin.cli.proxy.forwarding import Forwarding, Options
@@ -24,10 +21,6 @@ from tocsin.cli.proxy.sender import Sender
 from tocsin.client import AsyncClient, Backoff
 
 __all__ = ["Serving"]
-
-_HEADER_BYTES: Final = 64 * 1024
-_CONNECT_SECONDS: Final = 30.0
-_IDLE_SECONDS: Final = 60.0  # a connection to a vendor is kept for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +56,16 @@ class Serving:
             client = await stack.enter_async_context(
                 AsyncClient(self.place.url, self.place.api_key, backoff=Backoff(attempts=1))
             )
-            session = await stack.enter_async_context(_session())
+            session = await stack.enter_async_context(client_session())
             sender = Sender(self.spool, client, self.place.url, self.say)
             sending = asyncio.create_task(sender.run())
             gate = Gate(sender, client, self.patience_seconds) if self.closed else None
             handler = Forwarding(
                 self.bases, self.options, sender, gate, session, _now, time.monotonic
             )
-            runner = web.ServerRunner(_server(handler), shutdown_timeout=self.drain_seconds)
+            runner = web.ServerRunner(
+                server(handler, "tocsin.proxy"), shutdown_timeout=self.drain_seconds
+            )
             await runner.setup()
             await web.SockSite(runner, self.listener, backlog=1024).start()
             self.ready()
@@ -78,33 +73,6 @@ class Serving:
             await _until(asyncio.create_task(runner.cleanup()), hurry, None)
             sender.stop()
             await _until(sending, hurry, self.flush_seconds)
-
-
-def _server(handler: Forwarding) -> web.Server:
-    quiet = logging.Logger("tocsin.proxy")  # no handlers: its lines may quote headers with keys
-    quiet.addHandler(logging.NullHandler())
-    return web.Server(
-        handler,
-        handler_cancellation=True,  # a client that goes ends its call at the vendor's, too
-        auto_decompress=False,
-        access_log=None,
-        logger=quiet,
-        max_line_size=_HEADER_BYTES,
-        max_field_size=_HEADER_BYTES,
-    )
-
-
-def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, ssl=httpx.create_ssl_context(), keepalive_timeout=_IDLE_SECONDS
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-        max_line_size=_HEADER_BYTES,
-        max_field_size=_HEADER_BYTES,
-    )
 
 
 async def _until(task: asyncio.Task[None], hurry: asyncio.Event, seconds: float | None) -> None:

@@ -16,7 +16,8 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from tocsin.cli.mcp.http.serving import client_session, proxy_to
+from tocsin.cli._passing import client_session
+from tocsin.cli.mcp.http.serving import proxy_to
 from tocsin.cli.mcp.http.upstream import Upstream, modern
 from tocsin.cli.mcp.lines import MAX_LINE_BYTES
 from tocsin.cli.mcp.rulings import PARSE, REFUSED, error

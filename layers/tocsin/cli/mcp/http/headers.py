@@ -8,31 +8,18 @@ See https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/st
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from tocsin.cli._passing import Raw, end_to_end
 
 __all__ = ["mismatch", "passed_on", "passed_up", "stranger"]
 
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_HOP: Final = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 # The answer is read on its way, so it comes as it is.
 _NOT_UP: Final = ("host", "expect", "content-length", "accept-encoding", "origin", "referer")
 _NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-
-type Raw = Iterable[tuple[bytes, bytes]]
 
 
 def stranger(headers: Mapping[str, str], origins: frozenset[str]) -> str | None:
@@ -48,7 +35,7 @@ def stranger(headers: Mapping[str, str], origins: frozenset[str]) -> str | None:
 
 def passed_up(raw: Raw) -> list[tuple[str, str]]:
     """Return a request's headers as the server gets them, but for the length of its body."""
-    kept = _kept(raw, _NOT_UP)
+    kept = end_to_end(raw, _NOT_UP)
     if any(name.lower() == b"origin" for name, _ in raw):  # a browser's cookies are not for it
         kept = [(name, value) for name, value in kept if name.lower() != "cookie"]
     return [*kept, ("Accept-Encoding", "identity")]
@@ -56,7 +43,7 @@ def passed_up(raw: Raw) -> list[tuple[str, str]]:
 
 def passed_on(raw: Raw) -> list[tuple[str, str]]:
     """Return an answer's headers as the client gets them."""
-    return _kept(raw, ())
+    return end_to_end(raw)
 
 
 def mismatch(headers: Mapping[str, str], message: dict[str, Any]) -> str | None:
@@ -92,14 +79,3 @@ def _hostname(url: str) -> str | None:
         return parts.hostname if "@" not in parts.netloc else None
     except ValueError:
         return None
-
-
-def _kept(raw: Raw, but: tuple[str, ...]) -> list[tuple[str, str]]:
-    pairs = [
-        (name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in raw
-    ]
-    left_out = {*_HOP, *but}
-    for name, value in pairs:
-        if name.lower() == "connection":
-            left_out.update(each.strip().lower() for each in value.split(","))
-    return [(name, value) for name, value in pairs if name.lower() not in left_out]

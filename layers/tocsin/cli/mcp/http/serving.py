@@ -1,7 +1,6 @@
 """The server in front of an MCP server: one process, one event loop, on this machine alone."""
 
 import asyncio
-import logging
 import signal
 import socket
 import time
@@ -16,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from tocsin.cli._connection import Connection
 from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._output import say as tell
+from tocsin.cli._passing import client_session, server
 from tocsin.cli.mcp.calls import Calls, Recording
 from tocsin.cli.mcp.desk import Desk, Rules
 from tocsin.cli.mcp.held import Elicit
@@ -27,14 +27,10 @@ from tocsin.cli.mcp.spool import Spool
 from tocsin.cli.mcp.standing import Standing
 
 if TYPE_CHECKING:
-    import aiohttp
-    from aiohttp import web
+    pass
 
-__all__ = ["Serving", "client_session", "needs_aiohttp", "proxy_to", "served"]
+__all__ = ["Serving", "needs_aiohttp", "proxy_to", "served"]
 
-_HEADER_BYTES: Final = 64 * 1024
-_CONNECT_SECONDS: Final = 30.0
-_IDLE_SECONDS: Final = 60.0
 _DRAIN_SECONDS: Final = 2.0  # for what is open; streams end only with their peers
 _BACKLOG: Final = 1024
 
@@ -84,7 +80,9 @@ class Serving:
         async with client_session() as session:
             target = Target(self.server, proxy_to(self.server))
             handler = Forwarding(target, self.origins, calls, recorder, desk, session)
-            runner = web.ServerRunner(_server(handler), shutdown_timeout=_DRAIN_SECONDS)
+            runner = web.ServerRunner(
+                server(handler, "tocsin.mcp"), shutdown_timeout=_DRAIN_SECONDS
+            )
             await runner.setup()
             await web.SockSite(runner, listener, backlog=_BACKLOG).start()
             tell(f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}")
@@ -132,23 +130,6 @@ def needs_aiohttp() -> None:
         ) from error
 
 
-def client_session() -> "aiohttp.ClientSession":
-    """Return what asks servers: it follows no redirects, keeps no cookies and decodes nothing."""
-    import aiohttp
-    import httpx
-
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, ssl=httpx.create_ssl_context(), keepalive_timeout=_IDLE_SECONDS
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-        max_line_size=_HEADER_BYTES,
-        max_field_size=_HEADER_BYTES,
-    )
-
-
 def proxy_to(url: str) -> str | None:
     """Return the proxy that the environment has for a URL."""
     parts = urlsplit(url)
@@ -156,19 +137,3 @@ def proxy_to(url: str) -> str | None:
         return None
     found = getproxies()
     return found.get(parts.scheme) or found.get("all")
-
-
-def _server(handler: "Callable[..., object]") -> "web.Server":
-    from aiohttp import web
-
-    quiet = logging.Logger("tocsin.mcp")  # no handlers: its lines may quote headers with keys
-    quiet.addHandler(logging.NullHandler())
-    return web.Server(
-        handler,  # type: ignore[arg-type]
-        handler_cancellation=True,  # a client that goes ends its call at the server's, too
-        auto_decompress=False,
-        access_log=None,
-        logger=quiet,
-        max_line_size=_HEADER_BYTES,
-        max_field_size=_HEADER_BYTES,
-    )
