@@ -21,7 +21,7 @@ class TestSettings:
         assert on.privacy_settings.get("acme") == KeptPrivacy(org="acme")
         change, batch = told(1)
         privacy = Privacy(Pii.MASK, (TagRule("gdpr", agent="crm-*"), TagRule("pci", model="x")))
-        kept = KeptPrivacy(org="acme", privacy=privacy, by="m", at_ms=7, change=change)
+        kept = KeptPrivacy(org="acme", settings=privacy, by="m", at_ms=7, change=change)
         assert on.privacy_settings.write(kept, "", *batch)
         assert on.privacy_settings.get("acme") == kept
         assert on.privacy_settings.get("beta") == KeptPrivacy(org="beta")

@@ -29,8 +29,13 @@ from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.sqs import SqsTimers
+from tocsin.domain import privacy
 from tocsin.domain.addresses import check_url
+from tocsin.domain.detect import said
+from tocsin.domain.detect.kept import KeptSettings
+from tocsin.domain.detect.settings import Settings
 from tocsin.domain.limits import KEY_REQUESTS_PER_MINUTE, RETENTION_DAYS, SIGN_IN_SECONDS
+from tocsin.domain.privacy import KeptPrivacy, Privacy
 from tocsin.domain.receivers import CheckUrl
 from tocsin.domain.retention import Retention
 from tocsin.ports.access import KeyRing, Keys, Passes, Rates, SignInFailures, SignInWrites
@@ -68,11 +73,11 @@ from tocsin.services.budgets.changing import Changing
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.budgets.keeping import Keeping as BudgetKeeping
 from tocsin.services.detect.reviewing import Reviewing
-from tocsin.services.detect.settings import Setting
 from tocsin.services.hooks.answering import Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.screening import Screening, remembered
+from tocsin.services.intake.setting import Setting
 from tocsin.services.keys.delegating import Delegating
 from tocsin.services.keys.ending import Ending
 from tocsin.services.keys.issuing import Issuing
@@ -83,7 +88,6 @@ from tocsin.services.notify.keeping import Signatures
 from tocsin.services.notify.steering import Steering
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
-from tocsin.services.privacy.keeping import Keeping as PrivacyKeeping
 from tocsin.services.reading.costs import Costs
 from tocsin.services.reading.indexes import Indexes
 from tocsin.services.sessions.deciding import Deciding as SessionDeciding
@@ -119,8 +123,8 @@ class ApiParts:
     holding: Holding
     agents: Registering
     agent_list: Listing
-    detection: Setting
-    privacy: PrivacyKeeping
+    detection: Setting[Settings, KeptSettings]
+    privacy: Setting[Privacy, KeptPrivacy]
     anomalies: Reviewing
     endpoints: EndpointKeeping
     steering: Steering
@@ -216,7 +220,7 @@ def parts(
         agents=Registering(agent_states, issuing, clock),
         agent_list=Listing(indexes, agent_states),
         indexes=indexes,
-        detection=Setting(detection_settings, clock),
+        detection=Setting(detection_settings, clock, said.SET),
         anomalies=Reviewing(anomalies, clock),
         endpoints=EndpointKeeping(
             changing, ledger, signatures, check_url, export_buckets, mails=mails
@@ -239,7 +243,7 @@ def parts(
         keeping=keeping,
         calling=calling,
         hooks=Answering(calling, patience, journal, allowance, clock, screening, public_url),
-        privacy=PrivacyKeeping(privacy_settings, clock),
+        privacy=Setting(privacy_settings, clock, privacy.SET),
         allowed_origins=allowed_origins,
     )
 

@@ -6,9 +6,12 @@ A change is an event, so the ledger says what held when.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["KeptPrivacy", "Pii", "Privacy", "TagRule", "matches"]
+__all__ = ["SET", "KeptPrivacy", "Pii", "Privacy", "TagRule", "matches"]
+
+SET: Final = "tocsin.privacy_set"
+"""The type of the event that tells of a change; ``data`` is what was set."""
 
 
 class Pii(StrEnum):
@@ -109,7 +112,7 @@ class KeptPrivacy:
     """
 
     org: str
-    privacy: Privacy = Privacy()
+    settings: Privacy = Privacy()
     by: str = ""
     at_ms: int = 0
     change: str = ""

@@ -41,7 +41,7 @@ def privacy_of(body: PrivacyBody) -> Privacy:
 def shown(kept: KeptPrivacy) -> dict[str, Any]:
     """Return settings, who set them and when; null: nobody did."""
     return {
-        **kept.privacy.as_data(),
+        **kept.settings.as_data(),
         "set_by": kept.by or None,
         "set_at": iso_ms(kept.at_ms) if kept.by else None,
     }

@@ -36,9 +36,9 @@ MAY_LOAD = {
             {
                 *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.changing"),
                 *("budgets.usage", "intake.allowance", "intake.masking", "intake.screening"),
-                *("intake.stamp", "intake.told", "privacy"),
+                *("intake.setting", "intake.stamp", "intake.told"),
                 *("hooks", "keys", "policies", "sessions", "signing_in"),
-                *("detect.reviewing", "detect.settings"),
+                "detect.reviewing",
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
                 *("approvals.linking", "approvals.reading", "approvals.steps", "approvals.telling"),
                 *("reading.costs", "reading.indexes", "reading.served", "reading.whole"),

@@ -11,6 +11,7 @@ from typing import Any, Final, override
 import orjson
 
 from tocsin.adapters.dynamodb._calls import batch_get, calls, query, transact, whole
+from tocsin.adapters.dynamodb._settings import SettingsTable
 from tocsin.adapters.dynamodb._state import item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable, not_changed_since
 from tocsin.domain.batch import Batch
@@ -136,28 +137,16 @@ class DynamoAnomalies(ToldTable, Anomalies):
         return self._tell([{"Put": put}], batch, packed)
 
 
-class DynamoDetectionSettings(ToldTable, DetectionSettings):
+class DynamoDetectionSettings(SettingsTable, DetectionSettings):
     """:class:`~tocsin.ports.detecting.DetectionSettings` on the state table, beside a journal."""
 
     @override
     def get(self, org: str) -> KeptSettings:
-        item = self._get(f"detection#{org}", _SETTINGS)
-        return _kept(org, item) if item else KeptSettings(org=org)
+        return self._read("detection", org, "detection's settings", KeptSettings, Settings.of_data)
 
     @override
     def write(self, kept: KeptSettings, was: str, batch: Batch, packed: bytes) -> bool:
-        put: Any = {
-            "TableName": self._table,
-            "Item": {
-                **item_key(f"detection#{kept.org}", _SETTINGS),
-                "settings": {"S": orjson.dumps(kept.settings.as_data()).decode()},
-                "set_by": {"S": kept.by},
-                "set_at_ms": number(kept.at_ms),
-                "change": {"S": kept.change},
-            },
-            **not_changed_since(was),
-        }
-        return self._tell([{"Put": put}], batch, packed)
+        return self._write("detection", kept, was, batch, packed)
 
 
 def _cursor(org: str, item: Mapping[str, Any]) -> Cursor:
@@ -194,17 +183,6 @@ def _item(anomaly: Anomaly) -> dict[str, Any]:
         "change": {"S": anomaly.change},
         "expires_at": number(anomaly.at_ms // 1_000 + ANOMALY_RETENTION_DAYS * _DAY_SECONDS),
     }
-
-
-def _kept(org: str, item: Mapping[str, Any]) -> KeptSettings:
-    with whole(org, "detection's settings"):
-        return KeptSettings(
-            org=org,
-            settings=Settings.of_data(orjson.loads(item["settings"]["S"])),
-            by=item["set_by"]["S"],
-            at_ms=int(item["set_at_ms"]["N"]),
-            change=item["change"]["S"],
-        )
 
 
 def _readable(org: str, item: Mapping[str, Any]) -> Anomaly | None:

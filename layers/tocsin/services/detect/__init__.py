@@ -3,4 +3,4 @@
 Others import these modules of it, and no other.
 """
 
-__all__ = ["detecting", "rehearsing", "reviewing", "settings"]
+__all__ = ["detecting", "rehearsing", "reviewing"]

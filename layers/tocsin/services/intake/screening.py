@@ -29,7 +29,7 @@ def remembered(settings: PrivacySettings, clock: Clock) -> Callable[[str], Priva
 
     It raises Busy if the setting can't be read, and IntegrityError if it is damaged.
     """
-    found = Remembered[str, Privacy](lambda org: settings.get(org).privacy, clock)
+    found = Remembered[str, Privacy](lambda org: settings.get(org).settings, clock)
     return found.read
 
 

@@ -12,14 +12,15 @@ from fakes.desk import key
 from fakes.stores import FakeAnomalies, FakeClock, FakeDetectionSettings, FakeJournal
 from tocsin.domain.detect.anomaly import Anomaly, Status
 from tocsin.domain.detect.finding import Subject
+from tocsin.domain.detect.kept import KeptSettings
 from tocsin.domain.detect.kinds import Kind, Severity
-from tocsin.domain.detect.said import said_of
+from tocsin.domain.detect.said import SET, said_of
 from tocsin.domain.detect.settings import Settings
 from tocsin.domain.errors import Conflict, NotFound, OutcomeUnknown
 from tocsin.domain.ids import event_ids, new_batch_id
 from tocsin.domain.keys import Scope
 from tocsin.services.detect.reviewing import Reviewing
-from tocsin.services.detect.settings import Setting
+from tocsin.services.intake.setting import Setting
 from tocsin.wire.reviews import Page
 
 MARIA = key(Scope.APPROVE, person="maria")
@@ -32,7 +33,7 @@ class Room:
         self.store = FakeAnomalies(self.journal)
         self.kept = FakeDetectionSettings(self.journal)
         self.reviewing = Reviewing(self.store, self.clock)
-        self.setting = Setting(self.kept, self.clock)
+        self.setting = Setting[Settings, KeptSettings](self.kept, self.clock, SET)
 
     def add(self, salt: int = 0, **fields: Any) -> str:
         id = event_ids(new_batch_id(self.clock.ms + salt, bytes(10)), 1)[0]

@@ -120,7 +120,7 @@ class TestPersonalData:
         for _ in range(3):
             stored(world, CALL | {"data": self.MAIL})
         assert settings.reads == 1
-        settings.kept["acme"] = KeptPrivacy(org="acme", privacy=Privacy(Pii.MASK))
+        settings.kept["acme"] = KeptPrivacy(org="acme", settings=Privacy(Pii.MASK))
         world.clock.ms += 30_000
         [event] = stored(world, CALL | {"data": self.MAIL})
         assert event["data"] == "[masked:email]"
