@@ -26,6 +26,7 @@ from tocsin.services.budgets.holding import Holding
 from tocsin.services.hooks.answering import Answered, Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.recording import Recording
 from tocsin.services.intake.screening import Screening
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
@@ -66,17 +67,16 @@ class Hooked:
         clock = self.desk.clock
         allowance = Allowance(self.orgs.get, FakeQuota(), clock)
         screening = Screening(clock, lambda org: self.privacy)
+        recording = Recording(self.desk.journal, allowance, screening, clock)
         self.calling = Calling(
             self.keeping,
             self.desk.steps,
             self.desk.asking,
-            self.desk.journal,
-            allowance,
+            recording,
             clock,
             Suspended(self.sessions, clock),
             Holding(self.budgets, clock),
             Known(self.agents, clock),
-            screening,
         )
         self.answering = Answering(
             self.calling,
@@ -87,10 +87,7 @@ class Hooked:
                 pause=self._pause,
                 seconds=lambda: self.seconds,
             ),
-            self.desk.journal,
-            allowance,
-            clock,
-            screening,
+            recording,
             "https://tocsin.example.com",
         )
 

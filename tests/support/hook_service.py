@@ -33,6 +33,7 @@ from tocsin.services.approvals.waiting import Waiting
 from tocsin.services.hooks.answering import Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.recording import Recording
 from tocsin.services.intake.screening import Screening, remembered
 from tocsin.wire.problems import problem
 
@@ -121,10 +122,7 @@ def hook_service(stores: Stores) -> HookService:
     answering = Answering(
         parts.calling,
         patience,
-        stores.journal,
-        allowance,
-        clock,
-        screening,
+        Recording(stores.journal, allowance, screening, clock),
         "https://tocsin.example.com",
     )
     parts = replace(parts, hooks=answering)

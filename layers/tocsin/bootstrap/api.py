@@ -76,6 +76,7 @@ from tocsin.services.detect.reviewing import Reviewing
 from tocsin.services.hooks.answering import Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.recording import Recording
 from tocsin.services.intake.screening import Screening, remembered
 from tocsin.services.intake.setting import Setting
 from tocsin.services.keys.delegating import Delegating
@@ -190,17 +191,16 @@ def parts(
     sign_ins = SignIns(passes, access, clock)
     changing = EndpointChanging(endpoints, clock)
     indexes = Indexes(projections, clock)
+    recording = Recording(journal, allowance, screening, clock)
     calling = Calling(
         keeping,
         steps,
         asking,
-        journal,
-        allowance,
+        recording,
         clock,
         Suspended(session_states, clock),
         holding,
         Known(agent_states, clock),
-        screening,
     )
     patience = Patience(approvals, places, clock)
     return ApiParts(
@@ -242,7 +242,7 @@ def parts(
         reading=Reading(approvals, clock),
         keeping=keeping,
         calling=calling,
-        hooks=Answering(calling, patience, journal, allowance, clock, screening, public_url),
+        hooks=Answering(calling, patience, recording, public_url),
         privacy=Setting(privacy_settings, clock, privacy.SET),
         allowed_origins=allowed_origins,
     )

@@ -36,7 +36,7 @@ MAY_LOAD = {
             {
                 *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.changing"),
                 *("budgets.usage", "intake.allowance", "intake.masking", "intake.screening"),
-                *("intake.setting", "intake.stamp", "intake.told"),
+                *("intake.recording", "intake.setting", "intake.stamp", "intake.told"),
                 *("hooks", "keys", "policies", "sessions", "signing_in"),
                 "detect.reviewing",
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),

@@ -14,12 +14,8 @@ from tocsin.domain.errors import Malformed, TocsinError
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import HOOK_WAITS_PER_ORG
 from tocsin.domain.policy import Decision
-from tocsin.ports.log import Journal
-from tocsin.ports.world import Clock
 from tocsin.services.hooks.patience import Patience
-from tocsin.services.intake.allowance import Allowance
-from tocsin.services.intake.screening import Screening
-from tocsin.services.intake.stamp import Draft, new_id
+from tocsin.services.intake.recording import Recording
 from tocsin.services.policies.calling import Calling, Held, Outcome
 from tocsin.services.policies.engine import Situation
 from tocsin.wire.hooks import Asked
@@ -55,19 +51,13 @@ class Answering:
         self,
         calling: Calling,
         patience: Patience,
-        journal: Journal,
-        allowance: Allowance,
-        clock: Clock,
-        screening: Screening,
+        recording: Recording,
         public_url: str | None = None,
     ) -> None:
         """``public_url`` is where people reach Tocsin, if that is known."""
         self._calling = calling
         self._patience = patience
-        self._journal = journal
-        self._allowance = allowance
-        self._clock = clock
-        self._screening = screening
+        self._recording = recording
         self._where = f" at {public_url}" if public_url else ""
 
     def __call__(self, key: ApiKey, product: Product, body: bytes, asked: Asked) -> Answered:
@@ -142,11 +132,7 @@ class Answering:
 
     def _record(self, key: ApiKey, hook: Hook) -> None:
         incoming = read([fitting(hook.told)], Loaded(plain=False), batch=False)
-        self._screening.record(key.org, incoming.events[0])
-        draft = Draft(incoming.events, key, plain=False)
-        batch, packed = draft.stamped(new_id(self._clock.now_ms()))
-        with self._allowance.reserved(batch):
-            self._journal.put(batch, packed)
+        self._recording(key, incoming.events[0])
 
 
 def _ruled(

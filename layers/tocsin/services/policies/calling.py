@@ -19,15 +19,12 @@ from tocsin.domain.errors import Changed
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import APPROVAL_SECONDS
 from tocsin.domain.policy import CANARY, Decision, Verdict
-from tocsin.ports.log import Journal
 from tocsin.ports.world import Clock
 from tocsin.services.agents.known import Known
 from tocsin.services.approvals.asking import Ask, Asking
 from tocsin.services.approvals.steps import Steps
 from tocsin.services.budgets.holding import Holding
-from tocsin.services.intake.allowance import Allowance
-from tocsin.services.intake.screening import Screening
-from tocsin.services.intake.stamp import Draft, new_id
+from tocsin.services.intake.recording import Recording
 from tocsin.services.policies.engine import Situation
 from tocsin.services.policies.keeping import Keeping
 from tocsin.services.sessions.suspended import Suspended
@@ -71,23 +68,19 @@ class Calling:
         keeping: Keeping,
         steps: Steps,
         asking: Asking,
-        journal: Journal,
-        allowance: Allowance,
+        recording: Recording,
         clock: Clock,
         suspended: Suspended,
         budgets: Holding,
         agents: Known,
-        screening: Screening,
     ) -> None:
-        self._screening = screening
         self._suspended = suspended
         self._budgets = budgets
         self._agents = agents
         self._keeping = keeping
         self._steps = steps
         self._asking = asking
-        self._journal = journal
-        self._allowance = allowance
+        self._recording = recording
         self._clock = clock
 
     def preflight(self, situation: Situation) -> Outcome:
@@ -155,12 +148,7 @@ class Calling:
             Busy: it may be recorded; send it again.
         """
         event = _event(situation, outcome)
-        event = told(event) if told else event
-        self._screening.record(key.org, event)
-        draft = Draft([event], key, plain=False)
-        batch, packed = draft.stamped(new_id(self._clock.now_ms()))
-        with self._allowance.reserved(batch):
-            self._journal.put(batch, packed)
+        self._recording(key, told(event) if told else event)
 
     def _asked(
         self, key: ApiKey, situation: Situation, outcome: Outcome, held: Held | None

@@ -27,6 +27,7 @@ from tocsin.services.agents.registering import Registering
 from tocsin.services.approvals.deciding import Resolve
 from tocsin.services.budgets.holding import Holding
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.recording import Recording
 from tocsin.services.intake.screening import Screening
 from tocsin.services.keys.issuing import Issuing
 from tocsin.services.keys.writing import Writing
@@ -57,13 +58,16 @@ class Office:
             self.keeping,
             self.desk.steps,
             self.desk.asking,
-            self.desk.journal,
-            Allowance(self.orgs.get, FakeQuota(), self.desk.clock),
+            Recording(
+                self.desk.journal,
+                Allowance(self.orgs.get, FakeQuota(), self.desk.clock),
+                Screening(self.desk.clock, lambda org: self.privacy),
+                self.desk.clock,
+            ),
             self.desk.clock,
             Suspended(self.sessions, self.desk.clock),
             Holding(self.budgets, self.desk.clock),
             Known(self.agents, self.desk.clock),
-            Screening(self.desk.clock, lambda org: self.privacy),
         )
 
     def call(self, command: str = RM, **more: Any) -> Outcome:
