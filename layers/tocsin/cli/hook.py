@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.hooks.options import AgentOption, GrantOption
 from tocsin.cli.hooks.shim import DEFAULT_SECONDS, Options, run
 
 __all__ = ["Product", "Records", "hook"]
@@ -32,18 +33,8 @@ def hook(
         str,
         typer.Option(show_default=False, help="Tocsin's URL; else TOCSIN_URL, or the only one."),
     ] = "",
-    agent: Annotated[
-        str,
-        typer.Option(
-            show_default=False, help="The agent that the product is here; else the product's name."
-        ),
-    ] = "",
-    grant: Annotated[
-        bool,
-        typer.Option(
-            "--grant", help="What policies allow, the product does not ask its user about either."
-        ),
-    ] = False,
+    agent: AgentOption = "",
+    grant: GrantOption = False,
     seconds: Annotated[
         int,
         typer.Option(

@@ -10,6 +10,7 @@ from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._output import say
 from tocsin.cli.hook import Product
 from tocsin.cli.hooks import files
+from tocsin.cli.hooks.options import AgentOption, GrantOption
 from tocsin.cli.hooks.plans import FAILS_CLOSED, Wanted, entries, settings_path
 from tocsin.cli.hooks.programs import tocsin_program, version_of
 from tocsin.cli.hooks.settings import BadSettings, keep
@@ -23,18 +24,8 @@ def install(
     project: Annotated[
         bool, typer.Option("--project", help="In this project's settings; else in the user's.")
     ] = False,
-    agent: Annotated[
-        str,
-        typer.Option(
-            show_default=False, help="The agent that the product is here; else the product's name."
-        ),
-    ] = "",
-    grant: Annotated[
-        bool,
-        typer.Option(
-            "--grant", help="What policies allow, the product does not ask its user about either."
-        ),
-    ] = False,
+    agent: AgentOption = "",
+    grant: GrantOption = False,
     command: Annotated[
         bool,
         typer.Option(
