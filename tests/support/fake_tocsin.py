@@ -355,10 +355,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))
 
     def _answer(self, answer: Answer) -> None:
-        body = json.dumps(answer.body).encode()
+        has_body = answer.status != 204  # bytes after a 204 are read as the next answer's
+        body = json.dumps(answer.body).encode() if has_body else b""
         self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        if has_body:
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
