@@ -52,9 +52,18 @@ def web_function(name: str, root: Path = ROOT) -> Path:
 
 
 def shared(root: Path = ROOT) -> Path:
-    """Return the layer with the package ``tocsin``, without the parts that run elsewhere."""
+    """Return the layer with the package ``tocsin``, without the parts that run elsewhere.
+
+    Several stacks have it: it is made once, until a file changes.
+    """
+    stats = ((path, path.stat()) for path in _shared_files(root))
+    return _shared(root, tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats))
+
+
+@cache
+def _shared(root: Path, files: tuple[tuple[Path, int, int], ...]) -> Path:
     target = _folder()
-    _copy(_shared_files(root), root / "layers", target / "python")
+    _copy((path for path, _, _ in files), root / "layers", target / "python")
     _compile(target / "python")
     return target
 
