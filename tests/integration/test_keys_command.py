@@ -3,14 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from support.commands import run_command
 from support.databases import Database, Stores
-from support.waiting import HANG_SECONDS
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import ApiKey, Scope, key_ids, mint
 
@@ -23,15 +22,8 @@ def tables(database: Database) -> tuple[Stores, Run]:
     names = {f"TOCSIN_{name}".upper(): value for name, value in settings.model_dump().items()}
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 (our own program)
-            [sys.executable, "-m", "tocsin.cli", "keys", *args],
-            env=os.environ | database.env | names | {"COLUMNS": "120", "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=HANG_SECONDS,
-            check=False,
-        )
+        env = os.environ | database.env | names | {"COLUMNS": "120", "NO_COLOR": "1"}
+        return run_command("keys", *args, env=env)
 
     return stores, run
 

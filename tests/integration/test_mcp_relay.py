@@ -20,6 +20,7 @@ import mcp
 import pytest
 from mcp.client.stdio import stdio_client
 
+from support.commands import Command, run_command
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
 from support.waiting import HANG_SECONDS, until
 
@@ -48,13 +49,13 @@ class Relay:
     """A running relay in front of ``command``."""
 
     def __init__(self, tocsin: FakeTocsin, home: Path, command: list[str], *options: str) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 (our own program)
-            [PYTHON, "-m", "tocsin.cli", "mcp", *options, "--", *command],
+        self.process = Command(
+            *("mcp", *options, "--", *command),
+            env=environment(tocsin, home),
+            new_session=True,  # as MCP clients do
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(tocsin, home),
-            start_new_session=True,  # as MCP clients do
         )
         assert self.process.stdin
         assert self.process.stdout
@@ -76,6 +77,7 @@ class Relay:
 
     def hears(self, words: str) -> str:
         """Wait for a line on standard error with ``words`` in it."""
+        line: bytes
         for line in self.stderr:
             if words in line.decode():
                 return line.decode()
@@ -697,14 +699,7 @@ def test_closed_streams_stop_nothing(tocsin: FakeTocsin, tmp_path: Path, closed:
 
 def test_without_a_tocsin_to_send_to_it_says_what_to_do(tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-    done = subprocess.run(  # noqa: S603 (our own program)
-        [PYTHON, "-m", "tocsin.cli", "mcp", "--", "cat"],
-        env=env | {"TOCSIN_HOME": str(tmp_path)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_command("mcp", "--", "cat", env=env | {"TOCSIN_HOME": str(tmp_path)})
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("recording nothing") == 1
     assert "run `make up`" in done.stderr

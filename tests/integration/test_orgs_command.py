@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 
 from fakes.events import batch
 from fakes.stores import FakeClock
+from support.commands import run_command
 from support.databases import Database, Stores
-from support.waiting import HANG_SECONDS
 from tocsin.domain.batch import pack
 from tocsin.domain.org import Org, OrgStatus
 from tocsin.services.sealing.seal import seal_batches
@@ -26,15 +25,8 @@ def tables(database: Database) -> tuple[Stores, Run]:
     names = {f"TOCSIN_{name}".upper(): value for name, value in settings.model_dump().items()}
 
     def run(*args: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 (our own program)
-            [sys.executable, "-m", "tocsin.cli", *args],
-            env=os.environ | database.env | names | {"COLUMNS": "120", "NO_COLOR": "1"},
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=HANG_SECONDS,
-            check=False,
-        )
+        env = os.environ | database.env | names | {"COLUMNS": "120", "NO_COLOR": "1"}
+        return run_command(*args, env=env, stdin=typed)
 
     return stores, run
 

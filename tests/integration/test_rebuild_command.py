@@ -2,13 +2,12 @@
 
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 
 from fakes.events import batch
 from fakes.stores import FakeClock
+from support.commands import run_command
 from support.databases import Database
-from support.waiting import HANG_SECONDS
 from tocsin.domain.batch import pack
 from tocsin.services.sealing.project import Projector
 from tocsin.services.sealing.seal import seal_batches
@@ -28,15 +27,8 @@ class Rebuild:
             f"TOCSIN_{name}".upper(): value for name, value in self.settings.model_dump().items()
         }
         names["TOCSIN_RETENTION_DAYS"] = self.retention_days
-        return subprocess.run(  # noqa: S603 (our own program)
-            [sys.executable, "-m", "tocsin.cli", "rebuild", "--org", org, *options],
-            env=os.environ | self.database.env | names,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=HANG_SECONDS,
-            check=False,
-        )
+        env = os.environ | self.database.env | names
+        return run_command("rebuild", "--org", org, *options, env=env)
 
 
 def test_projections_are_rebuilt_and_the_old_ones_removed(database: Database) -> None:

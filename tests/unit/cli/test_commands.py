@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from support.commands import TOCSIN, Command, run_command
 from support.fake_tocsin import API_KEY, Answer, FakeTocsin, fake_tocsin
 from support.waiting import HANG_SECONDS
 from tocsin import __version__
+from tocsin.cli._app import _COMMANDS
 from tocsin.cli._local import ENDPOINTS, VARIABLES
 from tocsin.local.layout import NAMES, Layout
-
-TOCSIN = [sys.executable, "-m", "tocsin.cli"]
 
 
 @pytest.fixture
@@ -41,26 +41,26 @@ def run(
     *args: str,
     env: dict[str, str],
     stdin: str | None = None,
-    program: Sequence[str] = TOCSIN,
+    program: Sequence[str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-    done = subprocess.run(  # noqa: S603 (our own program)
-        [*program, *args],
-        **given,
-        env=env,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
+    """Run ``tocsin``, or a program that starts it anew."""
+    if program is None:
+        done = run_command(*args, env=env, stdin=stdin, cwd=cwd)
+    else:
+        given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        done = subprocess.run(  # noqa: S603 (our own program)
+            [*program, *args],
+            **given,
+            env=env,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=HANG_SECONDS,
+            check=False,
+        )
     assert "Traceback" not in done.stderr
     return done
-
-
-def start(*args: str, **options: Any) -> subprocess.Popen[Any]:
-    return subprocess.Popen([*TOCSIN, *args], **options)  # noqa: S603 (our own program)
 
 
 def lines(*events: dict[str, Any]) -> str:
@@ -78,6 +78,13 @@ def test_help_lists_the_commands_and_the_exit_codes(tmp_path: Path) -> None:
     assert done.returncode == 0
     for word in ("up", "send", "tail", "mcp", "keys", "set-aside", "Exit codes", "TOCSIN_URL"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_each_command_imports_what_it_needs(tmp_path: Path, command: str) -> None:
+    done = run(command, "--help", env=environment(tmp_path), program=TOCSIN)
+    assert done.returncode == 0, done.stderr
+    assert f"tocsin {command}" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["send", "tail", "mcp"])
@@ -349,7 +356,7 @@ def test_send_standard_input(env: dict[str, str], tocsin: FakeTocsin, name: str 
 
 
 def test_a_pipe_is_sent_as_it_comes(env: dict[str, str], tocsin: FakeTocsin) -> None:
-    sender = start("send", "-", env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    sender = Command("send", "-", env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert sender.stdin
     for number in range(1, 4):
         sender.stdin.write(lines(CALL).encode())
@@ -457,7 +464,7 @@ class Pipe:
 
     def __init__(self, env: dict[str, str], *args: str) -> None:
         pipe = subprocess.PIPE
-        self.process = start("send", *args, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
+        self.process = Command("send", *args, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def write(self, text: str) -> None:
         assert self.process.stdin
@@ -498,7 +505,7 @@ def test_a_failure_in_an_open_pipe_is_one_message(
 
 def test_a_fifo_that_fails_does_not_hang(env: dict[str, str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    sender = start("send", str(tmp_path / "fifo"), env=env, stderr=subprocess.PIPE)
+    sender = Command("send", str(tmp_path / "fifo"), env=env, stderr=subprocess.PIPE)
     with (tmp_path / "fifo").open("wb", buffering=0) as fifo:
         fifo.write(lines({"toolName": "nope"}).encode())
         assert sender.wait(30) == 1
@@ -603,7 +610,8 @@ def test_what_could_mean_something_else_is_not_sent(
 def test_a_terminal_without_utf_8_is_served(env: dict[str, str], tocsin: FakeTocsin) -> None:
     ascii_alone = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
     for args in (["--help"], ["--tool", "a"], ["--partial"]):
-        done = run("send", *args, env=env | ascii_alone, stdin="\u00fc\n")
+        ours = env | ascii_alone
+        done = run("send", *args, env=ours, stdin="\u00fc\n", program=TOCSIN)
         assert done.returncode == (1 if args == ["--partial"] else 0)
     assert tocsin.tools == ["a"]
 
@@ -614,7 +622,7 @@ def test_a_terminal_sees_progress(env: dict[str, str], tocsin: FakeTocsin, tmp_p
     ours, theirs = pty.openpty()
     del env["NO_COLOR"]
     terminal = env | {"TERM": "xterm-256color"}
-    sender = start("send", str(path), env=terminal, stderr=theirs)
+    sender = Command("send", str(path), env=terminal, stderr=theirs)
     os.close(theirs)
     seen = b""
     while True:
@@ -636,7 +644,7 @@ class Tail:
 
     def __init__(self, env: dict[str, str], *args: str) -> None:
         pipe = subprocess.PIPE
-        self.process = start("tail", *args, env=env, stdout=pipe, stderr=pipe, text=True)
+        self.process = Command("tail", *args, env=env, stdout=pipe, stderr=pipe, text=True)
 
     def line(self) -> str:
         assert self.process.stdout
@@ -820,11 +828,8 @@ def test_an_output_that_is_not_utf_8_gets_the_same_values(
     env: dict[str, str], tocsin: FakeTocsin, json_: list[str], encoding: str
 ) -> None:
     tocsin.store(CALL | {"agentId": "h\xe9 \u2026 \U0001f600"})
-    tail = start(
-        "tail",
-        *json_,
-        "--after",
-        "0",
+    tail = subprocess.Popen(  # noqa: S603 (our own program)
+        [*TOCSIN, "tail", *json_, "--after", "0"],
         env=env | {"PYTHONIOENCODING": encoding},
         stdout=subprocess.PIPE,
     )
@@ -844,7 +849,7 @@ def test_a_terminal_that_is_taken_down_ends_tail(
 ) -> None:
     ours, theirs = pty.openpty()
     pipe = subprocess.PIPE
-    tail = start("tail", *json_, "--after", "0", env=env, stdout=theirs, stderr=pipe)
+    tail = Command("tail", *json_, "--after", "0", env=env, stdout=theirs, stderr=pipe)
     os.close(theirs)
     tocsin.store(CALL)
     os.read(ours, 10)
