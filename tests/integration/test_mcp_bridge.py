@@ -125,8 +125,8 @@ def test_a_real_client_over_stdio_and_a_real_server_over_http(tmp_path: Path, mo
         relay = mcp.StdioServerParameters(
             command=sys.executable,
             args=[
-                *f"-m tocsin.cli mcp --http {url} --stdio --header".split(),
-                "Authorization: Bearer ${A_TOKEN}",
+                *("-m", "tocsin.cli", "mcp", "--http", url, "--stdio"),
+                *("--header", "Authorization: Bearer ${A_TOKEN}"),
             ],
             env=os.environ | place | {"A_TOKEN": "the-secret"},
         )

@@ -191,7 +191,7 @@ def test_what_is_no_message_is_no_reason_to_refuse(path: Path) -> None:
     [
         *(b"", b"{", b"[]", b"null", b"\xff", b'{"version": 2}'),
         b'{"version": 1, "name": "", "whole": true}',
-        b'{"version":1,"name":"","whole":true,"tools":{"a":{"pinned":"x","more":1}}}',
+        b'{"version": 1, "name": "", "whole": true, "tools": {"a": {"pinned": "x", "more": 1}}}',
     ],
 )
 def test_a_file_that_can_t_be_used_pins_nothing_and_stays(path: Path, content: bytes) -> None:

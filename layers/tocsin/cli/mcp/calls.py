@@ -105,6 +105,7 @@ class Calls:
         self._lists: set[Key] = set()  # the requests for lists of tools that are open
         self._eliciting: dict[str, bool] = {}  # whether a legacy client can ask its user, by scope
         self._definitions = Definitions()
+        self._finished = False
         self._continuing: dict[tuple[str, Any], str | None] = {}  # calls' ids, by mark and state
 
     def from_client(self, line: bytes, caller: Caller = ONE) -> list[Step]:
@@ -148,6 +149,8 @@ class Calls:
         """Take a call that does not reach the server; return its beginning and its end."""
         with self._lock:
             call = self._held.pop(request_key(caller.scope, message.get("id")), None)
+            if self._finished:
+                return []  # it was told already, as held
             begun = list[Step]()
             if call is None:
                 call = self._telling.begun(_object(message.get("params")), caller)
@@ -236,12 +239,13 @@ class Calls:
         return bool(self._ending)
 
     def finish(self) -> list[Step]:
-        """Return the calls that were never answered, and the tasks that never ended."""
+        """Return the calls that were never answered, and the tasks that never ended; called last."""
         with self._lock:
             waiting = [*self._pending.values(), *self._tasks.values(), *self._held.values()]
             calls = sorted(waiting, key=lambda call: call.number)
             self._pending, self._tasks, self._held = {}, {}, {}
             self._ending.clear()
+            self._finished = True
             return [self._ended(call, "held" if call.held else "no_response") for call in calls]
 
     def _name(self, params: dict[str, Any], caller: Caller) -> None:

@@ -53,8 +53,14 @@ class Serving:
     flush_seconds: float
     say: Callable[[str], None]
 
-    async def run(self, listener: socket.socket) -> None:
-        """Serve until SIGTERM or SIGINT; a second one ends it at once."""
+    async def run(
+        self,
+        listener: socket.socket,
+        stop: asyncio.Event,
+        hurry: asyncio.Event,
+        ready: Callable[[str], None],
+    ) -> None:
+        """Serve until ``stop``, and end what is open unless ``hurry``; ``ready`` gets the URL."""
         from aiohttp import web
 
         from tocsin.cli.mcp.http.forwarding import PATH, Forwarding, Target
@@ -67,14 +73,6 @@ class Serving:
         pinning = self.pinning if self.refuses else None
         rules = Rules(standing.suspended, self.policies, self.fail_open, self.elicit, pinning)
         desk = Desk(calls, recorder, rules)
-        stop, hurry = asyncio.Event(), asyncio.Event()
-
-        def signalled() -> None:
-            (hurry if stop.is_set() else stop).set()
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, signalled)
         sender.start()
         standing.start()
         async with client_session() as session:
@@ -85,11 +83,13 @@ class Serving:
             )
             await runner.setup()
             await web.SockSite(runner, listener, backlog=_BACKLOG).start()
-            tell(f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}")
+            ready(f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}")
             await stop.wait()
             ending = asyncio.create_task(runner.cleanup())
             hurried = asyncio.create_task(hurry.wait())
             await asyncio.wait([ending, hurried], return_when=asyncio.FIRST_COMPLETED)
+            hurried.cancel()
+        await asyncio.to_thread(desk.close)
         recorder.finish()
         await asyncio.to_thread(sender.stop, self.flush_seconds, hurry.is_set)
 
@@ -101,6 +101,18 @@ def served(serving: Serving) -> None:
         Failure: The port is taken, or a package is missing.
     """
     needs_aiohttp()
+
+    async def run() -> None:
+        stop, hurry = asyncio.Event(), asyncio.Event()
+
+        def signalled() -> None:
+            (hurry if stop.is_set() else stop).set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, signalled)  # a second one ends it at once
+        await serving.run(listener, stop, hurry, tell)
+
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -110,7 +122,7 @@ def served(serving: Serving) -> None:
             f"can't listen on 127.0.0.1:{serving.port} ({error.strerror}): give another --port"
         ) from error
     try:
-        asyncio.run(serving.run(listener))
+        asyncio.run(run())
     finally:
         with suppress(OSError):
             serving.spool.close()
