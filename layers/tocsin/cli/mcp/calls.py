@@ -239,7 +239,7 @@ class Calls:
         return bool(self._ending)
 
     def finish(self) -> list[Step]:
-        """Return the calls that were never answered, and the tasks that never ended; called last."""
+        """Return the calls, and tasks, that never ended. It is called last."""
         with self._lock:
             waiting = [*self._pending.values(), *self._tasks.values(), *self._held.values()]
             calls = sorted(waiting, key=lambda call: call.number)
