@@ -200,6 +200,20 @@ def test_what_is_allowed_passes_as_it_came(connect: Connect, tocsin: FakeTocsin)
     assert event["metadata"]["held_ms"] > 0
 
 
+def test_policies_see_what_the_server_declares_of_a_tool(
+    connect: Connect, tocsin: FakeTocsin
+) -> None:
+    client = connect()
+    client.says({"jsonrpc": "2.0", "id": 0, "method": "tools/list"})
+    declared = {"destructiveHint": True, "title": "Remove", "n": 5, "": True, "long": "x" * 257}
+    tools = [{"name": "rm", "annotations": declared}, {"name": "ls", "annotations": [1]}]
+    client.server_says({"jsonrpc": "2.0", "id": 0, "result": {"tools": tools}})
+    client.says(call(1), call(2, tool="ls"))
+    client.hears(3)
+    asked = {tool: body["annotations"] for tool, body in tocsin.asked}
+    assert asked == {"rm": {"destructiveHint": True, "title": "Remove"}, "ls": {}}
+
+
 def test_what_is_denied_does_not_pass_and_the_error_says_why(
     connect: Connect, tocsin: FakeTocsin
 ) -> None:

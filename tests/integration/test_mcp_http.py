@@ -274,6 +274,20 @@ def test_requests_and_answers_pass_as_they_are(start: Start, told: ToldServer) -
     assert asked.headers["accept"] == ACCEPT["Accept"]
 
 
+def test_what_others_may_read_otherwise_passes_where_nothing_is_decided(
+    start: Start, tocsin: FakeTocsin, told: ToldServer
+) -> None:
+    relay = start(told.url)
+    odd = b'{"id":1,"method":"tools/call","params":{"name":"add","arguments":{"n":%d}}}' % 2**70
+    batch = json.dumps([call(1), call(2)]).encode()
+    for body in (odd, batch, b"{", b"NaN", b""):
+        told.answer = lambda handler, asked: says(handler, b"{}")
+        assert relay.send(body).status_code == 200
+        assert told.asked[-1].body == body
+    relay.end()
+    assert len(tool_calls(tocsin)) == 3
+
+
 def test_statuses_pass(start: Start, told: ToldServer) -> None:
     status = 0
     told.answer = lambda handler, asked: says(
@@ -413,8 +427,10 @@ def test_web_pages_may_not_call(start: Start, told: ToldServer) -> None:
     assert not any({"origin", "cookie"} & asked.headers.keys() for asked in told.asked)
 
 
-def test_what_can_t_be_read_alike_does_not_pass(start: Start, told: ToldServer) -> None:
-    relay = start(told.url)
+def test_what_can_t_be_read_alike_does_not_pass(
+    start: Start, policies: Policies, told: ToldServer
+) -> None:
+    relay = start(told.url, policies=policies)
     modern = {"Mcp-Method": "tools/call", "Mcp-Name": "add"}
     assert relay.post(call(), **modern).status_code == 200
     assert relay.post(call(), Mcp_Name="=?base64?YWRk?=").status_code == 200

@@ -12,7 +12,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Final, Protocol
 
-from tocsin.cli.mcp.definitions import Definitions
+from tocsin.cli.mcp.definitions import Definitions, annotations
 from tocsin.cli.mcp.meta import CLIENT_INFO, SERVER_INFO, asks_in_forms
 from tocsin.cli.mcp.telling import ONE, Call, Caller, Event, Recording, Telling
 from tocsin.cli.mcp.values import label, messages, storable
@@ -105,6 +105,7 @@ class Calls:
         self._lists: set[Key] = set()  # the requests for lists of tools that are open
         self._eliciting: dict[str, bool] = {}  # whether a legacy client can ask its user, by scope
         self._definitions = Definitions()
+        self._annotations: dict[str, dict[str, bool | str]] = {}  # what the server says of tools
         self._finished = False
         self._continuing: dict[tuple[str, Any], str | None] = {}  # calls' ids, by mark and state
 
@@ -214,6 +215,10 @@ class Calls:
                 return False, None
             return True, self._continuing.pop((mark, state))
 
+    def annotations(self, tool: str) -> dict[str, bool | str]:
+        """Return what the server declared of a tool when it was listed last."""
+        return self._annotations.get(tool, {})
+
     def who(self, caller: Caller) -> tuple[str, str, str]:
         """Return a caller's agent and session, and the server's name."""
         telling = self._telling
@@ -298,6 +303,9 @@ class Calls:
         tools = result.get("tools")
         if not isinstance(tools, list):
             return []
+        for name, declared in annotations(tools):
+            self._annotations.pop(name, None)
+            _bounded(self._annotations)[name] = declared
         pinned = dict[str, str]()
         if self._pinned is not None:
             pinned = self._pinned.seen(tools, not result.get("nextCursor"))

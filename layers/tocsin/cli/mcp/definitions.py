@@ -8,8 +8,9 @@ from typing import Any, Final
 from tocsin.cli.mcp.values import label
 from tocsin.domain.canonical import canonical
 from tocsin.domain.errors import Malformed
+from tocsin.domain.limits import MAX_AGENT_LABELS
 
-__all__ = ["MAX_TOLD", "MAX_TOOLS", "Definitions", "digest_of"]
+__all__ = ["MAX_TOLD", "MAX_TOOLS", "Definitions", "annotations", "digest_of"]
 
 MAX_TOOLS: Final = 1_000
 """Whose definitions a relay remembers; those of others are not told of."""
@@ -54,6 +55,19 @@ def _named(tools: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         name = label(tool.get("name")) if isinstance(tool, dict) else None
         if name is not None:
             yield name, tool
+
+
+def annotations(tools: Any) -> Iterator[tuple[str, dict[str, bool | str]]]:
+    """Yield the name of each tool of a list, and its annotations as policies can see them."""
+    for name, tool in _named(tools):
+        declared = tool.get("annotations")
+        found = declared.items() if isinstance(declared, dict) else ()
+        kept = {
+            key: value
+            for key, value in found
+            if label(key) == key and (isinstance(value, bool) or (label(value) or "") == value)
+        }
+        yield name, dict(list(kept.items())[:MAX_AGENT_LABELS])
 
 
 def digest_of(tool: Any) -> str:

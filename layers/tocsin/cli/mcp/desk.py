@@ -1,7 +1,7 @@
 """Says what becomes of each message on its way to the server: it passes, waits or is refused.
 
-The same for all transports. A message that can't be read as every server would read it does not
-pass, since a call could be hidden in it.
+The same for all transports. Where calls are decided about, or tools pinned, a message that can't be
+read as every server would read it does not pass, since a call could be hidden in it.
 """
 
 import time
@@ -95,6 +95,8 @@ class Desk:
         """
         if not body.strip():
             return PASS
+        if self._rules.policies is None and self._rules.pinning is None:
+            return self._unless_suspended(body, caller)
         try:
             found = (strictly.read if lines else strictly.read_body)(body)
         except strictly.Unclear as unclear:
@@ -119,6 +121,18 @@ class Desk:
         until = time.monotonic() + _CLOSE_SECONDS
         for held in waiting:
             held.wait(max(0, until - time.monotonic()))
+
+    def _unless_suspended(self, body: bytes, caller: Caller) -> Ruling:
+        """Let all pass, but for calls while the session is suspended."""
+        calls = [message for message in messages(body) if strictly.is_call(message)]
+        if not calls or not self._rules.suspended():
+            return PASS
+        found = [each for call in calls if (each := self._no_suspended(call, caller))]
+        return Reply(found[0] if len(found) == 1 and body.lstrip()[:1] == b"{" else found or None)
+
+    def _no_suspended(self, call: dict[str, Any], caller: Caller) -> dict[str, Any] | None:
+        why = "the session is suspended: a person has to resume it in Tocsin"
+        return self._no(call, caller, REFUSED, why, "session_suspended")
 
     def _other(self, message: dict[str, Any], caller: Caller) -> Ruling:
         """Take a message that calls no tool: some are for the relay alone."""
@@ -155,8 +169,7 @@ class Desk:
         if self._rules.policies is None:
             if not self._rules.suspended():
                 return PASS
-            why = "the session is suspended: a person has to resume it in Tocsin"
-            return Reply(self._no(message, caller, REFUSED, why, "session_suspended"))
+            return Reply(self._no_suspended(message, caller))
         if not isinstance(params.get("arguments", {}), dict):
             return Reply(self._no(message, caller, PARAMS, "arguments are an object"))
         size = len(orjson.dumps(params.get("arguments", {})))
@@ -198,9 +211,18 @@ class Desk:
         own = own or f"call_{token_hex(12)}"
         agent, session, server = self._calls.who(caller)
         steps = self._calls.holds(message, caller, own)
+        question = Question(
+            tool=params["name"],
+            agent=agent,
+            session=session,
+            tool_call_id=own,
+            server=server,
+            arguments=params.get("arguments", {}),
+            annotations=self._calls.annotations(params["name"]),
+        )
         held = Held(
             policies,
-            Question(params["name"], agent, session, own, server, params.get("arguments", {})),
+            question,
             id,
             asker,
             changed,
