@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.ingest.cloudevents import receive
 from functions.ingest.otlp import export
 from functions.ingest.request import request_of
 from tocsin.bootstrap.ingest import wire
@@ -59,6 +60,12 @@ def logs() -> Response[str | bytes]:
 def data_points() -> Response[str | bytes]:
     """Count data points of OpenTelemetry, which are not stored."""
     return export(Signal.METRICS, app.current_event, service(), metrics)
+
+
+@app.post("/v1/cloudevents")
+def cloudevents() -> Response[str]:
+    """Accept one CloudEvent, or several."""
+    return receive(app.current_event, service())
 
 
 @app.exception_handler(TocsinError)  # type: ignore[untyped-decorator]

@@ -16,7 +16,7 @@ from infra.stacks._stack import TocsinStack
 __all__ = ["ApiStack"]
 
 # What brings events.
-INGESTED = ("/api/v1/ingest/", "/v1/traces", "/v1/logs", "/v1/metrics")
+INGESTED = ("/api/v1/ingest/", "/v1/traces", "/v1/logs", "/v1/metrics", "/v1/cloudevents")
 
 
 class ApiStack(TocsinStack):

@@ -21,7 +21,7 @@ def fake_stores() -> Stores:
     anomalies = stores.FakeAnomalies(journal)
     return Stores(
         journal=journal,
-        receipts=stores.FakeReceipts(),
+        receipts=stores.FakeReceipts(journal),
         ledger=stores.FakeLedger(),
         orgs=stores.FakeOrgs(),
         keys=keys,

@@ -20,6 +20,7 @@ from tocsin.domain.receipt import Receipt
 from tocsin.domain.segment import Head, Segment, seal
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.domain.stretches import Made
+from tocsin.ports.intake import MOST_TOGETHER
 
 in_sqlite_too = pytest.mark.parametrize("on", ["dynamodb", "fake", "sqlite"], indirect=True)
 
@@ -126,6 +127,52 @@ class TestReceipts:
                 )
             )
         assert len(told) == 1
+
+    def some(self, of: Batch, *keys: str) -> list[Receipt]:
+        return [replace(self.FIRST, key=key, batch_id=of.id) for key in keys]
+
+    def test_receipts_are_kept_with_their_batch_or_neither_is(self, on: Stores) -> None:
+        first, second = batch(salt=1, count=2), batch(salt=2, count=2)
+        one, two = self.some(first, "1", "2"), self.some(second, "2", "3")
+        assert on.receipts.put_with(one, first, batches.pack(first.entries), self.NOW_MS)
+        assert not on.receipts.put_with(two, second, batches.pack(second.entries), self.NOW_MS)
+        assert on.receipts.find_all("acme", ["1", "2", "3", "4"], self.NOW_MS) == {
+            each.key: each for each in one
+        }
+        assert on.receipts.find_all("beta", ["1"], self.NOW_MS) == {}
+        assert on.receipts.find_all("acme", [], self.NOW_MS) == {}
+        assert on.journal.get("acme", [first.id, second.id]) == {first.id: first}
+        assert on.receipts.put(two[0], self.NOW_MS) == one[1]
+
+    def test_expired_ones_make_room_for_those_with_a_batch(self, on: Stores) -> None:
+        first, second = batch(salt=1), batch(salt=2)
+        later_ms = 1_774_000_060_000
+        on.receipts.put(self.some(first, "1")[0], self.NOW_MS)
+        again = [replace(self.some(second, "1")[0], expires_at=1_774_000_120)]
+        packed = batches.pack(second.entries)
+        assert not on.receipts.put_with(again, second, packed, later_ms - 1)
+        assert on.receipts.put_with(again, second, packed, later_ms)
+        assert on.receipts.find_all("acme", ["1"], later_ms) == {"1": again[0]}
+
+    def test_as_many_are_written_together_as_fit_a_transaction(self, on: Stores) -> None:
+        whole = batch(count=MOST_TOGETHER)
+        keys = [f" {at}" for at in range(MOST_TOGETHER)]
+        packed = batches.pack(whole.entries)
+        assert on.receipts.put_with(self.some(whole, *keys), whole, packed, self.NOW_MS)
+        assert set(on.receipts.find_all("acme", keys, self.NOW_MS)) == set(keys)
+
+    def test_of_twins_with_a_batch_each_one_is_stored(self, on: Stores) -> None:
+        twins = [batch(salt=salt) for salt in range(4)]
+
+        def put(one: Batch) -> bool:
+            packed = batches.pack(one.entries)
+            return on.receipts.put_with(self.some(one, "1", one.id), one, packed, self.NOW_MS)
+
+        with ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(put, twins))
+        assert done.count(True) == 1
+        stored = on.journal.get("acme", [each.id for each in twins])
+        assert set(stored) == {each.id for each, was in zip(twins, done, strict=True) if was}
 
 
 @in_sqlite_too

@@ -48,6 +48,7 @@ class World:
 
     def service(self, gate: Callable[[Any], Any] = lambda port: port) -> Ingest:
         """Return another function on the same stores."""
+        self.receipts.journal = self.journal
         return Ingest(
             access=Access(self.keys, self.orgs, self.clock),
             orgs=self.orgs,

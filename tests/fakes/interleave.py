@@ -22,7 +22,7 @@ class Move(Enum):
     LOST_AFTER = auto()  # its answer is lost, though it was done
 
 
-_WRITES = frozenset({"put", "save", "save_replay", "drop_replay", "write"})
+_WRITES = frozenset({"put", "save", "save_replay", "drop_replay", "write", "put_with"})
 _NEVER_FAIL = frozenset({"send", "now_ms"})
 
 

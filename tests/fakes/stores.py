@@ -26,6 +26,7 @@ from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.domain.stretches import Made
+from tocsin.ports.intake import MOST_TOGETHER
 
 
 class FakeClock:
@@ -39,8 +40,10 @@ class FakeClock:
 
 
 class FakeReceipts:
-    def __init__(self) -> None:
+    def __init__(self, journal: "FakeJournal | None" = None) -> None:
         self.receipts: dict[tuple[str, str], Receipt] = {}
+        self.journal = journal or FakeJournal()
+        self.one_at_a_time = threading.Lock()
 
     def put(self, receipt: Receipt, now_ms: int, *, instead_of: str = "") -> Receipt:
         standing = self.find(receipt.org, receipt.key, now_ms)
@@ -51,6 +54,21 @@ class FakeReceipts:
     def find(self, org: str, key: str, now_ms: int) -> Receipt | None:
         receipt = self.receipts.get((org, key))
         return receipt if receipt and receipt.expires_at > now_ms // 1000 else None
+
+    def put_with(
+        self, receipts: Sequence[Receipt], batch: Batch, packed: bytes, now_ms: int
+    ) -> bool:
+        assert len(receipts) <= MOST_TOGETHER
+        with self.one_at_a_time:
+            if any(self.find(each.org, each.key, now_ms) for each in receipts):
+                return False
+            self.journal.put(batch, packed)
+            for each in receipts:
+                self.receipts[each.org, each.key] = each
+            return True
+
+    def find_all(self, org: str, keys: Sequence[str], now_ms: int) -> Mapping[str, Receipt]:
+        return {key: found for key in keys if (found := self.find(org, key, now_ms))}
 
 
 @dataclass

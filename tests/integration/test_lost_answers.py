@@ -62,13 +62,13 @@ def test_what_was_written_is_known_as_ours(
     token, key = mint("acme", frozenset({Scope.INGEST}), "test", 1)
     on.keys.put(key)
     on.orgs.put(Org("acme", 1_000))
-    clock = SystemClock()
+    clock, journal = SystemClock(), DynamoJournal(client, settings.journal_table)
     ingest = Ingest(
         access=Access(on.keys, on.orgs, clock),
         orgs=on.orgs,
         quota=on.quota,
-        receipts=DynamoReceipts(client, settings.state_table),
-        journal=DynamoJournal(client, settings.journal_table),
+        receipts=DynamoReceipts(client, settings.state_table, journal),
+        journal=journal,
         clock=clock,
         ledger=lambda: on.ledger,
         suspended=lambda org: frozenset(),
@@ -164,13 +164,13 @@ def deployment(database: Database) -> Deployment:
     token, key = mint("acme", frozenset({Scope.INGEST}), "test", 1)
     on.keys.put(key)
     on.orgs.put(Org("acme", 20))
-    clock = SystemClock()
+    clock, journal = SystemClock(), DynamoJournal(client, settings.journal_table)
     ingest = Ingest(
         access=Access(on.keys, on.orgs, clock),
         orgs=on.orgs,
         quota=DynamoQuota(client, settings.state_table),
-        receipts=DynamoReceipts(client, settings.state_table),
-        journal=DynamoJournal(client, settings.journal_table),
+        receipts=DynamoReceipts(client, settings.state_table, journal),
+        journal=journal,
         clock=clock,
         ledger=lambda: on.ledger,
         suspended=lambda org: frozenset(),

@@ -124,7 +124,7 @@ class Database:
         journal = DynamoJournal(client, settings.journal_table)
         return Stores(
             journal=journal,
-            receipts=DynamoReceipts(*state),
+            receipts=DynamoReceipts(*state, journal),
             ledger=DynamoLedger(client, settings.ledger_table),
             orgs=DynamoOrgs(*state),
             keys=DynamoKeys(*state),

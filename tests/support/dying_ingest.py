@@ -21,13 +21,13 @@ from tocsin.settings import IngestSettings
 def main(deadly: Deadly, event: Any) -> None:
     settings, client, clock = IngestSettings(), dynamodb.client(), SystemClock()
     state = (client, settings.state_table)
-    orgs = DynamoOrgs(*state)
+    orgs, journal = DynamoOrgs(*state), DynamoJournal(client, settings.journal_table)
     ingest = Ingest(
         access=Access(DynamoKeys(*state), orgs, clock),
         orgs=orgs,
         quota=deadly.wrap(DynamoQuota(*state)),
-        receipts=deadly.wrap(DynamoReceipts(*state)),
-        journal=deadly.wrap(DynamoJournal(client, settings.journal_table)),
+        receipts=deadly.wrap(DynamoReceipts(*state, journal)),
+        journal=deadly.wrap(journal),
         clock=clock,
         ledger=lambda: DynamoLedger(client, settings.ledger_table),
         suspended=lambda org: frozenset(),

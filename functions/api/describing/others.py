@@ -27,6 +27,7 @@ from tocsin.domain.limits import (
 )
 from tocsin.wire import dialects, page
 from tocsin.wire.event import ACTIONS
+from tocsin.wire.intake.cloudevents.formats import BATCHED, STRUCTURED
 from tocsin.wire.parameters import MAX_NUMBER
 
 __all__ = ["OTHERS"]
@@ -119,6 +120,27 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
                 QuotaExhausted,
                 OutcomeUnknown,
             ),
+        ),
+    ),
+    ("POST", "/v1/cloudevents"): (
+        "ingest",
+        Operation(
+            says="Take one CloudEvent (1.0), or a batch, each once by its source and id",
+            query={
+                "partial": enum(("true", "1", "false", "0")),
+                "backfill": enum(("true", "1", "false", "0")),
+            },
+            headers={
+                "Content-Encoding": enum(("gzip", "identity")),
+                "Idempotency-Key": text(minLength=1, maxLength=MAX_IDEMPOTENCY_KEY_CHARS),
+            },
+            body={
+                STRUCTURED: ref("CloudEvent"),
+                BATCHED: array(ref("CloudEvent")),
+                "*/*": {"description": "With the attributes as ce-… headers: the data alone."},
+            },
+            answers={200: Answer("CloudEventsTaken")},
+            refusals=(Invalid, TooLarge, UnsupportedMedia, QuotaExhausted, OutcomeUnknown),
         ),
     ),
     ("POST", "/v1/traces"): ("ingest", _otlp("Take spans of OpenTelemetry (OTLP/HTTP)")),

@@ -25,6 +25,7 @@ FLAG: Final[Schema] = {"type": "boolean"}
 COST: Final[Schema] = {"type": "number", "minimum": 0}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 _NUMBER: Final[Schema] = {"type": "number"}
+_SOME: Final[Schema] = {"type": "string", "minLength": 1}
 ANYTHING: Final[Schema] = {}
 
 
@@ -476,6 +477,29 @@ SHAPES: Final[dict[str, Schema]] = {
                 },
             ),
             "meta": obj({"remainingQuota": COUNT}, {"ignoredFields": array(TEXT)}),
+        }
+    ),
+    "CloudEvent": obj(
+        {"specversion": enum(("1.0",)), "id": _SOME, "source": _SOME, "type": _SOME},
+        {
+            "time": TIME,
+            "subject": TEXT,
+            "datacontenttype": TEXT,
+            "dataschema": TEXT,
+            "data": ANYTHING,
+            "data_base64": TEXT,
+        },
+    ),
+    "CloudEventsTaken": obj(
+        {
+            "data": obj(
+                {"ingested": COUNT, "duplicates": COUNT, "rejected": COUNT},
+                {
+                    "errors": array(obj({"index": COUNT, "details": array(_DETAIL)})),
+                    "suspended": FLAG,
+                },
+            ),
+            "meta": obj({"remainingQuota": COUNT}),
         }
     ),
     "Event": obj({"id": TEXT}),

@@ -42,7 +42,7 @@ def wire(
         access=Access(DynamoKeys(db, state), orgs, clock),
         orgs=orgs,
         quota=DynamoQuota(db, state),
-        receipts=DynamoReceipts(db, state),
+        receipts=DynamoReceipts(db, state, journal),
         journal=journal,
         clock=clock,
         ledger=cache(lambda: _ledger(db, settings.ledger_table)),

@@ -6,7 +6,7 @@ from enum import StrEnum
 from tocsin.domain.errors import OrgSuspended
 from tocsin.domain.limits import EVENTS_PER_MONTH
 
-__all__ = ["Org", "OrgStatus", "check_active"]
+__all__ = ["Org", "OrgStatus", "check_active", "event_source"]
 
 
 class OrgStatus(StrEnum):
@@ -37,3 +37,8 @@ def check_active(org: Org | None) -> None:
     """Raise OrgSuspended if an org may not use Tocsin; one that nobody made may."""
     if org is not None and org.status is not OrgStatus.ACTIVE:
         raise OrgSuspended(f"the org {org.id} is {org.status}: ask those who run this Tocsin")
+
+
+def event_source(org_id: str) -> str:
+    """Return what names an org as the source of CloudEvents, a URI reference."""
+    return f"/tocsin/orgs/{org_id}"

@@ -128,7 +128,10 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             "ingest",
             timeout_seconds=29,
             memory_mb=512,
-            routes=("/api/v1/ingest/", "/v1/traces", "/v1/logs", "/v1/metrics"),
+            routes=(
+                *("/api/v1/ingest/", "/v1/cloudevents"),
+                *("/v1/traces", "/v1/logs", "/v1/metrics"),
+            ),
         ),
         LocalFunction(
             "api",

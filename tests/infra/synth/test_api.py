@@ -17,6 +17,7 @@ def test_requests_reach_the_handler_as_rest_events(default: Templates) -> None:
         "ANY /v1/traces",
         "ANY /v1/logs",
         "ANY /v1/metrics",
+        "ANY /v1/cloudevents",
         "$default",
     }
 

@@ -245,7 +245,7 @@ def keys(name, request):
     return [request.get("Key") or request["Item"]]
 
 calls = []
-adapter = {adapter}(Client(), "state"{more})
+adapter = {adapter}(Client(), "state", *{beside})
 {does}
 print(json.dumps(calls))
 """
@@ -295,8 +295,8 @@ adapter.set_made("acme", MagicMock(stretches=1, hash=b"", version=1))
 def test_what_a_role_may_do_in_the_state_table_is_what_its_adapters_do(
     role: str, module: str, adapter: str, does: str
 ) -> None:
-    more = ", MagicMock()" if module == "privacy" else ""  # whatever is told in a journal
-    code = WRITTEN.format(module=module, adapter=adapter, does=does, more=more)
+    beside = "[MagicMock()]" if module in ("privacy", "receipts") else "[]"  # a journal
+    code = WRITTEN.format(module=module, adapter=adapter, beside=beside, does=does)
     calls = json.loads(run(code, lock="functions", environment={}))
     assert calls
     [grants] = [each for (_, _, name), each in ON_TABLES.items() if name == role]

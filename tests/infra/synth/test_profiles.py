@@ -82,7 +82,7 @@ def test_routes_are_the_same(account: Templates, localstack: Templates) -> None:
         for each in methods
         if each["Integration"]["Type"] == "AWS_PROXY"
     }
-    signals = {f"ANY /v1/{signal}" for signal in ("traces", "logs", "metrics")}
+    signals = {f"ANY /v1/{signal}" for signal in ("traces", "logs", "metrics", "cloudevents")}
     assert taken == {"ANY /api/v1/ingest/{proxy+}", "$default", *signals}
     assert integrated == {"ANY /api/v1/ingest/{proxy+}", "ANY /{proxy+}", *signals}
 

@@ -141,6 +141,7 @@ def test_a_request_reaches_the_function_as_a_proxy_event(world: World) -> None:
         ("/v1/traces", "ingest"),
         ("/v1/logs", "ingest"),
         ("/v1/metrics", "ingest"),
+        ("/v1/cloudevents", "ingest"),
         ("/v1/traces/", "api"),
         ("/v1/traces/a", "api"),
         ("/v1/tracesa", "api"),

@@ -15,9 +15,11 @@ def inflated(
     body: bytes,
     content_type: str | None,
     content_encoding: str | None,
-    media_types: frozenset[str],
+    media_types: frozenset[str] | None,
 ) -> bytes:
     """Return the body as it was before compression, at most 4 MB.
+
+    Without ``media_types`` it may be of any, and ``application/gzip`` is what it is.
 
     ``Content-Type: application/gzip`` says as well as ``Content-Encoding: gzip`` that it is gzip of
     JSON. API Gateway's HTTP APIs tell text from bytes by the content type alone.
@@ -28,8 +30,9 @@ def inflated(
         TooLarge: it is beyond the limit.
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()
-    json = "application/json" in media_types
-    if media_type not in media_types and not (json and media_type == "application/gzip"):
+    json = media_types is not None and "application/json" in media_types
+    of_json = json and media_type == "application/gzip"
+    if media_types is not None and media_type not in media_types and not of_json:
         listed = " or ".join(sorted(media_types))
         gzip = ", or application/gzip for JSON in gzip" if json else ""
         raise UnsupportedMedia(f"send Content-Type: {listed}{gzip}")
@@ -39,7 +42,7 @@ def inflated(
             "application/json: send it with Content-Type: application/gzip"
         )
     encoding = (content_encoding or "identity").strip().lower()
-    if encoding == "gzip" or (encoding == "identity" and media_type == "application/gzip"):
+    if encoding == "gzip" or (encoding == "identity" and of_json):
         body = _gunzip(body)
     elif encoding != "identity":
         raise UnsupportedMedia(f"Content-Encoding {encoding!r}: send gzip, or the body as it is")

@@ -13,11 +13,14 @@ from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.body import inflated
+from tocsin.services.intake.each import EachOnce
 from tocsin.services.intake.once import Once, Stored, check_key, fingerprint_of
 from tocsin.services.intake.screening import Screening
 from tocsin.services.intake.sealed import places
 from tocsin.services.intake.stamp import BACKFILL, CERTAINLY_FIT_BYTES, Draft, new_id
 from tocsin.wire.intake.format import Accepted, Format, Place
+from tocsin.wire.intake.identified import Identified
+from tocsin.wire.intake.incoming import Incoming
 from tocsin.wire.intake.raw import RAW
 
 __all__ = ["Ingest", "IngestRequest"]
@@ -70,6 +73,7 @@ class Ingest:
         self._allowance = Allowance(access.org, quota, clock)
         self._screening = Screening(clock, privacy)
         self._once = Once(receipts, journal, self._allowance, clock)
+        self._each_once = EachOnce(self._once, receipts, self._allowance, clock, ledger)
 
     def __call__(self, request: IngestRequest, format: Format = RAW) -> bytes:
         """Store the events of a request in this format, and return its answer.
@@ -100,11 +104,15 @@ class Ingest:
             return answer(Accepted(self._allowance.left(key.org)))
         draft = Draft(parsed.events, key, parsed.plain)
         suspended = self._is_suspended(draft)
-        stored = self._stored(draft, request, format, body)
+        stored = self._stored(draft, parsed, request, format, body)
         places = self._places(draft, stored.batch_id) if request.wait else None
-        return answer(Accepted(stored.quota_left, places, suspended))
+        return answer(Accepted(stored.quota_left, places, suspended, stored.duplicates))
 
-    def _stored(self, draft: Draft, request: IngestRequest, format: Format, body: bytes) -> Stored:
+    def _stored(
+        self, draft: Draft, parsed: Incoming, request: IngestRequest, format: Format, body: bytes
+    ) -> Stored:
+        if isinstance(parsed, Identified):
+            return self._each_once(draft, parsed.identities)
         if request.idempotency_key is not None:
             fingerprint = fingerprint_of(body, partial=request.partial, backfill=request.backfill)
             return self._once(draft, request.idempotency_key, fingerprint)

@@ -20,7 +20,7 @@ from tocsin.ports.world import Clock
 from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.stamp import Draft, new_id
 
-__all__ = ["Once", "Stored", "check_key", "fingerprint_of"]
+__all__ = ["Once", "Stored", "check_key", "expiry", "fingerprint_of"]
 
 # From this age on nothing is written under an id: a request takes half a minute at most.
 LATE_MS = SETTLED_MS - 60_000
@@ -48,10 +48,14 @@ def fingerprint_of(body: bytes, *, partial: bool, backfill: bool = False) -> byt
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Under which id a batch is stored, and the quota that was left when it first came."""
+    """Under which id a batch is stored, and the quota that was left when it first came.
+
+    ``duplicates`` of its events were stored before.
+    """
 
     batch_id: str
     quota_left: int
+    duplicates: int = 0
 
 
 class Once:
@@ -77,7 +81,7 @@ class Once:
         try:
             batch, packed = draft.stamped(new_id(now_ms))
             with self._allowance.reserved(batch) as left:
-                mine = Receipt(batch.org, key, fingerprint, batch.id, left, _expiry(now_ms))
+                mine = Receipt(batch.org, key, fingerprint, batch.id, left, expiry(now_ms))
                 receipt = self._receipts.put(mine, now_ms)
         except (TooLarge, QuotaExhausted):
             # What was taken before is not refused: the quota may have ended with it, and its
@@ -91,7 +95,8 @@ class Once:
                 self._journal.put(batch, packed)
                 return Stored(batch.id, left)
             self._allowance.release(batch)
-        return Stored(self._finish(draft, receipt, fingerprint), receipt.quota_left)
+        batch_id = self._finish(draft, receipt, fingerprint)
+        return Stored(batch_id, receipt.quota_left, len(draft.events))
 
     def _finish(self, draft: Draft, receipt: Receipt, fingerprint: bytes) -> str:
         """Store what an earlier request, or a twin, may have failed to store; return its id."""
@@ -115,7 +120,7 @@ class Once:
     def _dated_again(self, draft: Draft, receipt: Receipt, now_ms: int) -> Receipt:
         """Replace a receipt by one for a batch of now, counted in its month; return what stands."""
         batch, _ = draft.accepted(new_id(now_ms))
-        again = replace(receipt, batch_id=batch.id, expires_at=_expiry(now_ms))
+        again = replace(receipt, batch_id=batch.id, expires_at=expiry(now_ms))
         if self._allowance.counted_with(batch, batch_time_ms(receipt.batch_id)):
             return self._receipts.put(again, now_ms, instead_of=receipt.batch_id)
         with self._allowance.reserved(batch) as left:
@@ -126,5 +131,6 @@ class Once:
         return standing
 
 
-def _expiry(now_ms: int) -> int:
+def expiry(now_ms: int) -> int:
+    """Return until when a receipt of now is kept, as Unix time in seconds."""
     return now_ms // 1000 + RECEIPT_SECONDS

@@ -23,11 +23,13 @@ class Accepted:
     """What became of a request whose events, if it had any, are stored.
 
     ``places`` is None if nobody waits for them. A session of the events is ``suspended``, or none.
+    ``duplicates`` of the events had been stored before, or stand in the request twice.
     """
 
     quota_left: int
     places: Sequence[Place] | None = None
     suspended: bool = False
+    duplicates: int = 0
 
 
 type Answer = Callable[[Accepted], bytes]
@@ -49,12 +51,13 @@ class Reader(Protocol):
 class Format:
     """How events are written into a request's body, and its answer.
 
-    ``media_types`` are the content types that it is sent as. ``answer`` prepares the answer before
-    anything is stored, as everything that can fail. ``once`` returns what is the same in a
-    repetition of a request that comes without an idempotency key; without it each is new.
+    ``media_types`` are the content types that it is sent as; None: all there are. ``answer``
+    prepares the answer before anything is stored, as everything that can fail. ``once`` returns
+    what is the same in a repetition of a request that comes without an idempotency key; without it
+    each is new. Neither is asked of :class:`~tocsin.wire.intake.identified.Identified` events.
     """
 
-    media_types: frozenset[str]
+    media_types: frozenset[str] | None
     read: Reader
     answer: Callable[[Incoming], Answer]
     once: Callable[[bytes], str] | None = None

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tocsin.domain import canonical
 from tocsin.domain.deliveries import Outgoing
+from tocsin.domain.org import event_source
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire.notify.fields import said
 from tocsin.wire.notify.sending import Sending, posted
@@ -28,7 +29,7 @@ def outgoing(event: SealedEvent, sending: Sending) -> Outgoing:
     around: dict[str, Any] = {
         "specversion": "1.0",
         "id": fields["id"],
-        "source": f"/tocsin/orgs/{sending.endpoint.org}",
+        "source": event_source(sending.endpoint.org),
         "type": fields["type"],
         "time": fields["timestamp"],
         "sequence": f"{event.seq:0{_SEQUENCE_DIGITS}d}",
