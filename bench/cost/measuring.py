@@ -3,10 +3,12 @@
 import os
 import time
 from dataclasses import dataclass, field
-from itertools import batched
+from itertools import batched, islice
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 from uuid import UUID
+
+import orjson
 
 from bench import lambdas, traffic
 from bench.cost.assumed import EVENTS_PER_SECOND, ITEM_OVERHEAD_BYTES, KEYED_REQUESTS, WARM_UP_MS
@@ -25,6 +27,7 @@ from tocsin.domain.limits import SETTLED_MS
 from tocsin.domain.org import Org
 from tocsin.local.tables import create
 from tocsin.settings import StoreSettings
+from tocsin.wire.intake.cloudevents.formats import BATCHED, STRUCTURED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,7 +40,7 @@ def measured(server: Server, size: int, deployed: Deployed) -> Run:
     run, timed = (steady(server, size, deployed, metered=metered) for metered in (True, False))
     for name, use in run.uses.items():
         use.cpu_ms = timed.uses[name].cpu_ms
-    for of in ("sweep", "idle_sweep", "keyed"):
+    for of in ("sweep", "idle_sweep", "keyed", "identified"):
         getattr(run, of).cpu_ms = getattr(timed, of).cpu_ms
     return run
 
@@ -82,7 +85,7 @@ class _Traffic:
             raise ValueError("the windows of project, detect and fan-out don't meet")
         end_ms = WARM_UP_MS + 1_000 * self.deployed.project_seconds
         count = end_ms * EVENTS_PER_SECOND // 1000 // self.size
-        bodies = iter(traffic.bodies(self.size, count + KEYED_REQUESTS))
+        bodies = iter(traffic.bodies(self.size, count + 2 * KEYED_REQUESTS))
         self._register()
         run.uses = {name: Use() for name in ("ingest", "fanout", "project", TAILS, "detect")}
         done, warm_up = 0, {name: Use() for name in run.uses}
@@ -117,8 +120,10 @@ class _Traffic:
         run.swept_events = done * self.size
         self.functions("sweeper", {}, run.sweep)
         self.functions("sweeper", {}, run.idle_sweep)
-        for place, body in enumerate(bodies):
+        for place, body in enumerate(islice(bodies, KEYED_REQUESTS)):
             self._ingest(body, run.keyed, str(UUID(int=place)))
+        for place, body in enumerate(bodies):
+            self._cloudevents(body, place, run.identified)
         run.metrics = self.functions.metrics
         return run
 
@@ -133,6 +138,20 @@ class _Traffic:
         if idempotency_key:
             event["headers"]["idempotency-key"] = idempotency_key
         return self.functions("ingest", event, use)
+
+    def _cloudevents(self, body: bytes, place: int, use: Use) -> None:
+        """Send the same events as CloudEvents."""
+        said: Any = orjson.loads(body)
+        events = [
+            {"specversion": "1.0", "id": str(UUID(int=place << 16 | at)), "source": "/agents/bench"}
+            | {"type": each["type"], "data": each}
+            for at, each in enumerate(said.get("events", [said]))
+        ]
+        alone = len(events) == 1
+        event = self.tenant.event(orjson.dumps(events[0] if alone else events))
+        event |= dict.fromkeys(("path", "resource"), "/v1/cloudevents")
+        event["headers"]["content-type"] = STRUCTURED if alone else BATCHED
+        self.functions("ingest", event, use)
 
     def _fan_out(self, use: Use) -> None:
         items = self._items(

@@ -92,8 +92,10 @@ def _show_bills(
     rows.append(("target", *(usd(TARGETS[size]) if size in TARGETS else "-" for size in bills)))
     rows.append(("", *("" for _ in bills)))
     totals = {size: bill.total for size, bill in bills.items()}
-    keyed = {size: _with_key(runs[size], deployed, prices) for size in bills}
+    keyed = {s: _instead(runs[s], runs[s].keyed, deployed, prices) for s in bills}
     rows.append(("with an Idempotency-Key", *(usd(totals[s] + keyed[s]) for s in bills)))
+    identified = {s: _instead(runs[s], runs[s].identified, deployed, prices) for s in bills}
+    rows.append(("as CloudEvents", *(usd(totals[s] + identified[s]) for s in bills)))
     traced = {size: Bill(lines(run, _traced(deployed)), prices).total for size, run in runs.items()}
     rows.append(("with tracing", *(usd(traced[s]) for s in bills)))
     at_once = {size: Bill(lines(run, deployed), prices).total for size, run in eager.items()}
@@ -109,6 +111,7 @@ def _show_bills(
         (
             "with an Idempotency-Key: as Tocsin's own client sends, and as what comes from "
             "OpenTelemetry is taken: a receipt each.",
+            "as CloudEvents: alone, or so many a batch; a receipt for each event.",
             f"prices that nothing confirmed: {', '.join(prices.unseen) or 'none'}.",
             "sealed so often: batch_window_seconds=0; the meter's own CPU time is in it.",
             "storage: with point-in-time recovery; the journal is kept for "
@@ -132,9 +135,9 @@ def _traced(deployed: Deployed) -> Deployed:
     return replace(deployed, config=deployed.config.model_copy(update={"tracing": True}))
 
 
-def _with_key(run: Run, deployed: Deployed, prices: Prices) -> float:
-    """Return the extra cost if each request has an idempotency key."""
-    plain, keyed, memory = run.uses["ingest"], run.keyed, deployed.memory_mb["ingest"]
+def _instead(run: Run, other: Use, deployed: Deployed, prices: Prices) -> float:
+    """Return the extra cost if each request were as the ``other`` ones."""
+    plain, memory = run.uses["ingest"], deployed.memory_mb["ingest"]
     requests = MILLION / run.size
 
     def cost(use: Use) -> float:
@@ -152,7 +155,7 @@ def _with_key(run: Run, deployed: Deployed, prices: Prices) -> float:
             prices,
         ).total
 
-    return cost(keyed) - cost(plain)
+    return cost(other) - cost(plain)
 
 
 def _part(run: Run, deployed: Deployed, prices: Prices, part: str) -> float:

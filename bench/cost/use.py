@@ -51,6 +51,7 @@ class Run:
     sweep: Use = field(default_factory=Use)  # of all these events
     idle_sweep: Use = field(default_factory=Use)  # of nothing
     keyed: Use = field(default_factory=Use)  # KEYED_REQUESTS requests
+    identified: Use = field(default_factory=Use)  # as many, of CloudEvents
     stored_bytes: dict[str, float] = field(default_factory=dict)  # an event, by table
     metrics: set[str] = field(default_factory=set)
 
