@@ -279,6 +279,20 @@ async def test_events_by_what_they_say(on: Product) -> None:
         assert seqs(await on.get(f"{LIST}?{query}", headers)) == expected, query
 
 
+async def test_all_reports_of_a_call(on: Product) -> None:
+    headers = on.key("acme")
+    call, answer = "toolu_01A09q90qw90lq917835lq9", "chatcmpl-9q90qw90lq917835"
+    on.seal("acme", tool_call_id=call, agent_id="hook")
+    on.seal("acme", tool_call_id="other")
+    on.seal("acme", tool_call_id=call, agent_id="exporter", type="vendor.x")
+    on.seal("acme", type="completion", metadata={"response_id": answer})
+    assert seqs(await on.get(f"{LIST}?call_id={call}", headers)) == [3, 1]
+    assert seqs(await on.get(f"{LIST}?call_id={call}&agent_id=hook", headers)) == [1]
+    assert seqs(await on.get(f"{AGENTS}/exporter/events?call_id={call}", headers)) == [3]
+    assert seqs(await on.get(f"{LIST}?call_id={answer}", headers)) == [4]
+    assert seqs(await on.get(f"{LIST}?call_id=nobody", headers)) == []
+
+
 async def test_ids_with_every_character_are_found(on: Product) -> None:
     headers = on.key("acme")
     name = "a/b c?d=é&e%2F"

@@ -44,6 +44,7 @@ def tail(
     provider: _One = None,
     compliance_tag: _One = None,
     trace: _One = None,
+    call: _One = None,
     tool: _Any = None,
     after: Annotated[
         int | None,
@@ -128,6 +129,7 @@ def tail(
             provider=_one("--provider", provider),
             compliance_tag=_one("--compliance-tag", compliance_tag),
             trace_id=_one("--trace", trace),
+            call_id=_one("--call", call),
             tool_name=tool[0] if tool and len(tool) == 1 else None,
         )
         late = Flag()

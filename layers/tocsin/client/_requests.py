@@ -185,6 +185,7 @@ class Filters(TypedDict, total=False):
     provider: str | None
     compliance_tag: str | None
     trace_id: str | None
+    call_id: str | None  # of a tool's call, or of a model's response
 
 
 def filter_query(types: Types | None, filters: Filters) -> dict[str, str]:

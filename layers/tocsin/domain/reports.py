@@ -18,7 +18,7 @@ import orjson
 
 from tocsin.domain.times import time_ms
 
-__all__ = ["CALL_MS", "Reports", "Told", "call_key"]
+__all__ = ["CALL_MS", "Reports", "Told", "call_id", "call_key"]
 
 CALL_MS: Final = 600_000
 """For so long reports of a call belong together."""
@@ -43,17 +43,26 @@ class Told(IntFlag):
     ARGUED = 128
 
 
+def call_id(event: Mapping[str, Any]) -> str | None:
+    """Return the id that the call has which an event reports; None: it has none.
+
+    A tool call has ``tool_call_id``, a model's the id of its response (``metadata.response_id``).
+    """
+    id = event.get("tool_call_id")
+    if id is None and isinstance(metadata := event.get("metadata"), Mapping):
+        id = metadata.get("response_id")
+    return id if isinstance(id, str) and id else None
+
+
 def call_key(event: Mapping[str, Any]) -> bytes:
     """Return 8 bytes for the call that an event reports; empty: nothing says which it is.
 
-    A tool call has ``tool_call_id``, a model's the id of its response (``metadata.response_id``).
     Ids of fewer than 16 characters, as in ``call 1``, are their agent's and session's own.
     """
     kind, id = "tool", event.get("tool_call_id")
     if id is None:
-        metadata = event.get("metadata")
-        kind, id = "model", metadata.get("response_id") if isinstance(metadata, Mapping) else None
-        if not isinstance(id, str) or not id:
+        kind, id = "model", call_id(event)
+        if id is None:
             return b""
     own = len(id) < _UNIQUE_CHARS
     scope = (event.get("agent_id"), event.get("session_id")) if own else None

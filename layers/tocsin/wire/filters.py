@@ -4,13 +4,14 @@ Filters of the same meaning are equal, so that their subscribers share bytes. Wh
 understood is refused, and never means "everything".
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tocsin.domain import canonical
 from tocsin.domain.errors import Forbidden, Malformed
 from tocsin.domain.limits import MAX_NAME_CHARS, MAX_TYPE_CHARS, MAX_TYPES_ASKED
+from tocsin.domain.reports import call_id
 from tocsin.domain.segment import SealedEvent
 from tocsin.wire.event import ACTIONS, RESERVED_TYPES, is_open_type
 from tocsin.wire.parameters import once
@@ -47,12 +48,17 @@ class Facts(NamedTuple):
     provider: str | None
     compliance_tag: str | None
     trace_id: str | None
+    call_id: str | None
 
     @classmethod
     def of(cls, event: SealedEvent) -> "Facts":
         """Read an event."""
-        fields = canonical.parse(event.entry)
-        return cls(*map(fields.get, cls._fields))
+        return cls.among(canonical.parse(event.entry))
+
+    @classmethod
+    def among(cls, fields: Mapping[str, Any]) -> "Facts":
+        """Return what an event's fields say."""
+        return cls(*map(fields.get, cls._fields[:-1]), call_id(fields))
 
 
 _NAMES: Final = Facts._fields[1:]
@@ -64,7 +70,7 @@ PARAMETERS: Final = frozenset({*Facts._fields, "types"})
 class Filter:
     """An event must have one of ``types``, and each other field as given; None: any will do.
 
-    ``types`` are event types.
+    ``types`` are event types, and ``call_id`` is that of :func:`tocsin.domain.reports.call_id`.
     """
 
     types: frozenset[str] | None = None
@@ -78,6 +84,7 @@ class Filter:
     provider: str | None = None
     compliance_tag: str | None = None
     trace_id: str | None = None
+    call_id: str | None = None
     _wanted: tuple[tuple[int, str], ...] = field(init=False, repr=False, compare=False)
     _members: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
@@ -214,4 +221,6 @@ def _unknown(name: str, type: str, known: str) -> Malformed:
 
 
 def _member(name: str, value: str) -> bytes:
+    if name == "call_id":  # tool_call_id, or metadata.response_id
+        return b'_id":%b' % canonical.canonical(value)
     return b'"%b":%b' % (name.encode(), canonical.canonical(value))

@@ -20,12 +20,14 @@ from tocsin.wire.filters import Facts, Filter
 
 __all__ = ["VERSION", "Bounds", "Gathered", "Summary", "Wanted", "at_ms", "decode", "encode"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of columns and bytes. Summaries of another version are ignored, and made anew."""
 
 _PAIRED: Final = tuple(
-    name for name in Facts._fields if name not in ("action", "session_id", "trace_id")
-)  # a session or a trace is few events with any action
+    name
+    for name in Facts._fields
+    if name not in ("action", "session_id", "trace_id", "call_id")  # few events with any action
+)
 _COLUMNS: Final = (*Facts._fields, *(f"action+{name}" for name in _PAIRED))
 _FINGERPRINT_BYTES: Final = 3
 _HEAD: Final = struct.Struct(">B32s32sqqq")
@@ -101,9 +103,8 @@ class Gathered:
     def add(self, event: SealedEvent) -> None:
         """Add an event."""
         fields = canonical.parse(event.entry)
-        facts = {
-            name: value for name in Facts._fields if isinstance(value := fields.get(name), str)
-        }
+        said = Facts.among(fields)._asdict().items()
+        facts = {name: value for name, value in said if isinstance(value, str)}
         for name, value in facts.items():
             self._values[name].add(value)
         if "action" in facts:

@@ -721,11 +721,11 @@ def test_the_server_filters_what_tail_shows(
 ) -> None:
     wanted = {"sessionId": "s1", "agentId": "a1", "serverId": "v1", "action": "deny"}
     wanted |= {"userId": "u1", "model": "m1", "provider": "p1", "complianceTag": "c1"}
-    wanted |= {"traceId": "t1", "toolName": "exec"}
+    wanted |= {"traceId": "t1", "toolCallId": "c1", "toolName": "exec"}
     tocsin.store(*(CALL | wanted | {field: "another"} for field in wanted), CALL | wanted)
     only = ["--session", "s1", "--agent", "a1", "--server", "v1", "--action", "deny"]
     only += ["--user", "u1", "--model", "m1", "--provider", "p1", "--compliance-tag", "c1"]
-    only += ["--trace", "t1", "--tool", "exec"]
+    only += ["--trace", "t1", "--call", "c1", "--tool", "exec"]
     tail = start_tail("--json", "--after", "0", *only, "--type", "custom", "--type", "tool_call")
     assert json.loads(tail.line())["seq"] == len(wanted) + 1
     tail.interrupt()
@@ -741,6 +741,7 @@ def test_the_server_filters_what_tail_shows(
         "provider": "p1",
         "compliance_tag": "c1",
         "trace_id": "t1",
+        "call_id": "c1",
         "tool_name": "exec",
     }
 

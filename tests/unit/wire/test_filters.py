@@ -35,10 +35,25 @@ def test_every_filter_is_taken() -> None:
     named: dict[str, Any] = dict.fromkeys(filters.PARAMETERS - {"types", "type", "action"}, "x")
     all_named = parsed(urlencode(named | {"action": "ask"}))
     assert all_named == Filter(**named, action="ask")
-    seen = event(**named, action="ask")
-    assert all_named.matches(seen)
-    for name in named:
-        assert not all_named.matches(event(**{**named, name: "y"}, action="ask"))
+    said = {"tool_call_id" if name == "call_id" else name: value for name, value in named.items()}
+    assert all_named.matches(event(**said, action="ask"))
+    for name in said:
+        assert not all_named.matches(event(**{**said, name: "y"}, action="ask"))
+
+
+def test_a_call_is_all_that_reports_it_a_tool_s_or_a_model_s() -> None:
+    tool, model = parsed("call_id=toolu_1"), parsed("call_id=msg_1")
+    assert tool.matches(event(tool_call_id="toolu_1", metadata={"response_id": "msg_1"}))
+    assert not model.matches(event(tool_call_id="toolu_1", metadata={"response_id": "msg_1"}))
+    assert model.matches(event(metadata={"response_id": "msg_1"}))
+    for other in (
+        {"metadata": {"response_id": "msg_10"}},
+        {"metadata": {"response_id": ["msg_1"]}},
+        {"metadata": {"x": {"response_id": "msg_1"}}},
+        {"data": {"response_id": "msg_1", "tool_call_id": "msg_1"}},
+        {"trace_id": "msg_1", "span_id": "msg_1"},
+    ):
+        assert not model.matches(event(**other))
 
 
 def test_one_type_can_be_asked_for_by_that_name() -> None:

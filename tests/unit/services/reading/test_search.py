@@ -130,6 +130,8 @@ fields = st.fixed_dictionaries(
         "type": st.sampled_from(["custom", "vendor.x"]),
         "session_id": st.sampled_from(["s1", "s2"]),
         "trace_id": st.uuids().map(str),
+        "tool_call_id": st.sampled_from(["call_1", "call_2", "call_3"]),
+        "metadata": st.sampled_from(["call_1", "msg_1"]).map(lambda id: {"response_id": id}),
     },
 )
 batches = st.lists(st.tuples(st.lists(st.integers(1, 5), min_size=1, max_size=3), fields))
@@ -140,6 +142,7 @@ filters = st.builds(
     action=st.sampled_from([None, "deny", "allow", "log"]),
     tool_name=st.sampled_from([None, None, "exec", "read"]),
     session_id=st.sampled_from([None, None, "s1"]),
+    call_id=st.sampled_from([None, None, None, "call_1", "msg_1", "nothing"]),
 )
 days = st.none() | st.integers(-1, 31).map(lambda day: START_MS + day * DAY_MS)
 damages = st.sampled_from(["whole", "gone", "cut", "flipped", "another's", "empty"])
@@ -510,8 +513,9 @@ def test_bytes_with_a_checksum_that_are_no_summary_break_nothing(data: bytes) ->
     assert found is None or Wanted(Filter(agent_id="a")).may_be_in(found) in (True, False)
 
 
-def test_one_of_a_later_version_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summary, "VERSION", 2)
+@pytest.mark.parametrize("by", [-1, 1])
+def test_one_of_another_version_is_ignored(monkeypatch: pytest.MonkeyPatch, by: int) -> None:
+    monkeypatch.setattr(summary, "VERSION", summary.VERSION + by)
     stored = encode(events(3, agent_id="a").summary(BOUNDS), "acme", 0, 3)
     assert decode(stored, "acme", 0, 3) is None
 
