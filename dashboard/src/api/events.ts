@@ -1,10 +1,10 @@
 /** Events: what the ledger has, in the one shape that the page keeps them in. */
 
+import { callKeyOf, type Report } from "../live/calls.ts";
 import { get, getPage, segment } from "./http.ts";
 
 /** An event as the page keeps it: what rows and filters need, and all of it as `text` (JSON). */
-export interface LoggedEvent {
-  seq: number;
+export interface LoggedEvent extends Report {
   id: string;
   type: string;
   at: string;
@@ -15,6 +15,8 @@ export interface LoggedEvent {
   tool: string;
   model: string;
   trace: string;
+  /** The id that its call has: a tool's call, or a model's response. */
+  call: string;
   text: string;
 }
 
@@ -31,6 +33,7 @@ export const FILTERS = {
   action: "action",
   model: "model",
   trace: "trace_id",
+  call: "call_id",
 } as const;
 
 export type FilterName = keyof typeof FILTERS;
@@ -42,18 +45,28 @@ export function parseEvent(text: string): LoggedEvent {
 }
 
 export function eventOf(fields: Fields, text = JSON.stringify(fields)): LoggedEvent {
+  const { metadata } = fields as { metadata?: Fields };
+  const kind = typeof fields.tool_call_id === "string" ? "tool" : "model";
+  const call = textOf(kind === "tool" ? fields.tool_call_id : metadata?.response_id);
+  // What Tocsin tells of a call is an event of its own.
+  const reports = call !== "" && fields.source !== "tocsin";
+  const [agent, session] = [textOf(fields.agent_id), textOf(fields.session_id)];
   return {
     seq: typeof fields.seq === "number" ? fields.seq : 0,
     id: textOf(fields.id),
     type: textOf(fields.type),
     at: textOf(fields.timestamp),
     action: textOf(fields.action),
-    agent: textOf(fields.agent_id),
-    session: textOf(fields.session_id),
+    agent,
+    session,
     server: textOf(fields.server_id),
     tool: textOf(fields.tool_name),
     model: textOf(fields.model),
     trace: textOf(fields.trace_id),
+    call,
+    callKey: reports ? callKeyOf(kind, call, agent, session) : "",
+    receivedMs: Date.parse(textOf(fields.received_at)) || 0,
+    via: textOf(metadata?.via),
     text,
   };
 }

@@ -1,11 +1,11 @@
 /** What a list of events shows of one: its time, what was done, and how it ended. */
 
 import { fieldsOf, type LoggedEvent } from "../api/events.ts";
+import { actionOf, Calls, type Report } from "../live/calls.ts";
 
 export type Outcome = "ok" | "denied" | "failed" | "anomaly";
 
-export interface Moment {
-  seq: number;
+export interface Moment extends Report {
   id: string;
   /** When it was: what it says itself, unless no clock could be right with that. */
   atMs: number;
@@ -21,6 +21,9 @@ export interface Moment {
   latencyMs: number | undefined;
   tokens: number | undefined;
   costUsd: number | undefined;
+  /** The reports that it is known from, and by which ways they came. */
+  seqs: number[];
+  ways: string[];
 }
 
 const NOTE_CHARS = 200;
@@ -48,7 +51,38 @@ export function momentOf(event: LoggedEvent): Moment {
     latencyMs: numberOf(fields.latency_ms),
     tokens: numberOf(fields.total_tokens),
     costUsd: numberOf(fields.cost_usd),
+    seqs: [event.seq],
+    ways: [event.via],
+    callKey: event.callKey,
+    receivedMs: event.receivedMs,
+    via: event.via,
   };
+}
+
+const GRAVE: Outcome[] = ["denied", "failed", "anomaly", "ok"];
+
+/** Add to what is shown of a call what another report tells of it. */
+export function addReport(to: Moment, report: Moment): void {
+  to.seqs.push(report.seq);
+  if (!to.ways.includes(report.via)) to.ways.push(report.via);
+  to.action = actionOf([to, report]);
+  to.outcome = GRAVE.find((each) => each === to.outcome || each === report.outcome) ?? "ok";
+  to.note ||= report.note;
+  to.latencyMs ??= report.latencyMs;
+  to.tokens ??= report.tokens;
+  to.costUsd ??= report.costUsd;
+}
+
+/** Moments of events, each call once, in the order of the first that is there of it. */
+export function callsOf(events: readonly LoggedEvent[]): Moment[] {
+  const calls = new Calls<Moment>();
+  const shown: Moment[] = [];
+  for (const moment of [...events].reverse().map(momentOf)) {
+    const { call, fresh } = calls.take(moment);
+    if (fresh) shown.push(moment);
+    else addReport(call.shown, moment);
+  }
+  return shown.reverse();
 }
 
 function outcomeOf(event: LoggedEvent, status: string): Outcome {

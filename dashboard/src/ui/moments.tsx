@@ -1,6 +1,7 @@
 /** Rows of events, as the lists of sessions and agents have them. */
 
 import { routeText } from "../app/route.ts";
+import { reportsOf } from "../live/calls.ts";
 import type { Moment } from "./moment.ts";
 import { Chip } from "./parts.tsx";
 import { compact, dollars, oneLine } from "./text.ts";
@@ -8,6 +9,7 @@ import { clock, full } from "./time.ts";
 
 export function MomentRow(props: { of: Moment }) {
   const { of } = props;
+  const told = reportsOf(of.seqs.length, of.ways);
   const failed = of.outcome === "failed" || of.outcome === "anomaly";
   return (
     <div class={`moment is-${of.outcome}`}>
@@ -17,7 +19,10 @@ export function MomentRow(props: { of: Moment }) {
       <span class="act">
         <Chip of={failed ? (of.outcome === "failed" ? "error" : "alert") : of.action || "log"} />
       </span>
-      <bdi class="what">{oneLine(of.what, 120)}</bdi>
+      <bdi class="what">
+        {oneLine(of.what, 120)}
+        {told ? <span class="told">{oneLine(told, 80)}</span> : null}
+      </bdi>
       <bdi class="about">{oneLine(of.note, 200)}</bdi>
       <span class="cost">
         {[

@@ -7,7 +7,7 @@ import { can } from "../../app/session.ts";
 import { Figures, figuresOf } from "../../ui/figures.tsx";
 import { useLive } from "../../ui/live.ts";
 import { useLoaded } from "../../ui/load.ts";
-import { momentOf } from "../../ui/moment.ts";
+import { callsOf } from "../../ui/moment.ts";
 import { MomentLinks } from "../../ui/moments.tsx";
 import { Back, NameLink } from "../../ui/name.tsx";
 import { Ago, Chip, Empty, Facts, Heading, Shown, Text } from "../../ui/parts.tsx";
@@ -21,10 +21,7 @@ export function AgentPane(props: { id: string }) {
   const { id } = props;
   const loaded = useLoaded((signal) => oneAgent(id, signal), [id]);
   const budget = useLoaded((signal) => budgetOf(id, signal), [id]);
-  const latest = useLoaded(
-    async (signal) => (await eventsOf(id, LATEST, signal)).map(momentOf),
-    [id],
-  );
+  const latest = useLoaded(async (signal) => callsOf(await eventsOf(id, LATEST, signal)), [id]);
   const [note, setNote] = useState("");
   const all = [loaded, budget, latest];
   useLive(

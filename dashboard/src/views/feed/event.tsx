@@ -8,6 +8,7 @@ import { useLoaded } from "../../ui/load.ts";
 import { Chip, Copy, Facts, LongText, Shown, Text } from "../../ui/parts.tsx";
 import { pretty, whole } from "../../ui/text.ts";
 import { full } from "../../ui/time.ts";
+import { Reports } from "./reports.tsx";
 import { Trace } from "./tracing.tsx";
 
 const TABS = ["Fields", "JSON", "Trace"] as const;
@@ -60,6 +61,7 @@ function Opened(props: { event: LoggedEvent }) {
           ["Hash before", <code key="">{String(told.prev_hash ?? "")}</code>],
         ]}
       />
+      {event.callKey ? <Reports of={event} /> : null}
       <div class="actions">
         <Copy text={location.href} label="Copy link" />
         <Copy text={pretty(told)} label="Copy JSON" />
@@ -105,6 +107,7 @@ const FILTERED: Record<string, string> = {
   action: "action",
   model: "model",
   trace_id: "trace",
+  tool_call_id: "call",
 };
 
 function FieldList(props: { fields: Record<string, unknown>; event: LoggedEvent }) {

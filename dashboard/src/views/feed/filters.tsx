@@ -15,6 +15,7 @@ const TITLES: Record<FilterName, string> = {
   action: "Action",
   model: "Model",
   trace: "Trace",
+  call: "Call",
 };
 const NAMES = Object.keys(FILTERS) as FilterName[];
 const OFFERED = 50;

@@ -1,6 +1,7 @@
 /** The live feed. */
 
 import { useEffect, useMemo } from "preact/hooks";
+import type { LoggedEvent } from "../../api/events.ts";
 import { go, route, routeText, setParams } from "../../app/route.ts";
 import { log } from "../../live/log.ts";
 import { narrow } from "../../ui/narrow.ts";
@@ -64,18 +65,19 @@ export function FeedView() {
             label="Events, the newest first"
             count={rows.count}
             rowHeight={narrow.value ? NARROW_ROW_PX : ROW_PX}
-            keyOf={(index) => rows.at(index)?.seq ?? index}
+            keyOf={(index) => rows.at(index)?.shown.seq ?? index}
             row={(index) => {
-              const event = rows.at(index);
-              if (!event) return null;
-              return <Row event={event} mark={event.seq === around || isFirstMissed(event.seq)} />;
+              const call = rows.at(index);
+              if (!call) return null;
+              const marked = ({ seq }: LoggedEvent) => seq === around || isFirstMissed(seq);
+              return <Row of={call} mark={call.reports.some(marked)} />;
             }}
             chosen={chosen}
             reveal={around === undefined ? -1 : rows.indexOfSeq(around)}
             choose={(index) => {
-              const event = rows.at(index);
+              const call = rows.at(index);
               rows.hold(); // who reads one does not want the others to run away
-              if (event) go(routeText("feed", event.id, params), { replace: id !== "" });
+              if (call) go(routeText("feed", call.shown.id, params), { replace: id !== "" });
             }}
             scrolled={(top) => {
               if (top > ROW_PX) rows.hold();
@@ -87,7 +89,13 @@ export function FeedView() {
         )}
         <Foot rows={rows} />
       </div>
-      {id ? <EventPane id={id} held={rows.at(chosen)} close={close} /> : null}
+      {id ? (
+        <EventPane
+          id={id}
+          held={rows.at(chosen)?.reports.find((each) => each.id === id)}
+          close={close}
+        />
+      ) : null}
     </div>
   );
 }
@@ -179,7 +187,9 @@ function Foot(props: { rows: Rows }) {
   const { rows } = props;
   return (
     <p class="foot soft">
-      {count(rows.count, "event")} shown{rows.loading.value ? " · reading older ones …" : ""}
+      {count(rows.events, "event")} shown
+      {rows.count < rows.events ? ` in ${count(rows.count, "row")}` : ""}
+      {rows.loading.value ? " · reading older ones …" : ""}
       {rows.more.value && !rows.loading.value ? (
         <button type="button" class="quiet" onClick={() => rows.loadOlder()}>
           Look further back

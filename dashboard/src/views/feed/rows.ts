@@ -1,5 +1,6 @@
 /**
- * The rows of a feed: the log's events that a filter lets through, and pages before them.
+ * The rows of a feed: the log's events that a filter lets through, and pages before them. Reports
+ * of one call are one row, which stays where its first one was shown.
  *
  * While it follows, rows come at the top. While it is held, it stays as it is and counts what
  * comes, so that nothing moves under a reader. `around` shows the ledger at a place instead.
@@ -15,6 +16,7 @@ import {
   type Page,
 } from "../../api/events.ts";
 import type { ApiError } from "../../api/http.ts";
+import { type Call, Calls } from "../../live/calls.ts";
 import type { Log } from "../../live/log.ts";
 import { asProblem } from "../../ui/load.ts";
 
@@ -30,8 +32,11 @@ const PAGE = 200;
 const ENOUGH_ROWS = 60;
 /** Pages that are read by themselves while nothing is found; then one is asked. */
 const PAGES_UNASKED = 5;
-const MAX_ROWS = 20_000;
+const MAX_EVENTS = 20_000;
 const AFTER_PLACE = 50;
+
+/** An event, or all that is known of a call. */
+export type FeedRow = Call<LoggedEvent>;
 
 export class Rows {
   readonly revision = signal(0);
@@ -48,8 +53,12 @@ export class Rows {
   #log: Log;
   #wanted: Wanted = { filter: {}, search: "", around: undefined };
   #needle = "";
-  #newest: LoggedEvent[] = [];
-  #older: LoggedEvent[] = [];
+  #newest: FeedRow[] = [];
+  #older: FeedRow[] = [];
+  #calls = new Calls<LoggedEvent>();
+  /** The seqs of the newest and the oldest event that is in a row. */
+  #highest = 0;
+  #lowest = Number.POSITIVE_INFINITY;
   #next: (() => Promise<Page>) | undefined;
   #turn = 0;
   #epoch = 0;
@@ -63,8 +72,11 @@ export class Rows {
     return this.#newest.length + this.#older.length;
   }
 
+  /** How many events are in the rows. */
+  events = 0;
+
   /** A row, the newest first. */
-  at(index: number): LoggedEvent | undefined {
+  at(index: number): FeedRow | undefined {
     const fresh = this.#newest.length;
     return index < fresh ? this.#newest[fresh - 1 - index] : this.#older[index - fresh];
   }
@@ -79,8 +91,7 @@ export class Rows {
 
   #find(is: (event: LoggedEvent) => boolean): number {
     for (let index = 0; index < this.count; index++) {
-      const event = this.at(index);
-      if (event && is(event)) return index;
+      if (this.at(index)?.reports.some(is)) return index;
     }
     return -1;
   }
@@ -121,6 +132,7 @@ export class Rows {
     this.#epoch = this.#log.epoch;
     this.#older = [];
     this.#newest = [];
+    this.#forget();
     this.loading.value = false;
     this.problem.value = null;
     this.waiting.value = 0;
@@ -131,7 +143,7 @@ export class Rows {
       this.#next = () => listEvents(filter, { limit: PAGE, before });
       this.lookedTo.value = before;
     } else {
-      this.#newest = this.#log.events.filter((event) => this.#wants(event));
+      for (const event of this.#log.events) if (this.#wants(event)) this.#take(event, this.#newest);
       const before = this.#log.events[0]?.seq ?? this.#log.head.value + 1;
       if (before > this.#log.firstKept.value) {
         this.#next = () => listEvents(filter, { limit: PAGE, before });
@@ -144,7 +156,7 @@ export class Rows {
   }
 
   async #load(pages: number): Promise<void> {
-    if (this.loading.value || this.#next === undefined || this.count >= MAX_ROWS) return;
+    if (this.loading.value || this.#next === undefined || this.events >= MAX_EVENTS) return;
     const turn = this.#turn;
     this.loading.value = true;
     this.problem.value = null;
@@ -154,8 +166,9 @@ export class Rows {
         if (turn !== this.#turn) return;
         this.#next = next ? () => followEvents(next) : undefined;
         // A row is there once, whatever a list repeats or the stream has brought meanwhile.
-        const lowest = this.at(this.count - 1)?.seq ?? Number.POSITIVE_INFINITY;
-        this.#older.push(...events.filter((event) => event.seq < lowest && this.#found(event)));
+        for (const event of events) {
+          if (event.seq < this.#lowest && this.#found(event)) this.#take(event, this.#older);
+        }
         const last = events.at(-1);
         if (last) this.lookedTo.value = last.seq;
         this.revision.value++;
@@ -166,7 +179,7 @@ export class Rows {
     } finally {
       if (turn === this.#turn) {
         this.loading.value = false;
-        this.more.value = this.#next !== undefined && this.count < MAX_ROWS;
+        this.more.value = this.#next !== undefined && this.events < MAX_EVENTS;
       }
     }
   }
@@ -183,18 +196,39 @@ export class Rows {
       return;
     }
     // What the log began with is in the rows already.
-    const highest = this.at(0)?.seq ?? 0;
-    this.#newest.push(...wanted.filter((event) => event.seq > highest));
-    if (this.count > MAX_ROWS) {
+    for (const event of wanted) {
+      if (event.seq > this.#highest) this.#take(event, this.#newest);
+    }
+    if (this.events > MAX_EVENTS) {
       // Let go of what is far below; the lists give it back.
-      this.#newest = this.#newest.slice(-MAX_ROWS / 2);
+      const all = this.#newest.flatMap(({ reports }) => reports);
+      const kept = all.sort((one, other) => one.seq - other.seq).slice(-MAX_EVENTS / 2);
+      this.#newest = [];
       this.#older = [];
-      const before = this.#newest[0]?.seq;
+      this.#forget();
+      for (const event of kept) this.#take(event, this.#newest);
+      const before = kept[0]?.seq;
       const { filter } = this.#wanted;
       this.#next = () => listEvents(filter, { limit: PAGE, before });
       this.more.value = true;
     }
     this.revision.value++;
+  }
+
+  /** Put an event into its call's row, wherever that stands, or into one of its own. */
+  #take(event: LoggedEvent, rows: FeedRow[]): void {
+    const { call, fresh } = this.#calls.take(event);
+    if (fresh) rows.push(call);
+    this.events++;
+    this.#highest = Math.max(this.#highest, event.seq);
+    this.#lowest = Math.min(this.#lowest, event.seq);
+  }
+
+  #forget(): void {
+    this.#calls = new Calls();
+    this.events = 0;
+    this.#highest = 0;
+    this.#lowest = Number.POSITIVE_INFINITY;
   }
 
   #wants(event: LoggedEvent): boolean {

@@ -165,7 +165,7 @@ function Events(props: { id: string; total: number }) {
         </p>
       )}
       <p class="show-more soft">
-        {whole(all.length)} of {whole(Math.max(props.total, all.length))} events read
+        {whole(timeline.read)} of {whole(Math.max(props.total, timeline.read))} events read
         {loading ? " · reading …" : ""}
         {more && !loading ? (
           <button type="button" class="quiet" onClick={() => void timeline.load()}>

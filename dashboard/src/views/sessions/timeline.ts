@@ -6,9 +6,10 @@
 import { signal } from "@preact/signals";
 import { followEvents, type LoggedEvent, listEvents, type Page } from "../../api/events.ts";
 import type { ApiError } from "../../api/http.ts";
+import { Calls } from "../../live/calls.ts";
 import type { Log } from "../../live/log.ts";
 import { asProblem } from "../../ui/load.ts";
-import { type Moment, momentOf } from "../../ui/moment.ts";
+import { addReport, type Moment, momentOf } from "../../ui/moment.ts";
 
 const PAGE = 500;
 /** Read without being asked for; a longer session's beginning is read as one scrolls. */
@@ -28,6 +29,7 @@ export class Timeline {
   readonly #log: Log;
   #moments: Moment[] = [];
   #known = new Set<number>();
+  #calls = new Calls<Moment>();
   #next: (() => Promise<Page>) | undefined;
   #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -40,7 +42,12 @@ export class Timeline {
     this.#next = this.#first;
   }
 
-  /** The newest first, by their time. */
+  /** How many events were read. */
+  get read(): number {
+    return this.#known.size;
+  }
+
+  /** The newest first, by their time; a call is one, where its first report was shown. */
   get moments(): readonly Moment[] {
     return this.#moments;
   }
@@ -77,7 +84,7 @@ export class Timeline {
         this.#goOn(page);
         this.#add(page.events);
         this.#show();
-      } while (this.#next && this.#moments.length < until);
+      } while (this.#next && this.read < until);
     });
   }
 
@@ -93,6 +100,7 @@ export class Timeline {
       if (page.next && page.events.every((event) => event.seq > whole)) {
         this.#moments = [];
         this.#known.clear();
+        this.#calls = new Calls();
         this.#goOn(page);
       }
       this.#add(page.events);
@@ -124,8 +132,14 @@ export class Timeline {
   /** Take those that are new; whether there were any. */
   #add(events: readonly LoggedEvent[]): boolean {
     const fresh = events.filter((event) => !this.#known.has(event.seq));
-    for (const event of fresh) this.#known.add(event.seq);
-    this.#moments.push(...fresh.map(momentOf));
+    fresh.sort((one, other) => one.seq - other.seq);
+    for (const event of fresh) {
+      this.#known.add(event.seq);
+      const moment = momentOf(event);
+      const { call, fresh: isNew } = this.#calls.take(moment);
+      if (isNew) this.#moments.push(moment);
+      else addReport(call.shown, moment);
+    }
     return fresh.length > 0;
   }
 
@@ -134,8 +148,10 @@ export class Timeline {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#moments.sort((one, other) => other.atMs - one.atMs || other.seq - one.seq);
-    if (this.#moments.length > MOST) {
-      for (const gone of this.#moments.splice(MOST * 0.9)) this.#known.delete(gone.seq);
+    if (this.read > MOST) {
+      const gone = this.#moments.splice((this.#moments.length * 0.9) | 0);
+      for (const seq of gone.flatMap((each) => each.seqs)) this.#known.delete(seq);
+      this.#calls = new Calls();
       this.#next = undefined; // what is before them is the feed's
       this.more.value = false;
     }
