@@ -111,6 +111,8 @@ def _event(row: dict[str, str | None]) -> dict[str, Any]:
         metadata = event.setdefault("metadata", {})
         if not isinstance(metadata, dict):
             raise ValueError("column metadata: not a JSON object")
+        if twice := extra.keys() & metadata.keys():
+            raise ValueError(f"column {min(twice)}: the column metadata has it, too")
         event["metadata"] = extra | metadata
     return event
 

@@ -7,12 +7,12 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, Final
 
 from tocsin.cli._csv import read_csv
-from tocsin.cli._failure import Failure
+from tocsin.cli._failure import Failure, complain
 from tocsin.cli._format import Format
 from tocsin.cli._json import dumps, loads
 from tocsin.client._outbox import Unsendable
 from tocsin.domain.errors import Detail
-from tocsin.domain.limits import MAX_BODY_BYTES
+from tocsin.domain.limits import MAX_BODY_BYTES, MAX_IGNORED_NAMES, MAX_NAME_CHARS
 
 __all__ = ["Format", "read_events"]
 
@@ -166,6 +166,8 @@ def _document(content: bytes, name: str) -> Iterator[bytes | Unsendable]:
 def _unpacked(value: Any, where: str) -> Iterator[bytes | Unsendable]:
     """Yield the event, or the events of an array or of ``{"events": [...]}``."""
     if isinstance(value, dict) and "type" not in value and isinstance(value.get("events"), list):
+        if beside := sorted(value.keys() - {"events"}):
+            complain(f"{where}: ignored, for it stands beside the events: {_named(beside)}")
         value = value["events"]
     for index, event in enumerate(value if isinstance(value, list) else [value]):
         if isinstance(event, dict):
@@ -177,3 +179,8 @@ def _unpacked(value: Any, where: str) -> Iterator[bytes | Unsendable]:
 
 def _unsendable(where: str, what: str) -> Unsendable:
     return Unsendable([Detail(field=where, message=what)], Failure(f"{where}: {what}"))
+
+
+def _named(names: Sequence[str]) -> str:
+    told = [name[:MAX_NAME_CHARS] for name in names[:MAX_IGNORED_NAMES]]
+    return ", ".join(told) + (", …" if len(names) > MAX_IGNORED_NAMES else "")

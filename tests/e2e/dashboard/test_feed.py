@@ -301,3 +301,48 @@ async def test_a_phone_at_night(
         await visitor.check_axe()
         await page.get_by_role("link", name="Sessions").tap()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Sessions")
+
+
+async def test_a_call_is_one_row_however_many_tell_of_it(visitor: Visit, org: NewOrg) -> None:
+    page, id = visitor.page, "toolu_01A09q90qw90lq917835lq9"
+
+    def report(via: str, **more: Any) -> dict[str, Any]:
+        return call("deploy", toolCallId=id, metadata={"via": via}, **more)
+
+    org.post(report("claude-code", agentId="hook"), call("between"))
+    await expect(rows(page).filter(has_text="between")).to_have_count(1)
+    before = await seqs(page)
+    org.post(report("otlp", agentId="exporter", action="deny", request={"input": "exported"}))
+    deployed = rows(page).filter(has_text="deploy")
+    await expect(deployed).to_contain_text("2 reports: claude-code, otlp")
+    await expect(deployed).to_have_count(1)
+    await expect(deployed).to_contain_text("deny")
+    # A session has begun meanwhile, which is an event, too: those that were there did not move.
+    assert [seq for seq in await seqs(page) if seq in before] == before
+    await visitor.check_axe()
+
+    # Opened, it shows each; from each the row is the same one.
+    await deployed.click()
+    reports = page.get_by_label("Reports of this call")
+    await expect(reports.get_by_role("listitem")).to_have_count(2)
+    await visitor.check_axe()
+    await reports.get_by_role("link", name=re.compile("otlp")).click()
+    await expect(page.get_by_label("Event", exact=True)).to_contain_text("exported")
+    await expect(deployed).to_have_attribute("aria-selected", "true")
+    await reports.get_by_role("link", name="Show them in the feed").click()
+    await expect(page).to_have_url(re.compile(rf"#/feed\?call={id}$"))
+    await expect(rows(page)).to_have_count(1)
+    await expect(rows(page)).to_contain_text("2 reports")
+
+    # After a reload the same, and while it is paused nothing changes.
+    await visitor.go("#/feed")
+    await page.reload()
+    await visitor.until_live()
+    await expect(deployed).to_contain_text("2 reports")
+    await page.get_by_role("button", name="Pause").click()
+    org.post(report("proxy"))
+    await expect(page.get_by_role("button", name=re.compile("Follow .*new event"))).to_be_visible()
+    await expect(deployed).to_contain_text("2 reports")
+    await page.get_by_role("button", name=re.compile("Follow")).click()
+    await expect(deployed).to_contain_text("3 reports: claude-code, otlp, proxy")
+    await expect(deployed).to_have_count(1)

@@ -218,3 +218,27 @@ async def test_an_api_that_fails_is_said_and_asked_again(visitor: Visit, org: Ne
     await page.get_by_role("button", name="Try again").click()
     await expect(page.get_by_role("link", name="s", exact=True)).to_be_visible()
     await expect(page.get_by_role("alert")).to_have_count(0)
+
+
+async def test_a_call_is_one_of_a_session_s_and_of_an_agent_s_events(
+    visitor: Visit, org: NewOrg
+) -> None:
+    page, id = visitor.page, "toolu_01A09q90qw90lq917835lq9"
+    org.post(
+        call("s", "deploy", tool_call_id=id, metadata={"via": "claude-code"}),
+        call("s", "between"),
+        call("s", "deploy", tool_call_id=id, metadata={"via": "otlp"}, status="error"),
+    )
+    await visitor.go("#/sessions/s")
+    deployed = page.get_by_role("option").filter(has_text="deploy")
+    await expect(deployed).to_contain_text("2 reports: claude-code, otlp")
+    await expect(deployed).to_have_count(1)
+    await expect(page.get_by_role("button", name="Failed 1")).to_be_visible()
+    await visitor.check_axe()
+    await visitor.go("#/agents/coder")
+    latest = page.get_by_role("list", name="Latest events").get_by_role("listitem")
+    await expect(latest.filter(has_text="deploy")).to_contain_text("2 reports: claude-code, otlp")
+    await expect(latest.filter(has_text="deploy")).to_have_count(1)
+    await latest.filter(has_text="deploy").get_by_role("link").click()
+    reports = page.get_by_label("Reports of this call").get_by_role("listitem")
+    await expect(reports).to_have_count(2)

@@ -59,6 +59,12 @@ def test_nothing_is_no_events(name: str) -> None:
     assert read(b"\n \n", name if name != "a.csv" else "-") == []
 
 
+def test_what_stands_beside_events_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read(b'{"session": "s", "events": [' + A + b'], "agent": 1}', "a.json") == [ONE]
+    told = "a.json: ignored, for it stands beside the events: agent, session"
+    assert capsys.readouterr().err == f"tocsin: {told}\n"
+
+
 def test_an_event_may_have_a_field_events() -> None:
     assert read(b'{"type": "custom", "events": []}') == [{"type": "custom", "events": []}]
 
@@ -76,6 +82,7 @@ def test_an_event_may_have_a_field_events() -> None:
         (b"type,x\na,b,c\n", "a.csv", "line 2: more values than"),
         (b"type,latency_ms\na,fast\n", "a.csv", "line 2, column latency_ms: not JSON"),
         (b"type,metadata,x\na,1,2\n", "a.csv", "line 2, column metadata: not a JSON object"),
+        (b'type,metadata,x\na,"{""x"":1}",2\n', "a.csv", "column x: the column metadata has it"),
         (b"type\n\xff\n", "a.csv", "not CSV in UTF-8"),
         (b"type,timestamp\na,2026-03-19 10:00\n", "a.csv", "line 2, column timestamp: 2026-03-19"),
         (b"type,timestamp\na,1712051231230\n", "a.csv", "1712051231230 is no time"),

@@ -1,10 +1,12 @@
 """The body of ``POST /api/v1/ingest/raw`` (Igris' raw ingestion): bytes in, events out."""
 
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from tocsin.domain.errors import Invalid, Malformed
+from tocsin.domain.limits import MAX_IGNORED_NAMES, MAX_NAME_CHARS
 from tocsin.wire.intake.format import Accepted, Answer, Format
 from tocsin.wire.intake.incoming import Incoming, read
 from tocsin.wire.intake.strict import Flaw, check, load
@@ -47,7 +49,11 @@ def parse(body: bytes, *, partial: bool = False) -> Incoming:
         raise Invalid([{"field": "events", "message": "Expected array"}])
     if not events:
         raise Invalid([{"field": "events", "message": "Must hold at least one event"}])
-    return read(events, loaded, batch=batch, partial=partial)
+    incoming = read(events, loaded, batch=batch, partial=partial)
+    if batch and len(value) > 1:  # what stands beside the events is in none of them
+        beside = (name[:MAX_NAME_CHARS] for name in value if name != "events")
+        incoming.ignored |= set(islice(beside, MAX_IGNORED_NAMES - len(incoming.ignored)))
+    return incoming
 
 
 def _answer(incoming: Incoming) -> Answer:

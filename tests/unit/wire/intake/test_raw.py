@@ -122,6 +122,8 @@ def test_what_has_no_place_is_named_and_not_stored() -> None:
     parsed = parse(b'{"type":"custom","toolName":"t","seq":1,"source":"tocsin","colour":"red"}')
     assert parsed.events == [{"type": "custom", "tool_name": "t"}]
     assert parsed.ignored == {"seq", "source", "colour"}
+    beside = parse(b'{"events":[{"type":"custom","toolName":"t","x":1}],"session_id":"s"}')
+    assert (beside.ignored, len(beside.events)) == ({"x", "session_id"}, 1)
 
 
 @pytest.mark.parametrize(
