@@ -32,7 +32,7 @@ class Ingest(Function):
             self,
             journal=["PutItem", "BatchGetItem"],  # the latter for late repetitions
             ledger=["Query", "BatchGetItem"],  # for those who wait until they are sealed
-            state=["GetItem"],
+            state=["GetItem", "BatchGetItem"],  # the latter for receipts of several events
         )
         tables.allow_writing(self, ["receipt#*"], ["PutItem"])
         tables.allow_writing(self, ["quota#*"], ["UpdateItem"])

@@ -31,7 +31,7 @@ ON_TABLES = {
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
-        "State": {"GetItem"},
+        "State": {"GetItem", "BatchGetItem"},
         "State: receipt#*": {"PutItem"},
         "State: quota#*": {"UpdateItem"},
     },
