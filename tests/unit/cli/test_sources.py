@@ -105,7 +105,7 @@ def test_what_is_wrong_is_said_with_its_place(content: bytes, name: str, words: 
 def test_csv_columns_are_fields_and_the_rest_is_metadata() -> None:
     content = (
         "\ufefftype,toolName,agent_id,latencyMs,pii_detected,metadata.rows,Region,metadata\r\n"
-        'tool_call,"search, all",007,12.5,true,42,eu,"{""rows"": 7}"\r\n'
+        'tool_call,"search, all",007,12.5,true,42,eu,"{""team"": 7}"\r\n'
         "completion,gpt,,,,,,\r\n"
     ).encode()
     assert read(content, "history.CSV") == [
@@ -115,7 +115,7 @@ def test_csv_columns_are_fields_and_the_rest_is_metadata() -> None:
             "agent_id": "007",
             "latency_ms": 12.5,
             "pii_detected": True,
-            "metadata": {"rows": 7, "Region": "eu"},
+            "metadata": {"rows": "42", "Region": "eu", "team": 7},
         },
         {"type": "completion", "tool_name": "gpt"},
     ]
