@@ -23,6 +23,7 @@ from tocsin.services.reading import replay, verification
 from tocsin.services.sealing.fanout import Fanout
 from tocsin.services.sealing.project import Projector
 from tocsin.settings import StoreSettings
+from tocsin.wire.intake.cloudevents.formats import BATCHED
 
 ROOT = Path(__file__).parents[2]
 BATCHES = [
@@ -136,3 +137,39 @@ def test_ingest_killed_at_every_call(database: Database, ingests: Mortals, when:
         if ended is not None:
             break
     assert ended is not None and call == 3  # quota, receipt, journal
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("ids", "calls"), [(["1"], 3), (["1", "2", "3"], 2)])
+def test_cloudevents_killed_at_every_call(
+    database: Database, ingests: Mortals, when: str, ids: list[str], calls: int
+) -> None:
+    """Whoever comes next with the same events, cut in another way, stores what is missing."""
+    token, key = mint("acme", frozenset({Scope.INGEST}), "test", 1)
+    request = json.loads((ROOT / "events" / "apigateway-ingest.json").read_text())
+    request |= dict.fromkeys(("path", "resource"), "/v1/cloudevents")
+    request["queryStringParameters"] = None
+    request["headers"] |= {"authorization": f"Bearer {token}"}
+
+    def asked(*ids: str) -> dict[str, Any]:
+        said = {"specversion": "1.0", "source": "/s", "type": "com.example.thing"}
+        sent: dict[str, Any] = dict(request)
+        sent["headers"] = request["headers"] | {"content-type": BATCHED}
+        return sent | {"body": json.dumps([said | {"id": i} for i in ids])}
+
+    for call in range(10):
+        on, settings = database.stores()
+        on.orgs.put(Org("acme", 1_000))
+        on.keys.put(key)
+        ended = ingests.run(call, when, tables(settings), asked(*ids))
+        for again in ([*ids, "4"], ids[:1], ["5", *ids]):
+            assert ingests.run(100, when, tables(settings), asked(*again)) is not None
+        found = [each.unpack() for each in on.journal.between("acme", "", "z", 10)]
+        entries = [entry for each in found if isinstance(each, Batch) for entry in each.entries]
+        assert sorted(json.loads(entry)["source_id"] for entry in entries) == [*ids, "4", "5"]
+        used = on.quota.used("acme", datetime.now(UTC).strftime("%Y-%m"))
+        died_in_between = (call, when) in {(0, "after"), (1, "before")}
+        assert used == len(ids) * (1 + died_in_between) + 2
+        if ended is not None:
+            break
+    assert ended is not None and call == calls  # quota, receipt, journal; or the last two as one

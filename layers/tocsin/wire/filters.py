@@ -58,7 +58,7 @@ class Facts(NamedTuple):
     @classmethod
     def among(cls, fields: Mapping[str, Any]) -> "Facts":
         """Return what an event's fields say."""
-        return cls(*map(fields.get, cls._fields[:-1]), call_id(fields))
+        return cls._make((*map(fields.get, cls._fields[:-1]), call_id(fields)))
 
 
 _NAMES: Final = Facts._fields[1:]
