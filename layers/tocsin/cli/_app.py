@@ -40,7 +40,7 @@ _COMMANDS = {
         "tocsin.cli.privacy", "app", "See and change what becomes of personal data; rules of tags."
     ),
     "report": _Lazy("tocsin.cli.report", "report", "Report by compliance tag and period."),
-    "demo": _Lazy("tocsin.cli.demo", "app", "Send something to look at."),
+    "demo": _Lazy("tocsin.cli.demo.command", "demo", "Play something to look at."),
     "policy": _Lazy("tocsin.cli.policy", "app", "See, test and change what agents may call."),
     "sessions": _Lazy("tocsin.cli.sessions", "app", "See agents' sessions, and suspend them."),
     "agents": _Lazy("tocsin.cli.agents", "app", "List agents; create, describe and retire them."),

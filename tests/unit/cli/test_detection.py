@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from support.fake_tocsin import API_KEY, FakeTocsin, fake_tocsin
-from tocsin.cli.demo import calls
+from tocsin.cli.demo.spike import calls
 from unit.cli.test_commands import environment, run
 
 ONE = {

@@ -1,43 +1,33 @@
-"""``tocsin demo``: something to look at."""
+"""A history of calls, and a spike on it."""
 
 import math
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from tocsin.cli._connection import ApiKeyOption, UrlOption, connected
 from tocsin.cli._output import note
 
-__all__ = ["app", "calls"]
+if TYPE_CHECKING:
+    from tocsin.client import Client
+
+__all__ = ["calls", "send_spike"]
 
 _HISTORY: Final = timedelta(hours=6)
 _PER_MINUTE: Final = 5.0
 _SPIKE: Final = 400
 
-app = typer.Typer(no_args_is_help=True, help="Send something to look at.")
 
-
-@app.callback()
-def demo() -> None:
-    """Make it a group, though it has one command."""
-
-
-@app.command()
-def spike(url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
+def send_spike(client: "Client") -> None:
     """Import six hours of an agent's calls, and send 400 calls at once: an anomaly follows.
 
-    Watch it in another terminal with `tocsin tail`, or see `tocsin anomalies list` after it. Each
-    time it is another server's tool, so that it can be repeated.
+    Each time it is another server's tool, so that it can be repeated.
     """
     server, now = f"demo-{token_hex(3)}", datetime.now(UTC)
-    with connected(url, api_key) as client:
-        history = client.send(calls(server, now - _HISTORY, now), backfill=True)
-        note(f"{history.ingested:,} calls of query_records at {server} are imported.")
-        sent = client.send(_call(server) for _ in range(_SPIKE))
+    history = client.send(calls(server, now - _HISTORY, now), backfill=True)
+    note(f"{history.ingested:,} calls of query_records at {server} are imported.")
+    sent = client.send(_call(server) for _ in range(_SPIKE))
     note(f"{sent.ingested:,} calls are sent: within some seconds an anomaly follows.")
 
 
@@ -56,4 +46,5 @@ def _call(server: str) -> dict[str, Any]:
         "agent_id": "demo",
         "action": "allow",
         "latency_ms": 12,
+        "metadata": {"generated": True},
     }
