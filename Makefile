@@ -9,6 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),python3 -m uv)
+DIST := dist
 DASHBOARD := build/dashboard/index.html
 LINTED := $(VENV)/.ready .venv-infra/.ready .venv-localstack/.ready dashboard/node_modules/.ready
 PARTS := .venv-ministack/.ready .venv-cdk/.ready .venv-go/.ready .venv-eventsource/.ready $(DASHBOARD)
@@ -23,7 +24,7 @@ PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
 SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 
 .PHONY: help up test synth dashboard-test test-fast test-times test-loaded check bench \
-	screenshots preflight lock clean uv
+	screenshots preflight dist lock clean uv
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -72,6 +73,12 @@ bench: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## print what is measu
 
 screenshots: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## take the documentation's pictures of the dashboard
 	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m support.screenshots docs/images
+
+# Out of a source archive, so that nothing comes along that an earlier build has left behind.
+dist: $(VENV)/.ready ## build the wheel into dist/: command line and client for machines without this folder
+	@rm -rf $(DIST) && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(UV) build --quiet \
+		--no-build-isolation --python $(BIN)/python --out-dir $(DIST) . && rm $(DIST)/*.tar.gz
+	@ls $(DIST)/*.whl
 
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in -o requirements/functions.txt

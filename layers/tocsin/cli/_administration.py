@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tocsin.cli._extras import lacks
 from tocsin.cli._failure import REFUSED, UNREACHABLE, USAGE, Failure
 from tocsin.cli._local import TABLES, read_local
 from tocsin.cli._output import OutputError, escaped
@@ -30,10 +31,13 @@ def administration() -> Iterator["Admin"]:
     """Find the tables, and turn expected failures into a :class:`Failure`."""
     if not any(name in os.environ for name in TABLES):
         _use_local_tables()
-    from botocore.exceptions import BotoCoreError, ClientError
-    from pydantic import ValidationError
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+        from pydantic import ValidationError
 
-    from tocsin.bootstrap.admin import wire
+        from tocsin.bootstrap.admin import wire
+    except ModuleNotFoundError as error:
+        lacks("what works on the tables", error, "functions")
     from tocsin.domain.errors import (
         Busy,
         Conflict,

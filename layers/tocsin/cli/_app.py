@@ -1,19 +1,22 @@
 """The root command. What a subcommand needs is imported when it runs, so that all start fast."""
 
+import os
 import sys
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from tocsin import __version__
-from tocsin.cli._failure import REFUSED, USAGE, Failure
+from tocsin.cli._extras import lacks
+from tocsin.cli._failure import REFUSED, Failure
 from tocsin.cli._output import OutputError, OutputGone, complain, finish, give_up, guard, say
 
 __all__ = ["app", "main"]
 
 
+_COMPLETING: Final = "_TOCSIN_COMPLETE"  # set by the scripts of typer that shells have
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
@@ -83,12 +86,7 @@ def _load(name: str, lazy: _Lazy) -> Any:
     try:
         found = getattr(import_module(lazy.module), lazy.attribute)
     except ModuleNotFoundError as error:
-        package = error.name or ""
-        if package.partition(".")[0] == "tocsin":
-            raise
-        raise Failure(
-            f"`tocsin {name}` needs {package}: run `pip install 'tocsin[local]'`", USAGE
-        ) from error
+        lacks(f"`tocsin {name}`", error, "functions")
     wrapper = typer.Typer(add_completion=False, rich_markup_mode="markdown")
     wrapper.callback()(lambda: None)  # makes it a group, from which its commands can be taken
     if isinstance(found, typer.Typer):
@@ -156,7 +154,8 @@ def _status() -> int | str | None:
     except SystemExit as end:
         return end.code
     except Failure as failure:
-        complain(str(failure))
+        if _COMPLETING not in os.environ:  # else a shell asks, in the middle of a line
+            complain(str(failure))
         return failure.exit_code
     except KeyboardInterrupt:
         return 130

@@ -14,13 +14,10 @@ from tocsin.domain.limits import (
     MAX_KEY_OVERLAP_SECONDS,
     REVOCATION_SECONDS,
 )
-from tocsin.services.keys.issuing import Issue, Issued, Operator
-from tocsin.wire import bodies
-from tocsin.wire import keys as wire
-from tocsin.wire.filters import types_of
 
 if TYPE_CHECKING:
     from tocsin.client import KeyOptions
+    from tocsin.services.keys.issuing import Issued, Operator
 
 __all__ = ["app"]
 
@@ -58,6 +55,11 @@ def create(
     """
     given = {"scopes": scope or [Scope.INGEST], "name": name, "person": person}
     with administration() as admin:
+        from tocsin.services.keys.issuing import Issue
+        from tocsin.wire import bodies
+        from tocsin.wire import keys as wire
+        from tocsin.wire.filters import types_of
+
         body = bodies.checked(given, wire.CREATE)
         issue = Issue(
             scopes=frozenset(body["scopes"]),
@@ -66,10 +68,16 @@ def create(
             types=None if types is None else types_of([("types", types)]),
         )
         admin.tenants.ensure(org, events_per_month)
-        _show(admin.issuing.create(Operator(org), issue))
+        _show(admin.issuing.create(_operator(org), issue))
 
 
-def _show(issued: Issued) -> None:
+def _operator(org: str) -> "Operator":
+    from tocsin.services.keys.issuing import Operator  # which `delegate` does without
+
+    return Operator(org)
+
+
+def _show(issued: "Issued") -> None:
     key = issued.key
     note(f"Key {key.id} of org {key.org} ({', '.join(sorted(key.scopes))}). It is shown only now:")
     say(issued.token)
@@ -79,7 +87,7 @@ def _show(issued: Issued) -> None:
 def list_(org: OrgOption = LOCAL_ORG) -> None:
     """List an org's keys, revoked ones included."""
     with administration() as admin:
-        keys = admin.issuing.all(Operator(org))
+        keys = admin.issuing.all(_operator(org))
     if not keys:
         say(f"org {escaped(org)} has no keys")
         return
@@ -108,7 +116,7 @@ def rotate(
     What the old one delegated ends with it.
     """
     with administration() as admin:
-        _show(admin.issuing.rotate(Operator(org), key_id, overlap_seconds))
+        _show(admin.issuing.rotate(_operator(org), key_id, overlap_seconds))
 
 
 @app.command()
@@ -118,7 +126,7 @@ def revoke(
 ) -> None:
     """Revoke a key for good. It stops everywhere within 60 seconds, and what it delegated, too."""
     with administration() as admin:
-        admin.issuing.revoke(Operator(org), key_id)
+        admin.issuing.revoke(_operator(org), key_id)
     note(f"Key {key_id} is revoked; it stops everywhere within {REVOCATION_SECONDS} seconds.")
 
 

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from tocsin.cli._failure import USAGE, Failure
-from tocsin.local.lock import HomeTaken
-from tocsin.local.run import CannotStart, run
 
 __all__ = ["up"]
 
@@ -33,6 +31,15 @@ def up(
     Starts DynamoDB, Valkey, the functions, the stream service and a gateway in front of them,
     starts again what dies, stops all of it together, and keeps the state for the next time.
     """
+    try:
+        from tocsin.local.lock import HomeTaken
+        from tocsin.local.run import CannotStart, run
+    except ModuleNotFoundError as error:
+        raise Failure(
+            "`tocsin up` needs the repository, whose functions it runs: clone it, and run "
+            f"`make up` in it ({error.name} is missing)",
+            USAGE,
+        ) from error
     try:
         home = home.absolute()
     except OSError as error:

@@ -133,7 +133,10 @@ def test_a_part_that_is_not_installed_is_named(tmp_path: Path) -> None:
     python = [sys.executable, "-c", script]
     done = run("keys", "list", env=environment(tmp_path), program=python)
     assert done.returncode == 2
-    assert done.stderr == "tocsin: `tocsin keys` needs boto3: run `pip install 'tocsin[local]'`\n"
+    assert done.stderr == (
+        "tocsin: `tocsin keys` needs boto3: install Tocsin with its extra `functions`, as in "
+        f"`pip install 'tocsin-{__version__}-py3-none-any.whl[functions]'`\n"
+    )
 
 
 # Where Tocsin is

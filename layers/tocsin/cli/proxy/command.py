@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from tocsin.cli._connection import ApiKeyOption, Connection, UrlOption, connection
+from tocsin.cli._extras import lacks
 from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._local import home, own_home
 from tocsin.cli._output import escaped, say
@@ -115,10 +116,7 @@ def proxy(
         from tocsin.cli.proxy.forwarding import Options
         from tocsin.cli.proxy.serving import Serving
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "tocsin":
-            raise
-        needs = f"`tocsin proxy` needs {error.name}: run `pip install 'tocsin[proxy]'`"
-        raise Failure(needs, USAGE) from error
+        lacks("`tocsin proxy`", error, "proxy")
 
     listener = _listener(host, port)
     spool = _spool(place, int(spool_max_mb * 1_000_000))

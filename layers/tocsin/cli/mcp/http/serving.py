@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from tocsin.cli._connection import Connection
-from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli._extras import lacks
+from tocsin.cli._failure import Failure
 from tocsin.cli._output import say as tell
 from tocsin.cli._passing import client_session, server
 from tocsin.cli.mcp.calls import Calls, Recording
@@ -137,9 +138,7 @@ def needs_aiohttp() -> None:
     try:
         import aiohttp  # noqa: F401 (whether it is there)
     except ModuleNotFoundError as error:
-        raise Failure(
-            f"`tocsin mcp --http` needs {error.name}: run `pip install 'tocsin[proxy]'`", USAGE
-        ) from error
+        lacks("`tocsin mcp --http`", error, "proxy")
 
 
 def proxy_to(url: str) -> str | None:
