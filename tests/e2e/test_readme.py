@@ -59,6 +59,7 @@ class Reader:
             "https://hooks.example.com/tocsin": receiver.url,
             "https://hooks.slack.com/services/…": receiver.url,
             "ep_…": added.lines[0],
+            ".venv/bin/tocsin demo": "tocsin demo --fast --wait 0",  # for which nobody waits
             ".venv/bin/tocsin": "tocsin",
             "evt_01kd…": self.event_id,
             "date=2026-03-03": f"date={datetime.now(UTC).date()}",

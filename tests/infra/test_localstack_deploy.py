@@ -229,6 +229,24 @@ def test_opentelemetry_s_bytes_come_through_the_gateway(deployed: Deployed) -> N
     assert refused.content.startswith(b"\x08\x03\x12"), "a google.rpc.Status, not its base64"
 
 
+def test_a_coding_agent_s_hook_is_decided_through_the_gateway(deployed: Deployed) -> None:
+    sample = ROOT / "events" / "hooks" / "claude-code" / "pre-tool-use-bash.json"
+    call = json.loads(sample.read_bytes()) | {"session_id": "ses_hooked"}
+
+    def decided(command: str) -> Any:
+        answer = httpx.post(
+            f"{deployed.api}/v1/hooks/claude-code",
+            headers={"Authorization": f"Bearer {deployed.token}"},
+            json=call | {"tool_input": {"command": command}},
+            timeout=HANG_SECONDS,
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json().get("hookSpecificOutput", {}).get("permissionDecision")
+
+    assert decided("npm test") is None, "the product's own permissions hold"
+    assert decided("cat ~/.aws/credentials") == "deny"
+
+
 def test_the_api_function_answers_through_the_gateway(deployed: Deployed) -> None:
     def get(path: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {deployed.token}"}

@@ -17,7 +17,7 @@ from fakes.stores import FakeClock
 from functions.api.describing import document
 from functions.ingest.handler import app as ingest
 from functions.stream.app import build
-from tocsin import settings
+from tocsin import __version__, settings
 from tocsin.bootstrap.stream import options, wire
 from tocsin.cli._app import app as command_line
 from tocsin.client import AsyncClient, Client
@@ -216,6 +216,20 @@ def test_every_make_target_is_documented() -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     told = {code.removeprefix("make ") for code in CODE.findall(TEXT) if code.startswith("make ")}
     compare(set(targets), {target for target in told if not target.startswith(".")})
+
+
+def test_every_sample_is_on_the_list() -> None:
+    folder = ROOT / "events"
+    listed = re.findall(r"^\| `([^`]+)`", (folder / "README.md").read_text(), re.MULTILINE)
+    there = set(folder.rglob("*.json"))
+    named = [set(folder.glob(pattern)) for pattern in listed]
+    assert all(named), "documented, and not there"
+    assert there == set().union(*named)
+
+
+def test_the_wheel_is_named_as_it_is_made() -> None:
+    wheels = set(re.findall(r"tocsin-[\w.]+-py3-none-any\.whl", TEXT))
+    assert wheels == {f"tocsin-{__version__}-py3-none-any.whl"}
 
 
 def test_every_room_and_every_import_rule_is_on_the_map() -> None:

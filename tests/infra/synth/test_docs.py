@@ -6,6 +6,7 @@ import pytest
 
 from infra import assets
 from infra.config import Config
+from infra.stacks.api import INGESTED
 from support.templates import Templates
 
 GUIDE = (assets.ROOT / "docs" / "deploy.md").read_text()
@@ -41,3 +42,27 @@ def test_every_test_that_the_guide_names_is_there() -> None:
     for file, test in named:
         path = assets.ROOT / file if "/" in file else assets.ROOT / "tests/infra/synth" / file
         assert f"def {test}" in path.read_text()
+
+
+def test_what_to_do_is_said_of_every_alarm(default: Templates, small: Templates) -> None:
+    page = (assets.ROOT / "docs" / "operations.md").read_text()
+    told = {name for row in _rows(page) for name in re.findall(r"`(\w+)`", row)}
+    alarms = {
+        re.sub(r"^Alarms|[0-9A-F]{8}$", "", name)
+        for templates in (default, small)
+        for name in templates.of("operations", "AWS::CloudWatch::Alarm")
+    }
+    assert alarms == told
+
+
+def _rows(page: str) -> list[str]:
+    """Return the first cells of the rows about alarms."""
+    section = page.partition("\n## At each alarm\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert len(rows) > 10
+    return rows
+
+
+def test_where_each_way_in_ends_is_said() -> None:
+    [row] = re.findall(r"^\| `api` \|.*$", GUIDE, re.MULTILINE)
+    assert all(f"`{path}" in row for path in INGESTED)
