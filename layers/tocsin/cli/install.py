@@ -12,7 +12,7 @@ from tocsin.cli.hook import Product
 from tocsin.cli.hooks import files
 from tocsin.cli.hooks.options import AgentOption, GrantOption
 from tocsin.cli.hooks.plans import FAILS_CLOSED, Wanted, entries, settings_path
-from tocsin.cli.hooks.programs import tocsin_program, version_of
+from tocsin.cli.hooks.programs import is_fleeting, tocsin_program, version_of
 from tocsin.cli.hooks.settings import BadSettings, keep
 from tocsin.cli.hooks.text import NotPlain
 
@@ -130,4 +130,9 @@ def _tell(path: Path, wanted: Wanted, place: Connection, *, changed: bool) -> No
         say("Claude Code runs `tocsin hook`, which waits for a person up to nine minutes")
     if name == "codex":
         say("Codex runs new hooks once you trust them: open it, and look at /hooks")
+    if is_fleeting(wanted.program):
+        say(
+            "This `tocsin` is in uv's cache: where that is emptied, calls are blocked. Install it "
+            "with `uv tool install`, and run this again"
+        )
     say("`tocsin doctor` shows whether a call would really be held")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tocsin.cli.hook import Product
 from tocsin.cli.hooks import files
 from tocsin.cli.hooks.plans import FAILS_CLOSED, Wanted, entries, found_in
+from tocsin.cli.hooks.programs import is_fleeting, tocsin_program
 from tocsin.cli.hooks.settings import BadSettings, find, keep, kept, key_file
 from tocsin.cli.hooks.shim import Options, asked_for
 from tocsin.cli.hooks.text import NotPlain, added, removed, value_of
@@ -246,3 +247,23 @@ def test_settings_behind_a_link_stay_there(home: Path) -> None:
     files.write(link, files.installed("{}", wanted("codex")), "{}", "codex")
     assert link.is_symlink()
     assert found_in("codex", value_of(real.read_text()))
+
+
+def program(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    path = folder / "tocsin"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_program_that_stays_is_preferred_to_one_of_uvx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleeting = program(tmp_path / "cache" / "uv" / "archive-v0" / "Xy" / "bin")
+    monkeypatch.setenv("PATH", os.pathsep.join((str(fleeting.parent), str(tmp_path / "bin"))))
+    assert tocsin_program(shared=False) == str(fleeting)
+    assert is_fleeting(str(fleeting))
+    staying = program(tmp_path / "bin")
+    assert tocsin_program(shared=False) == str(staying)
+    assert not is_fleeting(str(staying))
