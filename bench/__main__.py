@@ -31,6 +31,7 @@ BENCHES = {
     "detection": "what is found of unusual traffic, how soon, and how many alerts are false",
     "dashboard": "the page: size, from POST to row, INP at 500 events/s, memory, verification",
     "proxy": "what `tocsin proxy` adds to a call of a model and to a stream's first byte",
+    "first": "from nothing to the first sealed event: the wheel, against httpx alone",
     "chaos": "parts killed, drained and paused under load for minutes: what is lost or doubled",
 }
 
