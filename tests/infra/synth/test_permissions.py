@@ -249,7 +249,11 @@ adapter = {adapter}(Client(), "state", *{beside})
 {does}
 print(json.dumps(calls))
 """
-RECEIPT = 'adapter.put(MagicMock(org="acme", key="k"), 3)'
+RECEIPT = """
+adapter.put(MagicMock(org="acme", key="k"), 3)
+adapter.find("acme", "k", 3)
+adapter.find_all("acme", ["k"], 3)
+"""
 ASIDE = 'adapter.add(MagicMock(org="acme", batch_id="b"))'
 PROJECTING = """
 nothing = Projected()
