@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import TOCSIN
 from support.waiting import HANG_SECONDS
-from unit.cli.test_commands import TOCSIN, environment, run
+from unit.cli.test_commands import environment, run
 
 IN_BASH = """
 {script}
