@@ -15,6 +15,7 @@ from bench.report import machine
 BENCHES = {
     "ingest": "the ingest handler without I/O, against a Pydantic model and an item per event",
     "otlp": "OpenTelemetry's spans through the ingest handler, against FastAPI and protobuf alone",
+    "cloudevents": "CloudEvents through the ingest handler, against FastAPI and their SDK alone",
     "screening": "masking and flagging: MB/s against re, recall and precision on public corpora",
     "seal": "seal, fan out and verify, against bare SHA-256",
     "bytes": "journal bytes and DynamoDB write units per event, against one item per event",
@@ -56,7 +57,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.list:
         for name, what in BENCHES.items():
-            print(f"{name:<10} {what}")
+            print(f"{name:<11} {what}")
         return 0
     if unknown := set(arguments.names) - BENCHES.keys():
         parser.error(f"no such bench: {', '.join(sorted(unknown))} (--list says what there is)")

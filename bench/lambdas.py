@@ -66,7 +66,7 @@ class Tenant:
         quota: Quota | None = None,
         clock: Clock | None = None,
     ) -> None:
-        clock = clock or FakeClock()
+        clock, journal = clock or FakeClock(), journal or FakeJournal()
         keys, orgs = FakeKeys(), FakeOrgs()
         self.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)
         keys.put(key)
@@ -75,8 +75,8 @@ class Tenant:
             access=Access(keys, orgs, clock),
             orgs=orgs,
             quota=quota or FakeQuota(),
-            receipts=FakeReceipts(),
-            journal=journal or FakeJournal(),
+            receipts=FakeReceipts(journal),
+            journal=journal,
             clock=clock,
             ledger=FakeLedger,
             suspended=lambda org: frozenset(),

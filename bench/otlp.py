@@ -6,7 +6,6 @@ endpoint is: FastAPI, ``ParseFromString`` and ``MessageToJson``, a line of JSON 
 buffer. It is called as an ASGI application, without a server: neither has a network here.
 """
 
-import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from bench import lambdas
+from bench.asgi import post
 from bench.lambdas import Tenant
 from bench.report import number, ratio, show
 from bench.timing import Variant, measure
@@ -106,7 +106,7 @@ def _variants(size: int) -> dict[str, Variant]:
     application = _application()
 
     def theirs() -> None:
-        asyncio.run(_post(application, next(bodies)))
+        post(application, "/v1/traces", next(bodies), _PROTOBUF)
 
     return {
         "Tocsin protobuf": Variant(handle(_PROTOBUF), size),
@@ -130,32 +130,6 @@ def _application() -> FastAPI:
         return Response(ExportTraceServiceResponse().SerializeToString(), media_type=_PROTOBUF)
 
     return app
-
-
-async def _post(application: FastAPI, body: bytes) -> None:
-    statuses = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        statuses.append(message.get("status", 200))
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/v1/traces",
-        "raw_path": b"/v1/traces",
-        "query_string": b"",
-        "headers": [(b"content-type", _PROTOBUF.encode())],
-        "http_version": "1.1",
-        "scheme": "http",
-        "server": ("127.0.0.1", 80),
-        "client": ("127.0.0.1", 1),
-    }
-    await application(scope, receive, send)
-    if set(statuses) != {200}:
-        raise RuntimeError(f"not accepted: {statuses}")
 
 
 def _request(size: int, number: int) -> ExportTraceServiceRequest:

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.ingest.cloudevents import receive
+from functions.ingest.cloudevents import agree, receive
 from functions.ingest.otlp import export
 from functions.ingest.request import request_of
 from tocsin.bootstrap.ingest import wire
@@ -66,6 +66,12 @@ def data_points() -> Response[str | bytes]:
 def cloudevents() -> Response[str]:
     """Accept one CloudEvent, or several."""
     return receive(app.current_event, service())
+
+
+@app.route("/v1/cloudevents", method=["OPTIONS"])
+def may_send() -> Response[str]:
+    """Say that CloudEvents may be sent here."""
+    return agree()
 
 
 @app.exception_handler(TocsinError)  # type: ignore[untyped-decorator]

@@ -27,6 +27,7 @@ from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.domain.stretches import Made
 from tocsin.ports.intake import MOST_TOGETHER
+from tocsin.ports.log import Journal
 
 
 class FakeClock:
@@ -40,7 +41,7 @@ class FakeClock:
 
 
 class FakeReceipts:
-    def __init__(self, journal: "FakeJournal | None" = None) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
         self.receipts: dict[tuple[str, str], Receipt] = {}
         self.journal = journal or FakeJournal()
         self.one_at_a_time = threading.Lock()

@@ -194,6 +194,15 @@ def test_a_lost_answer_is_asked_for_again(stores: Stores, tocsin: Endpoint, key:
     assert len(stored(stores)) == 1
 
 
+def test_who_asks_first_whether_to_send_may(tocsin: Endpoint) -> None:
+    asked = {"WebHook-Request-Origin": "eventgrid.azure.com", "WebHook-Request-Rate": "120"}
+    answer = httpx.request("OPTIONS", f"{tocsin.url}/v1/cloudevents", headers=asked)
+    assert (answer.status_code, answer.content) == (200, b"")
+    told = answer.headers
+    assert (told["webhook-allowed-origin"], told["webhook-allowed-rate"]) == ("*", "*")
+    assert told["allow"] == "OPTIONS, POST"
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "told"),
     [

@@ -39,10 +39,10 @@ def endpoint(handler: Handler) -> Iterator[Endpoint]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             found.requests.append((self.path, dict(self.headers.items()), body))
             request = HttpRequest(
-                method="POST",
+                method=self.command,
                 path=self.path,
                 query="",
                 headers=list(self.headers.items()),
@@ -67,6 +67,8 @@ def endpoint(handler: Handler) -> Iterator[Endpoint]:
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             self.wfile.write(answer.body)
+
+        do_OPTIONS = do_POST
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
