@@ -5,13 +5,13 @@ The keys of the protocol are those of its revisions 2025-11-25 and 2026-07-28
 agents put beside them: Claude Code its ``tool_use_id``, Codex its call's id.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from tocsin.cli.mcp.values import label, storable
+from tocsin.wire.traces import trace_of
 
-__all__ = ["CLIENT_INFO", "SERVER_INFO", "Meta", "asks_in_forms", "trace_of"]
+__all__ = ["CLIENT_INFO", "SERVER_INFO", "Meta", "asks_in_forms"]
 
 _PROTOCOL: Final = "io.modelcontextprotocol/"
 CLIENT_INFO: Final = f"{_PROTOCOL}clientInfo"
@@ -22,10 +22,6 @@ _CAPABILITIES: Final = f"{_PROTOCOL}clientCapabilities"
 _CALL_IDS: Final = ("claudecode/toolUseId", "callId")
 _PARENT: Final = "traceparent"
 _KNOWN: Final = frozenset({"progressToken", *_CALL_IDS, _PARENT})
-_TRACEPARENT: Final = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?",
-    re.ASCII,
-)
 _MAX_REST_CHARS: Final = 8_000
 
 
@@ -75,17 +71,6 @@ def asks_in_forms(capabilities: Any) -> bool:
     """Whether a client's capabilities let a server ask its user; an empty object says so, too."""
     asks = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
     return isinstance(asks, dict) and (not asks or "form" in asks)
-
-
-def trace_of(traceparent: Any) -> tuple[str | None, str | None]:
-    """Return the trace's and the parent's id of a W3C ``traceparent``, or two times None.
-
-    See https://www.w3.org/TR/trace-context/#traceparent-header.
-    """
-    found = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
-    if found is None or (traceparent.startswith("00") and found[3]):
-        return None, None
-    return found[1], found[2]
 
 
 def _rest(meta: dict[str, Any], untraced: bool) -> dict[str, Any]:

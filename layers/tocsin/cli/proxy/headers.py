@@ -3,18 +3,17 @@
 ``Expect``, which the proxy answers itself, and ``x-tocsin-*`` end here, too.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tocsin.cli._passing import Raw, end_to_end
 from tocsin.cli.mcp.values import label
+from tocsin.wire.traces import trace_of
 
 __all__ = ["Caller", "passed_on", "passed_up"]
 
 _OURS: Final = "x-tocsin-"
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,12 @@ class Caller:
     @classmethod
     def of(cls, headers: Mapping[str, str], agent: str | None, session: str) -> "Caller":
         """Read ``x-tocsin-*`` and W3C's ``traceparent``; ``agent`` and ``session`` are the rest."""
-        found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
         return cls(
             label(headers.get("x-tocsin-agent")) or agent,
             label(headers.get("x-tocsin-session")) or session,
             label(headers.get("x-tocsin-user")),
             label(headers.get("x-tocsin-compliance-tag")),
-            *(found.groups() if found else ()),
+            *trace_of(headers.get("traceparent")),
         )
 
 

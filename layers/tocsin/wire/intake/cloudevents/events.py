@@ -16,6 +16,7 @@ from tocsin.wire.event import (
     is_open_type,
 )
 from tocsin.wire.intake.cloudevents.content import is_json
+from tocsin.wire.traces import trace_of
 
 __all__ = ["OTHER_TYPE", "VIA", "event_of"]
 
@@ -33,7 +34,6 @@ _EXTENSIONS: Final = {
     )
 }
 _OF_A_SEALED_ONE: Final = ("received_at", "session_id", "timestamp")
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _MORE_THAN_A_TIMESTAMP: Final = re.compile(r"\.\d{3}0*[1-9]|[+-](?!00:00)\d\d:\d\d$", re.ASCII)
 
 
@@ -116,13 +116,10 @@ def _take_extensions(kept: dict[str, Any], event: dict[str, Any]) -> None:
         fits = isinstance(value, str) and 1 <= len(value) <= MAX_NAME_CHARS
         if fits and field not in event and (field != "action" or value in ACTIONS):
             event[field] = kept.pop(name)
-    trace = kept.get("traceparent")
-    if isinstance(trace, str) and (found := _TRACEPARENT.fullmatch(trace)):
-        # It stays, since it also says whether the trace is sampled.
-        if int(found[1], 16):
-            event.setdefault("trace_id", found[1])
-        if int(found[2], 16):
-            event.setdefault("span_id", found[2])
+    trace, span = trace_of(kept.get("traceparent"))  # which stays: it says whether it is sampled
+    if trace is not None:
+        event.setdefault("trace_id", trace)
+        event.setdefault("span_id", span)
 
 
 def _take_agent(kept: dict[str, Any], event: dict[str, Any], kind: str) -> bool:
