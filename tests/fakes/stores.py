@@ -16,6 +16,7 @@ from tocsin.domain.detect.kept import KeptSettings
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.merkle import Node
 from tocsin.domain.org import Org
 from tocsin.domain.passes import Kind, Pass
 from tocsin.domain.policy import Policies
@@ -26,6 +27,8 @@ from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.domain.stretches import Made
+from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.ports.evidence import MOST_NODES
 from tocsin.ports.intake import MOST_TOGETHER
 from tocsin.ports.log import Journal
 
@@ -407,6 +410,48 @@ class FakeSummaries:
 
     def set_made(self, org: str, made: Made) -> None:
         self.cursors[org] = made
+
+
+class FakeTrees:
+    def __init__(self) -> None:
+        self.heads: dict[str, Tree] = {}
+        self.kept: dict[tuple[str, int, int], bytes] = {}
+        self.signed: dict[str, dict[int, Checkpoint]] = {}
+        self.one_at_a_time = threading.Lock()
+
+    def get(self, org: str) -> Tree | None:
+        return self.heads.get(org)
+
+    def grow(self, before: Tree | None, after: Tree, nodes: Sequence[Node]) -> None:
+        if len(nodes) > MOST_NODES:
+            raise ValueError(f"{len(nodes)} nodes at once")
+        with self.one_at_a_time:
+            new = {(after.org, node.height, node.number): node.hash for node in nodes}
+            changes = any(self.kept.get(key, digest) != digest for key, digest in new.items())
+            if self.heads.get(after.org) != before or changes:
+                raise HeadMoved(after.org)
+            self.heads[after.org] = after
+            self.kept |= new
+
+    def sign(self, tree: Tree, checkpoint: Checkpoint) -> None:
+        with self.one_at_a_time:
+            signed = self.signed.setdefault(tree.org, {})
+            if self.heads.get(tree.org) != tree or checkpoint.size in signed:
+                raise HeadMoved(tree.org)
+            signed[checkpoint.size] = checkpoint
+            self.heads[tree.org] = replace(tree, signed=checkpoint.size)
+
+    def nodes(self, org: str, height: int, first: int, count: int) -> Sequence[bytes]:
+        found = list[bytes]()
+        while len(found) < count and (org, height, first + len(found)) in self.kept:
+            found.append(self.kept[org, height, first + len(found)])
+        return found
+
+    def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
+        sizes = sorted(size for size in self.signed.get(org, {}) if size >= covering)
+        if not sizes:
+            return None
+        return self.signed[org][sizes[0] if covering else sizes[-1]]
 
 
 @dataclass

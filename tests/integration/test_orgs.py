@@ -32,6 +32,7 @@ from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.retention import KEEPS_ALL
 from tocsin.domain.set_aside import SetAsideItem
+from tocsin.domain.tree import Checkpoint, Tree
 from tocsin.services.access.access import Access
 from tocsin.services.access.tickets import Tickets
 from tocsin.services.budgets.changing import Changing
@@ -128,6 +129,9 @@ class World:
         self.detect(org)
         self.notify(org, call("POST", "/api/v1/webhooks", ENDPOINT)["id"])
         on.summaries.put(org, 0, 0, b"s")
+        tree = Tree.empty(org, "o")
+        on.trees.grow(None, tree, [])
+        on.trees.sign(tree, Checkpoint(0, "a note", self.clock.ms))
         api.parts.signing.open(key)
         api("POST", "/api/v1/session", token=f"{admin}x")
         Tickets(on.passes, Access(on.keys, on.orgs, self.clock), self.clock).issue(key)

@@ -35,6 +35,7 @@ from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
+from tocsin.adapters.dynamodb.trees import DynamoTrees
 from tocsin.local import queues
 from tocsin.local.functions import QUEUES, Receives
 from tocsin.local.tables import TTL_ATTRIBUTE, create
@@ -48,6 +49,7 @@ from tocsin.ports.deciding import (
     SessionStates,
 )
 from tocsin.ports.detecting import Anomalies, Detections, DetectionSettings
+from tocsin.ports.evidence import Trees
 from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger, SetAside, Summaries
 from tocsin.ports.notify import Deliveries, Endpoints
@@ -72,6 +74,7 @@ class Stores(NamedTuple):
     set_aside: SetAside
     projections: Projections
     summaries: Summaries
+    trees: Trees
     approvals: Approvals
     policies: PolicyStore
     key_ring: KeyRing
@@ -133,6 +136,7 @@ class Database:
             set_aside=DynamoSetAside(*state),
             projections=DynamoProjections(*state),
             summaries=DynamoSummaries(*state),
+            trees=DynamoTrees(*state),
             approvals=DynamoApprovals(*state, journal),
             policies=DynamoPolicies(*state, journal),
             key_ring=DynamoKeyRing(*state, journal),

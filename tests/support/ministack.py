@@ -1,4 +1,4 @@
-"""A real DynamoDB and SQS API over HTTP: MiniStack, from its own environment."""
+"""A real DynamoDB, SQS and KMS API over HTTP: MiniStack, from its own environment."""
 
 import os
 import subprocess
@@ -17,6 +17,7 @@ from tocsin.local.addresses import LOOPBACK, reserve
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_sqs import SQSClient
 
 _PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
@@ -61,6 +62,16 @@ class Server:
             aws_secret_access_key="test",  # noqa: S106
         )
 
+    def kms(self) -> "KMSClient":
+        """A client of the keys."""
+        return boto3.client(
+            "kms",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
+        )
+
 
 @contextmanager
 def dynamodb_server() -> Iterator[Server]:
@@ -75,7 +86,7 @@ def dynamodb_server() -> Iterator[Server]:
             **os.environ,
             "GATEWAY_PORT": str(port),
             "BIND_HOST": LOOPBACK,
-            "SERVICES": "dynamodb,dynamodbstreams,s3,ses,sqs",
+            "SERVICES": "dynamodb,dynamodbstreams,kms,s3,ses,sqs",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "ERROR",
             "PYTHONPATH": "",

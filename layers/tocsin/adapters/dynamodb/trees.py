@@ -1,0 +1,157 @@
+"""Trees in the state table: ``tree#<org>`` · ``head`` and nodes, ``checkpoint#<org>`` · size.
+
+Nodes and checkpoints are written once: what would change one is refused.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, override
+
+from tocsin.adapters.dynamodb._calls import query, transact, whole
+from tocsin.adapters.dynamodb._state import StateTable, item_key, number
+from tocsin.domain.chain import HASH_BYTES
+from tocsin.domain.errors import HeadMoved
+from tocsin.domain.merkle import Node, Peaks
+from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.ports.evidence import MOST_NODES, Trees
+
+__all__ = ["DynamoTrees"]
+
+_HEAD: Final = "head"
+_DIGITS: Final = 16
+
+
+class DynamoTrees(StateTable, Trees):
+    """:class:`~tocsin.ports.evidence.Trees` on the state table."""
+
+    @override
+    def get(self, org: str) -> Tree | None:
+        item = self._get(_tree(org), _HEAD)
+        if item is None:
+            return None
+        with whole(org, "the tree"):
+            size, peaks = int(item["size"]["N"]), item["peaks"]["B"]
+            hashes = tuple(peaks[at : at + HASH_BYTES] for at in range(0, len(peaks), HASH_BYTES))
+            if len(peaks) != size.bit_count() * HASH_BYTES or len(item["hash"]["B"]) != HASH_BYTES:
+                raise ValueError("as many hashes as its size has bits")
+            signed = int(item["signed"]["N"]) if "signed" in item else None
+            origin = item["origin"]["S"]
+            return Tree(org, origin, Peaks(size, hashes), item["hash"]["B"], signed)
+
+    @override
+    def grow(self, before: Tree | None, after: Tree, nodes: Sequence[Node]) -> None:
+        if len(nodes) > MOST_NODES:
+            raise ValueError(f"{len(nodes)} nodes at once")
+        puts: list[Any] = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": {
+                        **item_key(_tree(after.org), _node(node.height, node.number)),
+                        "hash": {"B": node.hash},
+                    },
+                    "ConditionExpression": "attribute_not_exists(pk) OR #hash = :hash",
+                    "ExpressionAttributeNames": {"#hash": "hash"},
+                    "ExpressionAttributeValues": {":hash": {"B": node.hash}},
+                }
+            }
+            for node in nodes
+        ]
+        self._write(before, after, puts)
+
+    @override
+    def sign(self, tree: Tree, checkpoint: Checkpoint) -> None:
+        put = {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    **item_key(_checkpoint(tree.org), f"{checkpoint.size:0{_DIGITS}}"),
+                    "note": {"S": checkpoint.note},
+                    "made_at": number(checkpoint.made_at_ms),
+                },
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
+        }
+        signed = Tree(tree.org, tree.origin, tree.peaks, tree.hash, checkpoint.size)
+        self._write(tree, signed, [put])
+
+    @override
+    def nodes(self, org: str, height: int, first: int, count: int) -> Sequence[bytes]:
+        found = query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pk": {"S": _tree(org)},
+                ":first": {"S": _node(height, first)},
+                ":last": {"S": _node(height, first + count - 1)},
+            },
+            ConsistentRead=True,
+        )
+        hashes = list[bytes]()
+        with whole(org, "a node of the tree"):
+            for item in found:
+                if item["sk"]["S"] != _node(height, first + len(hashes)):
+                    break
+                if len(item["hash"]["B"]) != HASH_BYTES:
+                    raise ValueError("its hash has another length")
+                hashes.append(item["hash"]["B"])
+        return hashes
+
+    @override
+    def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
+        found = query(
+            self._client,
+            1,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk >= :size",
+            ExpressionAttributeValues={
+                ":pk": {"S": _checkpoint(org)},
+                ":size": {"S": f"{covering:0{_DIGITS}}"},
+            },
+            ScanIndexForward=bool(covering),
+            ConsistentRead=True,
+        )
+        for item in found:
+            with whole(org, "a checkpoint"):
+                size, made_at = int(item["sk"]["S"]), int(item["made_at"]["N"])
+                return Checkpoint(size, item["note"]["S"], made_at)
+        return None
+
+    def _write(self, before: Tree | None, after: Tree, beside: Sequence[Any]) -> None:
+        head: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": {
+                **item_key(_tree(after.org), _HEAD),
+                "origin": {"S": after.origin},
+                "size": number(after.size),
+                "peaks": {"B": b"".join(after.peaks.hashes)},
+                "hash": {"B": after.hash},
+                **({} if after.signed is None else {"signed": number(after.signed)}),
+            },
+        }
+        if before is None:
+            head["ConditionExpression"] = "attribute_not_exists(pk)"
+        else:
+            signed = "attribute_not_exists(signed)" if before.signed is None else "signed = :signed"
+            values: dict[str, Any] = {":size": number(before.size), ":hash": {"B": before.hash}}
+            if before.signed is not None:
+                values[":signed"] = number(before.signed)
+            head |= {
+                "ConditionExpression": f"#size = :size AND #hash = :hash AND {signed}",
+                "ExpressionAttributeNames": {"#size": "size", "#hash": "hash"},
+                "ExpressionAttributeValues": values,
+            }
+        if not transact(self._client, [{"Put": head}, *beside]):
+            raise HeadMoved(f"{after.org}: the tree is otherwise by now")
+
+
+def _tree(org: str) -> str:
+    return f"tree#{org}"
+
+
+def _checkpoint(org: str) -> str:
+    return f"checkpoint#{org}"
+
+
+def _node(height: int, number: int) -> str:
+    return f"node#{height:02}#{number:0{_DIGITS}}"

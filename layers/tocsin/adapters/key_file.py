@@ -1,0 +1,70 @@
+"""A signing key in a file, for a Tocsin on one machine."""
+
+import os
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Final, override
+
+from tocsin.ports.evidence import Signer
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = ["KeyFile"]
+
+_SEED_BYTES: Final = 32
+
+
+class KeyFile(Signer):
+    """:class:`~tocsin.ports.evidence.Signer` on a file, which its owner alone can read.
+
+    It holds the seed of RFC 8032, in base64, and is made where there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @override
+    @cached_property
+    def public_key(self) -> bytes:
+        return self._key.public_key().public_bytes_raw()
+
+    @override
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+    @cached_property
+    def _key(self) -> "Ed25519PrivateKey":
+        """The key.
+
+        Raises:
+            ValueError: the file holds none.
+            OSError: it can't be read or made.
+        """
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        with suppress(FileExistsError):
+            self._make()
+        seed = b64decode(self._path.read_bytes().strip(), validate=True)
+        if len(seed) != _SEED_BYTES:
+            raise ValueError(f"{self._path} holds no signing key")
+        return Ed25519PrivateKey.from_private_bytes(seed)
+
+    def _make(self) -> None:
+        """Make the file, whole or not at all; whoever is first has made it."""
+        if self._path.exists():
+            raise FileExistsError(self._path)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        begun = self._path.with_name(f"{self._path.name}.{os.getpid()}.{token_bytes(4).hex()}")
+        descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(b64encode(token_bytes(_SEED_BYTES)) + b"\n")
+                file.flush()
+                os.fsync(descriptor)
+            os.link(begun, self._path)
+        finally:
+            begun.unlink()

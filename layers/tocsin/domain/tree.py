@@ -1,0 +1,60 @@
+"""An org's Merkle tree over its ledger, and the checkpoints that are signed of it.
+
+Leaf i is that of seq i + 1. Of the nodes above leaves those of heights 8, 16, 24 … are kept: they
+are the hashes of C2SP's tiles (https://c2sp.org/tlog-tiles), from which the others follow.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.domain.chain import genesis
+from tocsin.domain.merkle import Peaks
+
+__all__ = ["TILE_HEIGHT", "TILE_WIDTH", "Checkpoint", "Tree"]
+
+TILE_HEIGHT: Final = 8
+TILE_WIDTH: Final = 1 << TILE_HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """How far an org's tree is made.
+
+    Attributes:
+        org: Whose it is.
+        origin: What names it in checkpoints, from the first one on.
+        peaks: It.
+        hash: That of the ledger's chain at its end.
+        signed: The size of the last checkpoint; None: there is none.
+    """
+
+    org: str
+    origin: str
+    peaks: Peaks
+    hash: bytes
+    signed: int | None = None
+
+    @classmethod
+    def empty(cls, org: str, origin: str) -> "Tree":
+        """Return the tree of a ledger that holds nothing yet."""
+        return cls(org, origin, Peaks(), genesis(org))
+
+    @property
+    def size(self) -> int:
+        """How many events it covers."""
+        return self.peaks.size
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed statement of what an org's tree was.
+
+    Attributes:
+        size: How many events it covers.
+        note: The signed note (https://c2sp.org/tlog-checkpoint).
+        made_at_ms: When it was signed, in Unix milliseconds.
+    """
+
+    size: int
+    note: str
+    made_at_ms: int

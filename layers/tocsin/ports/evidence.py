@@ -1,0 +1,66 @@
+"""What evidence needs: where trees and checkpoints are kept, and who signs."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from tocsin.domain.merkle import Node
+from tocsin.domain.tree import Checkpoint, Tree
+
+__all__ = ["MOST_NODES", "Signer", "Trees"]
+
+MOST_NODES: Final = 90
+"""As many are written with their tree: a DynamoDB transaction has 100 items."""
+
+
+class Trees(Protocol):
+    """The trees and their checkpoints."""
+
+    def get(self, org: str) -> Tree | None:
+        """Return how far an org's tree is, strongly consistent; None: nobody began it.
+
+        Raises:
+            IntegrityError: what is stored is none.
+        """
+
+    def grow(self, before: Tree | None, after: Tree, nodes: Sequence[Node]) -> None:
+        """Let a tree grow from what it was, with those of its new nodes that are kept.
+
+        Raises:
+            HeadMoved: it is otherwise by now, or has other nodes there; nothing was written.
+            ValueError: there are more than :data:`MOST_NODES`.
+        """
+
+    def sign(self, tree: Tree, checkpoint: Checkpoint) -> None:
+        """Keep the checkpoint of a tree as it is stored, as its last one.
+
+        Raises:
+            HeadMoved: it is otherwise by now; nothing was written.
+        """
+
+    def nodes(self, org: str, height: int, first: int, count: int) -> Sequence[bytes]:
+        """Return the hashes of kept nodes of a height, by number; up to the first that is missing.
+
+        Strongly consistent.
+        """
+
+    def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
+        """Return the smallest checkpoint that covers so many events; 0: the last one."""
+
+
+class Signer(Protocol):
+    """An Ed25519 key that signs (RFC 8032)."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key, 32 bytes.
+
+        Raises:
+            Busy: who holds it does not answer.
+        """
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message, 64 bytes.
+
+        Raises:
+            Busy: who holds the key does not answer.
+        """

@@ -1,0 +1,67 @@
+"""How far trees are, their kept nodes, and their checkpoints."""
+
+from dataclasses import replace
+
+import pytest
+
+from support.databases import Stores
+from tocsin.domain import chain
+from tocsin.domain.errors import HeadMoved
+from tocsin.domain.merkle import Node, Peaks
+from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.ports.evidence import MOST_NODES
+
+
+def tree(size: int, org: str = "acme", signed: int | None = None) -> Tree:
+    leaves = [chain.leaf(str(each).encode()) for each in range(size)]
+    hash = [chain.genesis(org), *chain.extend(chain.genesis(org), leaves)][-1]
+    return Tree(org, f"tocsin/key/{org}", Peaks().grown(leaves)[0], hash, signed)
+
+
+def test_a_tree_grows_from_what_it_was(on: Stores) -> None:
+    assert on.trees.get("acme") is None
+    on.trees.grow(None, tree(3), [])
+    on.trees.grow(tree(3), tree(300), [Node(8, 0, b"a" * 32)])
+    assert on.trees.get("acme") == tree(300)
+    assert on.trees.get("beta") is None
+    for before in (None, tree(3), replace(tree(300), hash=b"x" * 32), tree(300, signed=3)):
+        with pytest.raises(HeadMoved):
+            on.trees.grow(before, tree(400), [Node(8, 1, b"b" * 32)])
+    assert on.trees.get("acme") == tree(300)
+    assert on.trees.nodes("acme", 8, 0, 9) == [b"a" * 32]
+
+
+def test_nodes_are_kept_as_they_were(on: Stores) -> None:
+    many = [Node(8, number, bytes([number]) * 32) for number in range(MOST_NODES)]
+    on.trees.grow(None, tree(1), [*many[:-1], Node(16, 0, b"above" + b"." * 27)])
+    on.trees.grow(None, tree(1, "beta"), [Node(8, 0, b"b" * 32)])
+    assert on.trees.nodes("acme", 8, 0, 256) == [node.hash for node in many[:-1]]
+    assert on.trees.nodes("acme", 8, 10, 2) == [many[10].hash, many[11].hash]
+    assert on.trees.nodes("acme", 8, MOST_NODES, 3) == []
+    assert on.trees.nodes("acme", 16, 0, 256) == [b"above" + b"." * 27]
+    assert on.trees.nodes("beta", 8, 0, 256) == [b"b" * 32]
+    with pytest.raises(HeadMoved):  # another ledger than the one that was
+        on.trees.grow(tree(1), tree(2), [Node(8, 0, b"x" * 32)])
+    on.trees.grow(tree(1), tree(2), [many[0], Node(8, 300, b"c" * 32)])
+    assert on.trees.nodes("acme", 8, 88, 256) == [many[88].hash]  # up to the first that is missing
+    with pytest.raises(ValueError, match="nodes at once"):
+        on.trees.grow(tree(2), tree(3), [*many, Node(8, 99, b"d" * 32)])
+
+
+def test_checkpoints_are_kept_once_and_found_by_what_they_cover(on: Stores) -> None:
+    assert on.trees.checkpoint("acme") is None
+    at, made = None, list[Checkpoint]()
+    for size in (3, 20, 1000):
+        on.trees.grow(at, replace(tree(size), signed=at and at.signed), [])
+        made.append(Checkpoint(size, f"note of {size} \u2014\n", 1_700_000_000_000 + size))
+        on.trees.sign(replace(tree(size), signed=at and at.signed), made[-1])
+        at = tree(size, signed=size)
+        assert on.trees.get("acme") == at
+    for covering, expected in ((0, 2), (1, 0), (3, 0), (4, 1), (20, 1), (21, 2), (1000, 2)):
+        assert on.trees.checkpoint("acme", covering) == made[expected]
+    assert on.trees.checkpoint("acme", 1001) is None
+    assert on.trees.checkpoint("beta", 1) is None
+    for wrong in (tree(1000), tree(20, signed=20), tree(1000, signed=1000)):
+        with pytest.raises(HeadMoved):
+            on.trees.sign(wrong, Checkpoint(1000, "another", 1))
+    assert on.trees.checkpoint("acme") == made[-1]
