@@ -18,8 +18,10 @@ from tocsin.domain.limits import (
 from tocsin.wire.filters import is_event_type
 
 __all__ = [
+    "SIGNING_KEY_FILE",
     "AdminSettings",
     "ApiSettings",
+    "CheckpointSettings",
     "DeliverSettings",
     "DetectSettings",
     "ExpireSettings",
@@ -31,6 +33,9 @@ __all__ = [
     "ValkeySettings",
 ]
 
+
+SIGNING_KEY_FILE = "file:"
+"""What the signing key begins with that is in a file."""
 
 # As browsers send it (RFC 6454, section 6.2): lower case, a port only if it is not the scheme's.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.ASCII)
@@ -95,6 +100,16 @@ class ExpireSettings(StoreSettings):
 
     expiry_queue_url: str
     retention_days: int = RETENTION_DAYS
+
+
+class CheckpointSettings(StoreSettings):
+    """The checkpoint function.
+
+    ``signing_key`` is the id or ARN of an Ed25519 key in KMS; or, on one machine, ``file:`` and the
+    path of one, which is made where there is none.
+    """
+
+    signing_key: str
 
 
 class _PublicUrl(_Settings):

@@ -172,6 +172,13 @@ FUNCTIONS: Final[Mapping[str, LocalFunction]] = {
             beside_here="project",
         ),
         LocalFunction(
+            "checkpoint",
+            timeout_seconds=60,
+            memory_mb=512,
+            every=Every(60),
+            beside_here="project",
+        ),
+        LocalFunction(
             "expire",
             timeout_seconds=30,
             memory_mb=512,

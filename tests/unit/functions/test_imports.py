@@ -49,6 +49,9 @@ MAY_LOAD = {
         frozenset({"api"}),
         frozenset({"fastapi", "starlette"}),
     ),
+    "checkpoint": Own(
+        frozenset({"evidence.checkpointing", "reading.checked"}), frozenset({"checkpoint"})
+    ),
     "deliver": Own(
         frozenset(
             {
@@ -116,7 +119,16 @@ MAY_LOAD = {
 }
 NOT_FOR_ALL = frozenset(
     {
-        *("fastapi", "genai_prices", "google.protobuf", "httpcore", "httpx", "rich", "stdnum"),
+        *(
+            "cryptography",
+            "fastapi",
+            "genai_prices",
+            "google.protobuf",
+            "httpcore",
+            "httpx",
+            "rich",
+            "stdnum",
+        ),
         *("opentelemetry.proto", "starlette", "typer", "uvicorn", "valkey"),
     }
 )
@@ -138,6 +150,7 @@ ENVIRONMENT = {
     "TOCSIN_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/wakes",
     "TOCSIN_JOURNAL_TABLE": "journal",
     "TOCSIN_LEDGER_TABLE": "ledger",
+    "TOCSIN_SIGNING_KEY": "arn:aws:kms:us-east-1:123456789012:key/a",
     "TOCSIN_SLOW_WAKES_QUEUE_URL": "http://127.0.0.1:1/000000000000/slow-wakes",
     "TOCSIN_STATE_TABLE": "state",
     "TOCSIN_TAILS_QUEUE_URL": "http://127.0.0.1:1/000000000000/tails",

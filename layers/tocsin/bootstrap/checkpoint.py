@@ -1,0 +1,48 @@
+"""Wires the checkpoint function."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tocsin.adapters.clock import SystemClock
+from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.ledger import DynamoLedger
+from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.trees import DynamoTrees
+from tocsin.ports.evidence import Signer
+from tocsin.ports.world import Clock
+from tocsin.services.evidence.checkpointing import Checkpointing
+from tocsin.settings import SIGNING_KEY_FILE, CheckpointSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["wire"]
+
+
+def wire(
+    settings: CheckpointSettings | None = None,
+    *,
+    db: "DynamoDBClient | None" = None,
+    clock: Clock | None = None,
+    signer: Signer | None = None,
+) -> Checkpointing:
+    """Return the use case on the tables, with the deployment's key."""
+    settings = settings or CheckpointSettings()
+    db = db or client()
+    return Checkpointing(
+        orgs=DynamoOrgs(db, settings.state_table),
+        ledger=DynamoLedger(db, settings.ledger_table),
+        trees=DynamoTrees(db, settings.state_table),
+        signer=signer or _signer(settings.signing_key),
+        clock=clock or SystemClock(),
+    )
+
+
+def _signer(key: str) -> Signer:
+    if key.startswith(SIGNING_KEY_FILE):
+        from tocsin.adapters.key_file import KeyFile
+
+        return KeyFile(Path(key.removeprefix(SIGNING_KEY_FILE)))
+    from tocsin.adapters import kms
+
+    return kms.KmsSigner(kms.client(), key)

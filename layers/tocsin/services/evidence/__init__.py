@@ -1,0 +1,1 @@
+"""Evidence: trees over ledgers, checkpoints that are signed of them, and proofs."""

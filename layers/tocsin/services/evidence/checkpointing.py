@@ -1,0 +1,171 @@
+"""Let each org's tree grow with its ledger, and sign what it is.
+
+Nothing is claimed: of two runs for an org one commits, and the other begins again from there at the
+next time. What both sign is of the same tree.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Final
+
+from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
+from tocsin.domain.merkle import Node
+from tocsin.domain.segment import Segment
+from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, Tree
+from tocsin.ports.evidence import MOST_NODES, Signer, Trees
+from tocsin.ports.log import Ledger
+from tocsin.ports.orgs import Orgs
+from tocsin.ports.world import Clock
+from tocsin.services.reading.checked import parts_after
+from tocsin.wire.log import checkpoints, notes
+from tocsin.wire.log.keys import KeyType, Verifier
+
+__all__ = ["EVENTS_AT_ONCE", "Checkpointing", "Report"]
+
+EVENTS_AT_ONCE: Final = 200_000
+"""Of an org and a run: one that is far behind holds up none."""
+
+_ORGS_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did.
+
+    Attributes:
+        signed: The size of each new checkpoint, by org.
+        events: By how many events trees have grown.
+        failed: Orgs that will be tried again, and why.
+        broken: Orgs whose ledger is not what was signed or can't be read, and why.
+    """
+
+    signed: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+    failed: dict[str, Busy] = field(default_factory=dict)
+    broken: dict[str, Exception] = field(default_factory=dict)
+
+
+class Checkpointing:
+    """The use case behind the schedule of checkpoints."""
+
+    def __init__(
+        self, *, orgs: Orgs, ledger: Ledger, trees: Trees, signer: Signer, clock: Clock
+    ) -> None:
+        self._orgs = orgs
+        self._ledger = ledger
+        self._trees = trees
+        self._signer = signer
+        self._clock = clock
+
+    def __call__(self, in_time: Callable[[], bool] = lambda: True) -> Report:
+        """Look at every org; sign for those whose ledger has moved.
+
+        Args:
+            in_time: Whether there is time for another org. Those that are left come first at
+                another time, since each run begins with another org.
+        """
+        orgs = [org.id for org in self._orgs.all() if not org.gone]
+        report = Report()
+        begin = self._clock.now_ms() // 60_000 % len(orgs) if orgs else 0
+        with ThreadPoolExecutor(_ORGS_AT_ONCE, "tocsin-checkpoint") as pool:
+
+            def one(org: str) -> Report:
+                return self._one_org(org) if in_time() else Report()
+
+            for each in pool.map(one, [*orgs[begin:], *orgs[:begin]]):
+                report.signed.update(each.signed)
+                report.failed.update(each.failed)
+                report.broken.update(each.broken)
+                report = replace(report, events=report.events + each.events)
+        return report
+
+    def _one_org(self, org: str) -> Report:
+        try:
+            return self._checkpoint(org)
+        except Busy as error:
+            return Report(failed={org: error})
+        except Exception as error:  # whatever an org's data can raise
+            return Report(broken={org: error})
+
+    def _checkpoint(self, org: str) -> Report:
+        tree, head = self._trees.get(org), self._ledger.head(org)
+        if tree is not None and head.seq < tree.size:
+            reason = f"the ledger ends before it, and {tree.size} events were in the tree"
+            raise IntegrityError(org, head.seq + 1, reason)
+        if tree is not None and head.seq == tree.size and head.hash != tree.hash:
+            raise IntegrityError(
+                org, head.seq, "the event has another hash than when it was signed"
+            )
+        if not head.seq:
+            return Report()
+        try:
+            grown = self._grow(tree or Tree.empty(org, self._origin(org)), head.seq, tree is None)
+            if grown.signed == grown.size:
+                return Report()
+            self._sign(grown)
+        except HeadMoved:  # another run was here
+            return Report()
+        return Report({org: grown.size}, grown.size - (tree.size if tree else 0))
+
+    def _grow(self, tree: Tree, until_seq: int, new: bool) -> Tree:
+        """Return the tree with what was sealed since, stored, as far as one run goes."""
+        end = min(until_seq, tree.size + EVENTS_AT_ONCE)
+        for grown, nodes in _steps(self._ledger, tree, end):
+            self._trees.grow(None if new else tree, grown, nodes)
+            tree, new = grown, False
+        return tree
+
+    def _sign(self, tree: Tree) -> None:
+        now_ms = self._clock.now_ms()
+        text = checkpoints.Checkpoint(tree.origin, tree.size, tree.peaks.root).text
+        note = notes.signed(text, [_As(tree.origin, self._signer)], now_ms // 1_000)
+        self._trees.sign(tree, Checkpoint(tree.size, note.data.decode(), now_ms))
+
+    def _origin(self, org: str) -> str:
+        """Return what names an org's tree, wherever it is served from and whoever has the key."""
+        return f"tocsin/{sha256(self._signer.public_key).hexdigest()[:16]}/{org}"
+
+
+@dataclass(frozen=True, slots=True)
+class _As(notes.Signer):
+    """The deployment's key under the name that an org's checkpoints have."""
+
+    name: str
+    signer: Signer
+
+    @property
+    def key(self) -> Verifier:
+        return Verifier(self.name, KeyType.ED25519, self.signer.public_key)
+
+    def sign(self, message: bytes) -> bytes:
+        return self.signer.sign(message)
+
+
+def _steps(ledger: Ledger, tree: Tree, end_seq: int) -> Iterator[tuple[Tree, Sequence[Node]]]:
+    """Yield a tree as it grows to a seq or somewhat beyond, with the new nodes that are kept.
+
+    Each step is what one transaction can take.
+
+    Raises:
+        IntegrityError: what is sealed does not follow from what the tree was made of.
+    """
+    kept, moved = list[Node](), False
+    for part in parts_after(ledger, tree.org, tree.size, tree.hash):
+        peaks, nodes = tree.peaks.grown(_leaves(part, tree.size))
+        new = [node for node in nodes if node.height % TILE_HEIGHT == 0]
+        if len(kept) + len(new) > MOST_NODES:
+            yield tree, kept
+            kept = []
+        kept += new
+        tree, moved = replace(tree, peaks=peaks, hash=part.hash_after), True
+        if tree.size >= end_seq:
+            break
+    if moved:
+        yield tree, kept
+
+
+def _leaves(part: Segment, size: int) -> Sequence[bytes]:
+    """Return a part's leaves that a tree of this size does not have."""
+    return part.leaves[size + 1 - part.first_seq :]

@@ -1,0 +1,182 @@
+"""What a log shows of itself: its last checkpoint, tiles, entries, and proofs.
+
+What is read for a proof may have been changed. So each is checked against the checkpoint that it
+is for before it is given away: who gets one need not ask why it does not hold.
+"""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Final
+
+from tocsin.domain.errors import Forbidden, IntegrityError, NotFound
+from tocsin.domain.ids import batch_of
+from tocsin.domain.keys import ApiKey
+from tocsin.domain.merkle import (
+    BadProof,
+    check_consistency,
+    check_inclusion,
+    consistency,
+    inclusion,
+    root_of,
+)
+from tocsin.domain.tree import Checkpoint
+from tocsin.ports.evidence import Trees
+from tocsin.services.access.presented import Presented
+from tocsin.services.evidence.nodes import Nodes
+from tocsin.services.reading.answers import Answers, Attachment, Piece
+from tocsin.services.reading.past import Past
+from tocsin.wire.filters import Query
+from tocsin.wire.log import checkpoints
+from tocsin.wire.log.asked import ConsistencyAsked, InclusionAsked, asked
+from tocsin.wire.log.faults import BadFormat, EntryTooLong
+from tocsin.wire.log.growth import Growth
+from tocsin.wire.log.notes import Note
+from tocsin.wire.log.proofs import Proof
+from tocsin.wire.log.tiles import Tile, write_bundle
+from tocsin.wire.parameters import known
+
+__all__ = ["Log"]
+
+_NOT_YET: Final = "no checkpoint covers it yet: one is made within a minute of a new event"
+
+
+class Log:
+    """Answers in pieces; raises as :class:`Answers` does.
+
+    Forbidden is a key that may not see every type: what it may not see could be guessed by a leaf.
+    """
+
+    def __init__(self, answers: Answers, trees: Trees) -> None:
+        self._answers = answers
+        self._trees = trees
+
+    def checkpoint(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield the last checkpoint, a signed note."""
+
+        def steps(key: ApiKey) -> Iterator[Piece]:
+            known(query, ())
+            yield self._last(self._past(key)).note.encode()
+
+        return self._answers.answer(credential, steps)
+
+    def tile(self, credential: Presented, path: str, query: Query) -> AsyncGenerator[Piece]:
+        """Yield a tile's hashes, or a bundle's entries, by the path of tlog-tiles."""
+
+        def steps(key: ApiKey) -> Iterator[Piece]:
+            known(query, ())
+            yield self._tile(self._past(key), path)
+
+        return self._answers.answer(credential, steps)
+
+    def proof(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield a tlog-proof of an event, or the proof that a checkpoint goes on from another."""
+
+        def steps(key: ApiKey) -> Iterator[Piece]:
+            past = self._past(key)
+            match asked(query):
+                case InclusionAsked() as wanted:
+                    yield from self._inclusion(past, wanted)
+                case ConsistencyAsked(old, new):
+                    yield self._growth(past, old, new).data
+
+        return self._answers.answer(credential, steps)
+
+    def _past(self, key: ApiKey) -> Past:
+        if self._answers.types(key) is not None:
+            raise Forbidden("this key shows some event types alone, and a proof is about all")
+        return self._answers.past(key)
+
+    def _last(self, past: Past, covering: int = 0) -> Checkpoint:
+        found = self._trees.checkpoint(past.org, covering)
+        if found is None:
+            raise NotFound(_NOT_YET)
+        return found
+
+    def _tile(self, past: Past, path: str) -> bytes:
+        try:
+            tile = Tile.read(path)
+        except BadFormat as error:
+            raise NotFound(str(error)) from error
+        size = self._last(past).size
+        if not tile.is_in(size):
+            raise NotFound(f"the tree of the last checkpoint, of {size:,}, has no such tile")
+        if tile.level is not None:
+            hashes = Nodes(past.ledger, self._trees, past.org, size).tile(tile.level, tile.index)
+            return b"".join(hashes[: tile.width])
+        seqs = range(tile.start + 1, tile.start + tile.width + 1)
+        try:
+            return write_bundle(_entries(past, seqs))
+        except EntryTooLong as error:
+            raise NotFound(str(error)) from error
+
+    def _inclusion(self, past: Past, wanted: InclusionAsked) -> Iterator[Piece]:
+        seq = wanted.seq or _seq_of(past, wanted.id)
+        last = self._last(past)
+        if seq > last.size:
+            raise NotFound(_NOT_YET)
+        nodes, index = Nodes(past.ledger, self._trees, past.org, last.size), seq - 1
+        hashes, root = inclusion(index, last.size, nodes), _root(past.org, last)
+        try:
+            check_inclusion(nodes(0, index), index, last.size, hashes, root)
+        except BadProof as error:
+            reason = f"the checkpoint does not cover what is stored: {error}"
+            raise IntegrityError(past.org, seq, reason) from error
+        entry = b"".join(_kept(past, [seq])) if wanted.with_entry else b""
+        yield Attachment(f"{past.org}-{seq}.tlog-proof")
+        yield Proof(index, tuple(hashes), last.note.encode(), entry).data
+
+    def _growth(self, past: Past, old: int, new: int | None) -> Growth:
+        last = self._last(past, new or 0)
+        if old > last.size:
+            raise NotFound(_NOT_YET)
+        nodes, root = Nodes(past.ledger, self._trees, past.org, last.size), _root(past.org, last)
+        hashes = consistency(old, last.size, nodes)
+        before = Nodes(past.ledger, self._trees, past.org, old)
+        try:
+            check_consistency(old, root_of(old, before), last.size, root, hashes)
+        except BadProof as error:
+            reason = f"what is stored does not lead to the checkpoint: {error}"
+            raise IntegrityError(past.org, 1, reason) from error
+        return Growth(old, tuple(hashes), last.note.encode())
+
+
+def _root(org: str, checkpoint: Checkpoint) -> bytes:
+    """Return the root that a stored checkpoint says."""
+    try:
+        said = checkpoints.Checkpoint.read(Note.read(checkpoint.note.encode()).text)
+    except BadFormat as error:
+        raise IntegrityError(org, checkpoint.size, f"its checkpoint is none: {error}") from error
+    if said.size != checkpoint.size:
+        raise IntegrityError(org, checkpoint.size, "its checkpoint is of another size")
+    return said.root
+
+
+def _seq_of(past: Past, id: str) -> int:
+    """Return the seq of a sealed event, which need not be kept.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    if (found := batch_of(id)) is not None:
+        batch_id, place = found
+        first = past.ledger.first_seqs(past.org, [batch_id]).get(batch_id)
+        segments = past.ledger.segments(past.org, first, 1) if first else ()
+        counts = {each.batch_id: each.count for segment in segments for each in segment.references}
+        if first and place < counts.get(batch_id, 0):
+            return first + place
+    raise NotFound("there is no event of this id, or it is not sealed yet")
+
+
+def _entries(past: Past, seqs: Sequence[int]) -> list[bytes]:
+    """Return the entries at some seqs.
+
+    Raises:
+        NotFound: one is older than what is kept.
+    """
+    found = _kept(past, seqs)
+    if len(found) < len(seqs):
+        raise NotFound("it is older than what is kept: its leaf is, in the tile of level 0")
+    return found
+
+
+def _kept(past: Past, seqs: Sequence[int]) -> list[bytes]:
+    return [event.entry for step in past.at(seqs) for event in step]

@@ -1,0 +1,275 @@
+"""Checkpoints of ledgers that grow, are rewritten, cut, or can't be read."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import override
+
+import pytest
+
+from fakes.events import batch
+from fakes.stores import FakeClock, FakeLedger, FakeOrgs, FakeTrees
+from tocsin.adapters.key_file import KeyFile
+from tocsin.domain.errors import Busy, IntegrityError
+from tocsin.domain.merkle import Node, Peaks, check_consistency, consistency
+from tocsin.domain.org import Org, OrgStatus
+from tocsin.domain.tree import Tree
+from tocsin.ports.evidence import Signer
+from tocsin.services.evidence import checkpointing
+from tocsin.services.evidence.checkpointing import Checkpointing
+from tocsin.services.evidence.nodes import Nodes
+from tocsin.services.sealing.seal import seal_batches
+from tocsin.wire.log.checkpoints import Checkpoint
+from tocsin.wire.log.keys import KeyType, Verifier
+from tocsin.wire.log.notes import opened
+
+
+@dataclass
+class World:
+    home: Path
+    orgs: FakeOrgs = field(default_factory=FakeOrgs)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    trees: FakeTrees = field(default_factory=FakeTrees)
+    clock: FakeClock = field(default_factory=FakeClock)
+    batches: int = 0
+
+    def __post_init__(self) -> None:
+        for org in ("acme", "beta"):
+            self.orgs.put(Org(org))
+
+    @property
+    def signer(self) -> Signer:
+        return KeyFile(self.home / "key")
+
+    @property
+    def run(self) -> Checkpointing:
+        return Checkpointing(
+            orgs=self.orgs,
+            ledger=self.ledger,
+            trees=self.trees,
+            signer=self.signer,
+            clock=self.clock,
+        )
+
+    def seal(self, *counts: int, org: str = "acme") -> None:
+        """Seal batches, each in a segment of its own."""
+        for count in counts:
+            self.batches += 1
+            self.clock.ms += 1_000
+            each = batch(org, count, self.clock.ms, self.batches)
+            seal_batches(org, [each], self.ledger, self.clock)
+
+    def leaves(self, org: str = "acme") -> list[bytes]:
+        return [leaf for each in self.ledger.segments(org, 1, 10**6) for leaf in each.leaves]
+
+    def checkpoint(self, org: str = "acme", covering: int = 0) -> Checkpoint:
+        """Return a stored checkpoint as who trusts the key reads it."""
+        kept = self.trees.checkpoint(org, covering)
+        assert kept is not None
+        tree = self.trees.get(org)
+        assert tree is not None
+        key = Verifier(tree.origin, KeyType.ED25519, self.signer.public_key)
+        text, _ = opened(kept.note.encode(), [key])
+        return Checkpoint.read(text)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_ledger_that_moved_is_signed(world: World) -> None:
+    assert world.run().signed == {}
+    world.seal(3, 5)
+    world.seal(1, org="beta")
+    report = world.run()
+    assert (report.signed, report.events) == ({"acme": 8, "beta": 1}, 9)
+    assert world.run().signed == {}
+    first = world.checkpoint()
+    assert (first.size, first.root) == (8, Peaks().grown(world.leaves())[0].root)
+    assert first.origin.endswith("/acme")
+    assert world.checkpoint("beta").origin.endswith("/beta")
+    world.seal(700, 24)
+    assert world.run().signed == {"acme": 732}
+    last = world.checkpoint()
+    hashes = Nodes(world.ledger, world.trees, "acme", 732)
+    proof = consistency(8, 732, hashes)
+    check_consistency(8, first.root, 732, last.root, proof)
+    assert last.origin == first.origin
+    assert [node[1:] for node in world.trees.kept] == [(8, 0), (8, 1)]
+
+
+def test_an_org_that_is_gone_is_left_alone(world: World) -> None:
+    world.seal(3)
+    world.orgs.put(Org("acme", status=OrgStatus.DELETED))
+    assert world.run().signed == {}
+
+
+def test_a_long_ledger_grows_in_steps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpointing, "MOST_NODES", 4)
+    monkeypatch.setattr(checkpointing, "EVENTS_AT_ONCE", 2_500)
+    world.seal(*[1_000] * 6, 12)
+    sizes = [world.run().signed.get("acme") for _ in range(4)]
+    assert sizes == [3_000, 6_000, 6_012, None]
+    assert world.checkpoint().root == Peaks().grown(world.leaves())[0].root
+    for size in (3_000, 6_000):
+        assert world.checkpoint(covering=size).root == Peaks().grown(world.leaves()[:size])[0].root
+
+
+class Dies(Exception):
+    """The process was killed."""
+
+
+class DyingTrees(FakeTrees):
+    """Dies at a call, before it is done or after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dies_at: int | None = None
+        self.calls = 0
+
+    @override
+    def grow(self, before: Tree | None, after: Tree, nodes: Sequence[Node]) -> None:
+        self._maybe_die()
+        super().grow(before, after, nodes)
+        self._maybe_die()
+
+    @override
+    def sign(self, tree: Tree, checkpoint: object) -> None:
+        self._maybe_die()
+        super().sign(tree, checkpoint)  # type: ignore[arg-type]
+        self._maybe_die()
+
+    def _maybe_die(self) -> None:
+        self.calls += 1
+        if self.calls == self.dies_at:
+            raise Dies
+
+
+def test_whatever_step_is_the_last_the_next_run_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpointing, "MOST_NODES", 2)
+    steps = 0
+    for dies_at in range(1, 100):
+        trees = DyingTrees()
+        world.trees, trees.dies_at = trees, dies_at
+        if dies_at == 1:
+            world.seal(300, 300, 300)
+        report = world.run()
+        if not report.broken:
+            break
+        steps = dies_at
+        assert isinstance(report.broken["acme"], Dies)
+        after = world.run()
+        assert not after.broken
+        assert world.checkpoint().root == Peaks().grown(world.leaves())[0].root
+        assert list(trees.signed["acme"]) == [900]
+    assert steps >= 6
+
+
+def test_several_runs_at_once_sign_one_tree(world: World) -> None:
+    world.seal(*[100] * 12)
+    started = threading.Barrier(4)
+    reports = []
+
+    def run() -> None:
+        started.wait()
+        reports.append(world.run())
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not any(report.broken or report.failed for report in reports)
+    world.run()
+    assert world.checkpoint().size == 1_200
+    assert world.checkpoint().root == Peaks().grown(world.leaves())[0].root
+
+
+def forge(world: World, place: int, leaf: bytes = b"x" * 32) -> None:
+    """Change a leaf, and compute all hashes from there on anew."""
+    from tocsin.domain import chain
+
+    segments = world.ledger.by_org["acme"]
+    before: bytes | None = None
+    for first, segment in sorted(segments.items()):
+        leaves = [*segment.leaves]
+        if 0 <= place - first < len(leaves):
+            leaves[place - first] = leaf
+        start = before or segment.hash_before
+        hashes = [start, *chain.extend(start, leaves)]
+        segments[first] = replace(
+            segment, leaves=tuple(leaves), hash_before=hashes[0], hash_after=hashes[-1]
+        )
+        before = hashes[-1]
+
+
+@pytest.mark.parametrize("place", [1, 4, 8])
+def test_a_ledger_that_was_rewritten_is_not_signed(world: World, place: int) -> None:
+    world.seal(4, 4)
+    world.run()
+    before = world.checkpoint()
+    forge(world, place)
+    for more in (0, 3):
+        if more:
+            world.seal(more)
+        broken = world.run().broken["acme"]
+        assert isinstance(broken, IntegrityError)
+        assert world.checkpoint() == before
+
+
+def test_a_ledger_whose_end_was_cut_off_is_not_signed(world: World) -> None:
+    world.seal(4, 4, 2)
+    world.run()
+    last = max(world.ledger.by_org["acme"])
+    del world.ledger.by_org["acme"][last]
+    broken = world.run().broken["acme"]
+    assert isinstance(broken, IntegrityError)
+    assert broken.seq == 9
+    world.ledger.by_org["acme"].clear()
+    broken = world.run().broken["acme"]
+    assert isinstance(broken, IntegrityError)
+    assert broken.seq == 1
+
+
+def test_what_is_broken_of_one_org_holds_up_no_other(world: World) -> None:
+    world.seal(4, 4)
+    world.seal(2, org="beta")
+    del world.ledger.by_org["acme"][1]
+    report = world.run()
+    assert (report.signed, [*report.broken]) == ({"beta": 2}, ["acme"])
+
+
+def test_what_can_t_be_signed_now_is_signed_later(world: World) -> None:
+    class Away(Signer):
+        @property
+        def public_key(self) -> bytes:
+            raise Busy("away")
+
+        def sign(self, message: bytes) -> bytes:
+            raise Busy("away")
+
+    world.seal(4)
+    run = Checkpointing(
+        orgs=world.orgs,
+        ledger=world.ledger,
+        trees=world.trees,
+        signer=Away(),
+        clock=world.clock,
+    )
+    assert [*run().failed] == ["acme"]
+    assert world.run().signed == {"acme": 4}
+
+
+def test_orgs_for_which_there_is_no_time_come_first_another_time(world: World) -> None:
+    world.seal(1)
+    world.seal(1, org="beta")
+    seen = list[str]()
+    for _ in range(2):
+        left = iter([True])
+        seen += world.run(lambda left=left: next(left, False)).signed  # type: ignore[misc]
+        world.clock.ms += 60_000
+    assert sorted(seen) == ["acme", "beta"]
