@@ -26,6 +26,7 @@ from tocsin.services.access.presented import Presented
 from tocsin.services.approvals.reading import Reading
 from tocsin.services.approvals.waiting import Waiting
 from tocsin.services.detect.rehearsing import Rehearsing
+from tocsin.services.evidence.proving import Log
 from tocsin.services.reading.answers import Answers, Piece
 from tocsin.services.reading.audit import Audit
 from tocsin.services.reading.listing import Listing
@@ -92,6 +93,20 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         )
         decisions = [Route("/v1/approvals/{id}/decision", decision)]
 
+    logs = []
+    if parts.trees:
+        log = Log(answers, parts.trees)
+        plain = partial(answer, content_type=b"text/plain; charset=utf-8")
+        tile = answer(
+            lambda credential, query, path: log.tile(credential, f"tile/{path['tile']}", query),
+            content_type=b"application/octet-stream",
+        )
+        logs = [
+            Route("/v1/log/checkpoint", plain(_without_path(log.checkpoint))),
+            Route("/v1/log/tile/{tile:path}", tile),
+            Route("/v1/log/proof", plain(_without_path(log.proof))),
+        ]
+
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
         watch.start()
@@ -140,6 +155,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
                 )
                 for name, ask in (("export", audit.export), ("entries", audit.entries))
             ],
+            *logs,
             Route("/api/v1/detection/dry-run", answer(_without_path(dry_run))),
             *decisions,
             *tickets,

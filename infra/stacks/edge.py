@@ -22,6 +22,7 @@ STREAMED = (
     "/api/v1/agents/*/events",
     "/v1/events*",
     "/v1/audit/*",
+    "/v1/log/*",
     "/api/v1/detection/*",
     "/v1/stream-tickets",
     "/v1/approvals/*/decision",

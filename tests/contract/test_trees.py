@@ -50,11 +50,13 @@ def test_nodes_are_kept_as_they_were(on: Stores) -> None:
 
 def test_checkpoints_are_kept_once_and_found_by_what_they_cover(on: Stores) -> None:
     assert on.trees.checkpoint("acme") is None
-    at, made = None, list[Checkpoint]()
+    at: Tree | None = None
+    made = list[Checkpoint]()
     for size in (3, 20, 1000):
-        on.trees.grow(at, replace(tree(size), signed=at and at.signed), [])
+        signed = at.signed if at else None
+        on.trees.grow(at, tree(size, signed=signed), [])
         made.append(Checkpoint(size, f"note of {size} \u2014\n", 1_700_000_000_000 + size))
-        on.trees.sign(replace(tree(size), signed=at and at.signed), made[-1])
+        on.trees.sign(tree(size, signed=signed), made[-1])
         at = tree(size, signed=size)
         assert on.trees.get("acme") == at
     for covering, expected in ((0, 2), (1, 0), (3, 0), (4, 1), (20, 1), (21, 2), (1000, 2)):

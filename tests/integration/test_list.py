@@ -106,6 +106,7 @@ async def product(database: Database, **numbers: Any) -> AsyncIterator[Product]:
         clock=clock,
         approvals=stores.approvals,
         projections=stores.projections,
+        trees=stores.trees,
         limits=StreamLimits(**numbers),
     )
     async with (

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from support.waiting import HANG_SECONDS
 from tocsin.wire import sse
-from tocsin.wire.filters import PARAMETERS
+from tocsin.wire.filters import PARAMETERS, Facts
 
 API_KEY = "tocsin_acme_0123456789ab_" + "s" * 43
 
@@ -386,9 +386,9 @@ def _bound(port: int) -> socket.socket:
 
 
 def _shown(event: dict[str, Any], query: dict[str, str]) -> bool:
-    types = query.get("types")
+    types, facts = query.get("types"), Facts.among(event)._asdict()
     return (types is None or event["type"] in types.split(",")) and all(
-        event.get(name) == query[name] for name in PARAMETERS - {"types", "type"} if name in query
+        facts[name] == query[name] for name in PARAMETERS - {"types", "type"} if name in query
     )
 
 

@@ -70,6 +70,8 @@ def _stream(whose: str) -> Operation:
     )
 
 
+_PLAIN: Final = "text/plain"
+_BYTES: Final = "application/octet-stream"
 _IGRIS: Final = Operation(
     says="Igris' stream; or a list, for whoever accepts application/json or asks as for one",
     query=_query(dialects.PARAMETERS | page.PARAMETERS),
@@ -141,6 +143,13 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             },
             answers={200: Answer("CloudEventsTaken")},
             refusals=(Invalid, TooLarge, UnsupportedMedia, QuotaExhausted, OutcomeUnknown),
+        ),
+    ),
+    ("OPTIONS", "/v1/cloudevents"): (
+        None,
+        Operation(
+            says="Agree to being sent CloudEvents, with a key",
+            answers={200: Answer(None, says="Send them.")},
         ),
     ),
     ("POST", "/v1/traces"): ("ingest", _otlp("Take spans of OpenTelemetry (OTLP/HTTP)")),
@@ -230,6 +239,35 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             query={"from": _NUMBER, "to": _NUMBER},
             answers={200: Answer({"type": "string"}, media="application/jsonl")},
             refusals=_LISTS,
+        ),
+    ),
+    ("GET", "/v1/log/checkpoint"): (
+        "read, of every event type",
+        Operation(
+            says="The last signed checkpoint of the org's log (C2SP's tlog-checkpoint)",
+            answers={200: Answer({"type": "string"}, media=_PLAIN)},
+            refusals=(NotFound, *_LISTS),
+        ),
+    ),
+    ("GET", "/v1/log/tile/{tile}"): (
+        "read, of every event type",
+        Operation(
+            says="Hashes of the log's tree, or entries, by the paths of C2SP's tlog-tiles",
+            answers={200: Answer({"type": "string"}, media=_BYTES)},
+            refusals=(NotFound, *_LISTS),
+        ),
+    ),
+    ("GET", "/v1/log/proof"): (
+        "read, of every event type",
+        Operation(
+            says="That an event is in the log, or that a checkpoint goes on from another",
+            query={
+                **dict.fromkeys(("seq", "from", "to"), _NUMBER),
+                "id": text(),
+                "entry": enum(("true", "false")),
+            },
+            answers={200: Answer({"type": "string"}, media=_PLAIN)},
+            refusals=(NotFound, *_LISTS),
         ),
     ),
     ("GET", "/v1/audit/verify"): (

@@ -11,6 +11,7 @@ from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
+from tocsin.adapters.dynamodb.trees import DynamoTrees
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.bootstrap import valkey
 from tocsin.services.access.access import Access
@@ -47,6 +48,7 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
         summaries=DynamoSummaries(db, settings.state_table),
         approvals=DynamoApprovals(db, settings.state_table, journal),
         detection_settings=DynamoDetectionSettings(db, settings.state_table, journal),
+        trees=DynamoTrees(db, settings.state_table),
         metrics=EmbeddedMetrics(namespace, "stream") if namespace else None,
         limits=StreamLimits(
             allowed_types=settings.stream_types,

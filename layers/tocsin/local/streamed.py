@@ -14,6 +14,7 @@ STREAMED: Final = (
     "/api/v1/agents/*/events",
     "/v1/events*",
     "/v1/audit/*",
+    "/v1/log/*",
     "/api/v1/detection/*",
     "/v1/stream-tickets",
     "/v1/approvals/*/decision",

@@ -105,7 +105,7 @@ MAY_LOAD = {
         frozenset(
             {
                 *("stream", "reading", "access", "approvals.reading", "approvals.waiting"),
-                "detect.rehearsing",
+                *("detect.rehearsing", "evidence.nodes", "evidence.proving"),
             }
         ),
         frozenset({"stream", "valkey"}),
@@ -120,7 +120,6 @@ MAY_LOAD = {
 NOT_FOR_ALL = frozenset(
     {
         *(
-            "cryptography",
             "fastapi",
             "genai_prices",
             "google.protobuf",

@@ -7,6 +7,7 @@ from tocsin.domain.limits import MAX_STREAMS
 from tocsin.domain.retention import Retention
 from tocsin.ports.deciding import Approvals
 from tocsin.ports.detecting import DetectionSettings
+from tocsin.ports.evidence import Trees
 from tocsin.ports.log import Feed, Journal, Ledger, Summaries
 from tocsin.ports.projections import Projections
 from tocsin.ports.world import Clock, Metrics
@@ -56,7 +57,7 @@ class StreamParts:
     Without a feed the ledgers' heads are looked at instead. Without projections a list looks
     through the whole ledger for a session or an agent, and without summaries at all that it goes
     through. Without approvals nobody waits for any, and without detection's settings dry runs are
-    by the usual ones.
+    by the usual ones. Without trees nothing is proved.
     """
 
     ledger: Ledger
@@ -69,6 +70,7 @@ class StreamParts:
     metrics: Metrics | None = None
     approvals: Approvals | None = None
     detection_settings: DetectionSettings | None = None
+    trees: Trees | None = None
     limits: StreamLimits = StreamLimits()
 
     def retention(self) -> Retention:

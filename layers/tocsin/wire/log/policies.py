@@ -122,7 +122,9 @@ class Policy:
         logs = {log.key for log in self.logs if log.key.name == checkpoint.origin}
         by_logs = tuple(signed for signed in verified if signed.key in logs)
         if not by_logs:
-            raise NotTrusted(f"no log that you trust has signed this as {checkpoint.origin}{_unread(keys)}")
+            raise NotTrusted(
+                f"no log that you trust has signed this as {checkpoint.origin}{_unread(keys)}"
+            )
         by_key = {witness.key: witness for witness in self.witnesses}
         cosigned = tuple(
             (by_key[signed.key], signed) for signed in verified if signed.key in by_key
