@@ -132,8 +132,8 @@ class Policy:
         names = {witness.name for witness, _ in cosigned}
         if not self._has_quorum(names):
             raise NotTrusted(
-                f"{len(names)} of {len(self.witnesses)} witnesses that you trust have cosigned this:"
-                f" not the quorum that you ask for{_unread(keys)}"
+                f"{len(names)} of {len(self.witnesses)} witnesses that you trust have cosigned"
+                f" this, which is not the quorum that you ask for{_unread(keys)}"
             )
         return Trusted(checkpoint, by_logs, cosigned)
 
