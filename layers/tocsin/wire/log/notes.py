@@ -12,13 +12,14 @@ What a note says is worth nothing before somebody whom the reader trusts has sig
 https://c2sp.org/signed-note.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self
 
 from tocsin.wire.log.faults import BadFormat, BadSignature, NotTrusted
 from tocsin.wire.log.keys import ID_BYTES, Verifier, is_name
-from tocsin.wire.log.texts import from_base64, is_line, to_base64, utf8
+from tocsin.wire.log.texts import from_base64, to_base64, utf8
 
 __all__ = [
     "MAX_BYTES",
@@ -38,6 +39,7 @@ MAX_SIGNATURES: Final = 100
 """Of a note; as Go's reader has it. The specification asks for 16 at least."""
 
 _DASH: Final = "— "
+_CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 class Signer(Protocol):
@@ -115,7 +117,7 @@ class Note:
         """Refuse what could not be read again."""
         if not self.text.endswith("\n"):
             raise BadFormat("a note's text ends with a line's end")
-        if not all(is_line(line) for line in self.text.split("\n") if line):
+        if _CONTROLS.search(self.text) or utf8(self.text) is None:
             raise BadFormat("a note is UTF-8 without control characters")
         if not 1 <= len(self.signatures) <= MAX_SIGNATURES:
             raise BadFormat(f"a note has between one signature and {MAX_SIGNATURES}")

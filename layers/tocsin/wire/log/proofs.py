@@ -88,6 +88,8 @@ class Proof:
         if not (lines and lines[0].startswith(_INDEX)):
             raise BadFormat("a proof has a line that says the index")
         index = number(lines.pop(0).removeprefix(_INDEX), "a proof's index")
+        if len(lines) > MAX_HASHES:
+            raise BadFormat(f"a proof has at most {MAX_HASHES} hashes")
         hashes = tuple(from_base64(line, "a proof's hash", HASH_BYTES) for line in lines)
         return cls(index, hashes, checkpoint, extra)
 

@@ -8,6 +8,7 @@ import pytest
 
 from support.log_signers import log_signer
 from tocsin.domain import chain
+from tocsin.domain.limits import MAX_ORG_CHARS
 from tocsin.domain.merkle import BadProof, Peaks, inclusion
 from tocsin.wire.log import proofs
 from tocsin.wire.log.checkpoints import Checkpoint
@@ -151,6 +152,14 @@ def test_a_proof_proves_its_leaf_and_no_other(index: int) -> None:
                 proofs.verify(proof, leaf, POLICY)
             with pytest.raises(BadProof):
                 proofs.verify(replace(proof, index=other), LEAVES[index], POLICY)
+
+
+def test_a_proof_out_of_a_billion_events_has_two_kilobytes() -> None:
+    size = 10**9
+    log = log_signer(f"tocsin/{'0' * 16}/{'o' * MAX_ORG_CHARS}")
+    hashes = inclusion(size // 3, size, lambda height, at: bytes(32))
+    checkpoint = signed(Checkpoint(log.key.name, size, bytes(32)).text, [log], at_s=0)
+    assert len(Proof(size // 3, tuple(hashes), checkpoint.data).data) <= 2 * 1024
 
 
 def test_nothing_of_a_proof_can_be_changed_or_left_out() -> None:
