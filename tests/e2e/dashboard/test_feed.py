@@ -333,6 +333,7 @@ async def test_a_call_is_one_row_however_many_tell_of_it(visitor: Visit, org: Ne
     await expect(page).to_have_url(re.compile(rf"#/feed\?call={id}$"))
     await expect(rows(page)).to_have_count(1)
     await expect(rows(page)).to_contain_text("2 reports")
+    await expect(page.get_by_text("2 events shown in 1 row")).to_be_visible()
 
     # After a reload the same, and while it is paused nothing changes.
     await visitor.go("#/feed")

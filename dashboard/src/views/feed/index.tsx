@@ -185,6 +185,7 @@ function Nothing(props: { rows: Rows; filtered: boolean; begun: boolean }) {
 
 function Foot(props: { rows: Rows }) {
   const { rows } = props;
+  rows.revision.value; // what is counted is no signal
   return (
     <p class="foot soft">
       {count(rows.events, "event")} shown
