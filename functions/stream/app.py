@@ -104,6 +104,7 @@ def build(parts: StreamParts, http: HttpOptions | None = None) -> Router:
         logs = [
             Route("/v1/log/checkpoint", plain(_without_path(log.checkpoint))),
             Route("/v1/log/tile/{tile:path}", tile),
+            Route("/v1/log/keys", plain(_without_path(log.keys))),
             Route("/v1/log/proof", plain(_without_path(log.proof))),
         ]
 

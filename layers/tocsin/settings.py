@@ -106,10 +106,10 @@ class CheckpointSettings(StoreSettings):
     """The checkpoint function.
 
     ``signing_key`` is the id or ARN of an Ed25519 key in KMS; or, on one machine, ``file:`` and the
-    path of one, which is made where there is none.
+    path of one, which is made where there is none. Of several, with spaces between, each signs.
     """
 
-    signing_key: str
+    signing_key: str = Field(pattern=r"\S")
 
 
 class _PublicUrl(_Settings):

@@ -8,7 +8,7 @@ from support.databases import Stores
 from tocsin.domain import chain
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.merkle import Node, Peaks
-from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.domain.tree import Checkpoint, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES
 
 
@@ -56,7 +56,7 @@ def test_checkpoints_are_kept_once_and_found_by_what_they_cover(on: Stores) -> N
         signed = at.signed if at else None
         on.trees.grow(at, tree(size, signed=signed), [])
         made.append(Checkpoint(size, f"note of {size} \u2014\n", 1_700_000_000_000 + size))
-        on.trees.sign(tree(size, signed=signed), made[-1])
+        on.trees.sign(tree(size, signed=signed), made[-1], [], [])
         at = tree(size, signed=size)
         assert on.trees.get("acme") == at
     for covering, expected in ((0, 2), (1, 0), (3, 0), (4, 1), (20, 1), (21, 2), (1000, 2)):
@@ -65,5 +65,23 @@ def test_checkpoints_are_kept_once_and_found_by_what_they_cover(on: Stores) -> N
     assert on.trees.checkpoint("beta", 1) is None
     for wrong in (tree(1000), tree(20, signed=20), tree(1000, signed=1000)):
         with pytest.raises(HeadMoved):
-            on.trees.sign(wrong, Checkpoint(1000, "another", 1))
+            on.trees.sign(wrong, Checkpoint(1000, "another", 1), [], [])
     assert on.trees.checkpoint("acme") == made[-1]
+
+
+def test_keys_are_known_with_their_times(on: Stores) -> None:
+    first, second = LogKey("log+1+a", 3, 10), LogKey("log+2+b", 20, 20)
+    on.trees.grow(None, tree(3), [])
+    on.trees.sign(tree(3), Checkpoint(3, "n", 10), [first.verifier], [first])
+    at = on.trees.get("acme")
+    assert at == replace(tree(3, signed=3), keys=(first.verifier,))
+    grown = replace(tree(20, signed=3), keys=at.keys)
+    on.trees.grow(at, grown, [])
+    gone = replace(first, until_size=20, until_ms=20)
+    on.trees.sign(grown, Checkpoint(20, "n", 20), [second.verifier], [second, gone])
+    assert on.trees.keys("acme") == [gone, second]
+    assert on.trees.keys("beta") == []
+    at = on.trees.get("acme")
+    assert at is not None
+    assert at.keys == (second.verifier,)
+    assert on.trees.nodes("acme", 8, 0, 256) == []

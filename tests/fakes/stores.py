@@ -27,7 +27,7 @@ from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.domain.stretches import Made
-from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.domain.tree import Checkpoint, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES
 from tocsin.ports.intake import MOST_TOGETHER
 from tocsin.ports.log import Journal
@@ -417,6 +417,7 @@ class FakeTrees:
         self.heads: dict[str, Tree] = {}
         self.kept: dict[tuple[str, int, int], bytes] = {}
         self.signed: dict[str, dict[int, Checkpoint]] = {}
+        self.log_keys: dict[str, dict[tuple[int, str], LogKey]] = defaultdict(dict)
         self.one_at_a_time = threading.Lock()
 
     def get(self, org: str) -> Tree | None:
@@ -433,13 +434,20 @@ class FakeTrees:
             self.heads[after.org] = after
             self.kept |= new
 
-    def sign(self, tree: Tree, checkpoint: Checkpoint) -> None:
+    def sign(
+        self, tree: Tree, checkpoint: Checkpoint, keys: Sequence[str], changed: Sequence[LogKey]
+    ) -> None:
         with self.one_at_a_time:
             signed = self.signed.setdefault(tree.org, {})
             if self.heads.get(tree.org) != tree or checkpoint.size in signed:
                 raise HeadMoved(tree.org)
             signed[checkpoint.size] = checkpoint
-            self.heads[tree.org] = replace(tree, signed=checkpoint.size)
+            self.heads[tree.org] = replace(tree, signed=checkpoint.size, keys=(*keys,))
+            for key in changed:
+                self.log_keys[tree.org][key.since_size, key.verifier] = key
+
+    def keys(self, org: str) -> Sequence[LogKey]:
+        return [key for _, key in sorted(self.log_keys[org].items(), key=lambda each: each[0])]
 
     def nodes(self, org: str, height: int, first: int, count: int) -> Sequence[bytes]:
         found = list[bytes]()

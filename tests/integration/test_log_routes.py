@@ -52,7 +52,7 @@ class Reader:
             orgs=on.stores.orgs,
             ledger=on.stores.ledger,
             trees=on.stores.trees,
-            signer=self.signer,
+            signers=[self.signer],
             clock=on.clock,
         )
 
@@ -181,8 +181,11 @@ async def test_orgs_and_keys_see_their_own(on: Product, reader: Reader, tmp_path
     assert (await beta.checkpoint()).size == 4
     assert (await reader.checkpoint()).size == 3
     assert beta.key.name != reader.key.name
+    for each, size in ((reader, 3), (beta, 4)):
+        told = (await each.get("keys")).text.split(" ")
+        assert told[:3] == [str(each.key), "since", str(size)]
     some = on.key("acme", types=frozenset({"anomaly"}))
-    for path in ("checkpoint", "tile/0/000.p/3", "proof?seq=1", "proof?from=1"):
+    for path in ("checkpoint", "keys", "tile/0/000.p/3", "proof?seq=1", "proof?from=1"):
         answer = await on.client.get(f"{LOG}/{path}", headers=some)
         assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
         assert (await on.client.get(f"{LOG}/{path}")).status_code == 401

@@ -249,6 +249,14 @@ OTHERS: Final[dict[tuple[str, str], tuple[str | None, Operation]]] = {
             refusals=(NotFound, *_LISTS),
         ),
     ),
+    ("GET", "/v1/log/keys"): (
+        "read, of every event type",
+        Operation(
+            says="The keys that have signed the log, and since when, a line each",
+            answers={200: Answer({"type": "string"}, media=_PLAIN)},
+            refusals=_LISTS,
+        ),
+    ),
     ("GET", "/v1/log/tile/{tile}"): (
         "read, of every event type",
         Operation(

@@ -1,5 +1,6 @@
 """Wires the checkpoint function."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,16 +25,16 @@ def wire(
     *,
     db: "DynamoDBClient | None" = None,
     clock: Clock | None = None,
-    signer: Signer | None = None,
+    signers: Sequence[Signer] = (),
 ) -> Checkpointing:
-    """Return the use case on the tables, with the deployment's key."""
+    """Return the use case on the tables, with the deployment's keys."""
     settings = settings or CheckpointSettings()
     db = db or client()
     return Checkpointing(
         orgs=DynamoOrgs(db, settings.state_table),
         ledger=DynamoLedger(db, settings.ledger_table),
         trees=DynamoTrees(db, settings.state_table),
-        signer=signer or _signer(settings.signing_key),
+        signers=signers or [*map(_signer, settings.signing_key.split())],
         clock=clock or SystemClock(),
     )
 

@@ -10,7 +10,7 @@ from typing import Final
 from tocsin.domain.chain import genesis
 from tocsin.domain.merkle import Peaks
 
-__all__ = ["TILE_HEIGHT", "TILE_WIDTH", "Checkpoint", "Tree"]
+__all__ = ["TILE_HEIGHT", "TILE_WIDTH", "Checkpoint", "LogKey", "Tree"]
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
@@ -26,6 +26,7 @@ class Tree:
         peaks: It.
         hash: That of the ledger's chain at its end.
         signed: The size of the last checkpoint; None: there is none.
+        keys: The verifier keys that it was signed with (https://c2sp.org/signed-note).
     """
 
     org: str
@@ -33,6 +34,7 @@ class Tree:
     peaks: Peaks
     hash: bytes
     signed: int | None = None
+    keys: tuple[str, ...] = ()
 
     @classmethod
     def empty(cls, org: str, origin: str) -> "Tree":
@@ -58,3 +60,22 @@ class Checkpoint:
     size: int
     note: str
     made_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """A key of an org's checkpoints, and when it signed.
+
+    Attributes:
+        verifier: The verifier key.
+        since_size: The size of the first checkpoint that it signed.
+        since_ms: When that was, in Unix milliseconds.
+        until_size: The size of the first checkpoint that it did not sign any more; None: it signs.
+        until_ms: When that was.
+    """
+
+    verifier: str
+    since_size: int
+    since_ms: int
+    until_size: int | None = None
+    until_ms: int | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from tocsin.domain.merkle import Node
-from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.domain.tree import Checkpoint, LogKey, Tree
 
 __all__ = ["MOST_NODES", "Signer", "Trees"]
 
@@ -30,8 +30,13 @@ class Trees(Protocol):
             ValueError: there are more than :data:`MOST_NODES`.
         """
 
-    def sign(self, tree: Tree, checkpoint: Checkpoint) -> None:
+    def sign(
+        self, tree: Tree, checkpoint: Checkpoint, keys: Sequence[str], changed: Sequence[LogKey]
+    ) -> None:
         """Keep the checkpoint of a tree as it is stored, as its last one.
+
+        ``keys`` are the verifier keys that have signed it, and ``changed`` what is to be known of
+        keys from now on.
 
         Raises:
             HeadMoved: it is otherwise by now; nothing was written.
@@ -45,6 +50,9 @@ class Trees(Protocol):
 
     def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
         """Return the smallest checkpoint that covers so many events; 0: the last one."""
+
+    def keys(self, org: str) -> Sequence[LogKey]:
+        """Return the keys of an org's checkpoints, in the order in which they came."""
 
 
 class Signer(Protocol):

@@ -1,9 +1,10 @@
-"""Trees in the state table: ``tree#<org>`` · ``head`` and nodes, ``checkpoint#<org>`` · size.
+"""Trees in the state table: ``tree#<org>`` · ``head``, nodes and keys, ``checkpoint#<org>`` · size.
 
 Nodes and checkpoints are written once: what would change one is refused.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, override
 
 from tocsin.adapters.dynamodb._calls import query, transact, whole
@@ -11,12 +12,13 @@ from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved
 from tocsin.domain.merkle import Node, Peaks
-from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.domain.tree import Checkpoint, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES, Trees
 
 __all__ = ["DynamoTrees"]
 
 _HEAD: Final = "head"
+_KEY: Final = "key#"
 _DIGITS: Final = 16
 
 
@@ -34,8 +36,8 @@ class DynamoTrees(StateTable, Trees):
             if len(peaks) != size.bit_count() * HASH_BYTES or len(item["hash"]["B"]) != HASH_BYTES:
                 raise ValueError("as many hashes as its size has bits")
             signed = int(item["signed"]["N"]) if "signed" in item else None
-            origin = item["origin"]["S"]
-            return Tree(org, origin, Peaks(size, hashes), item["hash"]["B"], signed)
+            origin, keys = item["origin"]["S"], tuple(each["S"] for each in item["keys"]["L"])
+            return Tree(org, origin, Peaks(size, hashes), item["hash"]["B"], signed, keys)
 
     @override
     def grow(self, before: Tree | None, after: Tree, nodes: Sequence[Node]) -> None:
@@ -59,7 +61,9 @@ class DynamoTrees(StateTable, Trees):
         self._write(before, after, puts)
 
     @override
-    def sign(self, tree: Tree, checkpoint: Checkpoint) -> None:
+    def sign(
+        self, tree: Tree, checkpoint: Checkpoint, keys: Sequence[str], changed: Sequence[LogKey]
+    ) -> None:
         put = {
             "Put": {
                 "TableName": self._table,
@@ -71,8 +75,31 @@ class DynamoTrees(StateTable, Trees):
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
         }
-        signed = Tree(tree.org, tree.origin, tree.peaks, tree.hash, checkpoint.size)
-        self._write(tree, signed, [put])
+        told = [
+            {"Put": {"TableName": self._table, "Item": _key_item(tree.org, key)}} for key in changed
+        ]
+        self._write(tree, replace(tree, signed=checkpoint.size, keys=(*keys,)), [put, *told])
+
+    @override
+    def keys(self, org: str) -> Sequence[LogKey]:
+        found = query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :key)",
+            ExpressionAttributeValues={":pk": {"S": _tree(org)}, ":key": {"S": _KEY}},
+            ConsistentRead=True,
+        )
+        with whole(org, "a key of the log"):
+            return [
+                LogKey(
+                    verifier=item["verifier"]["S"],
+                    since_size=int(item["since"]["N"]),
+                    since_ms=int(item["since_ms"]["N"]),
+                    until_size=int(item["until"]["N"]) if "until" in item else None,
+                    until_ms=int(item["until_ms"]["N"]) if "until_ms" in item else None,
+                )
+                for item in found
+            ]
 
     @override
     def nodes(self, org: str, height: int, first: int, count: int) -> Sequence[bytes]:
@@ -126,6 +153,7 @@ class DynamoTrees(StateTable, Trees):
                 "size": number(after.size),
                 "peaks": {"B": b"".join(after.peaks.hashes)},
                 "hash": {"B": after.hash},
+                "keys": {"L": [{"S": key} for key in after.keys]},
                 **({} if after.signed is None else {"signed": number(after.signed)}),
             },
         }
@@ -151,6 +179,19 @@ def _tree(org: str) -> str:
 
 def _checkpoint(org: str) -> str:
     return f"checkpoint#{org}"
+
+
+def _key_item(org: str, key: LogKey) -> Any:
+    until = {} if key.until_size is None else {"until": number(key.until_size)}
+    until |= {} if key.until_ms is None else {"until_ms": number(key.until_ms)}
+    place = f"{_KEY}{key.since_size:0{_DIGITS}}#{key.verifier}"
+    return {
+        **item_key(_tree(org), place),
+        "verifier": {"S": key.verifier},
+        "since": number(key.since_size),
+        "since_ms": number(key.since_ms),
+        **until,
+    }
 
 
 def _node(height: int, number: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node
 from tocsin.domain.segment import Segment
-from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, Tree
+from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES, Signer, Trees
 from tocsin.ports.log import Ledger
 from tocsin.ports.orgs import Orgs
@@ -51,12 +51,13 @@ class Checkpointing:
     """The use case behind the schedule of checkpoints."""
 
     def __init__(
-        self, *, orgs: Orgs, ledger: Ledger, trees: Trees, signer: Signer, clock: Clock
+        self, *, orgs: Orgs, ledger: Ledger, trees: Trees, signers: Sequence[Signer], clock: Clock
     ) -> None:
+        """Wire the ports; all signers sign each checkpoint, and the first names new logs."""
         self._orgs = orgs
         self._ledger = ledger
         self._trees = trees
-        self._signer = signer
+        self._signers = signers
         self._clock = clock
 
     def __call__(self, in_time: Callable[[], bool] = lambda: True) -> Report:
@@ -120,12 +121,26 @@ class Checkpointing:
     def _sign(self, tree: Tree) -> None:
         now_ms = self._clock.now_ms()
         text = checkpoints.Checkpoint(tree.origin, tree.size, tree.peaks.root).text
-        note = notes.signed(text, [_As(tree.origin, self._signer)], now_ms // 1_000)
-        self._trees.sign(tree, Checkpoint(tree.size, note.data.decode(), now_ms))
+        signers = [_As(tree.origin, signer) for signer in self._signers]
+        note = notes.signed(text, signers, now_ms // 1_000)
+        keys = [str(signer.key) for signer in signers]
+        changed = [] if tree.keys == (*keys,) else self._changed(tree, keys, now_ms)
+        made = Checkpoint(tree.size, note.data.decode(), now_ms)
+        self._trees.sign(tree, made, keys, changed)
+
+    def _changed(self, tree: Tree, keys: Sequence[str], now_ms: int) -> list[LogKey]:
+        """Return the keys that begin to sign with a tree's checkpoint, and those that end."""
+        known = [key for key in self._trees.keys(tree.org) if key.until_size is None]
+        signing = {key.verifier for key in known}
+        ended = [key for key in known if key.verifier not in keys]
+        return [
+            *(replace(key, until_size=tree.size, until_ms=now_ms) for key in ended),
+            *(LogKey(key, tree.size, now_ms) for key in keys if key not in signing),
+        ]
 
     def _origin(self, org: str) -> str:
         """Return what names an org's tree, wherever it is served from and whoever has the key."""
-        return f"tocsin/{sha256(self._signer.public_key).hexdigest()[:16]}/{org}"
+        return f"tocsin/{sha256(self._signers[0].public_key).hexdigest()[:16]}/{org}"
 
 
 @dataclass(frozen=True, slots=True)

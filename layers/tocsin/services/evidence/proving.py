@@ -29,6 +29,7 @@ from tocsin.wire.log import checkpoints
 from tocsin.wire.log.asked import ConsistencyAsked, InclusionAsked, asked
 from tocsin.wire.log.faults import BadFormat, EntryTooLong
 from tocsin.wire.log.growth import Growth
+from tocsin.wire.log.history import key_line
 from tocsin.wire.log.notes import Note
 from tocsin.wire.log.proofs import Proof
 from tocsin.wire.log.tiles import Tile, write_bundle
@@ -55,6 +56,15 @@ class Log:
         def steps(key: ApiKey) -> Iterator[Piece]:
             known(query, ())
             yield self._last(self._past(key)).note.encode()
+
+        return self._answers.answer(credential, steps)
+
+    def keys(self, credential: Presented, query: Query) -> AsyncGenerator[Piece]:
+        """Yield the keys that have signed the log, in lines. They don't prove themselves."""
+
+        def steps(key: ApiKey) -> Iterator[Piece]:
+            known(query, ())
+            yield b"".join(map(key_line, self._trees.keys(self._past(key).org)))
 
         return self._answers.answer(credential, steps)
 

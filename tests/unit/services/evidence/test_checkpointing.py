@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import override
+from typing import Any, override
 
 import pytest
 
@@ -48,7 +48,7 @@ class World:
             orgs=self.orgs,
             ledger=self.ledger,
             trees=self.trees,
-            signer=self.signer,
+            signers=[self.signer],
             clock=self.clock,
         )
 
@@ -136,9 +136,9 @@ class DyingTrees(FakeTrees):
         self._maybe_die()
 
     @override
-    def sign(self, tree: Tree, checkpoint: object) -> None:
+    def sign(self, *what: Any) -> None:
         self._maybe_die()
-        super().sign(tree, checkpoint)  # type: ignore[arg-type]
+        super().sign(*what)
         self._maybe_die()
 
     def _maybe_die(self) -> None:
@@ -257,7 +257,7 @@ def test_what_can_t_be_signed_now_is_signed_later(world: World) -> None:
         orgs=world.orgs,
         ledger=world.ledger,
         trees=world.trees,
-        signer=Away(),
+        signers=[Away()],
         clock=world.clock,
     )
     assert [*run().failed] == ["acme"]
@@ -273,3 +273,38 @@ def test_orgs_for_which_there_is_no_time_come_first_another_time(world: World) -
         seen += world.run(lambda left=left: next(left, False)).signed  # type: ignore[misc]
         world.clock.ms += 60_000
     assert sorted(seen) == ["acme", "beta"]
+
+
+def test_keys_are_replaced_one_beside_the_other(world: World) -> None:
+    old, new = KeyFile(world.home / "old"), KeyFile(world.home / "new")
+
+    def run(*signers: Signer) -> None:
+        world.seal(2)
+        world.clock.ms += 1_000
+        report = Checkpointing(
+            orgs=world.orgs,
+            ledger=world.ledger,
+            trees=world.trees,
+            signers=signers,
+            clock=world.clock,
+        )()
+        assert report.signed == {"acme": world.ledger.head("acme").seq}
+
+    for signers in ((old,), (new, old), (new, old), (new,), (new,)):
+        run(*signers)
+    tree = world.trees.get("acme")
+    assert tree is not None
+    of_old, of_new = (
+        Verifier(tree.origin, KeyType.ED25519, signer.public_key) for signer in (old, new)
+    )
+    signed = {2: [of_old], 4: [of_new, of_old], 6: [of_new, of_old], 8: [of_new], 10: [of_new]}
+    for size, keys in signed.items():
+        kept = world.trees.checkpoint("acme", size)
+        assert kept is not None
+        _, found = opened(kept.note.encode(), [of_old, of_new])
+        assert [each.key for each in found] == keys
+    first, second = world.trees.keys("acme")
+    assert (first.verifier, first.since_size, first.until_size) == (str(of_old), 2, 8)
+    assert (second.verifier, second.since_size, second.until_size) == (str(of_new), 4, None)
+    run(old)  # back, though it had ended
+    assert [each.until_size for each in world.trees.keys("acme")] == [8, 12, None]

@@ -1,0 +1,22 @@
+"""The keys that have signed a log, a line each, in the order in which they came.
+
+::
+
+    tocsin/7c1f…/acme+b8e2a1c4+AWhp… since 1 2026-11-28T09:30:00.123Z until 208 2027-02-01T…
+
+After ``since`` are the size of the first checkpoint that it signed, and when that was; after
+``until`` those of the first that it did not sign any more, if there is one.
+"""
+
+from tocsin.domain.times import iso_ms
+from tocsin.domain.tree import LogKey
+
+__all__ = ["key_line"]
+
+
+def key_line(key: LogKey) -> bytes:
+    """Return a key's line, with its end."""
+    words = [key.verifier, "since", str(key.since_size), iso_ms(key.since_ms)]
+    if key.until_size is not None and key.until_ms is not None:
+        words += ["until", str(key.until_size), iso_ms(key.until_ms)]
+    return f"{' '.join(words)}\n".encode()
