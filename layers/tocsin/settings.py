@@ -18,7 +18,7 @@ from tocsin.domain.limits import (
 from tocsin.wire.filters import is_event_type
 
 __all__ = [
-    "SIGNING_KEY_FILE",
+    "ON_THIS_MACHINE",
     "AdminSettings",
     "ApiSettings",
     "CheckpointSettings",
@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 
-SIGNING_KEY_FILE = "file:"
-"""What the signing key begins with that is in a file."""
+ON_THIS_MACHINE = "file:"
+"""What the path of a signing key or of an archive begins with."""
 
 # As browsers send it (RFC 6454, section 6.2): lower case, a port only if it is not the scheme's.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.ASCII)
@@ -107,9 +107,12 @@ class CheckpointSettings(StoreSettings):
 
     ``signing_key`` is the id or ARN of an Ed25519 key in KMS; or, on one machine, ``file:`` and the
     path of one, which is made where there is none. Of several, with spaces between, each signs.
+    ``archive`` is the S3 bucket, or ``file:`` and the folder, into which checkpoints and leaves are
+    put; None: nowhere.
     """
 
     signing_key: str = Field(pattern=r"\S")
+    archive: str | None = None
 
 
 class _PublicUrl(_Settings):

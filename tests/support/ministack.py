@@ -18,6 +18,7 @@ from tocsin.local.addresses import LOOPBACK, reserve
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 _PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
@@ -60,6 +61,17 @@ class Server:
             region_name="us-east-1",
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106
+        )
+
+    def s3(self) -> "S3Client":
+        """A client of the buckets."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
+            config=Config(s3={"addressing_style": "path"}),
         )
 
     def kms(self) -> "KMSClient":

@@ -9,10 +9,10 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.trees import DynamoTrees
-from tocsin.ports.evidence import Signer
+from tocsin.ports.evidence import Archive, Signer
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.checkpointing import Checkpointing
-from tocsin.settings import SIGNING_KEY_FILE, CheckpointSettings
+from tocsin.settings import ON_THIS_MACHINE, CheckpointSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,14 +36,27 @@ def wire(
         trees=DynamoTrees(db, settings.state_table),
         signers=signers or [*map(_signer, settings.signing_key.split())],
         clock=clock or SystemClock(),
+        archive=_archive(settings.archive),
     )
 
 
 def _signer(key: str) -> Signer:
-    if key.startswith(SIGNING_KEY_FILE):
+    if key.startswith(ON_THIS_MACHINE):
         from tocsin.adapters.key_file import KeyFile
 
-        return KeyFile(Path(key.removeprefix(SIGNING_KEY_FILE)))
+        return KeyFile(Path(key.removeprefix(ON_THIS_MACHINE)))
     from tocsin.adapters import kms
 
     return kms.KmsSigner(kms.client(), key)
+
+
+def _archive(place: str | None) -> Archive | None:
+    if place is None:
+        return None
+    if place.startswith(ON_THIS_MACHINE):
+        from tocsin.adapters.folder import FolderArchive
+
+        return FolderArchive(Path(place.removeprefix(ON_THIS_MACHINE)))
+    from tocsin.adapters import s3_archive
+
+    return s3_archive.S3Archive(s3_archive.client(), place)

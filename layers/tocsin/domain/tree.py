@@ -27,6 +27,7 @@ class Tree:
         hash: That of the ledger's chain at its end.
         signed: The size of the last checkpoint; None: there is none.
         keys: The verifier keys that it was signed with (https://c2sp.org/signed-note).
+        archived: How many events of it are in the archive.
     """
 
     org: str
@@ -35,6 +36,7 @@ class Tree:
     hash: bytes
     signed: int | None = None
     keys: tuple[str, ...] = ()
+    archived: int = 0
 
     @classmethod
     def empty(cls, org: str, origin: str) -> "Tree":

@@ -105,6 +105,7 @@ class Layout:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "TOCSIN_ARCHIVE": f"file:{self.home / 'evidence'}",
             "TOCSIN_SIGNING_KEY": f"file:{self.home / 'signing-key'}",
             "TOCSIN_VALKEY_URL": f"unix://{quote(str(self.socket(VALKEY)))}",
             "POWERTOOLS_METRICS_NAMESPACE": "Tocsin",

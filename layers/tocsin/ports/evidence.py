@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from tocsin.domain.merkle import Node
 from tocsin.domain.tree import Checkpoint, LogKey, Tree
 
-__all__ = ["MOST_NODES", "Signer", "Trees"]
+__all__ = ["MOST_NODES", "Archive", "Signer", "Trees"]
 
 MOST_NODES: Final = 90
 """As many are written with their tree: a DynamoDB transaction has 100 items."""
@@ -71,4 +71,15 @@ class Signer(Protocol):
 
         Raises:
             Busy: who holds the key does not answer.
+        """
+
+
+class Archive(Protocol):
+    """Where evidence is kept outside of the tables, best where nobody can remove it."""
+
+    def put(self, path: str, content: bytes) -> None:
+        """Keep a file under a path of names with slashes; the same may come again.
+
+        Raises:
+            Busy: it does not answer, or refuses just now.
         """

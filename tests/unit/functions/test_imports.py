@@ -50,7 +50,11 @@ MAY_LOAD = {
         frozenset({"fastapi", "starlette"}),
     ),
     "checkpoint": Own(
-        frozenset({"evidence.checkpointing", "reading.checked"}), frozenset({"checkpoint"})
+        frozenset(
+            {f"evidence.{name}" for name in ("archiving", "checkpointing", "nodes")}
+            | {"reading.checked"}
+        ),
+        frozenset({"checkpoint"}),
     ),
     "deliver": Own(
         frozenset(

@@ -31,13 +31,15 @@ class DynamoTrees(StateTable, Trees):
         if item is None:
             return None
         with whole(org, "the tree"):
-            size, peaks = int(item["size"]["N"]), item["peaks"]["B"]
-            hashes = tuple(peaks[at : at + HASH_BYTES] for at in range(0, len(peaks), HASH_BYTES))
-            if len(peaks) != size.bit_count() * HASH_BYTES or len(item["hash"]["B"]) != HASH_BYTES:
+            size, packed = int(item["size"]["N"]), item["peaks"]["B"]
+            hashes = tuple(packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES))
+            if len(packed) != size.bit_count() * HASH_BYTES or len(item["hash"]["B"]) != HASH_BYTES:
                 raise ValueError("as many hashes as its size has bits")
             signed = int(item["signed"]["N"]) if "signed" in item else None
             origin, keys = item["origin"]["S"], tuple(each["S"] for each in item["keys"]["L"])
-            return Tree(org, origin, Peaks(size, hashes), item["hash"]["B"], signed, keys)
+            archived = int(item["archived"]["N"])
+            peaks, hash = Peaks(size, hashes), item["hash"]["B"]
+            return Tree(org, origin, peaks, hash, signed, keys, archived)
 
     @override
     def grow(self, before: Tree | None, after: Tree, nodes: Sequence[Node]) -> None:
@@ -154,6 +156,7 @@ class DynamoTrees(StateTable, Trees):
                 "peaks": {"B": b"".join(after.peaks.hashes)},
                 "hash": {"B": after.hash},
                 "keys": {"L": [{"S": key} for key in after.keys]},
+                "archived": number(after.archived),
                 **({} if after.signed is None else {"signed": number(after.signed)}),
             },
         }

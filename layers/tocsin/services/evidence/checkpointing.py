@@ -14,10 +14,11 @@ from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node
 from tocsin.domain.segment import Segment
 from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, LogKey, Tree
-from tocsin.ports.evidence import MOST_NODES, Signer, Trees
+from tocsin.ports.evidence import MOST_NODES, Archive, Signer, Trees
 from tocsin.ports.log import Ledger
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.world import Clock
+from tocsin.services.evidence.archiving import Archiving
 from tocsin.services.reading.checked import parts_after
 from tocsin.wire.log import checkpoints, notes
 from tocsin.wire.log.keys import KeyType, Verifier
@@ -37,7 +38,7 @@ class Report:
     Attributes:
         signed: The size of each new checkpoint, by org.
         events: By how many events trees have grown.
-        failed: Orgs that will be tried again, and why.
+        failed: Orgs that will be tried again, and why; they may be signed and not archived.
         broken: Orgs whose ledger is not what was signed or can't be read, and why.
     """
 
@@ -51,9 +52,17 @@ class Checkpointing:
     """The use case behind the schedule of checkpoints."""
 
     def __init__(
-        self, *, orgs: Orgs, ledger: Ledger, trees: Trees, signers: Sequence[Signer], clock: Clock
+        self,
+        *,
+        orgs: Orgs,
+        ledger: Ledger,
+        trees: Trees,
+        signers: Sequence[Signer],
+        clock: Clock,
+        archive: Archive | None = None,
     ) -> None:
         """Wire the ports; all signers sign each checkpoint, and the first names new logs."""
+        self._archiving = archive and Archiving(ledger, trees, archive)
         self._orgs = orgs
         self._ledger = ledger
         self._trees = trees
@@ -96,19 +105,22 @@ class Checkpointing:
             reason = f"the ledger ends before it, and {tree.size} events were in the tree"
             raise IntegrityError(org, head.seq + 1, reason)
         if tree is not None and head.seq == tree.size and head.hash != tree.hash:
-            raise IntegrityError(
-                org, head.seq, "the event has another hash than when it was signed"
-            )
+            raise IntegrityError(org, head.seq, "the event has another hash than it had")
         if not head.seq:
             return Report()
+        report = Report()
         try:
             grown = self._grow(tree or Tree.empty(org, self._origin(org)), head.seq, tree is None)
-            if grown.signed == grown.size:
-                return Report()
-            self._sign(grown)
+            if grown.signed != grown.size:
+                grown = self._sign(grown)
+                report = Report({org: grown.size}, grown.size - (tree.size if tree else 0))
+            if self._archiving:
+                self._archiving(grown)
         except HeadMoved:  # another run was here
-            return Report()
-        return Report({org: grown.size}, grown.size - (tree.size if tree else 0))
+            return report
+        except Busy as error:
+            report.failed[org] = error
+        return report
 
     def _grow(self, tree: Tree, until_seq: int, new: bool) -> Tree:
         """Return the tree with what was sealed since, stored, as far as one run goes."""
@@ -118,7 +130,8 @@ class Checkpointing:
             tree, new = grown, False
         return tree
 
-    def _sign(self, tree: Tree) -> None:
+    def _sign(self, tree: Tree) -> Tree:
+        """Return the tree as it is stored with its checkpoint."""
         now_ms = self._clock.now_ms()
         text = checkpoints.Checkpoint(tree.origin, tree.size, tree.peaks.root).text
         signers = [_As(tree.origin, signer) for signer in self._signers]
@@ -127,6 +140,7 @@ class Checkpointing:
         changed = [] if tree.keys == (*keys,) else self._changed(tree, keys, now_ms)
         made = Checkpoint(tree.size, note.data.decode(), now_ms)
         self._trees.sign(tree, made, keys, changed)
+        return replace(tree, signed=tree.size, keys=(*keys,))
 
     def _changed(self, tree: Tree, keys: Sequence[str], now_ms: int) -> list[LogKey]:
         """Return the keys that begin to sign with a tree's checkpoint, and those that end."""

@@ -6,6 +6,7 @@ Others import these modules of it, and no other.
 __all__ = [
     "answers",
     "audit",
+    "checked",
     "costs",
     "cursor",
     "indexes",

@@ -15,14 +15,15 @@ from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.merkle import Node, Peaks, check_consistency, consistency
 from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.tree import Tree
-from tocsin.ports.evidence import Signer
-from tocsin.services.evidence import checkpointing
+from tocsin.ports.evidence import Archive, Signer
+from tocsin.services.evidence import archiving, checkpointing
 from tocsin.services.evidence.checkpointing import Checkpointing
 from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.sealing.seal import seal_batches
 from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.keys import KeyType, Verifier
 from tocsin.wire.log.notes import opened
+from tocsin.wire.log.tiles import read_hashes, tiles
 
 
 @dataclass
@@ -32,6 +33,7 @@ class World:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     trees: FakeTrees = field(default_factory=FakeTrees)
     clock: FakeClock = field(default_factory=FakeClock)
+    archive: Archive | None = None
     batches: int = 0
 
     def __post_init__(self) -> None:
@@ -50,6 +52,7 @@ class World:
             trees=self.trees,
             signers=[self.signer],
             clock=self.clock,
+            archive=self.archive,
         )
 
     def seal(self, *counts: int, org: str = "acme") -> None:
@@ -308,3 +311,91 @@ def test_keys_are_replaced_one_beside_the_other(world: World) -> None:
     assert (second.verifier, second.since_size, second.until_size) == (str(of_new), 4, None)
     run(old)  # back, though it had ended
     assert [each.until_size for each in world.trees.keys("acme")] == [8, 12, None]
+
+
+class Shelf(Archive):
+    """An archive in memory, which fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.fails_at: int | None = None
+        self.puts = 0
+
+    @override
+    def put(self, path: str, content: bytes) -> None:
+        self.puts += 1
+        if self.puts == self.fails_at:
+            raise Busy("the archive is away")
+        assert "/tile/" not in path or self.files.get(path, content) == content
+        self.files[path] = content
+
+    def leaves(self, origin: str, size: int) -> list[bytes]:
+        """Return the leaves of a checkpoint, from what is here alone."""
+        found = list[bytes]()
+        for tile in tiles(0, size):
+            if tile.level == 0:
+                found += read_hashes(tile, self.files[f"{origin}/{tile.path}"])
+        return found
+
+
+def test_the_archive_alone_tells_what_each_checkpoint_covers(world: World) -> None:
+    shelf = world.archive = Shelf()
+    for counts in ((3,), (250, 10), (1,), (1_000, 1_000, 700)):
+        world.seal(*counts)
+        world.run()
+    tree = world.trees.get("acme")
+    assert tree is not None
+    sizes = [3, 263, 264, 2_964]
+    for size in sizes:
+        note = shelf.files[f"{tree.origin}/checkpoints/{size:016}"]
+        text, _ = opened(note, [Verifier(tree.origin, KeyType.ED25519, world.signer.public_key)])
+        found = Peaks().grown(shelf.leaves(tree.origin, size))[0]
+        assert (Checkpoint.read(text).size, Checkpoint.read(text).root) == (size, found.root)
+    assert shelf.files[f"{tree.origin}/checkpoint"] == note
+    assert f"{tree.origin}/tile/1/000.p/11" not in shelf.files
+    assert tree.archived == 2_964
+    puts = shelf.puts
+    world.run()
+    assert shelf.puts == puts
+
+
+def test_whatever_the_archive_fails_at_the_next_run_completes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archiving, "_EVENTS_A_STEP", 512)
+    shelf = world.archive = Shelf()
+    world.seal(700)
+    failures = 0
+    for fails_at in range(1, 50):
+        shelf.puts, shelf.fails_at = 0, fails_at
+        world.seal(300)
+        report = world.run()
+        assert report.signed == {"acme": world.ledger.head("acme").seq}
+        if not report.failed:
+            break
+        failures += 1
+        world.run()
+        tree = world.trees.get("acme")
+        assert tree is not None
+        assert (tree.archived, tree.signed) == (tree.size, tree.size)
+        assert shelf.leaves(tree.origin, tree.size) == world.leaves()
+        assert f"{tree.origin}/checkpoints/{tree.size:016}" in shelf.files
+    assert failures >= 4
+
+
+def test_what_is_far_behind_is_archived_run_by_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archiving, "_EVENTS_A_STEP", 512)
+    world.seal(*[1_000] * 6)
+    world.run()
+    shelf = world.archive = Shelf()
+    archived, origin = [], ""
+    for _ in range(4):
+        world.run()
+        tree = world.trees.get("acme")
+        assert tree is not None
+        origin = tree.origin
+        archived.append(tree.archived)
+    assert archived == [2_560, 5_120, 6_000, 6_000]
+    assert shelf.leaves(origin, 6_000) == world.leaves()

@@ -1,0 +1,37 @@
+"""An archive in a folder, for a Tocsin on one machine."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import override
+
+from tocsin.domain.errors import Busy
+from tocsin.ports.evidence import Archive
+
+__all__ = ["FolderArchive"]
+
+
+class FolderArchive(Archive):
+    """:class:`~tocsin.ports.evidence.Archive` under a folder; a file is there whole, or not."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @override
+    def put(self, path: str, content: bytes) -> None:
+        place = self._folder / path
+        begun = place.with_name(f".{place.name}.{token_hex(4)}")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with begun.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                begun.replace(place)
+            finally:
+                with suppress(FileNotFoundError):
+                    begun.unlink()
+        except OSError as error:
+            raise Busy(f"the archive can't be written: {error}") from error

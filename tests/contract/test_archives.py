@@ -1,0 +1,74 @@
+"""Archives of evidence: a folder, and a bucket with Object Lock."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from support.databases import Database
+from tocsin.adapters.folder import FolderArchive
+from tocsin.adapters.s3_archive import S3Archive
+from tocsin.domain.errors import Busy
+from tocsin.ports.evidence import Archive
+
+type Kept = Callable[[str], bytes]
+ORIGIN = "tocsin/0123456789abcdef/acme"
+
+
+@pytest.fixture(params=["s3", "folder"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Archive, Kept]]:
+    if request.param == "folder":
+        yield (
+            FolderArchive(tmp_path / "evidence"),
+            lambda path: (tmp_path / "evidence" / path).read_bytes(),
+        )
+        return
+    database: Database = request.getfixturevalue("database")
+    client, bucket = database.server.s3(), f"evidence-{uuid4().hex[:8]}"
+    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    yield (
+        S3Archive(client, bucket),
+        lambda path: client.get_object(Bucket=bucket, Key=path)["Body"].read(),
+    )
+
+
+def test_what_is_put_is_kept(kept: tuple[Archive, Kept]) -> None:
+    archive, read = kept
+    files = {
+        f"{ORIGIN}/checkpoint": b"a note\n",
+        f"{ORIGIN}/checkpoints/0000000000000003": "— ü\n".encode(),
+        f"{ORIGIN}/tile/0/x001/x234/067": bytes(8_192),
+        f"{ORIGIN}/tile/0/000.p/3": b"x" * 96,
+        f"{ORIGIN}/tile/0/000": b"y" * 8_192,
+    }
+    for path, content in files.items():
+        archive.put(path, content)
+        archive.put(path, content)
+    assert {path: read(path) for path in files} == files
+    archive.put(f"{ORIGIN}/checkpoint", b"a later note\n")
+    assert read(f"{ORIGIN}/checkpoint") == b"a later note\n"
+
+
+def test_several_may_put_the_same_at_once(kept: tuple[Archive, Kept]) -> None:
+    archive, read = kept
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: archive.put(f"{ORIGIN}/checkpoint", b"n" * 5_000), range(32)))
+    assert read(f"{ORIGIN}/checkpoint") == b"n" * 5_000
+
+
+def test_a_bucket_that_is_not_there_is_asked_again_later(database: Database) -> None:
+    with pytest.raises(Busy, match="NoSuchBucket"):
+        S3Archive(database.server.s3(), f"no-{uuid4().hex[:8]}").put("a/checkpoint", b"n")
+
+
+def test_a_folder_that_can_t_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Busy):
+        FolderArchive(tmp_path / "file").put("a/b", b"c")
+    archive = FolderArchive(tmp_path / "folder")
+    (tmp_path / "folder" / "taken").mkdir(parents=True)
+    with pytest.raises(Busy):
+        archive.put("taken", b"c")
+    assert [each.name for each in (tmp_path / "folder").iterdir()] == ["taken"]
