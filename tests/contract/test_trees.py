@@ -56,32 +56,51 @@ def test_checkpoints_are_kept_once_and_found_by_what_they_cover(on: Stores) -> N
         signed = at.signed if at else None
         on.trees.grow(at, tree(size, signed=signed), [])
         made.append(Checkpoint(size, f"note of {size} \u2014\n", 1_700_000_000_000 + size))
-        on.trees.sign(tree(size, signed=signed), made[-1], [], [])
         at = tree(size, signed=size)
+        on.trees.sign(tree(size, signed=signed), at, made[-1], [])
         assert on.trees.get("acme") == at
     for covering, expected in ((0, 2), (1, 0), (3, 0), (4, 1), (20, 1), (21, 2), (1000, 2)):
         assert on.trees.checkpoint("acme", covering) == made[expected]
     assert on.trees.checkpoint("acme", 1001) is None
     assert on.trees.checkpoint("beta", 1) is None
-    for wrong in (tree(1000), tree(20, signed=20), tree(1000, signed=1000)):
+    for wrong in (tree(1000), tree(20, signed=20), tree(1000, signed=20)):
         with pytest.raises(HeadMoved):
-            on.trees.sign(wrong, Checkpoint(1000, "another", 1), [], [])
+            on.trees.sign(wrong, tree(1000, signed=1000), Checkpoint(1000, "another", 1), [])
     assert on.trees.checkpoint("acme") == made[-1]
+    assert [*on.trees.checkpoints("acme", 3, 1000)] == made[1:]
+    assert [*on.trees.checkpoints("acme", 2, 20)] == made[:2]
+    assert [*on.trees.checkpoints("beta", 0, 1000)] == []
+
+
+def test_a_size_may_have_several_checkpoints_in_the_order_of_their_times(on: Stores) -> None:
+    at = tree(3)
+    on.trees.grow(None, at, [])
+    made = [Checkpoint(3, f"note at {time}", time) for time in (90, 1_000, 20_000)]
+    for checkpoint in made:
+        after = replace(at, signed=3, timed_ms=checkpoint.made_at_ms)
+        on.trees.sign(at, after, checkpoint, [])
+        with pytest.raises(HeadMoved):
+            on.trees.sign(at, after, checkpoint, [])
+        at = after
+        assert on.trees.get("acme") == at
+    assert [*on.trees.checkpoints("acme", 2, 3)] == made
+    assert on.trees.checkpoint("acme") == made[-1]
+    assert on.trees.checkpoint("acme", 3) == made[0]
+    assert on.trees.checkpoint("acme", 4) is None
 
 
 def test_keys_are_known_with_their_times(on: Stores) -> None:
     first, second = LogKey("log+1+a", 3, 10), LogKey("log+2+b", 20, 20)
     on.trees.grow(None, tree(3), [])
-    on.trees.sign(tree(3), Checkpoint(3, "n", 10), [first.verifier], [first])
-    at = on.trees.get("acme")
-    assert at == replace(tree(3, signed=3), keys=(first.verifier,))
+    at = replace(tree(3, signed=3), keys=(first.verifier,))
+    on.trees.sign(tree(3), at, Checkpoint(3, "n", 10), [first])
+    assert on.trees.get("acme") == at
     grown = replace(tree(20, signed=3), keys=at.keys)
     on.trees.grow(at, grown, [])
     gone = replace(first, until_size=20, until_ms=20)
-    on.trees.sign(grown, Checkpoint(20, "n", 20), [second.verifier], [second, gone])
+    after = replace(grown, signed=20, keys=(second.verifier,))
+    on.trees.sign(grown, after, Checkpoint(20, "n", 20), [second, gone])
     assert on.trees.keys("acme") == [gone, second]
     assert on.trees.keys("beta") == []
-    at = on.trees.get("acme")
-    assert at is not None
-    assert at.keys == (second.verifier,)
+    assert on.trees.get("acme") == after
     assert on.trees.nodes("acme", 8, 0, 256) == []

@@ -416,7 +416,7 @@ class FakeTrees:
     def __init__(self) -> None:
         self.heads: dict[str, Tree] = {}
         self.kept: dict[tuple[str, int, int], bytes] = {}
-        self.signed: dict[str, dict[int, Checkpoint]] = {}
+        self.signed: dict[str, dict[tuple[int, int], Checkpoint]] = {}
         self.log_keys: dict[str, dict[tuple[int, str], LogKey]] = defaultdict(dict)
         self.one_at_a_time = threading.Lock()
 
@@ -435,16 +435,17 @@ class FakeTrees:
             self.kept |= new
 
     def sign(
-        self, tree: Tree, checkpoint: Checkpoint, keys: Sequence[str], changed: Sequence[LogKey]
+        self, before: Tree, after: Tree, checkpoint: Checkpoint, changed: Sequence[LogKey]
     ) -> None:
         with self.one_at_a_time:
-            signed = self.signed.setdefault(tree.org, {})
-            if self.heads.get(tree.org) != tree or checkpoint.size in signed:
-                raise HeadMoved(tree.org)
-            signed[checkpoint.size] = checkpoint
-            self.heads[tree.org] = replace(tree, signed=checkpoint.size, keys=(*keys,))
+            signed = self.signed.setdefault(after.org, {})
+            place = checkpoint.size, checkpoint.made_at_ms * (checkpoint.size == before.signed)
+            if self.heads.get(after.org) != before or place in signed:
+                raise HeadMoved(after.org)
+            signed[place] = checkpoint
+            self.heads[after.org] = after
             for key in changed:
-                self.log_keys[tree.org][key.since_size, key.verifier] = key
+                self.log_keys[after.org][key.since_size, key.verifier] = key
 
     def keys(self, org: str) -> Sequence[LogKey]:
         return [key for _, key in sorted(self.log_keys[org].items(), key=lambda each: each[0])]
@@ -456,10 +457,13 @@ class FakeTrees:
         return found
 
     def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
-        sizes = sorted(size for size in self.signed.get(org, {}) if size >= covering)
-        if not sizes:
-            return None
-        return self.signed[org][sizes[0] if covering else sizes[-1]]
+        places = sorted(each for each in self.signed.get(org, {}) if each[0] >= covering)
+        return self.signed[org][places[0 if covering else -1]] if places else None
+
+    def checkpoints(self, org: str, above: int, until: int) -> Iterator[Checkpoint]:
+        for place, checkpoint in sorted(self.signed.get(org, {}).items()):
+            if above < place[0] <= until:
+                yield checkpoint
 
 
 @dataclass

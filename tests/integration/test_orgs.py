@@ -131,7 +131,7 @@ class World:
         on.summaries.put(org, 0, 0, b"s")
         tree = Tree.empty(org, "o")
         on.trees.grow(None, tree, [])
-        on.trees.sign(tree, Checkpoint(0, "a note", self.clock.ms), [], [])
+        on.trees.sign(tree, tree, Checkpoint(0, "a note", self.clock.ms), [])
         api.parts.signing.open(key)
         api("POST", "/api/v1/session", token=f"{admin}x")
         Tickets(on.passes, Access(on.keys, on.orgs, self.clock), self.clock).issue(key)

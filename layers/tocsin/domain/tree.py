@@ -27,7 +27,8 @@ class Tree:
         hash: That of the ledger's chain at its end.
         signed: The size of the last checkpoint; None: there is none.
         keys: The verifier keys that it was signed with (https://c2sp.org/signed-note).
-        archived: How many events of it are in the archive.
+        archived: How many events of it are in the archive, with every checkpoint of so many.
+        timed_ms: When a checkpoint was signed last that says so itself, in Unix milliseconds.
     """
 
     org: str
@@ -37,6 +38,7 @@ class Tree:
     signed: int | None = None
     keys: tuple[str, ...] = ()
     archived: int = 0
+    timed_ms: int = 0
 
     @classmethod
     def empty(cls, org: str, origin: str) -> "Tree":

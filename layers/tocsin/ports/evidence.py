@@ -1,6 +1,6 @@
 """What evidence needs: where trees and checkpoints are kept, and who signs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from tocsin.domain.merkle import Node
@@ -31,11 +31,11 @@ class Trees(Protocol):
         """
 
     def sign(
-        self, tree: Tree, checkpoint: Checkpoint, keys: Sequence[str], changed: Sequence[LogKey]
+        self, before: Tree, after: Tree, checkpoint: Checkpoint, changed: Sequence[LogKey]
     ) -> None:
-        """Keep the checkpoint of a tree as it is stored, as its last one.
+        """Keep a checkpoint of a tree as it is stored (``before``), as its last one.
 
-        ``keys`` are the verifier keys that have signed it, and ``changed`` what is to be known of
+        There may be several of a size, each of another time. ``changed`` is what is to be known of
         keys from now on.
 
         Raises:
@@ -49,7 +49,10 @@ class Trees(Protocol):
         """
 
     def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
-        """Return the smallest checkpoint that covers so many events; 0: the last one."""
+        """Return the first of the smallest that cover so many events; 0: the last one."""
+
+    def checkpoints(self, org: str, above: int, until: int) -> Iterator[Checkpoint]:
+        """Yield all checkpoints of more than so many events, and of no more than so many."""
 
     def keys(self, org: str) -> Sequence[LogKey]:
         """Return the keys of an org's checkpoints, in the order in which they came."""

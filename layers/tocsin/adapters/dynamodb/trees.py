@@ -3,8 +3,7 @@
 Nodes and checkpoints are written once: what would change one is refused.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, override
 
 from tocsin.adapters.dynamodb._calls import query, transact, whole
@@ -37,9 +36,16 @@ class DynamoTrees(StateTable, Trees):
                 raise ValueError("as many hashes as its size has bits")
             signed = int(item["signed"]["N"]) if "signed" in item else None
             origin, keys = item["origin"]["S"], tuple(each["S"] for each in item["keys"]["L"])
-            archived = int(item["archived"]["N"])
-            peaks, hash = Peaks(size, hashes), item["hash"]["B"]
-            return Tree(org, origin, peaks, hash, signed, keys, archived)
+            return Tree(
+                org=org,
+                origin=origin,
+                peaks=Peaks(size, hashes),
+                hash=item["hash"]["B"],
+                signed=signed,
+                keys=keys,
+                archived=int(item["archived"]["N"]),
+                timed_ms=int(item["timed"]["N"]),
+            )
 
     @override
     def grow(self, before: Tree | None, after: Tree, nodes: Sequence[Node]) -> None:
@@ -64,13 +70,15 @@ class DynamoTrees(StateTable, Trees):
 
     @override
     def sign(
-        self, tree: Tree, checkpoint: Checkpoint, keys: Sequence[str], changed: Sequence[LogKey]
+        self, before: Tree, after: Tree, checkpoint: Checkpoint, changed: Sequence[LogKey]
     ) -> None:
+        again = checkpoint.size == before.signed
+        time = f"#{checkpoint.made_at_ms:0{_DIGITS}}" if again else ""
         put = {
             "Put": {
                 "TableName": self._table,
                 "Item": {
-                    **item_key(_checkpoint(tree.org), f"{checkpoint.size:0{_DIGITS}}"),
+                    **item_key(_checkpoint(after.org), f"{checkpoint.size:0{_DIGITS}}{time}"),
                     "note": {"S": checkpoint.note},
                     "made_at": number(checkpoint.made_at_ms),
                 },
@@ -78,9 +86,10 @@ class DynamoTrees(StateTable, Trees):
             }
         }
         told = [
-            {"Put": {"TableName": self._table, "Item": _key_item(tree.org, key)}} for key in changed
+            {"Put": {"TableName": self._table, "Item": _key_item(after.org, key)}}
+            for key in changed
         ]
-        self._write(tree, replace(tree, signed=checkpoint.size, keys=(*keys,)), [put, *told])
+        self._write(before, after, [put, *told])
 
     @override
     def keys(self, org: str) -> Sequence[LogKey]:
@@ -140,11 +149,23 @@ class DynamoTrees(StateTable, Trees):
             ScanIndexForward=bool(covering),
             ConsistentRead=True,
         )
+        return next((_read_checkpoint(org, item) for item in found), None)
+
+    @override
+    def checkpoints(self, org: str, above: int, until: int) -> Iterator[Checkpoint]:
+        found = query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pk": {"S": _checkpoint(org)},
+                ":first": {"S": f"{above + 1:0{_DIGITS}}"},
+                ":last": {"S": f"{until:0{_DIGITS}}~"},
+            },
+            ConsistentRead=True,
+        )
         for item in found:
-            with whole(org, "a checkpoint"):
-                size, made_at = int(item["sk"]["S"]), int(item["made_at"]["N"])
-                return Checkpoint(size, item["note"]["S"], made_at)
-        return None
+            yield _read_checkpoint(org, item)
 
     def _write(self, before: Tree | None, after: Tree, beside: Sequence[Any]) -> None:
         head: dict[str, Any] = {
@@ -157,6 +178,7 @@ class DynamoTrees(StateTable, Trees):
                 "hash": {"B": after.hash},
                 "keys": {"L": [{"S": key} for key in after.keys]},
                 "archived": number(after.archived),
+                "timed": number(after.timed_ms),
                 **({} if after.signed is None else {"signed": number(after.signed)}),
             },
         }
@@ -164,11 +186,17 @@ class DynamoTrees(StateTable, Trees):
             head["ConditionExpression"] = "attribute_not_exists(pk)"
         else:
             signed = "attribute_not_exists(signed)" if before.signed is None else "signed = :signed"
-            values: dict[str, Any] = {":size": number(before.size), ":hash": {"B": before.hash}}
+            values: dict[str, Any] = {
+                ":size": number(before.size),
+                ":hash": {"B": before.hash},
+                ":timed": number(before.timed_ms),
+            }
             if before.signed is not None:
                 values[":signed"] = number(before.signed)
             head |= {
-                "ConditionExpression": f"#size = :size AND #hash = :hash AND {signed}",
+                "ConditionExpression": (
+                    f"#size = :size AND #hash = :hash AND {signed} AND timed = :timed"
+                ),
                 "ExpressionAttributeNames": {"#size": "size", "#hash": "hash"},
                 "ExpressionAttributeValues": values,
             }
@@ -182,6 +210,12 @@ def _tree(org: str) -> str:
 
 def _checkpoint(org: str) -> str:
     return f"checkpoint#{org}"
+
+
+def _read_checkpoint(org: str, item: Mapping[str, Any]) -> Checkpoint:
+    with whole(org, "a checkpoint"):
+        size = int(item["sk"]["S"].partition("#")[0])
+        return Checkpoint(size, item["note"]["S"], int(item["made_at"]["N"]))
 
 
 def _key_item(org: str, key: LogKey) -> Any:

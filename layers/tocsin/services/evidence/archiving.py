@@ -5,11 +5,10 @@ every checkpoint and of every full tile, and the tiles above them. Nothing of it
 was. Whatever step is the last, the next run goes on from the last one that was remembered.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from tocsin.domain.tree import TILE_WIDTH, Checkpoint, Tree
+from tocsin.domain.tree import TILE_WIDTH, Tree
 from tocsin.ports.evidence import Archive, Trees
 from tocsin.ports.log import Ledger
 from tocsin.services.evidence.nodes import Nodes
@@ -55,15 +54,11 @@ class Archiving:
                 hashes = nodes.tile(tile.level or 0, tile.index)
                 self._archive.put(f"{tree.origin}/{tile.path}", b"".join(hashes))
         last = None
-        for checkpoint in self._checkpoints(tree, until):
+        for checkpoint in self._trees.checkpoints(tree.org, tree.archived, until):
             name = f"{tree.origin}/checkpoints/{checkpoint.size:016}"
-            self._archive.put(name, checkpoint.note.encode())
+            again = last is not None and last.size == checkpoint.size
+            time = f"-{checkpoint.made_at_ms // 1_000}" if again else ""
+            self._archive.put(f"{name}{time}", checkpoint.note.encode())
             last = checkpoint
         if last is not None:  # after what it is about
             self._archive.put(f"{tree.origin}/checkpoint", last.note.encode())
-
-    def _checkpoints(self, tree: Tree, until: int) -> Iterator[Checkpoint]:
-        size = tree.archived
-        while (found := self._trees.checkpoint(tree.org, size + 1)) and found.size <= until:
-            yield found
-            size = found.size

@@ -29,6 +29,7 @@ EVENTS_AT_ONCE: Final = 200_000
 """Of an org and a run: one that is far behind holds up none."""
 
 _ORGS_AT_ONCE: Final = 8
+_TIMED_EVERY_MS: Final = 24 * 60 * 60 * 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class Checkpointing:
         self._clock = clock
 
     def __call__(self, in_time: Callable[[], bool] = lambda: True) -> Report:
-        """Look at every org; sign for those whose ledger has moved.
+        """Look at every org; sign for those whose ledger has moved, and for each once a day.
+
+        The latter says when it was signed: two of the same size show that nothing was in between.
 
         Args:
             in_time: Whether there is time for another org. Those that are left come first at
@@ -111,8 +114,10 @@ class Checkpointing:
         report = Report()
         try:
             grown = self._grow(tree or Tree.empty(org, self._origin(org)), head.seq, tree is None)
-            if grown.signed != grown.size:
-                grown = self._sign(grown)
+            now_ms = self._clock.now_ms()
+            timed = now_ms - grown.timed_ms >= _TIMED_EVERY_MS
+            if grown.signed != grown.size or timed:
+                grown = self._sign(grown, now_ms, timed=timed)
                 report = Report({org: grown.size}, grown.size - (tree.size if tree else 0))
             if self._archiving:
                 self._archiving(grown)
@@ -130,17 +135,30 @@ class Checkpointing:
             tree, new = grown, False
         return tree
 
-    def _sign(self, tree: Tree) -> Tree:
-        """Return the tree as it is stored with its checkpoint."""
-        now_ms = self._clock.now_ms()
+    def _sign(self, tree: Tree, now_ms: int, *, timed: bool) -> Tree:
+        """Sign a tree as it is stored; ``timed`` says in the checkpoint itself when that was.
+
+        Returns:
+            The tree as it is stored with its checkpoint.
+        """
         text = checkpoints.Checkpoint(tree.origin, tree.size, tree.peaks.root).text
-        signers = [_As(tree.origin, signer) for signer in self._signers]
-        note = notes.signed(text, signers, now_ms // 1_000)
-        keys = [str(signer.key) for signer in signers]
-        changed = [] if tree.keys == (*keys,) else self._changed(tree, keys, now_ms)
+        plain, telling = (
+            [_As(tree.origin, type, signer) for signer in self._signers]
+            for type in (KeyType.ED25519, KeyType.ED25519_COSIGNATURE)
+        )
+        note = notes.signed(text, [*plain, *(telling if timed else ())], now_ms // 1_000)
+        keys = tuple(str(each.key) for each in (*plain, *telling))
+        changed = [] if tree.keys == keys else self._changed(tree, keys, now_ms)
+        after = replace(
+            tree,
+            signed=tree.size,
+            keys=keys,
+            archived=min(tree.archived, tree.size - 1),  # else that of the same size was the last
+            timed_ms=now_ms if timed else tree.timed_ms,
+        )
         made = Checkpoint(tree.size, note.data.decode(), now_ms)
-        self._trees.sign(tree, made, keys, changed)
-        return replace(tree, signed=tree.size, keys=(*keys,))
+        self._trees.sign(tree, after, made, changed)
+        return after
 
     def _changed(self, tree: Tree, keys: Sequence[str], now_ms: int) -> list[LogKey]:
         """Return the keys that begin to sign with a tree's checkpoint, and those that end."""
@@ -162,11 +180,12 @@ class _As(notes.Signer):
     """The deployment's key under the name that an org's checkpoints have."""
 
     name: str
+    type: KeyType
     signer: Signer
 
     @property
     def key(self) -> Verifier:
-        return Verifier(self.name, KeyType.ED25519, self.signer.public_key)
+        return Verifier(self.name, self.type, self.signer.public_key)
 
     def sign(self, message: bytes) -> bytes:
         return self.signer.sign(message)

@@ -14,7 +14,7 @@ from tocsin.adapters.key_file import KeyFile
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.merkle import Node, Peaks, check_consistency, consistency
 from tocsin.domain.org import Org, OrgStatus
-from tocsin.domain.tree import Tree
+from tocsin.domain.tree import LogKey, Tree
 from tocsin.ports.evidence import Archive, Signer
 from tocsin.services.evidence import archiving, checkpointing
 from tocsin.services.evidence.checkpointing import Checkpointing
@@ -22,7 +22,7 @@ from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.sealing.seal import seal_batches
 from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.keys import KeyType, Verifier
-from tocsin.wire.log.notes import opened
+from tocsin.wire.log.notes import Note, opened
 from tocsin.wire.log.tiles import read_hashes, tiles
 
 
@@ -168,7 +168,7 @@ def test_whatever_step_is_the_last_the_next_run_goes_on(
         after = world.run()
         assert not after.broken
         assert world.checkpoint().root == Peaks().grown(world.leaves())[0].root
-        assert list(trees.signed["acme"]) == [900]
+        assert [each.size for each in trees.checkpoints("acme", 0, 10**9)] == [900]
     assert steps >= 6
 
 
@@ -306,11 +306,52 @@ def test_keys_are_replaced_one_beside_the_other(world: World) -> None:
         assert kept is not None
         _, found = opened(kept.note.encode(), [of_old, of_new])
         assert [each.key for each in found] == keys
-    first, second = world.trees.keys("acme")
+
+    def plain() -> list[LogKey]:
+        return [key for key in world.trees.keys("acme") if key.verifier in told]
+
+    told = {str(of_old), str(of_new)}
+    first, second = plain()
     assert (first.verifier, first.since_size, first.until_size) == (str(of_old), 2, 8)
     assert (second.verifier, second.since_size, second.until_size) == (str(of_new), 4, None)
     run(old)  # back, though it had ended
-    assert [each.until_size for each in world.trees.keys("acme")] == [8, 12, None]
+    assert [each.until_size for each in plain()] == [8, 12, None]
+    timed = [key for key in world.trees.keys("acme") if key.verifier not in told]
+    assert [each.until_size for each in timed] == [8, 12, None]
+
+
+def test_each_day_a_checkpoint_says_when_it_was_signed(world: World) -> None:
+    shelf = world.archive = Shelf()
+    hour_ms = 3_600_000
+    world.seal(3)
+    times = list[int]()
+    for hour in range(60):
+        report = world.run()
+        assert not report.broken
+        if hour == 30:
+            world.seal(2)
+        times += [world.clock.ms // 1_000] if report.signed else []
+        world.clock.ms += hour_ms
+    found = [*world.trees.checkpoints("acme", 0, 100)]
+    tree = world.trees.get("acme")
+    assert tree is not None
+    timed = Verifier(tree.origin, KeyType.ED25519_COSIGNATURE, world.signer.public_key)
+    said = []
+    for kept in found:
+        signatures = Note.read(kept.note.encode()).verified([timed])
+        said += [(kept.size, each.at_s) for each in signatures]
+    assert [kept.size for kept in found] == [3, 3, 5, 5]
+    assert said == [(3, times[0]), (3, times[1]), (5, times[3])]
+    # The second of a size and a day later: between them there was nothing.
+    assert times[1] - times[0] == 24 * 3_600
+    names = [name.rpartition("/")[2] for name in shelf.files if "/checkpoints/" in name]
+    assert names == [
+        f"{3:016}",
+        f"{3:016}-{times[1]}",
+        f"{5:016}",
+        f"{5:016}-{times[3]}",
+    ]
+    assert shelf.files[f"{tree.origin}/checkpoint"] == found[-1].note.encode()
 
 
 class Shelf(Archive):
