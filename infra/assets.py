@@ -30,9 +30,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _NOT_DEPLOYED = {"client", "cli", "embedded", "local"}  # of the package `tocsin`
 _UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
-# The SDK describes every service of AWS; only these are called, and more by who delivers.
+# The SDK describes every service of AWS; only these are called, and more by those with these locks:
+# by who makes checkpoints, and by who delivers.
 _SERVICES = {"dynamodb", "sqs"}
-_MORE_SERVICES = {"deliver": {"s3", "sesv2"}}
+_MORE_SERVICES = {"functions": {"kms"}, "deliver": {"s3", "sesv2"}}
 
 
 def function(name: str, root: Path = ROOT) -> Path:

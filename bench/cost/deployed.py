@@ -17,11 +17,11 @@ from tocsin.local.functions import FUNCTIONS, QUEUES, Consumes
 
 __all__ = ["ALARMS", "Deployed"]
 
-ALARMS = {  # by stream and bus
-    ("fargate", "valkey"): 49,
-    ("fargate", "ledger"): 44,
-    ("lambda", "valkey"): 48,
-    ("lambda", "ledger"): 43,
+ALARMS = {  # metrics of alarms, by stream and bus
+    ("fargate", "valkey"): 54,
+    ("fargate", "ledger"): 49,
+    ("lambda", "valkey"): 53,
+    ("lambda", "ledger"): 48,
 }
 
 _CONSTRUCTS = Path(__file__).parents[2] / "infra" / "constructs"
@@ -46,6 +46,7 @@ class Deployed:
     detect_window_seconds: float
     queues: int  # that Lambda looks at all the time
     sweep_seconds: float
+    checkpoint_seconds: float
     stream_seconds: float  # after this Lambda ends a stream
     task_vcpu: float
     task_gb: float
@@ -61,7 +62,6 @@ class Deployed:
             ValueError: a construct does not say what it used to.
         """
         default = _found("function", r"memory_mb: int = (\d+)")
-        sweeper = FUNCTIONS["sweeper"].every
         template = _found("gateway", r"_LOGGED = \{(.*?)\}", re.DOTALL)
         logged = dict(re.findall(r'"(\w+)": "([^"]+)"', template))
         return cls(
@@ -75,7 +75,8 @@ class Deployed:
             project_seconds=PROJECT_SECONDS,
             detect_window_seconds=_mapping("detect").window_ms / 1000,
             queues=len(QUEUES),
-            sweep_seconds=sweeper.seconds if sweeper else 0,
+            sweep_seconds=_period_seconds("sweeper"),
+            checkpoint_seconds=_period_seconds("checkpoint"),
             stream_seconds=float(_found("stream_function", r"_STREAM_SECONDS = (\d+)")),
             task_vcpu=int(_found("stream_service", r"\bcpu=(\d+)")) / 1024,
             task_gb=int(_found("stream_service", r"memory_limit_mib=(\d+)")) / 1024,
@@ -103,6 +104,13 @@ def _found(construct: str, pattern: str, flags: int = 0, default: str | None = N
     if found is None and default is None:
         raise ValueError(f"infra/constructs/{construct}.py has no {pattern}")
     return default or "" if found is None else found[1]
+
+
+def _period_seconds(name: str) -> float:
+    every = FUNCTIONS[name].every
+    if every is None:
+        raise ValueError(f"{name} has no schedule")
+    return every.seconds
 
 
 def _mapping(name: str) -> Consumes:

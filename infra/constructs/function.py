@@ -94,12 +94,16 @@ class Function(lambda_.Function):
         acknowledge(self, {"AwsSolutions-L1": "the locks are resolved for Python 3.13"})
 
     def run_every(self, period: Duration) -> None:
-        """Have it invoked with ``{}``; a run that fails is not repeated: the next does it again."""
+        """Have it invoked with ``{}``.
+
+        A run that fails is not repeated, and one that finds no free function is given up when the
+        next is due, which does it again.
+        """
         target = targets.LambdaFunction(
             self, event=events.RuleTargetInput.from_object({}), retry_attempts=0
         )
         events.Rule(self, "Schedule", schedule=events.Schedule.rate(period), targets=[target])
-        self.configure_async_invoke(retry_attempts=0)
+        self.configure_async_invoke(retry_attempts=0, max_event_age=period)
 
 
 def _role(scope: Construct, id: str, *, in_vpc: bool) -> iam.Role:

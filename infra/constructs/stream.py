@@ -82,13 +82,13 @@ def stream_environment(
 
 
 def allow_stream(who: iam.IGrantable, *, tables: Tables, valkey: Valkey | None) -> None:
-    """Let it check keys, read the ledger, the journal, summaries and approvals, and subscribe.
+    """Let it check keys, read ledger, journal, trees, summaries and approvals, and subscribe.
 
     It may write nothing but sign-ins and tickets.
     """
     reads = ["Query", "BatchGetItem"]
     tables.allow(who, journal=reads, ledger=reads, state=["GetItem", "BatchGetItem"])
-    tables.allow_querying(who, ["summary#*"])
+    tables.allow_querying(who, ["summary#*", "tree#*", "checkpoint#*"])
     tables.allow_writing(who, ["pass-ticket#*"], ["PutItem", "DeleteItem"])
     if valkey is not None:
         valkey.allow(who, SUBSCRIBER)

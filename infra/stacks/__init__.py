@@ -29,7 +29,7 @@ def build(scope: Construct, config: Config) -> None:
     by hand, when the others have been deployed without it.
     """
     profile = Profile.of(config)
-    data = DataStack(scope, config=config)
+    data = DataStack(scope, config=config, profile=profile)
     tables = data.tables
     queues = data.queues
     api = ApiStack(scope, config=config, profile=profile, tables=tables, queues=queues)
@@ -49,11 +49,12 @@ def build(scope: Construct, config: Config) -> None:
         profile=profile,
         tables=tables,
         queues=queues,
+        key=data.signing_key,
         valkey=valkey,
         networks=[network.cidr] if network else [],
     )
     watched += [pipeline.fanout, pipeline.project, pipeline.detect, pipeline.deliver]
-    watched += [pipeline.sweeper, pipeline.expire]
+    watched += [pipeline.sweeper, pipeline.expire, pipeline.checkpoint]
 
     dashboard = DashboardStack(scope, config=config, profile=profile).dashboard
     if profile.network_stream_and_edge:

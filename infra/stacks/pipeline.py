@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.checkpoint import Checkpoint
 from infra.constructs.deliver import Deliver
 from infra.constructs.detect import Detect
 from infra.constructs.expire import Expire
@@ -13,6 +14,7 @@ from infra.constructs.function import Props
 from infra.constructs.layers import Layers
 from infra.constructs.project import Project
 from infra.constructs.queues import Queues
+from infra.constructs.signing_key import SigningKey
 from infra.constructs.sweeper import Sweeper
 from infra.constructs.tables import Tables
 from infra.constructs.valkey import Valkey
@@ -23,7 +25,7 @@ __all__ = ["PipelineStack"]
 
 
 class PipelineStack(TocsinStack):
-    """Fan-out, project, detect, sweeper, and what delivers and lets approvals expire."""
+    """Fan-out, project, detect, sweeper, and what signs, delivers and lets approvals expire."""
 
     def __init__(
         self,
@@ -33,11 +35,12 @@ class PipelineStack(TocsinStack):
         profile: Profile,
         tables: Tables,
         queues: Queues,
+        key: SigningKey,
         valkey: Valkey | None,
         networks: Sequence[str],
     ) -> None:
         """``networks`` are those of the environment itself, to which nothing is delivered."""
-        about = "fan-out, project, detect, deliver, sweeper, expire"
+        about = "fan-out, project, detect, deliver, checkpoint, sweeper, expire"
         super().__init__(scope, "pipeline", config=config, description=about)
         layers = Layers(self, "Layers", profile=profile)
         props = Props(config=config, layers=layers, tables=tables, valkey=valkey)
@@ -46,6 +49,7 @@ class PipelineStack(TocsinStack):
         self.detect = Detect(self, "Detect", props=props)
         self.sweeper = Sweeper(self, "Sweeper", props=props)
         self.expire = Expire(self, "Expire", props=props, timers=queues.timers)
+        self.checkpoint = Checkpoint(self, "Checkpoint", props=props, key=key)
         deliver_layers = Layers(self, "DeliverLayers", lock="deliver", profile=profile)
         deliver_props = Props(config=config, layers=deliver_layers, tables=tables)
         self.deliver = Deliver(

@@ -10,7 +10,10 @@ from aws_cdk import FileSystem
 from infra import assets
 from support.layers import HOST, Lock, run
 
-FUNCTIONS = ("ingest", "api", "fanout", "project", "detect", "deliver", "sweeper", "expire")
+FUNCTIONS = (
+    *("ingest", "api", "fanout", "project", "detect", "deliver"),
+    *("sweeper", "expire", "checkpoint"),
+)
 LOCKS: dict[str, Lock] = {"api": "api", "deliver": "deliver"}
 VARIABLES = {
     "AWS_REGION": "us-east-1",  # Lambda sets both
@@ -25,6 +28,7 @@ VARIABLES = {
         for name in ("WAKES", "SLOW_WAKES", "TAILS")
     },
     "TOCSIN_VALKEY_URL": "valkey://127.0.0.1:1",
+    "TOCSIN_SIGNING_KEY": "arn:aws:kms:us-east-1:000000000000:key/a",
 }
 
 
@@ -110,8 +114,8 @@ def test_the_layers_are_enough_for_a_handler(name: str) -> None:
     run(code, lock=lock, environment=VARIABLES, code_folders=[assets.function(name)])
 
 
-def test_only_who_delivers_can_call_s3_and_ses() -> None:
-    for lock, more in (("functions", set()), ("api", set()), ("deliver", {"s3", "sesv2"})):
+def test_only_who_delivers_can_call_s3_and_ses_and_the_api_can_not_sign() -> None:
+    for lock, more in (("functions", {"kms"}), ("api", set()), ("deliver", {"s3", "sesv2"})):
         data = assets.dependencies(lock, HOST) / "python" / "botocore" / "data"
         services = {path.name for path in data.iterdir() if path.is_dir()}
         assert services == {"dynamodb", "sqs"} | more

@@ -1,5 +1,7 @@
 """The tables: what must not be lost."""
 
+import json
+
 import pytest
 
 from support.templates import Templates
@@ -34,6 +36,31 @@ def test_tables_can_be_restored_and_outlive_their_stack(default: Templates) -> N
         }
         assert table["Properties"]["DeletionProtectionEnabled"] is True
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_key_signs_and_outlives_its_stack(default: Templates) -> None:
+    key = default.one("data", "AWS::KMS::Key")
+    assert (key["KeySpec"], key["KeyUsage"]) == ("ECC_NIST_EDWARDS25519", "SIGN_VERIFY")
+    assert "EnableKeyRotation" not in key  # which asymmetric keys can't have
+    [resource] = default.of("data", "AWS::KMS::Key").values()
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_key_goes_a_month_after_its_stack_when_that_is_chosen(localstack: Templates) -> None:
+    [resource] = localstack.of("data", "AWS::KMS::Key").values()
+    assert resource["DeletionPolicy"] == "Delete"
+    assert resource["Properties"]["PendingWindowInDays"] == 30
+
+
+def test_what_others_import_is_exported_whoever_does(default: Templates, small: Templates) -> None:
+    for templates in (default, small):
+        values = [
+            json.dumps(output["Value"])
+            for output in templates.by_part["data"]["Outputs"].values()
+            if "Export" in output
+        ]
+        [key] = templates.of("data", "AWS::KMS::Key")
+        assert json.dumps({"Fn::GetAtt": [key, "Arn"]}) in values
 
 
 def test_tables_go_with_their_stack_when_that_is_chosen(localstack: Templates) -> None:

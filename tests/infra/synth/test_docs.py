@@ -23,8 +23,10 @@ def test_every_stack_is_documented(default: Templates, small: Templates) -> None
 
 
 def test_alarms_are_counted_as_they_are(default: Templates) -> None:
-    alarms = len(default.of("operations", "AWS::CloudWatch::Alarm"))
-    assert f"{alarms} alarms are ${alarms / 10:.2f}" in GUIDE
+    """Each of the metrics of an expression is paid for as an alarm."""
+    alarms = default.of("operations", "AWS::CloudWatch::Alarm").values()
+    metrics = sum(max(1, len(each["Properties"].get("Metrics", [])) - 1) for each in alarms)
+    assert f"{len(alarms)} alarms, of {metrics} metrics, are ${metrics / 10:.2f}" in GUIDE
 
 
 def test_outputs_that_the_guide_asks_for_are_there(default: Templates) -> None:

@@ -18,6 +18,7 @@ SETTINGS = {
     ("default", "pipeline", "Detect"): "DetectSettings",
     ("default", "pipeline", "Expire"): "ExpireSettings",
     ("default", "pipeline", "Deliver"): "DeliverSettings",
+    ("default", "pipeline", "Checkpoint"): "CheckpointSettings",
     ("telling", "api", "Api"): "ApiSettings",
     ("telling", "pipeline", "Deliver"): "DeliverSettings",
     ("small", "pipeline", "Deliver"): "DeliverSettings",

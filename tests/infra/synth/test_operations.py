@@ -31,6 +31,8 @@ EVERYWHERE = {
     "deliver BrokenOrgs",
     "expire BrokenOrgs",
     "expire LateMs",
+    "checkpoint BrokenOrgs",
+    "fanout SealedEvents, checkpoint Checkpoints",
     "ApproximateAgeOfOldestMessage",
     "ApproximateNumberOfMessagesVisible",
     "sweeper SealedEvents",
@@ -46,10 +48,21 @@ def _alarms(templates: Templates) -> list[Any]:
     return [alarm["Properties"] for alarm in alarms]
 
 
+def _metrics(alarm: Any) -> list[Any]:
+    """Return what it is about: a metric, or those of its expression."""
+    if "MetricName" in alarm:
+        return [alarm]
+    return [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
+
+
 def _watched(alarm: Any) -> str:
-    """Return the metric's name, after the service's where it is one of our own."""
-    own = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}.get("service", "")
-    return f"{own} {alarm['MetricName']}".strip()
+    """Return the names of its metrics, after the service's where they are our own."""
+    return ", ".join(map(_name, _metrics(alarm)))
+
+
+def _name(metric: Any) -> str:
+    own = {each["Name"]: each["Value"] for each in metric["Dimensions"]}.get("service", "")
+    return f"{own} {metric['MetricName']}".strip()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +98,7 @@ def test_a_queue_that_nobody_takes_from_and_its_dead_letters_are_alarms(
     watched = {
         (alarm["MetricName"], alarm["Statistic"])
         for alarm in _alarms(default)
-        for dimension in alarm["Dimensions"]
+        for dimension in alarm.get("Dimensions", [])
         if f"FnGetAtt{name}" in json.dumps(dimension["Value"])
     }
     assert watched == {
@@ -102,7 +115,7 @@ def test_no_message_is_old_while_it_waits_as_it_was_told_to(default: Templates) 
         [age] = [
             alarm["Threshold"]
             for alarm in _alarms(default)
-            if alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+            if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage"
             and f"FnGetAtt{name}Queue" in json.dumps(alarm["Dimensions"])
         ]
         retried = queue["VisibilityTimeout"] if delay_seconds > 60 else 0
@@ -134,7 +147,7 @@ def test_no_task_answers_only_when_no_zone_sees_one(default: Templates) -> None:
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
     """
-    [gone] = [each for each in _alarms(default) if each["MetricName"] == "HealthyHostCount"]
+    [gone] = [each for each in _alarms(default) if _watched(each) == "HealthyHostCount"]
     assert (gone["Statistic"], gone["Threshold"]) == ("Maximum", 1)
 
 
@@ -154,7 +167,8 @@ def test_alarms_and_graphs_are_of_metrics_that_are_emitted(
     for templates in (default, small):
         board = json.dumps(templates.one("operations", "AWS::CloudWatch::Dashboard"))
         graphs = re.findall(r'"tocsin-dev","(\w+)","service","(\w+)"', board.replace("\\", ""))
-        alarms = [_watched(each).split() for each in _alarms(templates) if _own(each)]
+        metrics = [metric for alarm in _alarms(templates) for metric in _metrics(alarm)]
+        alarms = [_name(each).split() for each in metrics if _own(each)]
         assert len(graphs) > len(alarms) > 5
         for service, name in [*alarms, *((service, name) for name, service in graphs)]:
             assert (ROOT / "functions" / service).is_dir()
@@ -162,13 +176,13 @@ def test_alarms_and_graphs_are_of_metrics_that_are_emitted(
     assert not _emitted("fanout", "Nonsense")
 
 
-def _own(alarm: Any) -> bool:
-    return bool(alarm["Namespace"] == "tocsin-dev")
+def _own(metric: Any) -> bool:
+    return bool(metric["Namespace"] == "tocsin-dev")
 
 
 def test_environments_of_one_account_do_not_hear_each_other(synthesize: Synthesize) -> None:
     templates = synthesize(environment="prod")
-    namespaces = {alarm["Namespace"] for alarm in _alarms(templates)}
+    namespaces = {each["Namespace"] for alarm in _alarms(templates) for each in _metrics(alarm)}
     assert {each for each in namespaces if not each.startswith("AWS/")} == {"tocsin-prod"}
     assert "tocsin-dev" not in json.dumps(templates.by_part)
 
@@ -178,7 +192,7 @@ def test_late_is_ten_seconds_beyond_what_the_fan_out_waits(synthesize: Synthesiz
         [lag] = [
             alarm
             for alarm in _alarms(synthesize(**settings))
-            if alarm["MetricName"] == "StreamLagMs"
+            if _watched(alarm) == "stream StreamLagMs"
         ]
         assert (lag["Threshold"], lag["ExtendedStatistic"]) == (threshold_ms, "p90")
 
@@ -192,17 +206,35 @@ def test_a_task_is_full_at_four_fifths_of_what_it_takes(synthesize: Synthesize) 
         task = templates.one("stream-fargate", "AWS::ECS::TaskDefinition")
         variables = task["ContainerDefinitions"][0]["Environment"]
         assert {"Name": "TOCSIN_MAX_STREAMS", "Value": str(limit)} in variables
-        [full] = [each for each in _alarms(templates) if each["MetricName"] == "Connections"]
+        [full] = [each for each in _alarms(templates) if _watched(each) == "stream Connections"]
         assert (full["Threshold"], full["Statistic"]) == (limit * 0.8, "Maximum")
 
 
 def test_silence_is_an_alarm_only_where_something_must_be_heard(default: Templates) -> None:
     loud = {
-        alarm["MetricName"]
-        for alarm in _alarms(default)
-        if alarm["TreatMissingData"] == "breaching"
+        _watched(alarm) for alarm in _alarms(default) if alarm["TreatMissingData"] == "breaching"
     }
     assert loud <= {"Invocations", "HealthyHostCount"}
+
+
+def test_it_is_an_alarm_when_events_are_sealed_and_nothing_is_signed(default: Templates) -> None:
+    """By an expression over two metrics, each of which is there only while something happens."""
+    [alarm] = [each for each in _alarms(default) if "Metrics" in each]
+    [expression] = [each for each in alarm["Metrics"] if "Expression" in each]
+    assert expression["Expression"] == "IF(FILL(sealed, 0) > 0 AND FILL(signed, 0) == 0, 1, 0)"
+    sources = {
+        each["Id"]: (_name(each["MetricStat"]["Metric"]), each["MetricStat"]["Period"])
+        for each in alarm["Metrics"]
+        if "MetricStat" in each
+    }
+    assert sources == {
+        "sealed": ("fanout SealedEvents", 300),
+        "signed": ("checkpoint Checkpoints", 300),
+    }
+    assert [each["Id"] for each in alarm["Metrics"] if each.get("ReturnData", True)] == [
+        expression["Id"]
+    ]
+    assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (3, 0)
 
 
 def test_somebody_can_be_mailed(default: Templates, synthesize: Synthesize) -> None:
@@ -222,6 +254,7 @@ def test_the_dashboard_shows_every_part(default: Templates) -> None:
         "Deliver: runs",
         "Wakes, and slow ones",
         "Sweeper",
+        "Checkpoints: runs",
         "Valkey: units",
         "Streams: 5xx",
         "Streams: milliseconds from receipt",

@@ -12,6 +12,7 @@ from support.layers import run
 from support.templates import Templates
 
 SEALING = {"Query", "BatchGetItem", "PutItem", "UpdateItem"}
+WRITING = {"PutItem", "UpdateItem", "DeleteItem"}
 CONSUMING = {"DescribeStream", "GetRecords", "GetShardIterator"}
 # What the adapters call for each function. A transaction needs its parts' actions alone.
 ON_TABLES = {
@@ -78,6 +79,12 @@ ON_TABLES = {
         "State: set-aside#*": {"PutItem"},
         "State: sweep": {"PutItem"},
     },
+    ("default", "pipeline", "CheckpointRole"): {
+        "Ledger": {"Query"},
+        "State: org": {"Query"},
+        "State: tree#*": {"GetItem"},
+        "State: tree#*, checkpoint#*": {"PutItem"},
+    },
     ("default", "pipeline", "ExpireRole"): {
         "Journal": {"PutItem"},
         "State": {"GetItem", "BatchGetItem", "Query"},
@@ -88,14 +95,14 @@ ON_TABLES = {
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem", "BatchGetItem"},
-        "State: summary#*": {"Query"},
+        "State: summary#*, tree#*, checkpoint#*": {"Query"},
         "State: pass-ticket#*": {"PutItem", "DeleteItem"},
     },
     ("small", "stream-lambda", "StreamFunctionRole"): {
         "Journal": {"Query", "BatchGetItem"},
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem", "BatchGetItem"},
-        "State: summary#*": {"Query"},
+        "State: summary#*, tree#*, checkpoint#*": {"Query"},
         "State: pass-ticket#*": {"PutItem", "DeleteItem"},
     },
 }
@@ -106,6 +113,7 @@ LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 VPC = {"CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces"}
 VPC |= {"DescribeSubnets", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"}
+SIGN = {"kms:Sign", "kms:GetPublicKey"}
 ENTER = {"elasticache:Connect"} | {f"ec2:{action}" for action in VPC}
 PULL = {"GetAuthorizationToken", "BatchCheckLayerAvailability", "BatchGetImage"}
 PULL |= {"GetDownloadUrlForLayer"}
@@ -120,6 +128,7 @@ ELSEWHERE = {
         "SweeperRole": LOG | TRACE | ENTER,
         "ProjectRole": LOG | TRACE | TAKE | SEND,
         "DetectRole": LOG | TRACE,
+        "CheckpointRole": LOG | TRACE | SIGN,
         "ExpireRole": LOG | TRACE | TAKE | SEND,
         "DeliverRole": LOG | TRACE | TAKE | SEND,
         "DashboardPublisherRole": LOG | PUBLISH,
@@ -138,6 +147,7 @@ ELSEWHERE = {
         "SweeperRole": LOG,
         "ProjectRole": LOG | TAKE | SEND,
         "DetectRole": LOG,
+        "CheckpointRole": LOG | SIGN,
         "ExpireRole": LOG | TAKE | SEND,
         "DeliverRole": LOG | TAKE | SEND,
         "DashboardPublisherRole": LOG | PUBLISH,
@@ -171,11 +181,12 @@ def test_a_role_may_do_on_tables_what_its_adapters_do(
     fixture, part, prefix = role
     granted: dict[str, set[str]] = {}
     for statement in _allowed(request.getfixturevalue(fixture), part, prefix):
-        actions, only = _list(statement["Action"]), _only(statement.get("Condition"))
+        actions = _list(statement["Action"])
         for resource in _list(statement["Resource"]):
             text = json.dumps(resource)
             for table in ("Journal", "Ledger", "State"):
                 if f"Tables{table}" in text:
+                    only = _only(statement.get("Condition"))
                     name = table + ("Stream" if "StreamArn" in text else "") + only
                     granted.setdefault(name, set()).update(
                         action.removeprefix("dynamodb:") for action in actions
@@ -232,17 +243,19 @@ class Client:
 
     def __getattr__(self, name):
         def call(**request):
-            for key in keys(name, request):
-                calls.append([name, key["pk"]["S"]])
+            for action, key in keys(name, request):
+                calls.append([action, key["pk"]["S"]])
             return {{"Attributes": {{"used": {{"N": "1"}}}}, "Responses": {{}}, "Items": []}}
         return call
 
 def keys(name, request):
     if name == "query":
-        return [{{"pk": request["ExpressionAttributeValues"][":pk"]}}]
+        return [(name, {{"pk": request["ExpressionAttributeValues"][":pk"]}})]
     if name == "batch_get_item":
-        return request["RequestItems"]["state"]["Keys"]
-    return [request.get("Key") or request["Item"]]
+        return [(name, key) for key in request["RequestItems"]["state"]["Keys"]]
+    if name == "transact_write_items":  # each part is allowed by its own action and key
+        return [("put_item", item["Put"]["Item"]) for item in request["TransactItems"]]
+    return [(name, request.get("Key") or request["Item"])]
 
 calls = []
 adapter = {adapter}(Client(), "state", *{beside})
@@ -279,6 +292,20 @@ adapter.put("acme", 1, 2, b"")
 adapter.set_made("acme", MagicMock(stretches=1, hash=b"", version=1))
 """
 
+GROWING = """
+from tocsin.domain.merkle import Node
+from tocsin.domain.tree import Checkpoint, Tree
+tree = Tree.empty("acme", "tocsin/a/acme")
+adapter.get("acme")
+adapter.grow(None, tree, [Node(8, 0, bytes(32))])
+adapter.sign(tree, Checkpoint(0, "note", 1))
+"""
+PROVING = """
+adapter.checkpoint("acme")
+adapter.checkpoint("acme", 7)
+adapter.nodes("acme", 8, 0, 2)
+"""
+
 
 @pytest.mark.parametrize(
     ("role", "module", "adapter", "does"),
@@ -294,6 +321,10 @@ adapter.set_made("acme", MagicMock(stretches=1, hash=b"", version=1))
         ("ProjectRole", "projections", "DynamoProjections", READING),
         ("ApiRole", "places", "DynamoPlaces", WAITING),
         ("ProjectRole", "summaries", "DynamoSummaries", SUMMARISING),
+        ("CheckpointRole", "orgs", "DynamoOrgs", "adapter.all()"),
+        ("CheckpointRole", "trees", "DynamoTrees", GROWING),
+        ("StreamTaskTaskRole", "trees", "DynamoTrees", PROVING),
+        ("StreamFunctionRole", "trees", "DynamoTrees", PROVING),
     ],
 )
 def test_what_a_role_may_do_in_the_state_table_is_what_its_adapters_do(
@@ -486,7 +517,7 @@ def test_nobody_may_write_an_org_nor_a_key_but_who_issues_them_or_ends_them() ->
     may = [("ApiRole", {"PutItem"}), ("ProjectRole", {"PutItem"})]
     for (_, _, role), grants in ON_TABLES.items():
         for name, actions in grants.items():
-            if actions & {"PutItem", "UpdateItem", "DeleteItem"} and name.startswith("State"):
+            if actions & WRITING and name.startswith("State"):
                 kinds = name.removeprefix("State: ").split(", ")
                 assert name != "State", role
                 keys = [kind for kind in kinds if fnmatch("key#acme", kind)]
@@ -625,6 +656,70 @@ def test_mail_is_sent_from_one_address_and_exports_go_to_named_buckets_of_the_ac
     for templates in (telling, default):
         everything = json.dumps(templates.by_part)
         assert ("ses:Send" in everything) is (templates is telling)
+
+
+def test_what_a_tree_holds_and_who_signs_it_is_the_checkpoint_functions_alone() -> None:
+    """Of all roles: who could write both could sign another past than there was."""
+    for (_, _, role), grants in ON_TABLES.items():
+        for name, actions in grants.items():
+            if actions & WRITING and name.startswith("State"):
+                kinds = name.removeprefix("State: ").split(", ")
+                for partition in ("tree#acme", "checkpoint#acme"):
+                    allowed = [kind for kind in kinds if fnmatch(partition, kind)]
+                    assert not allowed or role == "CheckpointRole", (role, name)
+    for roles in ELSEWHERE.values():
+        assert [role for role, actions in roles.items() if actions & SIGN] == ["CheckpointRole"]
+
+
+@pytest.mark.parametrize("fixture", ELSEWHERE)
+def test_the_key_signs_in_one_way_for_one_role(
+    request: pytest.FixtureRequest, fixture: str
+) -> None:
+    templates = request.getfixturevalue(fixture)
+    found = [
+        each
+        for each in _allowed(templates, "pipeline", "CheckpointRole")
+        if "kms:" in json.dumps(each["Action"])
+    ]
+    [key] = templates.of("data", "AWS::KMS::Key")
+    [arn] = [
+        output["Export"]["Name"]
+        for output in templates.by_part["data"]["Outputs"].values()
+        if output["Value"] == {"Fn::GetAtt": [key, "Arn"]} and "Export" in output
+    ]
+    common = {"Effect": "Allow", "Resource": {"Fn::ImportValue": arn}}
+    algorithm = {"StringEquals": {"kms:SigningAlgorithm": "ED25519_SHA_512"}}
+    assert found == [
+        {**common, "Action": "kms:Sign", "Condition": algorithm},
+        {**common, "Action": "kms:GetPublicKey"},
+    ]
+    asked = json.loads(run(SIGNED, lock="functions", environment={}))
+    assert asked["SigningAlgorithm"] == "ED25519_SHA_512"
+
+
+SIGNED = """
+import json
+from unittest.mock import MagicMock
+from tocsin.adapters import kms
+client = MagicMock()
+kms.KmsSigner(client, "key").sign(b"")
+print(json.dumps(client.sign.call_args.kwargs, default=repr))
+"""
+
+
+def test_the_account_decides_who_uses_the_key_and_can_not_lose_it(default: Templates) -> None:
+    """The default policy, without which no IAM policy counts, not even the root user's.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+    """
+    [statement] = default.one("data", "AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    root = ["arn:", {"Ref": "AWS::Partition"}, ":iam::", {"Ref": "AWS::AccountId"}, ":root"]
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"AWS": {"Fn::Join": ["", root]}},
+        "Action": "kms:*",
+        "Resource": "*",  # of a key's own policy: the key
+    }
 
 
 def test_the_apis_functions_do_not_know_valkey(default: Templates) -> None:

@@ -130,10 +130,38 @@ def test_the_sweeper_runs_every_five_minutes_and_its_own_next_run_is_its_retry(
     rule = default.one("pipeline", "AWS::Events::Rule", "Sweeper")
     assert rule["ScheduleExpression"] == "rate(5 minutes)"
     assert rule["Targets"][0]["Input"] == "{}"
-    assert (
-        default.one("pipeline", "AWS::Lambda::EventInvokeConfig", "Sweeper")["MaximumRetryAttempts"]
-        == 0
-    )
+
+
+def test_a_scheduled_run_that_fails_or_waits_is_left_to_the_next(default: Templates) -> None:
+    """Those that found no free function would else come all at once, for hours.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    """
+    rules = default.of("pipeline", "AWS::Events::Rule").values()
+    periods = {
+        rule["Properties"]["Targets"][0]["Arn"]["Fn::GetAtt"][0]: rule["Properties"][
+            "ScheduleExpression"
+        ]
+        for rule in rules
+    }
+    given_up = {
+        config["Properties"]["FunctionName"]["Ref"]: (
+            config["Properties"]["MaximumRetryAttempts"],
+            config["Properties"]["MaximumEventAgeInSeconds"],
+        )
+        for config in default.of("pipeline", "AWS::Lambda::EventInvokeConfig").values()
+    }
+    seconds = {"rate(1 minute)": 60, "rate(5 minutes)": 300}
+    assert len(periods) > 3
+    assert given_up == {name: (0, seconds[period]) for name, period in periods.items()}
+
+
+def test_checkpoints_are_made_every_minute_and_hardly_ever_two_at_once(default: Templates) -> None:
+    rule = default.one("pipeline", "AWS::Events::Rule", "Checkpoint")
+    assert (rule["ScheduleExpression"], rule["Targets"][0]["Input"]) == ("rate(1 minute)", "{}")
+    function = default.one("pipeline", "AWS::Lambda::Function", "Checkpoint")
+    assert function["Timeout"] <= 60
+    assert "ReservedConcurrentExecutions" not in function
 
 
 @pytest.mark.parametrize("name", ["Fanout", "Sweeper"])

@@ -50,10 +50,17 @@ def test_only_the_gateway_and_what_there_is_not_are_other_resources(
 
 
 @pytest.mark.parametrize("part", ["data", "pipeline"])
-def test_tables_and_pipeline_differ_in_the_architecture_alone(
+def test_tables_and_pipeline_differ_in_architecture_and_key_alone(
     account: Templates, localstack: Templates, part: str
 ) -> None:
     assert _without_architecture(account.of(part)) == _without_architecture(localstack.of(part))
+
+
+def test_the_key_is_another_where_none_of_its_kind_can_be_made(
+    account: Templates, localstack: Templates
+) -> None:
+    specs = [each.one("data", "AWS::KMS::Key")["KeySpec"] for each in (account, localstack)]
+    assert specs == ["ECC_NIST_EDWARDS25519", "ECC_NIST_P256"]
 
 
 def test_handlers_are_the_same(account: Templates, localstack: Templates) -> None:
@@ -92,12 +99,13 @@ def _types(templates: Templates, part: str) -> set[str]:
 
 
 def _without_architecture(resources: dict[str, Any]) -> Any:
-    """Return the resources without the one word, and without the packages built for it."""
+    """Return the resources without the words that differ, and the packages built for one."""
     plain = json.loads(json.dumps(resources))
     for id, resource in plain.items():
         properties = resource["Properties"]
         properties.pop("Architectures", None)
         properties.pop("CompatibleArchitectures", None)
+        properties.pop("KeySpec", None)
         if "LayersDependencies" in id:
             properties.pop("Content")
         resource.pop("Metadata", None)

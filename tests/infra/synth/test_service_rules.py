@@ -107,13 +107,33 @@ def test_alarms_are_such_as_cloudwatch_takes(templates: Templates) -> None:
         assert len(alarm["AlarmDescription"]) <= 1_024
         assert len(alarm.get("AlarmName", "")) <= 255
         assert len(alarm["AlarmActions"]) <= 5
-        assert alarm["Period"] in (10, 20, 30) or alarm["Period"] % 60 == 0
-        # A day, or a week for periods of an hour and more.
-        assert alarm["EvaluationPeriods"] * alarm["Period"] <= 86_400
-        assert ("Statistic" in alarm) is not ("ExtendedStatistic" in alarm)
-        assert re.fullmatch(r"p\d+(\.\d+)?", alarm.get("ExtendedStatistic", "p90"))
-        assert len(alarm["Dimensions"]) <= 30
-        assert len(alarm["Namespace"]) <= 255
+        for metric in _alarmed(alarm):
+            assert metric["Period"] in (10, 20, 30) or metric["Period"] % 60 == 0
+            # A day, or a week for periods of an hour and more.
+            assert alarm["EvaluationPeriods"] * metric["Period"] <= 86_400
+            assert ("Statistic" in metric) is not ("ExtendedStatistic" in metric)
+            assert re.fullmatch(r"p\d+(\.\d+)?", metric.get("ExtendedStatistic", "p90"))
+            assert len(metric["Dimensions"]) <= 30
+            assert len(metric["Namespace"]) <= 255
+
+
+def _alarmed(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what it is about: a metric, or at most ten of an expression, all by one period.
+
+    A name begins with a small letter, and one alone is what the alarm looks at.
+    """
+    if "Metrics" not in alarm:
+        return [alarm]
+    queries = alarm["Metrics"]
+    assert len(queries) <= 20
+    assert all(re.fullmatch("[a-z][a-zA-Z0-9_]*", each["Id"]) for each in queries)
+    assert [each.get("ReturnData", True) for each in queries].count(True) == 1
+    found = [each["MetricStat"] for each in queries if "MetricStat" in each]
+    assert len({each["Period"] for each in found}) == 1
+    assert len(found) <= 10
+    return [
+        {**each["Metric"], "Period": each["Period"], "Statistic": each["Stat"]} for each in found
+    ]
 
 
 def test_the_dashboard_is_such_as_cloudwatch_takes(templates: Templates) -> None:

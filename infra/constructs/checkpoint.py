@@ -1,0 +1,83 @@
+"""The checkpoint function."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from infra.constructs.function import Function, Props
+from infra.constructs.signals import Alarms, Emitted, graph
+from infra.constructs.signing_key import SigningKey
+
+__all__ = ["Checkpoint"]
+
+_PERIOD = Duration.minutes(1)
+
+
+class Checkpoint(Function):
+    """``functions/checkpoint``, every minute: signs what the ledgers of all orgs are.
+
+    It runs no longer than until the next time, so that two are hardly ever at work: no concurrency
+    is reserved for that, and of two that are, one commits.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, props: Props, key: SigningKey) -> None:
+        tables = props.tables
+        super().__init__(
+            scope,
+            id,
+            name="checkpoint",
+            props=props,
+            environment={**tables.environment, "TOCSIN_SIGNING_KEY": key.key_arn},
+            timeout=_PERIOD,
+        )
+        self._sealed = Emitted(props.config, "fanout")("SealedEvents")
+        tables.allow(self, ledger=["Query"])
+        tables.allow_querying(self, ["org"])
+        tables.allow_writing(self, ["tree#*"], ["GetItem"])
+        tables.allow_writing(self, ["tree#*", "checkpoint#*"], ["PutItem"])
+        key.allow_signing(self)
+        self.run_every(_PERIOD)
+
+    def alarm(self, alarms: Alarms) -> None:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        alarms.above("CheckpointBrokenOrgs", self.emitted("BrokenOrgs"), 0, _BROKEN)
+        alarms.above("CheckpointErrors", self.metric_errors(), 0, _ERRORS, periods=3)
+        runs = self.metric_invocations(period=Duration.minutes(15))
+        alarms.silent("CheckpointGone", runs, _GONE, periods=2)
+        # Whatever the reason: both metrics are there only while something happens.
+        unsigned = cloudwatch.MathExpression(
+            expression="IF(FILL(sealed, 0) > 0 AND FILL(signed, 0) == 0, 1, 0)",
+            using_metrics={"sealed": self._sealed, "signed": self.emitted("Checkpoints")},
+            label="events and no checkpoint",
+            period=self._sealed.period,
+        )
+        alarms.above("Unsigned", unsigned, 0, _UNSIGNED, periods=3)
+
+    def graphs(self) -> Sequence[cloudwatch.IWidget]:
+        """See :class:`~infra.constructs.signals.Watched`."""
+        found = [self.metric_errors(), self.emitted("BrokenOrgs")]
+        signed, events = (self.emitted(name) for name in ("Checkpoints", "CheckpointedEvents"))
+        p50, p99 = (self.metric_duration(statistic=name) for name in ("p50", "p99"))
+        return [
+            graph("Checkpoints: runs", self.metric_invocations(), right=found),
+            graph("Checkpoints: signed, and events in them", signed, right=[events]),
+            graph("Checkpoints: milliseconds", p50, p99),
+        ]
+
+
+_BROKEN = (
+    "An org's ledger is not what was signed of it, or can't be read: the checkpoint function's log "
+    "says whose, from which seq on, and why. Treat it as tampering, before anything else: "
+    "docs/operations.md, When verification fails. Nothing more is signed for that org."
+)
+_ERRORS = (
+    "Orgs get no checkpoints: the checkpoint function's log says which and why. Is the signing key "
+    "enabled? Nothing is lost: the next checkpoint covers what the missing ones would have."
+)
+_GONE = "The checkpoint function's schedule does not run: nothing is signed of any org."
+_UNSIGNED = (
+    "Events are sealed, and for a quarter of an hour no checkpoint was signed: until there is one, "
+    "whoever can write to the tables can change them unseen. See the checkpoint function's log."
+)
