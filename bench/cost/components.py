@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bench.cost import checkpoints
 from bench.cost.assumed import (
     EVENTS_PER_SECOND,
     GATEWAY_STEP_BYTES,
@@ -64,6 +65,7 @@ def lines(run: Run, deployed: Deployed) -> Iterator[Line]:
     yield Line("seal: marks", "dynamodb_write_units", run.mark_units * seconds / 60)
     yield Line("reads: keys and orgs", "dynamodb_read_units", _key_reads(run, deployed) * seconds)
     yield from _swept(run, deployed, seconds)
+    yield from checkpoints.lines(run, deployed, seconds)
     yield Line("stream reads (free for Lambda)", "dynamodb_streams_for_lambda", seconds)
     ecpus = sum(use.ecpus for use in run.uses.values())
     yield Line("Valkey ECPUs", "valkey_ecpus", ecpus * each)
@@ -118,7 +120,7 @@ def _traces_per_second(run: Run, deployed: Deployed) -> float:
     if not deployed.config.tracing:
         return 0.0
     rates = [use.invocations / run.events * EVENTS_PER_SECOND for use in run.uses.values()]
-    rates.append(1 / deployed.sweep_seconds)
+    rates += [1 / deployed.sweep_seconds, 1 / deployed.checkpoint_seconds]
     return sum(
         min(rate, SAMPLED_PER_SECOND) + SAMPLED_BEYOND * max(0.0, rate - SAMPLED_PER_SECOND)
         for rate in rates

@@ -9,15 +9,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from bench import lambdas
-from bench.cost.assumed import LOG_EVENT_BYTES, PLATFORM_LOG_BYTES, PUBLISH_MS, SEND_MS, SUBSCRIBERS
+from bench.cost.assumed import (
+    LOG_EVENT_BYTES,
+    PLATFORM_LOG_BYTES,
+    PUBLISH_MS,
+    SEND_MS,
+    SIGN_MS,
+    SUBSCRIBERS,
+)
 from bench.cost.deployed import Deployed
 from bench.cost.tap import Tap
 from bench.cost.use import Use
 from fakes.stores import FakeClock
 from tocsin.adapters.sqs import SqsTails
-from tocsin.bootstrap import detect, fanout, ingest, project, sweeper
+from tocsin.bootstrap import checkpoint, detect, fanout, ingest, project, sweeper
+from tocsin.ports.evidence import Signer
 from tocsin.settings import (
+    CheckpointSettings,
     DetectSettings,
     FanoutSettings,
     IngestSettings,
@@ -29,7 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Broker", "Functions", "Queue", "wired"]
+__all__ = ["Broker", "Functions", "Queue", "Signatures", "wired"]
 
 
 class Queue:
@@ -66,14 +77,40 @@ class Broker:
         self.sizes.append(len(message))
 
 
+class Signatures(Signer):
+    """A key that counts what it signs."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self.made = 0
+
+    @property
+    def public_key(self) -> bytes:
+        """See :attr:`tocsin.ports.evidence.Signer.public_key`."""
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """See :meth:`tocsin.ports.evidence.Signer.sign`."""
+        self.made += 1
+        return self._key.sign(message)
+
+
 class Functions:
     """The handlers, invoked as Lambda does: JSON in, JSON out."""
 
-    def __init__(self, deployed: Deployed, broker: Broker, queue: Queue, tap: Tap | None) -> None:
+    def __init__(
+        self,
+        deployed: Deployed,
+        broker: Broker,
+        queue: Queue,
+        signatures: Signatures,
+        tap: Tap | None,
+    ) -> None:
         """Count what the handlers use; units and waits only with a ``tap``."""
         self._platform_bytes = PLATFORM_LOG_BYTES if deployed.platform_logs else 0
         self._broker = broker
         self._queue = queue
+        self._signatures = signatures
         self._tap = tap
         self.metrics: set[str] = set()
         self.told_bytes = 0
@@ -89,7 +126,7 @@ class Functions:
         if self._tap:
             self._tap.reset()
         self._broker.sizes.clear()
-        sent = self._queue.sent
+        sent, signed = self._queue.sent, self._signatures.made
         with redirect_stdout(printed):
             began = time.process_time()
             result = json.dumps(handler(json.loads(payload), context))
@@ -102,6 +139,8 @@ class Functions:
         self.metrics.update(name for line in logged for name in _metrics(line))
         use.messages += self._queue.sent - sent
         use.waits_ms += SEND_MS * (self._queue.sent - sent)
+        use.signatures += self._signatures.made - signed
+        use.waits_ms += SIGN_MS * (self._signatures.made - signed)
         use.waits_ms += PUBLISH_MS * len(self._broker.sizes)
         use.ecpus += sum(max(1.0, size / 1024) for size in self._broker.sizes) * (1 + SUBSCRIBERS)
         self.told_bytes += sum(self._broker.sizes)
@@ -128,6 +167,7 @@ def wired(
     clock: FakeClock,
     broker: Broker,
     queue: Queue,
+    signatures: Signatures,
 ) -> Iterator[None]:
     """Have the handlers' services wired as deployed, but to these; in the end as before."""
     stores = settings.model_dump()
@@ -150,6 +190,12 @@ def wired(
             DetectSettings(**stores, retention_days=36_500), db=client, clock=clock
         ),
         "sweeper": sweeper.wire(sealing, db=client, clock=clock, broker=broker),
+        "checkpoint": checkpoint.wire(
+            CheckpointSettings(**stores, signing_key="none"),
+            db=client,
+            clock=clock,
+            signer=signatures,
+        ),
     }
     with ExitStack() as patched:
         for name, service in services.items():

@@ -13,7 +13,7 @@ import orjson
 from bench import lambdas, traffic
 from bench.cost.assumed import EVENTS_PER_SECOND, ITEM_OVERHEAD_BYTES, KEYED_REQUESTS, WARM_UP_MS
 from bench.cost.deployed import Deployed
-from bench.cost.functions import Broker, Functions, Queue, wired
+from bench.cost.functions import Broker, Functions, Queue, Signatures, wired
 from bench.cost.tap import Tap
 from bench.cost.use import TAILS, Run, Use
 from bench.lambdas import EVENTS_PER_MONTH, ORG, Tenant
@@ -22,6 +22,7 @@ from support.ministack import Server
 from tocsin.adapters import dynamodb, sqs
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.trees import DynamoTrees
 from tocsin.domain.keys import Scope, mint
 from tocsin.domain.limits import SETTLED_MS
 from tocsin.domain.org import Org
@@ -40,7 +41,8 @@ def measured(server: Server, size: int, deployed: Deployed) -> Run:
     run, timed = (steady(server, size, deployed, metered=metered) for metered in (True, False))
     for name, use in run.uses.items():
         use.cpu_ms = timed.uses[name].cpu_ms
-    for of in ("sweep", "idle_sweep", "keyed", "identified"):
+    checkpoints = ("checkpoint", "little_checkpoint", "idle_checkpoint")
+    for of in ("sweep", "idle_sweep", "keyed", "identified", *checkpoints):
         getattr(run, of).cpu_ms = getattr(timed, of).cpu_ms
     return run
 
@@ -57,9 +59,9 @@ def steady(server: Server, size: int, deployed: Deployed, *, metered: bool) -> R
         queue = Queue(sqs.client(), f"tails{name}")
     create(tables, settings)
     tap = Tap(client, tables) if metered else None
-    clock, broker = FakeClock(), Broker()
-    with wired(settings, client, clock, broker, queue):
-        functions = Functions(deployed, broker, queue, tap)
+    clock, broker, signatures = FakeClock(), Broker(), Signatures()
+    with wired(settings, client, clock, broker, queue, signatures):
+        functions = Functions(deployed, broker, queue, signatures, tap)
         return _Traffic(size, deployed, settings, tables, clock, functions, tap).run()
 
 
@@ -85,7 +87,7 @@ class _Traffic:
             raise ValueError("the windows of project, detect and fan-out don't meet")
         end_ms = WARM_UP_MS + 1_000 * self.deployed.project_seconds
         count = end_ms * EVENTS_PER_SECOND // 1000 // self.size
-        bodies = iter(traffic.bodies(self.size, count + 2 * KEYED_REQUESTS))
+        bodies = iter(traffic.bodies(self.size, count + 1 + 2 * KEYED_REQUESTS))
         self._register()
         run.uses = {name: Use() for name in ("ingest", "fanout", "project", TAILS, "detect")}
         done, warm_up = 0, {name: Use() for name in run.uses}
@@ -112,10 +114,14 @@ class _Traffic:
                 self._segments("project", uses["project"])
             if now_ms in (WARM_UP_MS, end_ms):
                 self.functions("project", lambdas.tail_event(), uses[TAILS])
+            if now_ms == WARM_UP_MS:
+                self.functions("checkpoint", {}, Use())
             if now_ms % detect_ms == 0:
                 self._segments("detect", uses["detect"])
         marked = sum(of["fanout"].writes["minute"] for of in (warm_up, run.uses))
         self._look_at_tables(run, done * self.size, marked)
+        self._checkpoints(run, next(bodies))
+        done += 1
         self.clock.ms += SETTLED_MS
         run.swept_events = done * self.size
         self.functions("sweeper", {}, run.sweep)
@@ -126,6 +132,25 @@ class _Traffic:
             self._cloudevents(body, place, run.identified)
         run.metrics = self.functions.metrics
         return run
+
+    def _checkpoints(self, run: Run, body: bytes) -> None:
+        """Have one made of what came since the first, then of a batch, then of nothing."""
+        sizes = [self._signed()]
+        self._fan_out(Use())  # what projecting has told of sessions that begin
+        self.functions("checkpoint", {}, run.checkpoint)
+        sizes.append(self._signed())
+        self._ingest(body, Use())
+        self._fan_out(Use())
+        self.functions("checkpoint", {}, run.little_checkpoint)
+        sizes.append(self._signed())
+        self.functions("checkpoint", {}, run.idle_checkpoint)
+        first, many, few = sizes
+        run.checkpointed_events = (many - first) - (few - many)
+
+    def _signed(self) -> int:
+        """Return how many events the last checkpoint covers."""
+        last = DynamoTrees(self.tables, self.settings.state_table).checkpoint(ORG)
+        return last.size if last else 0
 
     def _register(self) -> None:
         self.tenant.token, key = mint(ORG, frozenset({Scope.INGEST}), "bench", 0)

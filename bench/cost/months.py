@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 
+from bench.cost import checkpoints
 from bench.cost.assumed import (
     BALANCER_CONNECTIONS,
     HOURS,
@@ -74,7 +75,9 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
     """Return dollars a month by purpose, while nothing is sent and nobody watches."""
     price, tasks = prices.usd, deployed.config.stream_tasks_min if stream == "fargate" else 0
     hours = HOURS * tasks
-    sweeps = MONTH_SECONDS / deployed.sweep_seconds
+    sweeps, signings = (
+        MONTH_SECONDS / each for each in (deployed.sweep_seconds, deployed.checkpoint_seconds)
+    )
     swept = invoked("sweeper", run.idle_sweep, deployed.memory_mb["sweeper"], sweeps)
     return {
         "stream task": price("fargate_vcpu", hours * deployed.task_vcpu)
@@ -85,6 +88,11 @@ def idle(run: Run, deployed: Deployed, prices: Prices, stream: str, bus: str) ->
         "sweeper": Bill(swept, prices).total
         + price("dynamodb_read_units", run.idle_sweep.reads.total() * sweeps)
         + price("traces", sweeps if deployed.config.tracing else 0),
+        "signing key": price("kms_keys", 1),
+        "checkpoints, of an idle org": Bill(
+            checkpoints.used(run.idle_checkpoint, deployed, signings), prices
+        ).total
+        + price("traces", signings if deployed.config.tracing else 0),
         "looking at queues": price(
             "sqs_requests", deployed.queues * IDLE_RECEIVES_PER_MINUTE * MONTH_SECONDS / 60
         ),

@@ -13,9 +13,11 @@ from bench.cost.assumed import (
     POLLS_PER_SECOND,
     PUBLISH_MS,
     SEND_MS,
+    SIGN_MS,
     TARGETS,
 )
 from bench.cost.bill import Bill, Line, invoked
+from bench.cost.checkpoints import show_checkpoints
 from bench.cost.components import READS, lines, written
 from bench.cost.deployed import Deployed
 from bench.cost.levers import show_levers
@@ -43,13 +45,20 @@ def main() -> None:
     _show_bills(bills, runs, eager, deployed, prices)
     show_levers(bills, runs, deployed, prices)
     show_months(runs[25], deployed, prices)
+    show_checkpoints(runs[25], deployed, prices)
     show_others(runs, bills, deployed, prices)
 
 
 def _show_durations(runs: Mapping[int, Run], deployed: Deployed) -> None:
     rows = []
     for size, run in runs.items():
-        for name, use in (*run.uses.items(), ("sweeper, of nothing", run.idle_sweep)):
+        for name, use in (
+            *run.uses.items(),
+            ("sweeper, of nothing", run.idle_sweep),
+            (f"checkpoint, of {run.checkpointed_events:,} more", run.checkpoint),
+            ("checkpoint, of a batch", run.little_checkpoint),
+            ("checkpoint, of nothing", run.idle_checkpoint),
+        ):
             memory = deployed.memory_mb[function_of(name)]
             rows.append(
                 (
@@ -73,7 +82,8 @@ def _show_durations(runs: Mapping[int, Run], deployed: Deployed) -> None:
             f"{deployed.project_seconds} s.",
             "CPU: measured, a whole core's; waiting: "
             + ", ".join(f"{name} {ms:g}" for name, ms in CALL_MS.items())
-            + f" ms, PUBLISH {PUBLISH_MS:g}, SendMessage {SEND_MS:g} (assumed).",
+            + f" ms, PUBLISH {PUBLISH_MS:g}, SendMessage {SEND_MS:g}, "
+            f"Sign {SIGN_MS:g} (assumed).",
             f"billed: CPU at a share of MB / {FULL_CORE_MB} of a core, and the waiting.",
         ),
     )

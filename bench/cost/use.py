@@ -23,6 +23,7 @@ class Use:
     reads: Counter[str] = field(default_factory=Counter)
     ecpus: float = 0.0
     messages: int = 0  # sent to SQS
+    signatures: int = 0  # made by KMS
 
     def less(self, other: "Use") -> "Use":
         """Return how much more this used than ``other``, as no invocation."""
@@ -32,6 +33,7 @@ class Use:
             writes=self.writes - other.writes,
             reads=self.reads - other.reads,
             ecpus=self.ecpus - other.ecpus,
+            signatures=self.signatures - other.signatures,
         )
 
 
@@ -50,6 +52,10 @@ class Run:
     swept_events: int = 0
     sweep: Use = field(default_factory=Use)  # of all these events
     idle_sweep: Use = field(default_factory=Use)  # of nothing
+    checkpointed_events: int = 0  # by which the checkpoint is of more than the little one
+    checkpoint: Use = field(default_factory=Use)
+    little_checkpoint: Use = field(default_factory=Use)  # of one batch
+    idle_checkpoint: Use = field(default_factory=Use)  # of nothing
     keyed: Use = field(default_factory=Use)  # KEYED_REQUESTS requests
     identified: Use = field(default_factory=Use)  # as many, of CloudEvents
     stored_bytes: dict[str, float] = field(default_factory=dict)  # an event, by table

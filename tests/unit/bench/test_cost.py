@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.cost.bill import Bill, Line
+from bench.cost.checkpoints import org_months
 from bench.cost.components import lines
 from bench.cost.deployed import Deployed
 from bench.cost.months import break_even
@@ -22,7 +23,9 @@ from tocsin.local.functions import FUNCTIONS
 FILES = sorted(FOLDER.glob("*.json"))
 DEPLOYED = replace(
     Deployed.read(Config(tracing=False)),
-    memory_mb=dict.fromkeys(("ingest", "fanout", "project", "detect", "sweeper"), 1024),
+    memory_mb=dict.fromkeys(
+        ("ingest", "fanout", "project", "detect", "sweeper", "checkpoint"), 1024
+    ),
 )
 
 
@@ -73,6 +76,12 @@ def test_a_hundred_events_make_a_million() -> None:
     assert bill.by_component["seal: marks"] == pytest.approx(2 * 10_000 / 60 * 1e-6)
     assert bill.by_component["sweeper"] == pytest.approx(10_000 / 300 * 1e-6)
     assert bill.total == pytest.approx(sum(bill.by_component.values()))
+    # A checkpoint a minute, and what more the tree has for a hundred events.
+    assert bill.by_component["checkpoints: writes"] == pytest.approx(
+        (4 * 10_000 / 60 + 2 * 1e6 / 100) * 1e-6
+    )
+    bill = Bill(lines(_run(), DEPLOYED), _prices(kms_signatures=1.0))
+    assert bill.by_component["checkpoints: signatures"] == pytest.approx(10_000 / 60)
     bill = Bill(lines(_run(), DEPLOYED), _prices(lambda_requests=1e-6))
     assert bill.by_component["ingest: requests"] == pytest.approx(1.0)
     assert bill.by_component["fanout: requests"] == pytest.approx(0.01)
@@ -80,6 +89,23 @@ def test_a_hundred_events_make_a_million() -> None:
     assert bill.by_component["ingest: GB-seconds"] == pytest.approx(
         1e6 * (0.010 + 0.0005) * 1.0  # 10 ms of waiting at 1 GB
     )
+
+
+def test_an_org_is_signed_for_in_each_minute_in_which_it_moves_and_looked_at_in_the_others() -> (
+    None
+):
+    minutes = 730 * 60
+    months = org_months(_run(), DEPLOYED)
+    bills = {name: Bill(of, _prices(kms_signatures=1.0)) for name, of in months.items()}
+    assert [bill.total for bill in bills.values()] == [0, minutes, minutes]
+    bills = {name: Bill(of, _prices(dynamodb_read_units=1.0)) for name, of in months.items()}
+    assert [bill.total for bill in bills.values()] == [
+        pytest.approx(2 * minutes),  # its tree and its ledger's head; not the list of orgs
+        pytest.approx(3 * minutes),
+        pytest.approx(3 * minutes + 5 * 100 * 60 * minutes / 100),
+    ]
+    bills = {name: Bill(of, _prices(lambda_requests=1.0)) for name, of in months.items()}
+    assert [bill.total for bill in bills.values()] == [0, 0, 0]
 
 
 def test_storage_and_the_edge_stand_apart() -> None:
@@ -93,7 +119,7 @@ def test_storage_and_the_edge_stand_apart() -> None:
 def test_one_request_a_second_and_a_twentieth_of_the_rest_are_traced() -> None:
     traced = replace(DEPLOYED, config=Config(tracing=True))
     bill = Bill(lines(_run(), traced), _prices(traces=1.0))
-    a_second = (1 + 0.05 * 99) + 1 + 1 / 300  # ingest, fan-out, sweeper
+    a_second = (1 + 0.05 * 99) + 1 + 1 / 300 + 1 / 60  # ingest, fan-out, sweeper, checkpoint
     assert bill.by_component["traces"] == pytest.approx(a_second * 10_000)
 
 
@@ -155,6 +181,14 @@ def _run() -> Run:
         },
         mark_units=2,
         swept_events=100,
+        checkpointed_events=100,
+        idle_checkpoint=Use(1, reads=Counter(org=1, tree=1, segment=1)),
+        little_checkpoint=Use(
+            1, reads=Counter(org=1, tree=1, segment=2), writes=Counter(tree=4), signatures=1
+        ),
+        checkpoint=Use(
+            1, reads=Counter(org=1, tree=1, segment=7), writes=Counter(tree=6), signatures=1
+        ),
         idle_sweep=Use(1, writes=Counter(sweep=1)),
         sweep=Use(1, writes=Counter(sweep=1)),
         stored_bytes={"storage: journal": 1_000},
