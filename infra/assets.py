@@ -33,7 +33,7 @@ _UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQU
 # The SDK describes every service of AWS; only these are called, and more by those with these locks:
 # by who makes checkpoints, and by who delivers.
 _SERVICES = {"dynamodb", "sqs"}
-_MORE_SERVICES = {"functions": {"kms"}, "deliver": {"s3", "sesv2"}}
+_MORE_SERVICES = {"functions": {"kms", "s3"}, "deliver": {"s3", "sesv2"}}
 
 
 def function(name: str, root: Path = ROOT) -> Path:

@@ -40,6 +40,9 @@ _Origin = Annotated[str, Field(pattern=r"^https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
+# https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html
+_Key = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-z-]+$")]
+
 # What stands alone in a header and a policy: no name beside it, no wildcard.
 _ADDRESS = r"^[A-Za-z0-9._+-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
 
@@ -95,6 +98,10 @@ class Config(BaseModel):
     mail_from: str | None = Field(None, pattern=_ADDRESS, max_length=254)  # verified in SES
     export_buckets: Annotated[tuple[_Bucket, ...], BeforeValidator(_several)] = ()
 
+    # Ed25519 keys of KMS that sign checkpoints, each of them, in place of the environment's own.
+    signing_keys: Annotated[tuple[_Key, ...], BeforeValidator(_several)] = Field((), max_length=5)
+    archive_bucket: _Bucket | None = None  # for checkpoints and leaves; best with Object Lock
+
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
         """Read the choices from CDK's context.
@@ -144,6 +151,15 @@ class Config(BaseModel):
                 raise ValueError(f"zones: {zone} is not in {self.region}")
         if (self.domain is None) is not (self.certificate is None):
             raise ValueError("domain and certificate go together")
+        return self
+
+    @model_validator(mode="after")
+    def _signing(self) -> Self:
+        if len(set(self.signing_keys)) < len(self.signing_keys):
+            raise ValueError("signing_keys names a key twice")
+        for key in self.signing_keys:
+            if key.split(":")[3] != self.region:
+                raise ValueError(f"signing_keys: {key} is not in {self.region}")
         return self
 
     @model_validator(mode="after")

@@ -217,17 +217,36 @@ def _sends(ses: Any, identity: str) -> bool:
         return False
 
 
-def _exports(config: Config, clients: Clients) -> Iterator[Finding]:
-    if not config.export_buckets:
+def _buckets(config: Config, clients: Clients) -> Iterator[Finding]:
+    archives = (config.archive_bucket,) if config.archive_bucket else ()
+    wanted = (*config.export_buckets, *archives)
+    if not wanted:
         return
     s3 = clients("s3", region_name=config.region)
     own = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-    for bucket in config.export_buckets:
+    for bucket in wanted:
         if bucket in own:
             yield Finding(State.OK, f"bucket {bucket} is there")
         else:
             about = f"bucket {bucket} is none of this account's: nothing would be put there"
             yield Finding(State.MISSING, about, f"aws s3 mb s3://{bucket}, or take another name")
+    for bucket in own.intersection(archives):
+        if not _keeps(s3, bucket):
+            about = f"bucket {bucket} keeps nothing that is removed or put again"
+            yield Finding(
+                State.UNSURE, about, "docs/deploy.md, Signed checkpoints: how to make one that does"
+            )
+
+
+def _keeps(s3: Any, bucket: str) -> bool:
+    """Whether what is put into a bucket is locked without being asked for."""
+    try:
+        found = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "ObjectLockConfigurationNotFoundError":
+            raise
+        return False
+    return "DefaultRetention" in found.get("Rule", {})
 
 
 _CHECKS: Mapping[str, Callable[[Config, Clients], Iterator[Finding]]] = {
@@ -239,7 +258,7 @@ _CHECKS: Mapping[str, Callable[[Config, Clients], Iterator[Finding]]] = {
     "CloudFront": _verified,
     "certificate": _certified,
     "SES": _mailing,
-    "S3": _exports,
+    "S3": _buckets,
 }
 
 

@@ -9,12 +9,16 @@ from bench.cost.deployed import Deployed
 from bench.cost.prices import Prices
 from bench.cost.use import Run, Use
 from bench.report import show, usd
+from tocsin.domain.tree import TILE_WIDTH
 
 __all__ = ["lines", "org_months", "show_checkpoints", "used"]
 
 FUNCTION, WRITES, READS, SIGNATURES = (
     f"checkpoints: {part}" for part in ("function", "writes", "reads", "signatures")
 )
+ARCHIVE = "with an archive, more"
+_OBJECTS = 3  # for a checkpoint: itself twice, and the last leaves
+_UNITS = 2  # what is archived is remembered, in a transaction
 
 
 def used(use: Use, deployed: Deployed, each: float) -> Iterator[Line]:
@@ -38,13 +42,22 @@ def org_months(run: Run, deployed: Deployed) -> Mapping[str, list[Line]]:
     The schedule itself, and the list of orgs that it reads, are not any org's.
     """
     runs = MONTH_SECONDS / deployed.checkpoint_seconds
+    events = EVENTS_PER_SECOND * MONTH_SECONDS
     idle = replace(run.idle_checkpoint, invocations=0)
     idle.reads = idle.reads.copy()
     del idle.reads["org"]
     still = [*used(idle, deployed, runs)]
-    moved = [*still, *used(run.little_checkpoint.less(run.idle_checkpoint), deployed, runs)]
-    events = EVENTS_PER_SECOND * MONTH_SECONDS
-    busy = [*moved, *used(_growth(run), deployed, events / run.checkpointed_events)]
+    moved = [
+        *still,
+        *used(run.little_checkpoint.less(run.idle_checkpoint), deployed, runs),
+        Line(ARCHIVE, "s3_puts", _OBJECTS * runs, apart=True),
+        Line(ARCHIVE, "dynamodb_write_units", _UNITS * runs, apart=True),
+    ]
+    busy = [
+        *moved,
+        *used(_growth(run), deployed, events / run.checkpointed_events),
+        Line(ARCHIVE, "s3_puts", events / TILE_WIDTH, apart=True),
+    ]
     return {"idle": still, "a batch a minute": moved, f"{EVENTS_PER_SECOND} events/s": busy}
 
 
@@ -58,7 +71,11 @@ def show_checkpoints(run: Run, deployed: Deployed, prices: Prices) -> None:
     show(
         "Checkpoints, dollars an org and month",
         ("", *bills),
-        [*rows, ("together", *(usd(bill.total) for bill in bills.values()))],
+        [
+            *rows,
+            ("together", *(usd(bill.total) for bill in bills.values())),
+            (ARCHIVE, *(usd(bill.apart[ARCHIVE]) for bill in bills.values())),
+        ],
         (
             f"one every {deployed.checkpoint_seconds:g} s in which the org's ledger has moved. "
             f"The key is {usd(prices.usd('kms_keys', 1))} a month for all orgs.",

@@ -194,7 +194,7 @@ def wired(
             CheckpointSettings(**stores, signing_key="none"),
             db=client,
             clock=clock,
-            signer=signatures,
+            signers=[signatures],
         ),
     }
     with ExitStack() as patched:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.acknowledge import acknowledge
 from infra.constructs.function import Function, Props
 from infra.constructs.signals import Alarms, Emitted, graph
-from infra.constructs.signing_key import SigningKey
+from infra.constructs.signing_key import SigningKey, allow_signing
 
 __all__ = ["Checkpoint"]
 
@@ -23,22 +25,51 @@ class Checkpoint(Function):
     """
 
     def __init__(self, scope: Construct, id: str, *, props: Props, key: SigningKey) -> None:
-        tables = props.tables
+        """``key`` is the environment's own, which signs unless others are chosen."""
+        tables, config = props.tables, props.config
+        keys = config.signing_keys or (key.key_arn,)
         super().__init__(
             scope,
             id,
             name="checkpoint",
             props=props,
-            environment={**tables.environment, "TOCSIN_SIGNING_KEY": key.key_arn},
+            environment={
+                **tables.environment,
+                "TOCSIN_SIGNING_KEY": " ".join(keys),
+                **({"TOCSIN_ARCHIVE": config.archive_bucket} if config.archive_bucket else {}),
+            },
             timeout=_PERIOD,
         )
-        self._sealed = Emitted(props.config, "fanout")("SealedEvents")
+        self._sealed = Emitted(config, "fanout")("SealedEvents")
         tables.allow(self, ledger=["Query"])
-        tables.allow_querying(self, ["org"])
+        tables.allow_querying(self, ["org", "tree#*"])
         tables.allow_writing(self, ["tree#*"], ["GetItem"])
         tables.allow_writing(self, ["tree#*", "checkpoint#*"], ["PutItem"])
-        key.allow_signing(self)
+        allow_signing(self, keys)
+        if config.archive_bucket:
+            self._allow_archiving(config.archive_bucket)
         self.run_every(_PERIOD)
+
+    def _allow_archiving(self, bucket: str) -> None:
+        """Let it add objects to a bucket, while that is this account's.
+
+        How long each is kept is the bucket's own default, so that nothing more is asked for:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+        """
+        self.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject"],
+                resources=[f"arn:{Aws.PARTITION}:s3:::{bucket}/*"],
+                conditions={"StringEquals": {"s3:ResourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+        acknowledge(
+            self.own_role,
+            {
+                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{bucket}/*]": "each log "
+                "and checkpoint has a path of its own"
+            },
+        )
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

@@ -1,11 +1,13 @@
 """The key that signs checkpoints."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-__all__ = ["SigningKey"]
+__all__ = ["SigningKey", "allow_signing"]
 
 _ALGORITHM = (
     "ED25519_SHA_512"  # of whole messages, as signed notes have it; there is a prehashed one
@@ -37,17 +39,16 @@ class SigningKey(kms.Key):
             removal_policy=removal,
         )
 
-    def allow_signing(self, who: iam.IGrantable) -> None:
-        """Let it sign, in the one way that is used, and read the public key.
 
-        https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
-        """
-        iam.Grant.add_to_principal(
-            grantee=who,
-            actions=["kms:Sign"],
-            resource_arns=[self.key_arn],
-            conditions={"StringEquals": {"kms:SigningAlgorithm": _ALGORITHM}},
-        )
-        iam.Grant.add_to_principal(
-            grantee=who, actions=["kms:GetPublicKey"], resource_arns=[self.key_arn]
-        )
+def allow_signing(who: iam.IGrantable, keys: Sequence[str]) -> None:
+    """Let it sign with these keys, in the one way that is used, and read their public halves.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+    """
+    iam.Grant.add_to_principal(
+        grantee=who,
+        actions=["kms:Sign"],
+        resource_arns=[*keys],
+        conditions={"StringEquals": {"kms:SigningAlgorithm": _ALGORITHM}},
+    )
+    iam.Grant.add_to_principal(grantee=who, actions=["kms:GetPublicKey"], resource_arns=[*keys])

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,16 +25,24 @@ from standardwebhooks import Webhook
 from infra import assets
 from support.cdk import Cdk
 from support.localstack import LocalStack
+from support.ministack import dynamodb_server
 from support.receiver import Received, Reply, receiving
 from support.valkey import Valkey
 from support.waiting import HANG_SECONDS, until
+from tocsin.adapters.kms import KmsSigner
 from tocsin.bootstrap.admin import Admin, wire
 from tocsin.client import ApiError, Client
+from tocsin.domain import chain
 from tocsin.domain.canonical import parse
 from tocsin.domain.keys import Scope, mint
+from tocsin.domain.merkle import BadProof
 from tocsin.domain.org import Org
 from tocsin.local.addresses import LOOPBACK, reserve
 from tocsin.services.reading import verification
+from tocsin.wire.log import proofs
+from tocsin.wire.log.keys import KeyType, Verifier
+from tocsin.wire.log.policies import Policy
+from tocsin.wire.log.proofs import Proof
 
 ROOT = Path(__file__).parents[2]
 PUBLIC_URL = "https://tocsin.example"
@@ -472,6 +481,54 @@ def test_the_dashboard_is_put_into_its_bucket_which_is_empty_at_the_end(deployed
         assert found["CacheControl"] == kept
     assert _publish(deployed, "Delete", bucket) == ("SUCCESS", {}, bucket)
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+@pytest.fixture(scope="module")
+def signing_key(deployed: Deployed) -> Iterator[bytes]:
+    """The public key by which the deployed function signs, at a KMS beside LocalStack's.
+
+    That one makes no key of Ed25519: https://github.com/localstack/localstack/issues/13886
+    """
+    with dynamodb_server() as beside:
+        kms = beside.kms()
+        made = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_EDWARDS25519")
+        key_id = made["KeyMetadata"]["KeyId"]
+        _set(deployed, "checkpoint", AWS_ENDPOINT_URL_KMS=beside.url, TOCSIN_SIGNING_KEY=key_id)
+        yield KmsSigner(kms, key_id).public_key
+
+
+def test_a_checkpoint_is_made_and_an_event_is_proved_by_it(
+    deployed: Deployed, signing_key: bytes, stream_url: str
+) -> None:
+    name = f"tocsin/{sha256(signing_key).hexdigest()[:16]}/acme"
+    policy = Policy.read(str(Verifier(name, KeyType.ED25519, signing_key)).encode())
+    headers = {"Authorization": f"Bearer {deployed.token}"}
+    assert deployed.post({"type": "custom", "toolName": "signed"}).status_code == 200
+
+    def get(path: str) -> httpx.Response:
+        return httpx.get(f"{stream_url}/v1/log/{path}", headers=headers, timeout=HANG_SECONDS)
+
+    def last() -> Any:
+        """Return the last event of this tool, sealed."""
+        admin = deployed.admin
+        events = admin.exporting.events("acme", 0, admin.ledger.head("acme").seq)
+        found = [each for each in events if parse(each.entry).get("tool_name") == "signed"]
+        return found[-1] if found else None
+
+    until(lambda: last() is not None, "the event is sealed")
+    event = last()
+    client = deployed.localstack.client("lambda")
+    answer = client.invoke(FunctionName=_function(deployed, "checkpoint"), Payload=b"{}")
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    # The schedule may have been first: whoever signed, it is there.
+    until(lambda: get(f"proof?seq={event.seq}").status_code == 200, "a checkpoint covers it")
+    trusted = policy.check(get("checkpoint").content)
+    assert trusted.checkpoint.size >= event.seq
+    proof = Proof.read(get(f"proof?seq={event.seq}").content)
+    assert proof.extra == event.entry
+    assert proofs.verify(proof, chain.leaf(event.entry), policy).checkpoint.origin == name
+    with pytest.raises(BadProof):
+        proofs.verify(proof, chain.leaf(event.entry + b" "), policy)
 
 
 def _logged(deployed: Deployed) -> str:

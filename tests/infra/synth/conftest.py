@@ -62,13 +62,21 @@ def small(synthesize: Synthesize) -> Templates:
     return synthesize(stream="lambda", bus="ledger")
 
 
+SIGNING_KEYS = tuple(f"arn:aws:kms:us-east-1:123456789012:key/{each}" for each in ("old", "new"))
+
+
 @pytest.fixture(scope="session")
 def telling(synthesize: Synthesize) -> Templates:
-    """Endpoints of every kind: mail, buckets, and links to what people are asked."""
+    """Endpoints of every kind: mail, buckets, and links to what people are asked.
+
+    And checkpoints with several keys, and an archive.
+    """
     return synthesize(
         public_url="https://tocsin.example.com",
         mail_from="tocsin@example.com",
         export_buckets=("acme-events", "acme-audit"),
+        signing_keys=SIGNING_KEYS,
+        archive_bucket="acme-evidence",
     )
 
 

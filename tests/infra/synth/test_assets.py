@@ -114,8 +114,23 @@ def test_the_layers_are_enough_for_a_handler(name: str) -> None:
     run(code, lock=lock, environment=VARIABLES, code_folders=[assets.function(name)])
 
 
-def test_only_who_delivers_can_call_s3_and_ses_and_the_api_can_not_sign() -> None:
-    for lock, more in (("functions", {"kms"}), ("api", set()), ("deliver", {"s3", "sesv2"})):
+def test_the_layers_are_enough_to_sign_and_to_archive() -> None:
+    code = """
+from tocsin.adapters import kms, s3_archive
+from tocsin.wire.log.keys import KeyType, Verifier
+from tocsin.wire.log.notes import signed
+kms.client(), s3_archive.client()
+class Signer:
+    key = Verifier("log", KeyType.ED25519, bytes(32))
+    sign = staticmethod(lambda message: bytes(64))
+print(len(signed("log\\n0\\n", [Signer], 0).data))
+"""
+    assert int(run(code, lock="functions", environment=VARIABLES)) > 0
+
+
+def test_only_who_delivers_can_call_ses_and_the_api_can_not_sign() -> None:
+    locks = {"functions": {"kms", "s3"}, "api": set[str](), "deliver": {"s3", "sesv2"}}
+    for lock, more in locks.items():
         data = assets.dependencies(lock, HOST) / "python" / "botocore" / "data"
         services = {path.name for path in data.iterdir() if path.is_dir()}
         assert services == {"dynamodb", "sqs"} | more

@@ -52,8 +52,10 @@ def test_the_key_goes_a_month_after_its_stack_when_that_is_chosen(localstack: Te
     assert resource["Properties"]["PendingWindowInDays"] == 30
 
 
-def test_what_others_import_is_exported_whoever_does(default: Templates, small: Templates) -> None:
-    for templates in (default, small):
+def test_the_key_is_exported_whether_it_signs_or_not(
+    default: Templates, telling: Templates
+) -> None:
+    for templates in (default, telling):
         values = [
             json.dumps(output["Value"])
             for output in templates.by_part["data"]["Outputs"].values()

@@ -19,6 +19,7 @@ SETTINGS = {
     ("default", "pipeline", "Expire"): "ExpireSettings",
     ("default", "pipeline", "Deliver"): "DeliverSettings",
     ("default", "pipeline", "Checkpoint"): "CheckpointSettings",
+    ("telling", "pipeline", "Checkpoint"): "CheckpointSettings",
     ("telling", "api", "Api"): "ApiSettings",
     ("telling", "pipeline", "Deliver"): "DeliverSettings",
     ("small", "pipeline", "Deliver"): "DeliverSettings",

@@ -81,7 +81,7 @@ ON_TABLES = {
     },
     ("default", "pipeline", "CheckpointRole"): {
         "Ledger": {"Query"},
-        "State: org": {"Query"},
+        "State: org, tree#*": {"Query"},
         "State: tree#*": {"GetItem"},
         "State: tree#*, checkpoint#*": {"PutItem"},
     },
@@ -167,7 +167,8 @@ WILDCARDS = {
     "ec2:UnassignPrivateIpAddresses": "how Lambda enters a VPC",
     "dynamodb:ListStreams": "lists, by name alone; the mapping needs it",
     "ecr:GetAuthorizationToken": "the token is the account's",
-    "s3:PutObject": "all files of the dashboard's own bucket, and of those for exports",
+    "s3:PutObject": "all files of the dashboard's own bucket, of those for exports, and of the "
+    "archive",
     "s3:DeleteObject": "all files of the dashboard's own bucket",
     "ses:SendEmail": "from one address; which identities count depends on the receivers",
     "ses:SendRawEmail": "from one address; which identities count depends on the receivers",
@@ -294,13 +295,16 @@ adapter.set_made("acme", MagicMock(stretches=1, hash=b"", version=1))
 
 GROWING = """
 from tocsin.domain.merkle import Node
-from tocsin.domain.tree import Checkpoint, Tree
+from tocsin.domain.tree import Checkpoint, LogKey, Tree
 tree = Tree.empty("acme", "tocsin/a/acme")
 adapter.get("acme")
 adapter.grow(None, tree, [Node(8, 0, bytes(32))])
-adapter.sign(tree, Checkpoint(0, "note", 1))
+adapter.sign(tree, Checkpoint(0, "note", 1), ["key"], [LogKey("key", 0, 1)])
+adapter.keys("acme")
+adapter.nodes("acme", 8, 0, 2)
 """
 PROVING = """
+adapter.keys("acme")
 adapter.checkpoint("acme")
 adapter.checkpoint("acme", 7)
 adapter.nodes("acme", 8, 0, 2)
@@ -695,6 +699,28 @@ def test_the_key_signs_in_one_way_for_one_role(
     ]
     asked = json.loads(run(SIGNED, lock="functions", environment={}))
     assert asked["SigningAlgorithm"] == "ED25519_SHA_512"
+
+
+def test_other_keys_sign_in_the_same_way_and_an_archive_is_added_to(telling: Templates) -> None:
+    """The environment's own key, which does not sign then, is kept and exported all the same."""
+    function = telling.one("pipeline", "AWS::Lambda::Function", "Checkpoint")
+    variables = function["Environment"]["Variables"]
+    keys = variables["TOCSIN_SIGNING_KEY"].split()
+    assert len(keys) == 2
+    assert variables["TOCSIN_ARCHIVE"] == "acme-evidence"
+    found = {
+        str(each["Action"]): (each["Resource"], each.get("Condition"))
+        for each in _allowed(telling, "pipeline", "CheckpointRole")
+        if re.match("kms|s3", str(each["Action"]))
+    }
+    archive = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":s3:::acme-evidence/*"]]}
+    account = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert found == {
+        "kms:Sign": (keys, {"StringEquals": {"kms:SigningAlgorithm": "ED25519_SHA_512"}}),
+        "kms:GetPublicKey": (keys, None),
+        "s3:PutObject": (archive, account),
+    }
+    assert telling.one("data", "AWS::KMS::Key")
 
 
 SIGNED = """

@@ -23,7 +23,11 @@ REDUNDANT_DEPENDENCY = "W3005"
     [
         {"image": "codebuild", "tracing": True},
         {"stream": "lambda", "bus": "ledger"},
-        {"mail_from": "tocsin@example.com", "export_buckets": ("acme-events", "acme-audit")},
+        {
+            "mail_from": "tocsin@example.com",
+            "export_buckets": ("acme-events", "acme-audit"),
+            "archive_bucket": "acme-evidence",
+        },
     ],
     ids=["fargate-valkey", "lambda-ledger", "mail-and-exports"],
 )

@@ -106,6 +106,12 @@ def test_an_org_is_signed_for_in_each_minute_in_which_it_moves_and_looked_at_in_
     ]
     bills = {name: Bill(of, _prices(lambda_requests=1.0)) for name, of in months.items()}
     assert [bill.total for bill in bills.values()] == [0, 0, 0]
+    bills = {name: Bill(of, _prices(s3_puts=1.0)) for name, of in months.items()}
+    assert [sum(bill.apart.values()) for bill in bills.values()] == [
+        0,
+        3 * minutes,
+        pytest.approx(3 * minutes + 100 * 60 * minutes / 256),
+    ]
 
 
 def test_storage_and_the_edge_stand_apart() -> None:

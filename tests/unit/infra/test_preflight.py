@@ -33,7 +33,10 @@ class Account:
             ("acm", "describe_certificate"): _certificate("ISSUED", "events.example.com"),
             ("sesv2", "get_email_identity"): {"VerifiedForSendingStatus": True},
             ("sesv2", "get_account"): {"ProductionAccessEnabled": True},
-            ("s3", "list_buckets"): {"Buckets": [{"Name": "acme-events"}]},
+            ("s3", "list_buckets"): {
+                "Buckets": [{"Name": "acme-events"}, {"Name": "acme-evidence"}]
+            },
+            ("s3", "get_object_lock_configuration"): _locked(Mode="COMPLIANCE", Years=7),
         }
         self.asked: list[str] = []
 
@@ -76,6 +79,11 @@ def _role() -> dict[str, Any]:
     return {**named, "RoleId": "R" * 16, "CreateDate": "2026-11-26T00:00:00Z"}
 
 
+def _locked(**retention: Any) -> dict[str, Any]:
+    rule = {"Rule": {"DefaultRetention": retention}} if retention else {}
+    return {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", **rule}}
+
+
 def _distributions(quantity: int) -> dict[str, Any]:
     paging = {"Marker": "", "MaxItems": 1, "IsTruncated": False}
     return {"DistributionList": {**paging, "Quantity": quantity}}
@@ -103,13 +111,44 @@ def test_an_account_that_has_everything_is_told_so(
 def test_nothing_but_reading_is_asked_for(account: Account) -> None:
     domain = {"domain": "events.example.com", "certificate": CERTIFICATE}
     told = {"mail_from": "tocsin@example.com", "export_buckets": ("acme-events",)}
-    assert {each.state for each in preflight(Config(**domain, **told), account)} == {State.OK}
+    signed = {"archive_bucket": "acme-evidence"}
+    assert {each.state for each in preflight(Config(**domain, **told, **signed), account)} == {
+        State.OK
+    }
     assert account.asked
     assert {method.partition("_")[0] for method in account.asked} <= {"get", "describe", "list"}
 
 
 # (what the account answers, settings, state, a word of what is said, a word of the way out)
 CASES: dict[str, tuple[dict[tuple[str, str], Any], dict[str, Any], State, str, str]] = {
+    "an archive is nobody's": (
+        {},
+        {"archive_bucket": "gone-evidence"},
+        State.MISSING,
+        "gone-evidence is none",
+        "aws s3 mb",
+    ),
+    "an archive has no Object Lock": (
+        {("s3", "get_object_lock_configuration"): "ObjectLockConfigurationNotFoundError"},
+        {"archive_bucket": "acme-evidence"},
+        State.UNSURE,
+        "keeps nothing",
+        "Signed checkpoints",
+    ),
+    "an archive locks nothing by itself": (
+        {("s3", "get_object_lock_configuration"): _locked()},
+        {"archive_bucket": "acme-evidence"},
+        State.UNSURE,
+        "keeps nothing",
+        "Signed checkpoints",
+    ),
+    "nobody may ask what an archive keeps": (
+        {("s3", "get_object_lock_configuration"): "AccessDenied"},
+        {"archive_bucket": "acme-evidence"},
+        State.UNSURE,
+        "S3: An error",
+        "look yourself",
+    ),
     "cdk was never here": (
         {("ssm", "get_parameter"): "ParameterNotFound"},
         {},
