@@ -100,7 +100,11 @@ class Config(BaseModel):
 
     # Ed25519 keys of KMS that sign checkpoints, each of them, in place of the environment's own.
     signing_keys: Annotated[tuple[_Key, ...], BeforeValidator(_several)] = Field((), max_length=5)
-    archive_bucket: _Bucket | None = None  # for checkpoints and leaves; best with Object Lock
+    # Where checkpoints and leaves are kept: in a bucket that is made, by Object Lock's modes; or in
+    # one that is there.
+    archive: Literal["none", "governance", "compliance"] = "none"
+    archive_days: int = Field(365, ge=1, le=36_500)  # for which each object is locked
+    archive_bucket: _Bucket | None = None
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
@@ -155,6 +159,8 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _signing(self) -> Self:
+        if self.archive_bucket and self.archive != "none":
+            raise ValueError("archive makes a bucket, and archive_bucket names one: choose one")
         if len(set(self.signing_keys)) < len(self.signing_keys):
             raise ValueError("signing_keys names a key twice")
         for key in self.signing_keys:

@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.acknowledge import acknowledge
+from infra.constructs.archive import Archive
 from infra.constructs.function import Function, Props
 from infra.constructs.signals import Alarms, Emitted, graph
 from infra.constructs.signing_key import SigningKey, allow_signing
@@ -24,10 +25,19 @@ class Checkpoint(Function):
     is reserved for that, and of two that are, one commits.
     """
 
-    def __init__(self, scope: Construct, id: str, *, props: Props, key: SigningKey) -> None:
-        """``key`` is the environment's own, which signs unless others are chosen."""
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        props: Props,
+        key: SigningKey,
+        archive: Archive | None,
+    ) -> None:
+        """``key`` and ``archive`` are the environment's own, unless others are chosen."""
         tables, config = props.tables, props.config
         keys = config.signing_keys or (key.key_arn,)
+        bucket = archive.bucket_name if archive else config.archive_bucket
         super().__init__(
             scope,
             id,
@@ -36,17 +46,19 @@ class Checkpoint(Function):
             environment={
                 **tables.environment,
                 "TOCSIN_SIGNING_KEY": " ".join(keys),
-                **({"TOCSIN_ARCHIVE": config.archive_bucket} if config.archive_bucket else {}),
+                **({"TOCSIN_ARCHIVE": bucket} if bucket else {}),
             },
             timeout=_PERIOD,
         )
         self._sealed = Emitted(config, "fanout")("SealedEvents")
         tables.allow(self, ledger=["Query"])
-        tables.allow_querying(self, ["org", "tree#*"])
+        tables.allow_querying(self, ["org", "tree#*", "checkpoint#*"])
         tables.allow_writing(self, ["tree#*"], ["GetItem"])
         tables.allow_writing(self, ["tree#*", "checkpoint#*"], ["PutItem"])
         allow_signing(self, keys)
-        if config.archive_bucket:
+        if archive:
+            archive.allow_adding(self)
+        elif config.archive_bucket:
             self._allow_archiving(config.archive_bucket)
         self.run_every(_PERIOD)
 

@@ -50,6 +50,7 @@ def build(scope: Construct, config: Config) -> None:
         tables=tables,
         queues=queues,
         key=data.signing_key,
+        archive=data.archive,
         valkey=valkey,
         networks=[network.cidr] if network else [],
     )

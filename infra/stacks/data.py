@@ -4,6 +4,7 @@ from aws_cdk import CfnOutput, RemovalPolicy
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.archive import Archive
 from infra.constructs.queues import Queues
 from infra.constructs.signing_key import SigningKey
 from infra.constructs.tables import Tables
@@ -14,7 +15,7 @@ __all__ = ["DataStack"]
 
 
 class DataStack(TocsinStack):
-    """The three tables, the key that signs what they are, and the queues.
+    """The three tables, the key that signs what they are and where that is kept, and the queues.
 
     The queues say what is to be looked at in the tables.
     """
@@ -35,6 +36,12 @@ class DataStack(TocsinStack):
         self.keep(self.signing_key.key_arn)
         about = "The key that signs checkpoints: its public half is for whoever checks them"
         CfnOutput(self, "SigningKey", value=self.signing_key.key_arn, description=about)
+        self.archive: Archive | None = None
+        if config.archive != "none":
+            self.archive = Archive(self, "Archive", config=config)
+            self.keep(self.archive.bucket_name, self.archive.bucket_arn)
+            about = "Checkpoints and leaves, which nobody can remove before their time"
+            CfnOutput(self, "ArchiveBucket", value=self.archive.bucket_name, description=about)
         self.queues = Queues(self)
         for each in self.queues.all:
             self.keep(each.queue.queue_url, each.queue.queue_arn)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from constructs import Construct
 
 from infra.config import Config
+from infra.constructs.archive import Archive
 from infra.constructs.checkpoint import Checkpoint
 from infra.constructs.deliver import Deliver
 from infra.constructs.detect import Detect
@@ -36,6 +37,7 @@ class PipelineStack(TocsinStack):
         tables: Tables,
         queues: Queues,
         key: SigningKey,
+        archive: Archive | None,
         valkey: Valkey | None,
         networks: Sequence[str],
     ) -> None:
@@ -49,7 +51,7 @@ class PipelineStack(TocsinStack):
         self.detect = Detect(self, "Detect", props=props)
         self.sweeper = Sweeper(self, "Sweeper", props=props)
         self.expire = Expire(self, "Expire", props=props, timers=queues.timers)
-        self.checkpoint = Checkpoint(self, "Checkpoint", props=props, key=key)
+        self.checkpoint = Checkpoint(self, "Checkpoint", props=props, key=key, archive=archive)
         deliver_layers = Layers(self, "DeliverLayers", lock="deliver", profile=profile)
         deliver_props = Props(config=config, layers=deliver_layers, tables=tables)
         self.deliver = Deliver(

@@ -58,8 +58,8 @@ def default(synthesize: Synthesize) -> Templates:
 
 @pytest.fixture(scope="session")
 def small(synthesize: Synthesize) -> Templates:
-    """Lambda and the ledger alone."""
-    return synthesize(stream="lambda", bus="ledger")
+    """Lambda and the ledger alone, and an archive of its own."""
+    return synthesize(stream="lambda", bus="ledger", archive="compliance", archive_days=3650)
 
 
 SIGNING_KEYS = tuple(f"arn:aws:kms:us-east-1:123456789012:key/{each}" for each in ("old", "new"))

@@ -81,7 +81,7 @@ ON_TABLES = {
     },
     ("default", "pipeline", "CheckpointRole"): {
         "Ledger": {"Query"},
-        "State: org, tree#*": {"Query"},
+        "State: org, tree#*, checkpoint#*": {"Query"},
         "State: tree#*": {"GetItem"},
         "State: tree#*, checkpoint#*": {"PutItem"},
     },
@@ -147,7 +147,7 @@ ELSEWHERE = {
         "SweeperRole": LOG,
         "ProjectRole": LOG | TAKE | SEND,
         "DetectRole": LOG,
-        "CheckpointRole": LOG | SIGN,
+        "CheckpointRole": LOG | SIGN | {"s3:PutObject"},
         "ExpireRole": LOG | TAKE | SEND,
         "DeliverRole": LOG | TAKE | SEND,
         "DashboardPublisherRole": LOG | PUBLISH,
@@ -299,9 +299,10 @@ from tocsin.domain.tree import Checkpoint, LogKey, Tree
 tree = Tree.empty("acme", "tocsin/a/acme")
 adapter.get("acme")
 adapter.grow(None, tree, [Node(8, 0, bytes(32))])
-adapter.sign(tree, Checkpoint(0, "note", 1), ["key"], [LogKey("key", 0, 1)])
+adapter.sign(tree, tree, Checkpoint(0, "note", 1), [LogKey("key", 0, 1)])
 adapter.keys("acme")
 adapter.nodes("acme", 8, 0, 2)
+list(adapter.checkpoints("acme", 0, 7))
 """
 PROVING = """
 adapter.keys("acme")
