@@ -70,6 +70,7 @@ def test_checkpoints_are_kept_once_and_found_by_what_they_cover(on: Stores) -> N
     assert [*on.trees.checkpoints("acme", 3, 1000)] == made[1:]
     assert [*on.trees.checkpoints("acme", 2, 20)] == made[:2]
     assert [*on.trees.checkpoints("beta", 0, 1000)] == []
+    assert [*on.trees.checkpoints("acme", 20, 20), *on.trees.checkpoints("acme", 20, 3)] == []
 
 
 def test_a_size_may_have_several_checkpoints_in_the_order_of_their_times(on: Stores) -> None:

@@ -87,6 +87,7 @@ class World:
             anomalies=on.anomalies,
             detection_settings=on.detection_settings,
             privacy_settings=on.privacy_settings,
+            trees=on.trees,
             endpoints=on.endpoints,
             deliveries=on.deliveries,
             retention=lambda: KEEPS_ALL,

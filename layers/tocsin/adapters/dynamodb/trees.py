@@ -153,6 +153,8 @@ class DynamoTrees(StateTable, Trees):
 
     @override
     def checkpoints(self, org: str, above: int, until: int) -> Iterator[Checkpoint]:
+        if until <= above:  # which no query may ask for
+            return
         found = query(
             self._client,
             TableName=self._table,

@@ -7,9 +7,11 @@ from tocsin.domain.deliveries import Attempt
 from tocsin.domain.projection import place_of
 from tocsin.domain.retention import Retention
 from tocsin.domain.segment import Head, SealedEvent
+from tocsin.domain.times import iso_ms
 from tocsin.ports.access import Keys
 from tocsin.ports.deciding import AgentStates, Approvals, Budgets, PolicyStore, SessionStates
 from tocsin.ports.detecting import Anomalies, DetectionSettings
+from tocsin.ports.evidence import Trees
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.privacy import PrivacySettings
@@ -28,6 +30,7 @@ from tocsin.wire import (
     reviews,
     sessions,
 )
+from tocsin.wire.log import history
 
 __all__ = ["Exporting"]
 
@@ -58,6 +61,7 @@ class Exporting:
         privacy_settings: PrivacySettings,
         endpoints: Endpoints,
         deliveries: Deliveries,
+        trees: Trees,
         retention: Callable[[], Retention],
     ) -> None:
         self._ledger = ledger
@@ -74,6 +78,7 @@ class Exporting:
         self._privacy_settings = privacy_settings
         self._endpoints = endpoints
         self._deliveries = deliveries
+        self._trees = trees
         self._retention = retention
 
     def head(self, org: str) -> Head:
@@ -137,7 +142,14 @@ class Exporting:
             ),
             "deliveries": self._attempts(org, self._deliveries.newest),
             "given_up": self._attempts(org, self._deliveries.given_up),
+            "checkpoints": self._every_checkpoint(org),
+            "log_keys": map(history.key, self._trees.keys(org)),
         }
+
+    def _every_checkpoint(self, org: str) -> Iterator[Row]:
+        last = self._trees.checkpoint(org)
+        for each in self._trees.checkpoints(org, 0, last.size) if last else ():
+            yield {"size": each.size, "made_at": iso_ms(each.made_at_ms), "note": each.note}
 
     def _every_approval(self, org: str) -> Iterator[Row]:
         for id, approval in self._approvals.every(org):

@@ -8,10 +8,12 @@ After ``since`` are the size of the first checkpoint that it signed, and when th
 ``until`` those of the first that it did not sign any more, if there is one.
 """
 
+from typing import Any
+
 from tocsin.domain.times import iso_ms
 from tocsin.domain.tree import LogKey
 
-__all__ = ["key_line"]
+__all__ = ["key", "key_line"]
 
 
 def key_line(key: LogKey) -> bytes:
@@ -20,3 +22,15 @@ def key_line(key: LogKey) -> bytes:
     if key.until_size is not None and key.until_ms is not None:
         words += ["until", str(key.until_size), iso_ms(key.until_ms)]
     return f"{' '.join(words)}\n".encode()
+
+
+def key(of: LogKey) -> dict[str, Any]:
+    """Return the same as an object."""
+    said: dict[str, Any] = {
+        "key": of.verifier,
+        "since_size": of.since_size,
+        "since": iso_ms(of.since_ms),
+    }
+    if of.until_size is not None and of.until_ms is not None:
+        said |= {"until_size": of.until_size, "until": iso_ms(of.until_ms)}
+    return said
