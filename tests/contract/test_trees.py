@@ -6,7 +6,7 @@ import pytest
 
 from support.databases import Stores
 from tocsin.domain import chain
-from tocsin.domain.errors import HeadMoved
+from tocsin.domain.errors import HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node, Peaks
 from tocsin.domain.tree import Checkpoint, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES
@@ -40,8 +40,10 @@ def test_nodes_are_kept_as_they_were(on: Stores) -> None:
     assert on.trees.nodes("acme", 8, MOST_NODES, 3) == []
     assert on.trees.nodes("acme", 16, 0, 256) == [b"above" + b"." * 27]
     assert on.trees.nodes("beta", 8, 0, 256) == [b"b" * 32]
-    with pytest.raises(HeadMoved):  # another ledger than the one that was
-        on.trees.grow(tree(1), tree(2), [Node(8, 0, b"x" * 32)])
+    with pytest.raises(IntegrityError) as raised:  # somebody has written one before
+        on.trees.grow(tree(1), tree(2), [many[0], Node(8, 3, b"x" * 32)])
+    assert raised.value.seq == 769
+    assert on.trees.get("acme") == tree(1)
     on.trees.grow(tree(1), tree(2), [many[0], Node(8, 300, b"c" * 32)])
     assert on.trees.nodes("acme", 8, 88, 256) == [many[88].hash]  # up to the first that is missing
     with pytest.raises(ValueError, match="nodes at once"):
@@ -66,7 +68,14 @@ def test_checkpoints_are_kept_once_and_found_by_what_they_cover(on: Stores) -> N
     for wrong in (tree(1000), tree(20, signed=20), tree(1000, signed=20)):
         with pytest.raises(HeadMoved):
             on.trees.sign(wrong, tree(1000, signed=1000), Checkpoint(1000, "another", 1), [])
-    assert on.trees.checkpoint("acme") == made[-1]
+    before = tree(2000, signed=1000)
+    on.trees.grow(tree(1000, signed=1000), before, [])
+    forged = Checkpoint(2000, "somebody's", 1)
+    on.trees.sign(before, before, forged, [])  # as who can write the table
+    with pytest.raises(IntegrityError):
+        on.trees.sign(before, tree(2000, signed=2000), Checkpoint(2000, "ours", 2), [])
+    assert on.trees.get("acme") == before
+    assert on.trees.checkpoint("acme", 1000) == made[-1]
     assert [*on.trees.checkpoints("acme", 3, 1000)] == made[1:]
     assert [*on.trees.checkpoints("acme", 2, 20)] == made[:2]
     assert [*on.trees.checkpoints("beta", 0, 1000)] == []

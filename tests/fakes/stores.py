@@ -13,7 +13,7 @@ from tocsin.domain.budgets import Budget
 from tocsin.domain.detect.anomaly import Anomaly
 from tocsin.domain.detect.cursor import Cursor
 from tocsin.domain.detect.kept import KeptSettings
-from tocsin.domain.errors import HeadMoved
+from tocsin.domain.errors import HeadMoved, IntegrityError
 from tocsin.domain.ids import batch_time_ms
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.merkle import Node
@@ -428,9 +428,11 @@ class FakeTrees:
             raise ValueError(f"{len(nodes)} nodes at once")
         with self.one_at_a_time:
             new = {(after.org, node.height, node.number): node.hash for node in nodes}
-            changes = any(self.kept.get(key, digest) != digest for key, digest in new.items())
-            if self.heads.get(after.org) != before or changes:
+            if self.heads.get(after.org) != before:
                 raise HeadMoved(after.org)
+            for (_, height, number), digest in new.items():
+                if self.kept.get((after.org, height, number), digest) != digest:
+                    raise IntegrityError(after.org, (number << height) + 1, "another node")
             self.heads[after.org] = after
             self.kept |= new
 
@@ -440,8 +442,10 @@ class FakeTrees:
         with self.one_at_a_time:
             signed = self.signed.setdefault(after.org, {})
             place = checkpoint.size, checkpoint.made_at_ms * (checkpoint.size == before.signed)
-            if self.heads.get(after.org) != before or place in signed:
+            if self.heads.get(after.org) != before:
                 raise HeadMoved(after.org)
+            if place in signed:
+                raise IntegrityError(after.org, max(checkpoint.size, 1), "another checkpoint")
             signed[place] = checkpoint
             self.heads[after.org] = after
             for key in changed:

@@ -26,7 +26,8 @@ class Trees(Protocol):
         """Let a tree grow from what it was, with those of its new nodes that are kept.
 
         Raises:
-            HeadMoved: it is otherwise by now, or has other nodes there; nothing was written.
+            HeadMoved: it is otherwise by now; nothing was written.
+            IntegrityError: another node is there already, which the tree can't have.
             ValueError: there are more than :data:`MOST_NODES`.
         """
 
@@ -40,6 +41,7 @@ class Trees(Protocol):
 
         Raises:
             HeadMoved: it is otherwise by now; nothing was written.
+            IntegrityError: a checkpoint is there already, which the tree did not have.
         """
 
     def nodes(self, org: str, height: int, first: int, count: int) -> Sequence[bytes]:

@@ -9,7 +9,7 @@ from typing import Any, Final, override
 from tocsin.adapters.dynamodb._calls import query, transact, whole
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.chain import HASH_BYTES
-from tocsin.domain.errors import HeadMoved
+from tocsin.domain.errors import HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node, Peaks
 from tocsin.domain.tree import Checkpoint, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES, Trees
@@ -66,7 +66,17 @@ class DynamoTrees(StateTable, Trees):
             }
             for node in nodes
         ]
-        self._write(before, after, puts)
+        if not self._written(before, after, puts):
+            if self.get(after.org) == before:  # else it has grown otherwise
+                self._check(after.org, nodes)
+            raise HeadMoved(f"{after.org}: the tree is otherwise by now")
+
+    def _check(self, org: str, nodes: Sequence[Node]) -> None:
+        """Raise IntegrityError if somebody has written another node where one belongs."""
+        for node in nodes:
+            if self.nodes(org, node.height, node.number, 1) not in ([], [node.hash]):
+                seq = (node.number << node.height) + 1
+                raise IntegrityError(org, seq, "the tree has a node that does not follow from it")
 
     @override
     def sign(
@@ -74,11 +84,12 @@ class DynamoTrees(StateTable, Trees):
     ) -> None:
         again = checkpoint.size == before.signed
         time = f"#{checkpoint.made_at_ms:0{_DIGITS}}" if again else ""
+        place = f"{checkpoint.size:0{_DIGITS}}{time}"
         put = {
             "Put": {
                 "TableName": self._table,
                 "Item": {
-                    **item_key(_checkpoint(after.org), f"{checkpoint.size:0{_DIGITS}}{time}"),
+                    **item_key(_checkpoint(after.org), place),
                     "note": {"S": checkpoint.note},
                     "made_at": number(checkpoint.made_at_ms),
                 },
@@ -89,7 +100,11 @@ class DynamoTrees(StateTable, Trees):
             {"Put": {"TableName": self._table, "Item": _key_item(after.org, key)}}
             for key in changed
         ]
-        self._write(before, after, [put, *told])
+        if not self._written(before, after, [put, *told]):
+            if self.get(after.org) == before and self._get(_checkpoint(after.org), place):
+                reason = "there is a checkpoint that the tree did not have"
+                raise IntegrityError(after.org, max(checkpoint.size, 1), reason)
+            raise HeadMoved(f"{after.org}: the tree is otherwise by now")
 
     @override
     def keys(self, org: str) -> Sequence[LogKey]:
@@ -169,7 +184,8 @@ class DynamoTrees(StateTable, Trees):
         for item in found:
             yield _read_checkpoint(org, item)
 
-    def _write(self, before: Tree | None, after: Tree, beside: Sequence[Any]) -> None:
+    def _written(self, before: Tree | None, after: Tree, beside: Sequence[Any]) -> bool:
+        """Write a tree that is as it was before, and what goes with it; say whether that was so."""
         head: dict[str, Any] = {
             "TableName": self._table,
             "Item": {
@@ -202,8 +218,7 @@ class DynamoTrees(StateTable, Trees):
                 "ExpressionAttributeNames": {"#size": "size", "#hash": "hash"},
                 "ExpressionAttributeValues": values,
             }
-        if not transact(self._client, [{"Put": head}, *beside]):
-            raise HeadMoved(f"{after.org}: the tree is otherwise by now")
+        return transact(self._client, [{"Put": head}, *beside])
 
 
 def _tree(org: str) -> str:

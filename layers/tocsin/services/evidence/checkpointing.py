@@ -113,7 +113,9 @@ class Checkpointing:
             return Report()
         report = Report()
         try:
-            grown = self._grow(tree or Tree.empty(org, self._origin(org)), head.seq, tree is None)
+            grown = tree or Tree.empty(org, self._origin(org))
+            if head.seq > grown.size:
+                grown = self._grow(grown, head.seq, tree is None)
             now_ms = self._clock.now_ms()
             timed = now_ms - grown.timed_ms >= _TIMED_EVERY_MS
             if grown.signed != grown.size or timed:

@@ -14,6 +14,7 @@ from tocsin.adapters.key_file import KeyFile
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.merkle import Node, Peaks, check_consistency, consistency
 from tocsin.domain.org import Org, OrgStatus
+from tocsin.domain.segment import Segment
 from tocsin.domain.tree import LogKey, Tree
 from tocsin.ports.evidence import Archive, Signer
 from tocsin.services.evidence import archiving, checkpointing
@@ -440,3 +441,37 @@ def test_what_is_far_behind_is_archived_run_by_run(
         archived.append(tree.archived)
     assert archived == [2_560, 5_120, 6_000, 6_000]
     assert shelf.leaves(origin, 6_000) == world.leaves()
+
+
+def test_who_writes_a_node_or_a_checkpoint_before_its_time_is_noticed(world: World) -> None:
+    world.seal(200)
+    world.run()
+    world.trees.kept["acme", 8, 0] = b"x" * 32
+    world.seal(100)
+    broken = world.run().broken["acme"]
+    assert isinstance(broken, IntegrityError)
+    assert broken.seq == 1
+    del world.trees.kept["acme", 8, 0]
+    world.trees.signed["acme"][300, 0] = world.trees.signed["acme"][200, 0]
+    broken = world.run().broken["acme"]
+    assert isinstance(broken, IntegrityError)
+    del world.trees.signed["acme"][300, 0]
+    assert world.run().signed == {"acme": 300}
+
+
+def test_where_nothing_came_the_ledger_is_asked_for_its_head_alone(world: World) -> None:
+    class Counting(FakeLedger):
+        asked = 0
+
+        @override
+        def segments(self, org: str, from_seq: int, limit: int) -> Sequence[Segment]:
+            self.asked += 1
+            return super().segments(org, from_seq, limit)
+
+    counting = world.ledger = Counting()
+    world.seal(5)
+    world.run()
+    asked, counting.asked = counting.asked, 0
+    assert asked > 0
+    world.run()
+    assert counting.asked == 0
