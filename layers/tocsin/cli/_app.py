@@ -34,6 +34,7 @@ _COMMANDS = {
     "send": _Lazy("tocsin.cli.send", "send", "Send events: one, a file, or standard input."),
     "tail": _Lazy("tocsin.cli.tail", "tail", "Watch events as they are sealed."),
     "verify": _Lazy("tocsin.cli.verify", "verify", "Check that nothing was changed."),
+    "export": _Lazy("tocsin.cli.export", "export", "Write what a stranger needs to check a log."),
     "approvals": _Lazy(
         "tocsin.cli.approvals", "app", "See which calls wait for a person, and answer."
     ),
@@ -113,9 +114,9 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="`send`, `tail`, `verify`, `approvals`, `anomalies`, `detection`, `privacy`, `report`, "
-    "`demo`, `policy`, `sessions`, `agents`, `budgets`, `webhooks`, `keys delegate`, `install`, "
-    "`doctor`, `mcp` and `proxy` "
+    epilog="`send`, `tail`, `verify`, `export`, `approvals`, `anomalies`, `detection`, `privacy`, "
+    "`report`, `demo`, `policy`, `sessions`, `agents`, `budgets`, `webhooks`, `keys delegate`, "
+    "`install`, `doctor`, `mcp` and `proxy` "
     "find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
     "`$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "

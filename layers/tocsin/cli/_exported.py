@@ -1,0 +1,151 @@
+"""A folder of ``tocsin export``: what is in it, and how it is written.
+
+Lines are appended in whole pages; everything else is written beside its place and moved there. What
+a crash has left of a line is cut off by the next run.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, Self
+
+from tocsin.cli._failure import USAGE, Failure
+from tocsin.cli._trust import small_file
+from tocsin.domain.merkle import Peaks
+from tocsin.wire.log import notes
+from tocsin.wire.log.beginnings import Beginning
+from tocsin.wire.log.faults import BadFormat
+from tocsin.wire.log.lines import MAX_LINE_BYTES
+
+__all__ = ["Exported", "Writing"]
+
+_MAX_BEGINNING_BYTES: Final = 64 * 1024
+_CHECKPOINT: Final = "checkpoint"
+
+
+class Exported:
+    """The files of a folder, to read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries = folder / "entries.jsonl"
+        self.checkpoint = folder / _CHECKPOINT
+        self.keys = folder / "keys"
+        self._before = folder / "before"
+
+    @property
+    def others(self) -> list[Path]:
+        """Checkpoints that did not fit what was there when they came."""
+        return sorted(self.folder.glob(f"{_CHECKPOINT}-*"))
+
+    def beginning(self) -> Peaks:
+        """Return the tree before the first event: that of no events, in most exports.
+
+        Raises:
+            Failure: Its file is none.
+        """
+        if not self._before.exists():
+            return Peaks()
+        try:
+            return Beginning.read(small_file(self._before, _MAX_BEGINNING_BYTES))
+        except BadFormat as error:
+            raise Failure(f"can't use {self._before}: {error}", USAGE) from error
+
+    def note(self) -> bytes | None:
+        """Return the checkpoint of the export, if it has one."""
+        if not self.checkpoint.exists():
+            return None
+        return small_file(self.checkpoint, notes.MAX_BYTES)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines, whole or not, each with its end if it has one.
+
+        Raises:
+            Failure: They can't be read.
+        """
+        try:
+            with self.entries.open("rb") as file:
+                yield from _lines(file)
+        except OSError as error:
+            reason = f"can't read {self.entries}: {error.strerror}"
+            raise Failure(f"{reason}. Is it a folder of `tocsin export`?", USAGE) from error
+
+
+class Writing(Exported):
+    """The same, to write; one program at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        """Make the folder and its file of lines, or open them.
+
+        Raises:
+            Failure: Another program writes there.
+            OSError: It can't be made.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = os.fdopen(os.open(self.entries, os.O_RDWR | os.O_CREAT, 0o600), "r+b", 0)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise Failure(f"another `tocsin export` writes to {self.folder}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it to others."""
+        assert self._file is not None  # noqa: S101
+        self._file.close()
+
+    def cut(self, size_bytes: int) -> None:
+        """Keep so many bytes of lines: what follows is half a line."""
+        assert self._file is not None  # noqa: S101
+        self._file.truncate(size_bytes)
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write lines, given without their ends: all of them, or none.
+
+        Raises:
+            OSError: They can't be written.
+        """
+        assert self._file is not None  # noqa: S101
+        size_bytes = self._file.seek(0, os.SEEK_END)
+        rest = memoryview(b"".join(b"%b\n" % line for line in lines))
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            os.fsync(self._file.fileno())
+        except BaseException:
+            self._file.truncate(size_bytes)
+            raise
+
+    def put_beginning(self, tree: Beginning) -> None:
+        """Write the tree before the first event."""
+        self._put(self._before, tree.data)
+
+    def put_checkpoint(self, note: bytes, name: str = "") -> None:
+        """Write the checkpoint, or one that does not fit, by another name."""
+        self._put(self.folder / (f"{_CHECKPOINT}-{name}" if name else _CHECKPOINT), note)
+
+    def put_keys(self, lines: bytes) -> None:
+        """Write what the log says of its keys."""
+        self._put(self.keys, lines)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        new = path.with_name(f".{path.name}.new")
+        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(number)
+        new.replace(path)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(MAX_LINE_BYTES + 2):
+        yield line
+        while len(line) > MAX_LINE_BYTES + 1 and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE_BYTES + 2)  # the rest of one that is too long
