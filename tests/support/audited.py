@@ -29,8 +29,8 @@ class Told:
     signer: LogSigner = field(default_factory=lambda: log_signer(ORIGIN))
 
     @classmethod
-    def of(cls, count: int, **about: str) -> "Told":
-        return cls([b'{"id":"evt_%d","type":"tool_call"}' % n for n in range(count)], **about)
+    def of(cls, count: int, org: str = "acme") -> "Told":
+        return cls([b'{"id":"evt_%d","type":"tool_call"}' % n for n in range(count)], org)
 
     @property
     def leaves(self) -> list[bytes]:

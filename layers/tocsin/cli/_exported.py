@@ -65,11 +65,13 @@ class Exported:
             Failure: They can't be read.
         """
         try:
-            with self.entries.open("rb") as file:
-                yield from _lines(file)
+            file = self.entries.open("rb")
         except OSError as error:
-            reason = f"can't read {self.entries}: {error.strerror}"
-            raise Failure(f"{reason}. Is it a folder of `tocsin export`?", USAGE) from error
+            raise Failure(
+                f"can't read {self.entries} ({error.strerror}): is it a folder of `tocsin export`?",
+                USAGE,
+            ) from error
+        return _lines(file)
 
 
 class Writing(Exported):
@@ -145,7 +147,6 @@ class Writing(Exported):
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    while line := file.readline(MAX_LINE_BYTES + 2):
-        yield line
-        while len(line) > MAX_LINE_BYTES + 1 and not line.endswith(b"\n"):
-            line = file.readline(MAX_LINE_BYTES + 2)  # the rest of one that is too long
+    with file:
+        while line := file.readline(MAX_LINE_BYTES + 2):
+            yield line

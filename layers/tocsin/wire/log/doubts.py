@@ -24,7 +24,7 @@ type Tiles = Callable[[Tile], Sequence[bytes]]
 _MOST_GROUPS: Final = 1 << 18  # since a checkpoint that holds: 8 MB, for 67 million events
 _MOST_NEAR: Final = 2 * WIDTH  # leaves among which one is tried that was put in
 _MOST_MOVED: Final = 32  # leaves among which one is tried that was moved anywhere
-_MOST_SHIFTED: Final = 8  # events by which a log is tried to have been made longer or shorter
+_MOST_SHIFTED: Final = 64  # events by which a log is tried to have been made longer or shorter
 _SHIFTS: Final = sorted(range(-_MOST_SHIFTED, _MOST_SHIFTED + 1), key=abs)
 
 
