@@ -198,6 +198,7 @@ def test_the_proxy_names_its_extra_and_runs_with_it(
         (("keys", "list"), "with its extra `functions`"),
         (("set-aside", "--all"), "with its extra `functions`"),
         (("report",), "with its extra `functions`"),
+        (("verify", "--trust", "log+00000000+AA=="), "with its extra `evidence`"),
     ],
 )
 def test_what_needs_more_says_so(machine: Machine, command: tuple[str, ...], what: str) -> None:

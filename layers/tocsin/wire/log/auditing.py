@@ -86,7 +86,7 @@ class Audit:
             first_seq=self.first_seq,
             last_seq=self.last_seq,
             leaves=self._leaves,
-            held=[*self._held],
+            held=[each for each in self._held if not self._contradicts(each)],
         )
         if self._doubt is not None:
             found.broken.append(self._doubted(self._doubt, tiles))
@@ -135,7 +135,7 @@ class Audit:
 
     def _doubted(self, doubt: Doubt, tiles: Tiles | None) -> Finding:
         found = doubt.finding(tiles)
-        later = [each for each in self._held if each.checkpoint.size >= doubt.size]
+        later = [each for each in self._held if self._contradicts(each)]
         if not later:
             return found
         reason = f"{doubt.known} and {later[0]} are both signed, and not of one history"
@@ -160,6 +160,10 @@ class Audit:
                 f"of {self._leaves:,} events there are hashes alone: they are older than what is"
                 " kept"
             )
+
+    def _contradicts(self, known: Known) -> bool:
+        """Whether a checkpoint that holds is of another history than one that does not."""
+        return self._doubt is not None and known.checkpoint.size >= self._doubt.size
 
     def _ended(self, found: Report, covers: int | None) -> None:
         """Say what it means that the lines have ended before some checkpoints."""

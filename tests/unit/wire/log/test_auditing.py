@@ -108,8 +108,9 @@ def test_two_histories_that_were_both_signed_are_two_views() -> None:
     other = Told([*TEN.entries[:4], *(b'{"id":"else%d"}' % n for n in range(8))])
     for size in (9, 12):
         shown = other.known(size, name="shown")
-        [(kind, first, last)] = told(audited(other.lines, [*TEN.known(9, 3), *shown]))
-        assert (kind, first, last) == ("two views", 4, 9)
+        report = audited(other.lines, [*TEN.known(9, 3), *shown])
+        assert told(report) == [("two views", 4, 9)]
+        assert [each.checkpoint.size for each in report.held] == [3]  # of both
 
 
 LONG = Told.of(1_500)
