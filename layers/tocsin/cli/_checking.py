@@ -36,8 +36,9 @@ def check_folder(folder: Path, checkpoints: Checkpoints) -> Report:
     note = exported.note()
     own = None if note is None else checkpoints.add(note, str(exported.checkpoint))
     checkpoints.add_files(exported.others)
-    if (audit := _audit(checkpoints, before)) is None:
+    if checkpoints.origin is None:
         return checkpoints.told(Report(undecided=[_NO_CHECKPOINT]))
+    audit = Audit(org_of(checkpoints.origin), checkpoints.known, before)
     half = False
     for line in lines:
         half = not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES
@@ -52,24 +53,33 @@ def check_folder(folder: Path, checkpoints: Checkpoints) -> Report:
 def check_deployment(
     log: LogReader, url: str, checkpoints: Checkpoints, first: int, last: int | None
 ) -> Report:
-    """Check what a deployment serves, from one event to another (None: to its end).
+    """Check what a deployment serves, from one event to the first checkpoint that covers another.
+
+    None: to its end, or a page beyond its last checkpoint.
 
     Raises:
         ApiError: It refuses.
         httpx.TransportError: It is out of reach, or answers with something else.
     """
-    note = log.checkpoint() if last is None else log.checkpoint_covering(last)
-    own = None if note is None else checkpoints.add(note, url)
-    if own is None and not checkpoints.known:
-        return checkpoints.told(Report(undecided=[_NO_CHECKPOINT]))
-    size = max(each.checkpoint.size for each in checkpoints.known)
+    own = withheld = None
     try:
-        before = beginning(first - 1, size if own is None else own.checkpoint.size, log.tile)
+        note = log.checkpoint() if last is None else log.checkpoint_covering(last)
+        own = None if note is None else checkpoints.add(note, url)
+    except ApiError as error:
+        withheld = _withheld(error, first)
+    known = checkpoints.known
+    if own is not None and last is not None:
+        last = own.checkpoint.size
+    reached = [each for each in known if last is None or each.checkpoint.size <= last]
+    if not reached:
+        report = Report(undecided=[_NO_CHECKPOINT], broken=[withheld] if withheld else [])
+        return checkpoints.told(report)
+    size = max(each.checkpoint.size for each in reached)
+    try:
+        before = beginning(first - 1, size, log.tile)
     except BadFormat as error:
         raise Failure(f"--from {first}: {error}", USAGE) from error
-    audit = _audit(checkpoints, before)
-    assert audit is not None  # noqa: S101
-    withheld = None
+    audit = Audit(org_of(reached[0].checkpoint.origin), reached, before)
     try:
         for page in log.pages(first, last):
             beyond = audit.last_seq >= size
@@ -79,10 +89,13 @@ def check_deployment(
                 break
     except ApiError as error:
         withheld = _withheld(error, audit.last_seq + 1)
-    report = audit.report(last if withheld is None else audit.last_seq, log.tile)
+    report = audit.report(None if withheld is None else audit.last_seq, log.tile)
     if withheld is not None:
         report.broken.append(withheld)
         report.undecided.clear()
+    report.notes += [
+        f"{each} is of more than was asked for" for each in known if each not in reached
+    ]
     return checkpoints.told(report)
 
 
@@ -121,12 +134,6 @@ def check_proof(path: Path, checkpoints: Checkpoints, kept: list[Known]) -> Repo
             if each.checkpoint.size == tree.size and each.checkpoint.root != tree.root
         ]
     return checkpoints.told(report)
-
-
-def _audit(checkpoints: Checkpoints, before: merkle.Peaks) -> Audit | None:
-    if checkpoints.origin is None:
-        return None
-    return Audit(org_of(checkpoints.origin), checkpoints.known, before)
 
 
 def _withheld(error: ApiError, next_seq: int) -> Finding:

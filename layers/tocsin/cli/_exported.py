@@ -14,7 +14,7 @@ from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._trust import small_file
 from tocsin.domain.merkle import Peaks
 from tocsin.wire.log import notes
-from tocsin.wire.log.beginnings import Beginning
+from tocsin.wire.log.beginnings import read_beginning, write_beginning
 from tocsin.wire.log.faults import BadFormat
 from tocsin.wire.log.lines import MAX_LINE_BYTES
 
@@ -48,7 +48,7 @@ class Exported:
         if not self._before.exists():
             return Peaks()
         try:
-            return Beginning.read(small_file(self._before, _MAX_BEGINNING_BYTES))
+            return read_beginning(small_file(self._before, _MAX_BEGINNING_BYTES))
         except BadFormat as error:
             raise Failure(f"can't use {self._before}: {error}", USAGE) from error
 
@@ -124,9 +124,9 @@ class Writing(Exported):
             self._file.truncate(size_bytes)
             raise
 
-    def put_beginning(self, tree: Beginning) -> None:
+    def put_beginning(self, tree: Peaks) -> None:
         """Write the tree before the first event."""
-        self._put(self._before, tree.data)
+        self._put(self._before, write_beginning(tree))
 
     def put_checkpoint(self, note: bytes, name: str = "") -> None:
         """Write the checkpoint, or one that does not fit, by another name."""

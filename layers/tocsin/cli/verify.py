@@ -56,7 +56,8 @@ def verify(
             min=1,
             metavar="SEQ",
             show_default=False,
-            help="End with this event. Else with the newest.",
+            help="End with this event; with `--trust` with the first checkpoint that covers it. "
+            "Else with the newest.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

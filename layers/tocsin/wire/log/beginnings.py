@@ -4,7 +4,7 @@ They are taken from tiles as they are. Whether they are the log's shows where a 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Final
 
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.merkle import Peaks
@@ -12,34 +12,33 @@ from tocsin.wire.log.faults import BadFormat
 from tocsin.wire.log.texts import from_base64, number, to_base64
 from tocsin.wire.log.tiles import HEIGHT, WIDTH, Tile
 
-__all__ = ["Beginning", "beginning"]
+__all__ = ["beginning", "read_beginning", "write_beginning"]
 
 
-class Beginning(Peaks):
-    """A tree as a file: its size, and a line for the hash of each of its perfect subtrees."""
-
-    @classmethod
-    def read(cls, text: bytes) -> Self:
-        """Return the tree of a file.
-
-        Raises:
-            BadFormat: it is none.
-        """
-        if len(text) > 100 * HASH_BYTES or not text.isascii():
-            raise BadFormat("it does not hold a tree's size and hashes")
-        first, *lines = text.decode().removesuffix("\n").split("\n")
-        size = number(first, "a tree's size")
-        if len(lines) != size.bit_count():
-            raise BadFormat(f"a tree of {size} has {size.bit_count()} hashes")
-        return cls(size, tuple(from_base64(line, "a tree's hash", HASH_BYTES) for line in lines))
-
-    @property
-    def data(self) -> bytes:
-        """The bytes that :meth:`read` reads."""
-        return "".join(f"{line}\n" for line in (self.size, *map(to_base64, self.hashes))).encode()
+_MAX_BYTES: Final = 100 * HASH_BYTES
 
 
-def beginning(size: int, whole: int, tiles: Callable[[Tile], Sequence[bytes]]) -> Beginning:
+def read_beginning(text: bytes) -> Peaks:
+    """Return the tree of a file: its size, and a line for the hash of each perfect subtree.
+
+    Raises:
+        BadFormat: it is none.
+    """
+    if len(text) > _MAX_BYTES or not text.isascii():
+        raise BadFormat("it does not hold a tree's size and hashes")
+    first, *lines = text.decode().removesuffix("\n").split("\n")
+    size = number(first, "a tree's size")
+    if len(lines) != size.bit_count():
+        raise BadFormat(f"a tree of {size} has {size.bit_count()} hashes")
+    return Peaks(size, tuple(from_base64(line, "a tree's hash", HASH_BYTES) for line in lines))
+
+
+def write_beginning(tree: Peaks) -> bytes:
+    """Return the bytes that :func:`read_beginning` reads."""
+    return "".join(f"{line}\n" for line in (tree.size, *map(to_base64, tree.hashes))).encode()
+
+
+def beginning(size: int, whole: int, tiles: Callable[[Tile], Sequence[bytes]]) -> Peaks:
     """Return the tree of the first ``size`` events of a log that has a tree of ``whole``.
 
     Raises:
@@ -50,7 +49,7 @@ def beginning(size: int, whole: int, tiles: Callable[[Tile], Sequence[bytes]]) -
         if size >> height & 1:
             hashes.append(_node(height, start >> height, whole, tiles))
             start += 1 << height
-    return Beginning(size, tuple(hashes))
+    return Peaks(size, tuple(hashes))
 
 
 def _node(height: int, number: int, whole: int, tiles: Callable[[Tile], Sequence[bytes]]) -> bytes:
