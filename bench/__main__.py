@@ -18,6 +18,7 @@ BENCHES = {
     "cloudevents": "CloudEvents through the ingest handler, against FastAPI and their SDK alone",
     "screening": "masking and flagging: MB/s against re, recall and precision on public corpora",
     "seal": "seal, fan out and verify, against bare SHA-256",
+    "verify": "checking an export offline, against RFC 6962 in plain Python",
     "bytes": "journal bytes and DynamoDB write units per event, against one item per event",
     "cost": "dollars per million events and a month: list prices, measured use, and others'",
     "imports": "what each function's handler takes to import, against boto3 alone",
