@@ -82,9 +82,10 @@ async def test_an_export_is_checked_without_tocsin(stranger: Stranger) -> None:
     told = await stranger.run("export", folder)
     assert told.stdout.startswith("403 events, from seq 1 to 403, are in ")
     modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
-    assert modes.keys() >= {"entries.jsonl", "checkpoint"}
+    assert modes.keys() >= {"entries.jsonl", "checkpoint", "keys"}
     assert {*modes.values()} == {0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
+    assert str(stranger.reader.key) in (folder / "keys").read_text()
     done = await stranger.run("verify", folder, "--trust", stranger.trust)
     assert "403 events hold, from seq 1 to 403" in done.stdout
     assert done.stdout.endswith("it holds\n")

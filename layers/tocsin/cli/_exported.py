@@ -22,6 +22,7 @@ __all__ = ["Exported", "Writing"]
 
 _MAX_BEGINNING_BYTES: Final = 64 * 1024
 _CHECKPOINT: Final = "checkpoint"
+_OURS: Final = os.O_CREAT | os.O_NOFOLLOW  # not what a link in the folder leads to
 
 
 class Exported:
@@ -89,7 +90,7 @@ class Writing(Exported):
             OSError: It can't be made.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = os.fdopen(os.open(self.entries, os.O_RDWR | os.O_CREAT, 0o600), "r+b", 0)
+        self._file = os.fdopen(os.open(self.entries, os.O_RDWR | _OURS, 0o600), "r+b", 0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -138,7 +139,7 @@ class Writing(Exported):
 
     def _put(self, path: Path, content: bytes) -> None:
         new = path.with_name(f".{path.name}.new")
-        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        number = os.open(new, os.O_WRONLY | os.O_TRUNC | _OURS, 0o600)
         with os.fdopen(number, "wb") as file:
             file.write(content)
             file.flush()

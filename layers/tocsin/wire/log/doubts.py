@@ -130,10 +130,11 @@ class Doubt:
             if exact is not None and exact[1] + 1 >= first:
                 return self._one(*exact)
         known = f"the log's own hashes lead to the root of {self.known}"
-        if shift == 0 and self.size % WIDTH == 0 and next(places, None) is not None:
-            return Finding(Kind.REWRITTEN, f"{known}, and many are others", first, last)
+        if shift == 0 and next(places, None) is not None:
+            reason = f"{known}, and those of the event and of others after it do not fit"
+            return Finding(Kind.REWRITTEN, reason, first, last)
         kind = Kind.EDITED if not shift else Kind.INSERTED if shift > 0 else Kind.REMOVED
-        reason = f"{known}, and the event's are others"
+        reason = f"{known}, and the event does not fit"
         if shift:
             reason = f"{known} if there are {abs(shift)} {'less' if shift > 0 else 'more'}"
         return Finding(kind, reason, first, last)

@@ -136,6 +136,7 @@ def test_a_log_s_own_tiles_tell_what_was_done_as_far_as_they_lead_to_the_root() 
         (put_in, ("inserted", 601, 601)),
         (three, ("inserted", 513, 768)),
         (swapped, ("reordered", 601, 601)),
+        ([*edited[:900], b'{"id":"more"}', *edited[901:]], ("rewritten", 513, 768)),
     ]:
         own = Told(changed)
         report = audited(own.lines, LONG.known(100, 1_500), LONG.tiles(own))
