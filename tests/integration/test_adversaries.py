@@ -5,6 +5,7 @@ signing key, too. Each changes a log of 600 events at seq 301, of which readers 
 checkpoints: of 300 and of 600 events.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,6 +125,9 @@ async def owner(database: Database, tmp_path: Path) -> AsyncIterator[Owner]:
         yield owner
 
 
+NEW = batch("acme", 1, 1_774_000_000_001, 99)
+
+
 def edited(made: Batch) -> Batch:
     """Return a batch whose first event says something else."""
     first, *rest = made.entries
@@ -156,6 +160,44 @@ async def test_who_inserts_an_event(owner: Owner) -> None:
 async def test_who_reorders_events(owner: Owner) -> None:
     owner.rewrite(lambda all: [*all[:2], all[3], all[2], *all[4:]])
     assert await owner.found() == [("reordered", SEQ, SEQ)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "seq", "change"),
+    [
+        ("edited", SEQ, lambda all: [*all[:2], edited(all[2]), *all[3:]]),
+        ("edited", 1, lambda all: [edited(all[0]), *all[1:]]),
+        ("removed", SEQ, lambda all: [*all[:2], *all[3:]]),
+        ("inserted", SEQ, lambda all: [*all[:2], NEW, *all[2:]]),
+        ("reordered", SEQ, lambda all: [*all[:2], all[3], all[2], *all[4:]]),
+        ("rewritten", 1, lambda all: [*map(rewritten, all)]),
+        ("rewritten", SEQ, lambda all: [*all[:2], *map(rewritten, all[2:])]),
+    ],
+    ids=lambda each: None if callable(each) else str(each),
+)
+async def test_an_archive_names_the_event_whatever_was_computed_anew(
+    owner: Owner, kind: str, seq: int, change: Change
+) -> None:
+    archive = owner.stranger.home / "evidence" / owner.stranger.reader.key.name
+    assert await owner.found("--archive", archive, status=0) == []
+    owner.rewrite(change)
+    for item in owner.items(owner.state):  # the log's own tiles tell nothing any more
+        if item["pk"]["S"].startswith("tree#") and item["sk"]["S"].startswith("node"):
+            owner.delete(owner.state, item)
+    assert await owner.found("--archive", archive) == [(kind, seq, seq)]
+    owner.kept.clear()
+    assert await owner.found("--archive", archive) == [(kind, seq, seq)]
+
+
+async def test_an_archive_that_was_changed_itself_names_nothing(owner: Owner) -> None:
+    archive = owner.stranger.home / "evidence" / owner.stranger.reader.key.name
+    tile = archive / "tile/0/001"
+    leaves = bytearray(await asyncio.to_thread(tile.read_bytes))
+    leaves[60 * 32] ^= 1
+    await asyncio.to_thread(tile.write_bytes, bytes(leaves))
+    assert await owner.found("--archive", archive, status=0) == []  # what was signed holds
+    owner.rewrite(lambda all: [*all[:2], edited(all[2]), *all[3:]])
+    assert await owner.found("--archive", archive) == [("edited", SEQ, 512)]
 
 
 async def test_who_cuts_off_the_end(owner: Owner) -> None:

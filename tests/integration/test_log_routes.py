@@ -11,6 +11,7 @@ import pytest
 
 from integration.test_list import Product, product
 from support.databases import Database
+from tocsin.adapters.folder import FolderArchive
 from tocsin.adapters.key_file import KeyFile
 from tocsin.domain import chain
 from tocsin.domain.merkle import Peaks, check_consistency
@@ -54,6 +55,7 @@ class Reader:
             trees=on.stores.trees,
             signers=[self.signer],
             clock=on.clock,
+            archive=FolderArchive(home / "evidence"),
         )
 
     @property

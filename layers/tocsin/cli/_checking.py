@@ -13,6 +13,7 @@ from tocsin.domain.merkle import BadProof
 from tocsin.wire.log import notes
 from tocsin.wire.log.auditing import Audit, org_of
 from tocsin.wire.log.beginnings import beginning
+from tocsin.wire.log.comparing import Archived
 from tocsin.wire.log.faults import BadFormat
 from tocsin.wire.log.findings import Finding, Kind, Known, Report
 from tocsin.wire.log.lines import MAX_LINE_BYTES
@@ -25,7 +26,9 @@ _NO_CHECKPOINT: Final = "there is no checkpoint that you trust: nothing can be t
 _BROKEN: Final = "INTEGRITY"
 
 
-def check_folder(folder: Path, checkpoints: Checkpoints) -> Report:
+def check_folder(
+    folder: Path, checkpoints: Checkpoints, archived: Archived | None = None
+) -> Report:
     """Check a folder of ``tocsin export``, with the checkpoints that were kept elsewhere, too.
 
     Raises:
@@ -38,7 +41,7 @@ def check_folder(folder: Path, checkpoints: Checkpoints) -> Report:
     checkpoints.add_files(exported.others)
     if checkpoints.origin is None:
         return checkpoints.told(Report(undecided=[_NO_CHECKPOINT]))
-    audit = Audit(org_of(checkpoints.origin), checkpoints.known, before)
+    audit = Audit(org_of(checkpoints.origin), checkpoints.known, before, archived)
     half = False
     for line in lines:
         half = not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES
@@ -51,7 +54,12 @@ def check_folder(folder: Path, checkpoints: Checkpoints) -> Report:
 
 
 def check_deployment(
-    log: LogReader, url: str, checkpoints: Checkpoints, first: int, last: int | None
+    log: LogReader,
+    url: str,
+    checkpoints: Checkpoints,
+    first: int,
+    last: int | None,
+    archived: Archived | None = None,
 ) -> Report:
     """Check what a deployment serves, from one event to the first checkpoint that covers another.
 
@@ -79,7 +87,7 @@ def check_deployment(
         before = beginning(first - 1, size, log.tile)
     except BadFormat as error:
         raise Failure(f"--from {first}: {error}", USAGE) from error
-    audit = Audit(org_of(reached[0].checkpoint.origin), reached, before)
+    audit = Audit(org_of(reached[0].checkpoint.origin), reached, before, archived)
     try:
         for page in log.pages(first, last):
             beyond = audit.last_seq >= size

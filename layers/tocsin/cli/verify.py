@@ -11,6 +11,7 @@ from tocsin.cli._output import complain, escaped, say
 
 if TYPE_CHECKING:
     from tocsin.cli._trust import Checkpoints
+    from tocsin.wire.log.comparing import Archived
     from tocsin.wire.log.findings import Report
 
 __all__ = ["UNDECIDED", "verify"]
@@ -44,6 +45,15 @@ def verify(
             metavar="FILE",
             show_default=False,
             help="A checkpoint that you have kept. Several can be given.",
+        ),
+    ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            show_default=False,
+            help="A copy of what the archive has of the log: its checkpoints are kept ones, and "
+            "its leaves tell which event was changed.",
         ),
     ] = None,
     first: Annotated[
@@ -86,15 +96,17 @@ def verify(
 
         tocsin verify event.tlog-proof --trust log.key
 
+        tocsin verify --trust log.key --archive copy/tocsin/7c1f0a52d0e8b936/acme
+
     Exit codes: 0 all of it holds; 1 it does not, or (without `--trust`) Tocsin refused; 2 wrong
     usage or settings; 3 it can't be decided; 4 Tocsin is out of reach.
     """
     if last is not None and last < first:
         raise Failure("--to is before --from", USAGE)
     if trust is not None:
-        _audit(source, trust, checkpoint or [], (first, last), as_json, url, api_key)
+        _audit(source, trust, checkpoint or [], archive, (first, last), as_json, url, api_key)
         return
-    if source is not None or checkpoint or as_json:
+    if source is not None or checkpoint or archive or as_json:
         raise Failure(
             "say whom you trust: --trust with the log's verifier key, or a file with it, which you"
             " have from elsewhere than the log",
@@ -107,11 +119,13 @@ def _audit(
     source: Path | None,
     trust: str,
     kept: list[Path],
+    archive: Path | None,
     seqs: tuple[int, int | None],
     as_json: bool,
     url: str | None,
     api_key: str | None,
 ) -> None:
+    from tocsin.cli._archived import ArchiveFolder
     from tocsin.cli._checking import check_folder, check_proof
     from tocsin.cli._found import tell
     from tocsin.cli._trust import Checkpoints, policy_of
@@ -119,12 +133,17 @@ def _audit(
 
     checkpoints = Checkpoints(policy_of(trust))
     checkpoints.add_files(kept)
+    archived = None
+    if archive is not None:
+        folder = ArchiveFolder(archive)
+        checkpoints.add_files(folder.checkpoints)
+        archived = folder.leaf
     if source is None:
-        report = _deployed(checkpoints, seqs, url, api_key)
+        report = _deployed(checkpoints, archived, seqs, url, api_key)
     elif seqs != (1, None):
         raise Failure("--from and --to are for what is deployed: a source is checked whole", USAGE)
     elif source.is_dir():
-        report = check_folder(source, checkpoints)
+        report = check_folder(source, checkpoints, archived)
     else:
         report = check_proof(source, checkpoints, [*checkpoints.known])
     tell(report, as_json)
@@ -133,7 +152,11 @@ def _audit(
 
 
 def _deployed(
-    checkpoints: "Checkpoints", seqs: tuple[int, int | None], url: str | None, api_key: str | None
+    checkpoints: "Checkpoints",
+    archived: "Archived | None",
+    seqs: tuple[int, int | None],
+    url: str | None,
+    api_key: str | None,
 ) -> "Report":
     place = connection(url, api_key)
 
@@ -143,7 +166,8 @@ def _deployed(
 
     with expected_failures(place.url), Client(place.url, place.api_key) as client:
         try:
-            return check_deployment(LogReader(client), place.url, checkpoints, *seqs)
+            log = LogReader(client)
+            return check_deployment(log, place.url, checkpoints, *seqs, archived)
         except ApiError as error:  # of which 1 would say that something is wrong with the log
             code = USAGE if error.status in _ASKED_WRONGLY else UNREACHABLE
             raise Failure(escaped(f"{place.url} refuses: {error.error}"), code) from error

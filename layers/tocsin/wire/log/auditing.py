@@ -11,6 +11,7 @@ from typing import Final
 from tocsin.domain.chain import genesis
 from tocsin.domain.merkle import Peaks
 from tocsin.wire.log.breaks import LINES_BEFORE, LINES_BEYOND, Recent, explained
+from tocsin.wire.log.comparing import Archived, Comparison
 from tocsin.wire.log.doubts import Doubt, Since, Tiles
 from tocsin.wire.log.faults import BadFormat
 from tocsin.wire.log.findings import Finding, Kind, Known, Report
@@ -28,10 +29,17 @@ def org_of(origin: str) -> str:
 class Audit:
     """Takes lines in order; :meth:`report` says what came of it."""
 
-    def __init__(self, org: str, known: Iterable[Known], before: Peaks | None = None) -> None:
+    def __init__(
+        self,
+        org: str,
+        known: Iterable[Known],
+        before: Peaks | None = None,
+        archived: Archived | None = None,
+    ) -> None:
         """Check an org's log against checkpoints, from its first event on.
 
         Or from the event after the tree ``before``: whether it is the log's the checkpoints tell.
+        With an archive it is told which event is not what was signed.
         """
         self._peaks = before or Peaks()
         self.first_seq: Final = self._peaks.size + 1
@@ -46,6 +54,8 @@ class Audit:
         self._odd = list[Line | bytes]()
         self._fresh = list[bytes]()  # leaves that the tree does not have yet
         self._since = Since(self._peaks)
+        self._comparison = Comparison(archived, self._peaks) if archived else None
+        self._named: Finding | None = None
         self._leaves = 0
         self._recent.append(Recent(self._peaks.size, self._hash))
         self._look()
@@ -114,6 +124,8 @@ class Audit:
         if self._fresh:
             self._peaks, nodes = self._peaks.grown(self._fresh)
             self._since.add(self._fresh, nodes)
+            if self._comparison is not None:
+                self._comparison.add(self._fresh)
             if self._doubt is not None:
                 self._doubt.add(self._fresh)
             self._fresh = []
@@ -129,12 +141,18 @@ class Audit:
                 held.append(known)
             elif self._doubt is None:
                 self._doubt = self._since.doubt(known)
+                self._named = self._compared(known)
         if held:
             self._held += held
             self._since.held(self._peaks)
+            if self._comparison is not None:
+                self._comparison.held(self._peaks)
+
+    def _compared(self, known: Known) -> Finding | None:
+        return None if self._comparison is None else self._comparison.finding(known)
 
     def _doubted(self, doubt: Doubt, tiles: Tiles | None) -> Finding:
-        found = doubt.finding(tiles)
+        found = self._named or doubt.finding(tiles)
         later = [each for each in self._held if self._contradicts(each)]
         if not later:
             return found
@@ -176,6 +194,9 @@ class Audit:
             if each not in beyond
         ]
         if not beyond:
+            return
+        if (named := self._compared(beyond[0])) is not None:
+            found.broken.append(named)
             return
         sure, last = self._since.sure.size, beyond[-1]
         reason = f"the log ends with seq {self.last_seq}, and {last} was signed"
