@@ -21,11 +21,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sign for every org whose ledger has moved; the event says nothing."""
     report = service()(lambda: context.get_remaining_time_in_millis() > _ENDING_MS)
     for org, error in report.broken.items():
-        logger.error("an org gets no checkpoint", org=org, exc_info=error)
+        logger.error("an org's log is not what was signed of it", org=org, exc_info=error)
+    for witness, why in report.away.items():
+        logger.warning("a witness has not cosigned for an org", witness=witness, reason=why)
     counts = {
         "Checkpoints": len(report.signed),
         "CheckpointedEvents": report.events,
         "BrokenOrgs": len(report.broken),
+        "WitnessesAway": len(report.away),
     }
     for name, value in counts.items():
         if value:

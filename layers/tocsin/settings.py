@@ -108,11 +108,27 @@ class CheckpointSettings(StoreSettings):
     ``signing_key`` is the id or ARN of an Ed25519 key in KMS; or, on one machine, ``file:`` and the
     path of one, which is made where there is none. Of several, with spaces between, each signs.
     ``archive`` is the S3 bucket, or ``file:`` and the folder, into which checkpoints and leaves are
-    put; None: nowhere.
+    put; None: nowhere. ``witnesses`` is a policy (https://c2sp.org/tlog-policy), with its lines
+    alone that name them if need be: those that have a URL are asked to cosign.
     """
 
     signing_key: str = Field(pattern=r"\S")
     archive: str | None = None
+    witnesses: str = ""
+
+    @field_validator("witnesses")
+    @classmethod
+    def _appointed(cls, policy: str) -> str:
+        if not (policy := policy.strip()):
+            return ""
+        from tocsin.wire.log.faults import BadFormat
+        from tocsin.wire.log.witnesses import appointed
+
+        try:
+            appointed(policy)
+        except BadFormat as error:
+            raise ValueError(f"TOCSIN_WITNESSES: {error}") from error
+        return policy
 
 
 class _PublicUrl(_Settings):

@@ -8,7 +8,7 @@ from support.databases import Stores
 from tocsin.domain import chain
 from tocsin.domain.errors import HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node, Peaks
-from tocsin.domain.tree import Checkpoint, LogKey, Tree
+from tocsin.domain.tree import Checkpoint, Cosigned, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES
 
 
@@ -114,3 +114,53 @@ def test_keys_are_known_with_their_times(on: Stores) -> None:
     assert on.trees.keys("beta") == []
     assert on.trees.get("acme") == after
     assert on.trees.nodes("acme", 8, 0, 256) == []
+
+
+def test_what_witnesses_have_cosigned_is_remembered_and_nothing_of_two_at_once_is_lost(
+    on: Stores,
+) -> None:
+    ann, bob = Cosigned("ann+01020304", 3, 10), Cosigned("bob+05060708", 2, 0)
+    trees = [tree(3)]
+    on.trees.grow(None, trees[0], [])
+    for cosigned in ((ann,), (ann, bob), (replace(ann, size=4), bob), ()):
+        after = replace(trees[-1], cosigned=cosigned)
+        on.trees.grow(trees[-1], after, [])
+        assert on.trees.get("acme") == after
+        for before in trees:
+            if before != after:
+                with pytest.raises(HeadMoved):  # who has read it before
+                    on.trees.grow(before, tree(400), [])
+        trees.append(after)
+    archived = replace(trees[-1], archived=2)
+    on.trees.grow(trees[-1], archived, [])
+    with pytest.raises(HeadMoved):
+        on.trees.grow(trees[-1], tree(400), [])
+    assert on.trees.get("acme") == archived
+
+
+def test_a_checkpoint_gets_signatures_while_it_is_as_it_was_read(on: Stores) -> None:
+    at = tree(3)
+    on.trees.grow(None, at, [])
+    made = [Checkpoint(3, f"note at {time}", time) for time in (90, 1_000)]
+    for each in made:
+        after = replace(at, signed=3, timed_ms=each.made_at_ms)
+        on.trees.sign(at, after, each, [])
+        at = after
+    for place, each in enumerate(made):
+        more = replace(each, note=f"{each.note} and more")
+        on.trees.cosign("acme", each, more)
+        with pytest.raises(HeadMoved):
+            on.trees.cosign("acme", each, replace(each, note="something else"))
+        made[place] = more
+        assert [*on.trees.checkpoints("acme", 0, 9)] == made
+    for wrong in (
+        Checkpoint(2, made[0].note, made[0].made_at_ms),
+        Checkpoint(3, made[0].note, made[1].made_at_ms),
+        Checkpoint(4, made[0].note, made[0].made_at_ms),
+    ):
+        with pytest.raises(HeadMoved):
+            on.trees.cosign("acme", wrong, wrong)
+    with pytest.raises(HeadMoved):
+        on.trees.cosign("beta", made[0], made[0])
+    assert [*on.trees.checkpoints("acme", 0, 9)] == made
+    assert on.trees.get("acme") == at

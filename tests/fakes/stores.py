@@ -451,6 +451,14 @@ class FakeTrees:
             for key in changed:
                 self.log_keys[after.org][key.since_size, key.verifier] = key
 
+    def cosign(self, org: str, before: Checkpoint, after: Checkpoint) -> None:
+        with self.one_at_a_time:
+            signed = self.signed.get(org, {})
+            places = [place for place, each in signed.items() if each == before]
+            if not places:
+                raise HeadMoved(org)
+            signed[places[0]] = after
+
     def keys(self, org: str) -> Sequence[LogKey]:
         return [key for _, key in sorted(self.log_keys[org].items(), key=lambda each: each[0])]
 

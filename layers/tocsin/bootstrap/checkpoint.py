@@ -9,7 +9,7 @@ from tocsin.adapters.dynamodb import client
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.trees import DynamoTrees
-from tocsin.ports.evidence import Archive, Signer
+from tocsin.ports.evidence import Archive, Signer, Witness
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.checkpointing import Checkpointing
 from tocsin.settings import ON_THIS_MACHINE, CheckpointSettings
@@ -37,6 +37,7 @@ def wire(
         signers=signers or [*map(_signer, settings.signing_key.split())],
         clock=clock or SystemClock(),
         archive=_archive(settings.archive),
+        witnesses=_witnesses(settings.witnesses),
     )
 
 
@@ -48,6 +49,15 @@ def _signer(key: str) -> Signer:
     from tocsin.adapters import kms
 
     return kms.KmsSigner(kms.client(), key)
+
+
+def _witnesses(policy: str) -> Sequence[Witness]:
+    if not policy:
+        return ()
+    from tocsin.adapters.witnesses import HttpWitness
+    from tocsin.wire.log.witnesses import appointed
+
+    return [*map(HttpWitness, appointed(policy))]
 
 
 def _archive(place: str | None) -> Archive | None:

@@ -10,10 +10,25 @@ from typing import Final
 from tocsin.domain.chain import genesis
 from tocsin.domain.merkle import Peaks
 
-__all__ = ["TILE_HEIGHT", "TILE_WIDTH", "Checkpoint", "LogKey", "Tree"]
+__all__ = ["TILE_HEIGHT", "TILE_WIDTH", "Checkpoint", "Cosigned", "LogKey", "Tree"]
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """What a witness has cosigned last of a tree.
+
+    Attributes:
+        witness: Its key's name, a plus sign, and the key's id in hexadecimal digits.
+        size: The size of the checkpoint.
+        timed_ms: The tree's, by then: with the size it says which checkpoint it was.
+    """
+
+    witness: str
+    size: int
+    timed_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +44,7 @@ class Tree:
         keys: The verifier keys that it was signed with (https://c2sp.org/signed-note).
         archived: How many events of it are in the archive, with every checkpoint of so many.
         timed_ms: When a checkpoint was signed last that says so itself, in Unix milliseconds.
+        cosigned: What each witness has cosigned last, if it has.
     """
 
     org: str
@@ -39,6 +55,7 @@ class Tree:
     keys: tuple[str, ...] = ()
     archived: int = 0
     timed_ms: int = 0
+    cosigned: tuple[Cosigned, ...] = ()
 
     @classmethod
     def empty(cls, org: str, origin: str) -> "Tree":

@@ -1,12 +1,13 @@
-"""What evidence needs: where trees and checkpoints are kept, and who signs."""
+"""What evidence needs: where trees and checkpoints are kept, who signs, and who cosigns."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tocsin.domain.merkle import Node
 from tocsin.domain.tree import Checkpoint, LogKey, Tree
+from tocsin.wire.log.keys import Verifier
 
-__all__ = ["MOST_NODES", "Archive", "Signer", "Trees"]
+__all__ = ["MOST_NODES", "Answer", "Archive", "Signer", "Trees", "Witness"]
 
 MOST_NODES: Final = 90
 """As many are written with their tree: a DynamoDB transaction has 100 items."""
@@ -44,6 +45,13 @@ class Trees(Protocol):
             IntegrityError: a checkpoint is there already, which the tree did not have.
         """
 
+    def cosign(self, org: str, before: Checkpoint, after: Checkpoint) -> None:
+        """Keep a checkpoint, as it was read before, with the signatures that it has now.
+
+        Raises:
+            HeadMoved: it is otherwise by now, or not there; nothing was written.
+        """
+
     def nodes(self, org: str, height: int, first: int, count: int) -> Sequence[bytes]:
         """Return the hashes of kept nodes of a height, by number; up to the first that is missing.
 
@@ -76,6 +84,32 @@ class Signer(Protocol):
 
         Raises:
             Busy: who holds the key does not answer.
+        """
+
+
+class Answer(NamedTuple):
+    """What a witness answers: HTTP's status, and a body of some kilobytes."""
+
+    status: int
+    body: bytes
+
+
+class Witness(Protocol):
+    """Who cosigns what goes on from what it has cosigned before (https://c2sp.org/tlog-witness)."""
+
+    @property
+    def name(self) -> str:
+        """What its policy calls it."""
+
+    @property
+    def key(self) -> Verifier:
+        """The key of its cosignatures."""
+
+    def add(self, body: bytes) -> Answer:
+        """Ask it for a cosignature, by ``add-checkpoint``; within a few seconds, whatever it does.
+
+        Raises:
+            Busy: nothing came by then, or nothing that can be read.
         """
 
 

@@ -51,7 +51,10 @@ MAY_LOAD = {
     ),
     "checkpoint": Own(
         frozenset(
-            {f"evidence.{name}" for name in ("archiving", "checkpointing", "nodes")}
+            {
+                f"evidence.{name}"
+                for name in ("archiving", "asking", "checkpointing", "nodes", "said", "witnessing")
+            }
             | {"reading.checked"}
         ),
         frozenset({"checkpoint"}),
@@ -109,7 +112,7 @@ MAY_LOAD = {
         frozenset(
             {
                 *("stream", "reading", "access", "approvals.reading", "approvals.waiting"),
-                *("detect.rehearsing", "evidence.nodes", "evidence.proving"),
+                *("detect.rehearsing", "evidence.nodes", "evidence.proving", "evidence.said"),
             }
         ),
         frozenset({"stream", "valkey"}),

@@ -1,17 +1,20 @@
 """Trees in the state table: ``tree#<org>`` · ``head``, nodes and keys, ``checkpoint#<org>`` · size.
 
-Nodes and checkpoints are written once: what would change one is refused.
+Nodes and checkpoints are written once: what would change one is refused, but that a checkpoint gets
+further signatures.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, override
 
-from tocsin.adapters.dynamodb._calls import query, transact, whole
+from botocore.exceptions import ClientError
+
+from tocsin.adapters.dynamodb._calls import calls, condition_failed, query, transact, whole
 from tocsin.adapters.dynamodb._state import StateTable, item_key, number
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node, Peaks
-from tocsin.domain.tree import Checkpoint, LogKey, Tree
+from tocsin.domain.tree import Checkpoint, Cosigned, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES, Trees
 
 __all__ = ["DynamoTrees"]
@@ -45,6 +48,14 @@ class DynamoTrees(StateTable, Trees):
                 keys=keys,
                 archived=int(item["archived"]["N"]),
                 timed_ms=int(item["timed"]["N"]),
+                cosigned=tuple(
+                    Cosigned(
+                        witness=each["M"]["witness"]["S"],
+                        size=int(each["M"]["size"]["N"]),
+                        timed_ms=int(each["M"]["timed"]["N"]),
+                    )
+                    for each in item.get("cosigned", {"L": []})["L"]
+                ),
             )
 
     @override
@@ -83,16 +94,11 @@ class DynamoTrees(StateTable, Trees):
         self, before: Tree, after: Tree, checkpoint: Checkpoint, changed: Sequence[LogKey]
     ) -> None:
         again = checkpoint.size == before.signed
-        time = f"#{checkpoint.made_at_ms:0{_DIGITS}}" if again else ""
-        place = f"{checkpoint.size:0{_DIGITS}}{time}"
+        item = _checkpoint_item(after.org, checkpoint, again=again)
         put = {
             "Put": {
                 "TableName": self._table,
-                "Item": {
-                    **item_key(_checkpoint(after.org), place),
-                    "note": {"S": checkpoint.note},
-                    "made_at": number(checkpoint.made_at_ms),
-                },
+                "Item": item,
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
         }
@@ -101,10 +107,31 @@ class DynamoTrees(StateTable, Trees):
             for key in changed
         ]
         if not self._written(before, after, [put, *told]):
-            if self.get(after.org) == before and self._get(_checkpoint(after.org), place):
+            if self.get(after.org) == before and self._get(_checkpoint(after.org), item["sk"]["S"]):
                 reason = "there is a checkpoint that the tree did not have"
                 raise IntegrityError(after.org, max(checkpoint.size, 1), reason)
             raise HeadMoved(f"{after.org}: the tree is otherwise by now")
+
+    @override
+    def cosign(self, org: str, before: Checkpoint, after: Checkpoint) -> None:
+        for again in (False, True):  # the first of its size, or a later one
+            try:
+                with calls():
+                    self._client.put_item(
+                        TableName=self._table,
+                        Item=_checkpoint_item(org, after, again=again),
+                        ConditionExpression="note = :note AND made_at = :made_at",
+                        ExpressionAttributeValues={
+                            ":note": {"S": before.note},
+                            ":made_at": number(before.made_at_ms),
+                        },
+                    )
+            except ClientError as error:
+                if not condition_failed(error):
+                    raise
+            else:
+                return
+        raise HeadMoved(f"{org}: the checkpoint of {before.size} is otherwise by now")
 
     @override
     def keys(self, org: str) -> Sequence[LogKey]:
@@ -198,23 +225,30 @@ class DynamoTrees(StateTable, Trees):
                 "archived": number(after.archived),
                 "timed": number(after.timed_ms),
                 **({} if after.signed is None else {"signed": number(after.signed)}),
+                **({"cosigned": _cosigned(after)} if after.cosigned else {}),
             },
         }
         if before is None:
             head["ConditionExpression"] = "attribute_not_exists(pk)"
         else:
-            signed = "attribute_not_exists(signed)" if before.signed is None else "signed = :signed"
             values: dict[str, Any] = {
                 ":size": number(before.size),
                 ":hash": {"B": before.hash},
                 ":timed": number(before.timed_ms),
+                ":archived": number(before.archived),
             }
+            conditions = ["#size = :size", "#hash = :hash", "timed = :timed"]
+            conditions += ["archived = :archived"]
             if before.signed is not None:
                 values[":signed"] = number(before.signed)
+            if before.cosigned:
+                values[":cosigned"] = _cosigned(before)
+            conditions += [
+                f"{name} = :{name}" if f":{name}" in values else f"attribute_not_exists({name})"
+                for name in ("signed", "cosigned")
+            ]
             head |= {
-                "ConditionExpression": (
-                    f"#size = :size AND #hash = :hash AND {signed} AND timed = :timed"
-                ),
+                "ConditionExpression": " AND ".join(conditions),
                 "ExpressionAttributeNames": {"#size": "size", "#hash": "hash"},
                 "ExpressionAttributeValues": values,
             }
@@ -227,6 +261,31 @@ def _tree(org: str) -> str:
 
 def _checkpoint(org: str) -> str:
     return f"checkpoint#{org}"
+
+
+def _checkpoint_item(org: str, checkpoint: Checkpoint, *, again: bool) -> Any:
+    """Return a checkpoint's item; ``again``: it is not the first of its size."""
+    time = f"#{checkpoint.made_at_ms:0{_DIGITS}}" if again else ""
+    return {
+        **item_key(_checkpoint(org), f"{checkpoint.size:0{_DIGITS}}{time}"),
+        "note": {"S": checkpoint.note},
+        "made_at": number(checkpoint.made_at_ms),
+    }
+
+
+def _cosigned(tree: Tree) -> Any:
+    return {
+        "L": [
+            {
+                "M": {
+                    "witness": {"S": each.witness},
+                    "size": number(each.size),
+                    "timed": number(each.timed_ms),
+                }
+            }
+            for each in tree.cosigned
+        ]
+    }
 
 
 def _read_checkpoint(org: str, item: Mapping[str, Any]) -> Checkpoint:

@@ -14,11 +14,12 @@ from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node
 from tocsin.domain.segment import Segment
 from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, LogKey, Tree
-from tocsin.ports.evidence import MOST_NODES, Archive, Signer, Trees
+from tocsin.ports.evidence import MOST_NODES, Archive, Signer, Trees, Witness
 from tocsin.ports.log import Ledger
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.archiving import Archiving
+from tocsin.services.evidence.witnessing import Asking, Witnessing
 from tocsin.services.reading.checked import parts_after
 from tocsin.wire.log import checkpoints, notes
 from tocsin.wire.log.keys import KeyType, Verifier
@@ -40,13 +41,16 @@ class Report:
         signed: The size of each new checkpoint, by org.
         events: By how many events trees have grown.
         failed: Orgs that will be tried again, and why; they may be signed and not archived.
-        broken: Orgs whose ledger is not what was signed or can't be read, and why.
+        broken: Orgs whose ledger is not what was signed or can't be read, or of which a witness has
+            seen another history, and why. Those of the last kind are signed all the same.
+        away: Witnesses that gave no cosignature to an org, by their policy's names, and why.
     """
 
     signed: dict[str, int] = field(default_factory=dict)
     events: int = 0
     failed: dict[str, Busy] = field(default_factory=dict)
     broken: dict[str, Exception] = field(default_factory=dict)
+    away: dict[str, str] = field(default_factory=dict)
 
 
 class Checkpointing:
@@ -61,8 +65,10 @@ class Checkpointing:
         signers: Sequence[Signer],
         clock: Clock,
         archive: Archive | None = None,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         """Wire the ports; all signers sign each checkpoint, and the first names new logs."""
+        self._witnessing = Witnessing(ledger, trees, witnesses, clock)
         self._archiving = archive and Archiving(ledger, trees, archive)
         self._orgs = orgs
         self._ledger = ledger
@@ -80,29 +86,31 @@ class Checkpointing:
                 another time, since each run begins with another org.
         """
         orgs = [org.id for org in self._orgs.all() if not org.gone]
-        report = Report()
+        report, asking = Report(), self._witnessing.begin(in_time)
         begin = self._clock.now_ms() // 60_000 % len(orgs) if orgs else 0
         with ThreadPoolExecutor(_ORGS_AT_ONCE, "tocsin-checkpoint") as pool:
 
             def one(org: str) -> Report:
-                return self._one_org(org) if in_time() else Report()
+                return self._one_org(org, asking) if in_time() else Report()
 
             for each in pool.map(one, [*orgs[begin:], *orgs[:begin]]):
                 report.signed.update(each.signed)
                 report.failed.update(each.failed)
                 report.broken.update(each.broken)
                 report = replace(report, events=report.events + each.events)
+        report.broken.update(asking.broken)
+        report.away.update(asking.away)
         return report
 
-    def _one_org(self, org: str) -> Report:
+    def _one_org(self, org: str, asking: Asking) -> Report:
         try:
-            return self._checkpoint(org)
+            return self._checkpoint(org, asking)
         except Busy as error:
             return Report(failed={org: error})
         except Exception as error:  # whatever an org's data can raise
             return Report(broken={org: error})
 
-    def _checkpoint(self, org: str) -> Report:
+    def _checkpoint(self, org: str, asking: Asking) -> Report:
         tree, head = self._trees.get(org), self._ledger.head(org)
         if tree is not None and head.seq < tree.size:
             reason = f"the ledger ends before it, and {tree.size} events were in the tree"
@@ -121,6 +129,7 @@ class Checkpointing:
             if grown.signed != grown.size or timed:
                 grown = self._sign(grown, now_ms, timed=timed)
                 report = Report({org: grown.size}, grown.size - (tree.size if tree else 0))
+            grown = asking(grown)
             if self._archiving:
                 self._archiving(grown)
         except HeadMoved:  # another run was here

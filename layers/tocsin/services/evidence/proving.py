@@ -22,15 +22,14 @@ from tocsin.domain.tree import Checkpoint
 from tocsin.ports.evidence import Trees
 from tocsin.services.access.presented import Presented
 from tocsin.services.evidence.nodes import Nodes
+from tocsin.services.evidence.said import signed_root
 from tocsin.services.reading.answers import Answers, Attachment, Piece
 from tocsin.services.reading.past import Past
 from tocsin.wire.filters import Query
-from tocsin.wire.log import checkpoints
 from tocsin.wire.log.asked import ConsistencyAsked, InclusionAsked, asked
 from tocsin.wire.log.faults import BadFormat, EntryTooLong
 from tocsin.wire.log.growth import Growth
 from tocsin.wire.log.history import key_line
-from tocsin.wire.log.notes import Note
 from tocsin.wire.log.proofs import Proof
 from tocsin.wire.log.tiles import Tile, write_bundle
 from tocsin.wire.parameters import known
@@ -124,7 +123,7 @@ class Log:
         if seq > last.size:
             raise NotFound(_NOT_YET)
         nodes, index = Nodes(past.ledger, self._trees, past.org, last.size), seq - 1
-        hashes, root = inclusion(index, last.size, nodes), _root(past.org, last)
+        hashes, root = inclusion(index, last.size, nodes), signed_root(past.org, last)
         try:
             check_inclusion(nodes(0, index), index, last.size, hashes, root)
         except BadProof as error:
@@ -138,7 +137,8 @@ class Log:
         last = self._last(past, new or 0)
         if old > last.size:
             raise NotFound(_NOT_YET)
-        nodes, root = Nodes(past.ledger, self._trees, past.org, last.size), _root(past.org, last)
+        nodes = Nodes(past.ledger, self._trees, past.org, last.size)
+        root = signed_root(past.org, last)
         hashes = consistency(old, last.size, nodes)
         before = Nodes(past.ledger, self._trees, past.org, old)
         try:
@@ -147,17 +147,6 @@ class Log:
             reason = f"what is stored does not lead to the checkpoint: {error}"
             raise IntegrityError(past.org, 1, reason) from error
         return Growth(old, tuple(hashes), last.note.encode())
-
-
-def _root(org: str, checkpoint: Checkpoint) -> bytes:
-    """Return the root that a stored checkpoint says."""
-    try:
-        said = checkpoints.Checkpoint.read(Note.read(checkpoint.note.encode()).text)
-    except BadFormat as error:
-        raise IntegrityError(org, checkpoint.size, f"its checkpoint is none: {error}") from error
-    if said.size != checkpoint.size:
-        raise IntegrityError(org, checkpoint.size, "its checkpoint is of another size")
-    return said.root
 
 
 def _seq_of(past: Past, id: str) -> int:
