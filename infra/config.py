@@ -3,11 +3,15 @@
 ``cdk.json`` holds an environment's choices under ``tocsin``; ``-c name=value`` overrides one.
 """
 
+import binascii
 import json
+import re
+from base64 import b64decode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from infra import zones
 
@@ -42,6 +46,33 @@ _Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
 # https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html
 _Key = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-z-]+$")]
+
+# What stands behind `witness` in a line of https://c2sp.org/tlog-policy: name, verifier key, URL;
+# and the types of keys that cosign: https://c2sp.org/tlog-cosignature
+_WITNESS = re.compile(
+    r"[!-+\--~]+ ([!-*\--~]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})"
+    r" https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._~/%-]*)?"
+)
+_COSIGNING_BYTES = {4: 32, 6: 1_312}
+
+
+def _cosigns(witness: str) -> str:
+    """Refuse what the function would refuse when it is deployed: nothing would be signed then."""
+    if not (found := _WITNESS.fullmatch(witness)):
+        raise ValueError(f"{witness!r} is not a name, a verifier key and an https URL")
+    name, id, encoded = found.groups()
+    try:
+        typed = b64decode(encoded, validate=True)
+    except binascii.Error:
+        typed = b""
+    if not typed or len(typed) - 1 != _COSIGNING_BYTES.get(typed[0]):
+        raise ValueError(f"the key {name}+{id} is none that makes cosignatures")
+    if sha256(f"{name}\n".encode() + typed).digest()[:4].hex() != id:
+        raise ValueError(f"the key {name}+{id} is cut or changed: its id does not fit")
+    return witness
+
+
+_Witness = Annotated[str, AfterValidator(_cosigns)]
 
 # What stands alone in a header and a policy: no name beside it, no wildcard.
 _ADDRESS = r"^[A-Za-z0-9._+-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
@@ -105,6 +136,8 @@ class Config(BaseModel):
     archive: Literal["none", "governance", "compliance"] = "none"
     archive_days: int = Field(365, ge=1, le=36_500)  # for which each object is locked
     archive_bucket: _Bucket | None = None
+    # Who is asked to cosign checkpoints: "<name> <verifier key> <url>".
+    witnesses: Annotated[tuple[_Witness, ...], BeforeValidator(_several)] = Field((), max_length=32)
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
@@ -166,6 +199,24 @@ class Config(BaseModel):
         for key in self.signing_keys:
             if key.split(":")[3] != self.region:
                 raise ValueError(f"signing_keys: {key} is not in {self.region}")
+        return self
+
+    @model_validator(mode="after")
+    def _cosigning(self) -> Self:
+        fields = [each.split() for each in self.witnesses]
+        names, keys = (
+            {name for name, _, _ in fields},
+            {key.split("+", 2)[2] for _, key, _ in fields},
+        )
+        if min(len(names), len(keys)) < len(fields):
+            raise ValueError("witnesses has a name or a key twice")
+        if "none" in names:
+            raise ValueError("witnesses: `none` is nobody's name in a policy")
+        if (chars := sum(map(len, self.witnesses))) > _VARIABLES_CHARS:
+            raise ValueError(
+                f"witnesses take {chars} characters, more than {_VARIABLES_CHARS}: a function's "
+                "variables have 4 KB"
+            )
         return self
 
     @model_validator(mode="after")

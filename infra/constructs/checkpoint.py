@@ -16,6 +16,7 @@ from infra.constructs.signing_key import SigningKey, allow_signing
 __all__ = ["Checkpoint"]
 
 _PERIOD = Duration.minutes(1)
+_RUNS_A_PERIOD = 5  # of a metric
 
 
 class Checkpoint(Function):
@@ -37,6 +38,7 @@ class Checkpoint(Function):
         """``key`` and ``archive`` are the environment's own, unless others are chosen."""
         tables, config = props.tables, props.config
         keys = config.signing_keys or (key.key_arn,)
+        policy = "\n".join(f"witness {each}" for each in config.witnesses)
         bucket = archive.bucket_name if archive else config.archive_bucket
         super().__init__(
             scope,
@@ -47,9 +49,11 @@ class Checkpoint(Function):
                 **tables.environment,
                 "TOCSIN_SIGNING_KEY": " ".join(keys),
                 **({"TOCSIN_ARCHIVE": bucket} if bucket else {}),
+                **({"TOCSIN_WITNESSES": policy} if policy else {}),
             },
             timeout=_PERIOD,
         )
+        self._asks = bool(policy)
         self._sealed = Emitted(config, "fanout")("SealedEvents")
         tables.allow(self, ledger=["Query"])
         tables.allow_querying(self, ["org", "tree#*", "checkpoint#*"])
@@ -97,10 +101,14 @@ class Checkpoint(Function):
             period=self._sealed.period,
         )
         alarms.above("Unsigned", unsigned, 0, _UNSIGNED, periods=3)
+        if self._asks:
+            most = _RUNS_A_PERIOD - 2  # in nearly every run, and not now and then
+            alarms.above("WitnessesAway", self.emitted("WitnessesAway"), most, _AWAY, periods=3)
 
     def graphs(self) -> Sequence[cloudwatch.IWidget]:
         """See :class:`~infra.constructs.signals.Watched`."""
         found = [self.metric_errors(), self.emitted("BrokenOrgs")]
+        found += [self.emitted("WitnessesAway")] if self._asks else []
         signed, events = (self.emitted(name) for name in ("Checkpoints", "CheckpointedEvents"))
         p50, p99 = (self.metric_duration(statistic=name) for name in ("p50", "p99"))
         return [
@@ -111,15 +119,21 @@ class Checkpoint(Function):
 
 
 _BROKEN = (
-    "An org's ledger is not what was signed of it, or can't be read: the checkpoint function's log "
-    "says whose, from which seq on, and why. Treat it as tampering, before anything else: "
-    "docs/operations.md, When verification fails. Nothing more is signed for that org."
+    "An org's ledger is not what was signed of it, or can't be read, or a witness has seen another "
+    "history of it: the checkpoint function's log says whose, and why. Treat it as tampering, "
+    "before anything else: docs/operations.md, When verification fails. In the first two cases "
+    "nothing more is signed for that org."
 )
 _ERRORS = (
     "Orgs get no checkpoints: the checkpoint function's log says which and why. Is the signing key "
     "enabled? Nothing is lost: the next checkpoint covers what the missing ones would have."
 )
 _GONE = "The checkpoint function's schedule does not run: nothing is signed of any org."
+_AWAY = (
+    "For a quarter of an hour a witness has not cosigned for every org: the checkpoint function's "
+    "log says who and why. Checkpoints are made all the same; readers whose policies ask for this "
+    "witness don't trust the newest ones until it is back."
+)
 _UNSIGNED = (
     "Events are sealed, and for a quarter of an hour no checkpoint was signed: until there is one, "
     "whoever can write to the tables can change them unseen. See the checkpoint function's log."

@@ -51,9 +51,15 @@ class PipelineStack(TocsinStack):
         self.detect = Detect(self, "Detect", props=props)
         self.sweeper = Sweeper(self, "Sweeper", props=props)
         self.expire = Expire(self, "Expire", props=props, timers=queues.timers)
-        self.checkpoint = Checkpoint(self, "Checkpoint", props=props, key=key, archive=archive)
         deliver_layers = Layers(self, "DeliverLayers", lock="deliver", profile=profile)
         deliver_props = Props(config=config, layers=deliver_layers, tables=tables)
+        self.checkpoint = Checkpoint(
+            self,
+            "Checkpoint",
+            props=deliver_props if config.witnesses else props,  # it asks, and verifies, too
+            key=key,
+            archive=archive,
+        )
         self.deliver = Deliver(
             self, "Deliver", props=deliver_props, queues=queues, denied_networks=networks
         )

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Resource", "Synthesize", "Templates"]
+__all__ = ["WITNESS", "Resource", "Synthesize", "Templates"]
+
+WITNESS = (
+    "Ann ann.example/w+bafe662e+BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"
+    " https://ann.example/witness"
+)
+"""What the setting ``witnesses`` may have."""
 
 type Resource = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.templates import Synthesize, Templates
+from support.templates import WITNESS, Synthesize, Templates
 
 # CDK runs on Node, which this environment brings along.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -69,7 +69,7 @@ SIGNING_KEYS = tuple(f"arn:aws:kms:us-east-1:123456789012:key/{each}" for each i
 def telling(synthesize: Synthesize) -> Templates:
     """Endpoints of every kind: mail, buckets, and links to what people are asked.
 
-    And checkpoints with several keys, and an archive.
+    And checkpoints with several keys, an archive, and a witness.
     """
     return synthesize(
         public_url="https://tocsin.example.com",
@@ -77,6 +77,7 @@ def telling(synthesize: Synthesize) -> Templates:
         export_buckets=("acme-events", "acme-audit"),
         signing_keys=SIGNING_KEYS,
         archive_bucket="acme-evidence",
+        witnesses=(WITNESS,),
     )
 
 

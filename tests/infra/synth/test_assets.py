@@ -9,6 +9,7 @@ from aws_cdk import FileSystem
 
 from infra import assets
 from support.layers import HOST, Lock, run
+from support.templates import WITNESS
 
 FUNCTIONS = (
     *("ingest", "api", "fanout", "project", "detect", "deliver"),
@@ -128,8 +129,28 @@ print(len(signed("log\\n0\\n", [Signer], 0).data))
     assert int(run(code, lock="functions", environment=VARIABLES)) > 0
 
 
+def test_the_layers_are_enough_to_have_checkpoints_cosigned() -> None:
+    environment = {
+        **VARIABLES,
+        "TOCSIN_SIGNING_KEY": "arn:aws:kms:us-east-1:123456789012:key/a",
+        "TOCSIN_WITNESSES": f"witness {WITNESS}",
+    }
+    code = """
+from functions.checkpoint import handler
+from tocsin.adapters import s3_archive
+from tocsin.wire.log.witnesses import appointed
+import os
+handler.service(), s3_archive.client()
+[ann] = appointed(os.environ["TOCSIN_WITNESSES"])
+print(ann.key.can_verify, ann.key.verify(b"log\\n0\\n", bytes(72)))
+"""
+    folders = [assets.function("checkpoint")]
+    printed = run(code, lock="deliver", environment=environment, code_folders=folders)
+    assert printed.split() == ["True", "False"]
+
+
 def test_only_who_delivers_can_call_ses_and_the_api_can_not_sign() -> None:
-    locks = {"functions": {"kms", "s3"}, "api": set[str](), "deliver": {"s3", "sesv2"}}
+    locks = {"functions": {"kms", "s3"}, "api": set[str](), "deliver": {"kms", "s3", "sesv2"}}
     for lock, more in locks.items():
         data = assets.dependencies(lock, HOST) / "python" / "botocore" / "data"
         services = {path.name for path in data.iterdir() if path.is_dir()}
