@@ -114,13 +114,13 @@ class CheckpointSettings(StoreSettings):
 
     signing_key: str = Field(pattern=r"\S")
     archive: str | None = None
-    witnesses: str = ""
+    witnesses: str | None = None
 
     @field_validator("witnesses")
     @classmethod
-    def _appointed(cls, policy: str) -> str:
-        if not (policy := policy.strip()):
-            return ""
+    def _appointed(cls, policy: str | None) -> str | None:
+        if not (policy and policy.strip()):
+            return None
         from tocsin.wire.log.faults import BadFormat
         from tocsin.wire.log.witnesses import appointed
 

@@ -6,10 +6,12 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from support.templates import WITNESS
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
 from tocsin.bootstrap import stream
 from tocsin.settings import (
     ApiSettings,
+    CheckpointSettings,
     DeliverSettings,
     FanoutSettings,
     ProjectSettings,
@@ -236,3 +238,22 @@ def test_projections_wait_no_longer_than_a_message_can(monkeypatch: pytest.Monke
         monkeypatch.setenv("TOCSIN_PROJECT_SECONDS", seconds)
         with pytest.raises(ValidationError, match="project_seconds"):
             ProjectSettings()
+
+
+def test_witnesses_are_those_of_a_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_SIGNING_KEY", "file:key")
+    assert CheckpointSettings().witnesses is None
+    for policy in (f"witness {WITNESS}", f"\nwitness {WITNESS}\nquorum Ann\n"):
+        monkeypatch.setenv("TOCSIN_WITNESSES", policy)
+        assert CheckpointSettings().witnesses == policy
+    monkeypatch.setenv("TOCSIN_WITNESSES", " \n")
+    assert CheckpointSettings().witnesses is None
+    for policy in (
+        WITNESS,
+        f"witness {WITNESS.replace('https', 'http')}",
+        f"witness {WITNESS.rpartition(' ')[0]}",
+        f"witness {WITNESS}\nquorum Bob",
+    ):
+        monkeypatch.setenv("TOCSIN_WITNESSES", policy)
+        with pytest.raises(ValidationError, match="TOCSIN_WITNESSES"):
+            CheckpointSettings()

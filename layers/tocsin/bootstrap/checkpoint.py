@@ -51,8 +51,8 @@ def _signer(key: str) -> Signer:
     return kms.KmsSigner(kms.client(), key)
 
 
-def _witnesses(policy: str) -> Sequence[Witness]:
-    if not policy:
+def _witnesses(policy: str | None) -> Sequence[Witness]:
+    if policy is None:
         return ()
     from tocsin.adapters.witnesses import HttpWitness
     from tocsin.wire.log.witnesses import appointed
