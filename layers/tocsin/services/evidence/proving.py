@@ -29,7 +29,7 @@ from tocsin.wire.filters import Query
 from tocsin.wire.log.asked import ConsistencyAsked, InclusionAsked, asked
 from tocsin.wire.log.faults import BadFormat, EntryTooLong
 from tocsin.wire.log.growth import Growth
-from tocsin.wire.log.history import key_line
+from tocsin.wire.log.history import in_order, key_line
 from tocsin.wire.log.proofs import Proof
 from tocsin.wire.log.tiles import Tile, write_bundle
 from tocsin.wire.parameters import known
@@ -63,7 +63,7 @@ class Log:
 
         def steps(key: ApiKey) -> Iterator[Piece]:
             known(query, ())
-            yield b"".join(map(key_line, self._trees.keys(self._past(key).org)))
+            yield b"".join(map(key_line, in_order(self._trees.keys(self._past(key).org))))
 
         return self._answers.answer(credential, steps)
 

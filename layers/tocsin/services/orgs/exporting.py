@@ -143,7 +143,7 @@ class Exporting:
             "deliveries": self._attempts(org, self._deliveries.newest),
             "given_up": self._attempts(org, self._deliveries.given_up),
             "checkpoints": self._every_checkpoint(org),
-            "log_keys": map(history.key, self._trees.keys(org)),
+            "log_keys": map(history.key, history.in_order(self._trees.keys(org))),
         }
 
     def _every_checkpoint(self, org: str) -> Iterator[Row]:

@@ -8,12 +8,18 @@ After ``since`` are the size of the first checkpoint that it signed, and when th
 ``until`` those of the first that it did not sign any more, if there is one.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from tocsin.domain.times import iso_ms
 from tocsin.domain.tree import LogKey
 
-__all__ = ["key", "key_line"]
+__all__ = ["in_order", "key", "key_line"]
+
+
+def in_order(keys: Iterable[LogKey]) -> list[LogKey]:
+    """Return keys as they came; of those that came together first what signs every checkpoint."""
+    return sorted(keys, key=lambda each: (each.since_size, each.verifier.split("+", 2)[2]))
 
 
 def key_line(key: LogKey) -> bytes:
