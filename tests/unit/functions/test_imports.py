@@ -53,9 +53,9 @@ MAY_LOAD = {
         frozenset(
             {
                 f"evidence.{name}"
-                for name in ("archiving", "asking", "checkpointing", "nodes", "said", "witnessing")
+                for name in ("archiving", "asking", "checkpointing", "cosigning", "nodes", "said")
             }
-            | {"reading.checked"}
+            | {"evidence.witnessing", "reading.checked"}
         ),
         frozenset({"checkpoint"}),
     ),

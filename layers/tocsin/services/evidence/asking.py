@@ -54,7 +54,8 @@ class History:
         self.last = last
         self._trees = trees
         self._nodes = Nodes(ledger, trees, org, last.size)
-        self._lock = threading.Lock()  # so that each tile is read once
+        self._growths = dict[int, Growth | None]()
+        self._lock = threading.Lock()  # so that each is read once, and each tile
 
     def signed(self, size: int) -> Checkpoint | None:
         """Return a checkpoint of a size, also one after the last; None: none was ever signed."""
@@ -64,27 +65,34 @@ class History:
     def growth(self, old: int) -> Growth | None:
         """Return the proof that the last checkpoint goes on from an earlier one, or from nothing.
 
-        None: no checkpoint of that size was ever signed.
+        None: no checkpoint of that size was ever signed, or only a later one.
 
         Raises:
             IntegrityError: what is stored does not lead from one to the other.
             Busy: a store does not answer.
         """
-        note = self.last.note.encode()
-        if old == 0:
-            return Growth(0, (), note)
         with self._lock:
-            before = self.signed(old)
-            if before is None:
-                return None
-            hashes = consistency(old, self.last.size, self._nodes)
-        roots = signed_root(self.org, before), signed_root(self.org, self.last)
+            if old not in self._growths:
+                self._growths[old] = self._growth(old) if old else self.from_nothing
+            return self._growths[old]
+
+    @property
+    def from_nothing(self) -> Growth:
+        """The proof for who has seen nothing: none."""
+        return Growth(0, (), self.last.note.encode())
+
+    def _growth(self, old: int) -> Growth | None:
+        before, last = self.signed(old), self.last
+        if before is None or old > last.size:
+            return None
+        hashes = consistency(old, last.size, self._nodes)
+        roots = signed_root(self.org, before), signed_root(self.org, last)
         try:
-            check_consistency(old, roots[0], self.last.size, roots[1], hashes)
+            check_consistency(old, roots[0], last.size, roots[1], hashes)
         except BadProof as error:
             reason = f"what is stored does not lead from a checkpoint of {old} to the last: {error}"
             raise IntegrityError(self.org, 1, reason) from error
-        return Growth(old, tuple(hashes), note)
+        return Growth(old, tuple(hashes), last.note.encode())
 
 
 def cosignature(witness: Witness, history: History, old: int, now_s: int) -> Signature:
@@ -97,9 +105,7 @@ def cosignature(witness: Witness, history: History, old: int, now_s: int) -> Sig
         IntegrityError: what is stored does not lead to the checkpoint.
         Busy: a store does not answer.
     """
-    growth = (old <= history.last.size and history.growth(old)) or Growth(
-        0, (), history.last.note.encode()
-    )
+    growth = history.growth(old) or history.from_nothing
     for _ in range(_TIMES_ASKED):
         try:
             answer = witness.add(growth.data)
@@ -133,7 +139,7 @@ def _from_there(witness: Witness, history: History, asked: int, answer: Answer) 
         raise Failed("it refuses the size that it was told, and says no other")
     if size > last and history.signed(size):
         raise Later
-    growth = history.growth(size) if size <= last else None
+    growth = history.growth(size)
     if growth is None:
         raise _split(witness, history, f"no checkpoint of {size:,} events was ever signed here")
     return growth

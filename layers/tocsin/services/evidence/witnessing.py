@@ -25,9 +25,8 @@ from tocsin.services.evidence.asking import (
     Later,
     cosignature,
 )
-from tocsin.services.evidence.said import note_of
-from tocsin.wire.log.faults import BadEvidence
-from tocsin.wire.log.notes import Note, Signature
+from tocsin.services.evidence.cosigning import add, has_signed
+from tocsin.wire.log.notes import Signature
 
 __all__ = ["Asking", "Witnessing"]
 
@@ -37,8 +36,6 @@ run has for all that it does. Each witness has a share, so that none takes anoth
 
 _DECLINED_MS: Final = 10 * 60 * 1_000
 """For which a witness that does not know a log is not asked about it again."""
-
-_TRIES: Final = 8
 
 
 class Witnessing:
@@ -102,17 +99,16 @@ class Asking:
             return tree
 
     def _cosigned(self, tree: Tree, last: Checkpoint, asked: Sequence[str]) -> Tree:
-        note = note_of(tree.org, last)
-        done = [id for id in asked if self._has_signed(note, tree, id)]
+        witnesses, org = self.known.witnesses, tree.org
+        done = [id for id in asked if has_signed(org, last, witnesses[id].key)]
         found = self._ask_all(tree, last, [id for id in asked if id not in done])
-        if found:
-            self._keep(tree, last, found)
+        add(self.known.trees, org, last, {witnesses[id].key: each for id, each in found.items()})
         ids = {*done, *found}
         if not ids:
             return tree
         others = (each for each in tree.cosigned if each.witness not in ids)
-        kept = [each for each in others if each.witness in self.known.witnesses]
-        new = (Cosigned(id, last.size, tree.timed_ms) for id in self.known.witnesses if id in ids)
+        kept = [each for each in others if each.witness in witnesses]
+        new = (Cosigned(id, last.size, tree.timed_ms) for id in witnesses if id in ids)
         after = replace(tree, cosigned=(*kept, *new))
         self.known.trees.grow(tree, after, [])
         return after
@@ -169,48 +165,6 @@ class Asking:
         else:
             return True
         return False
-
-    def _keep(self, tree: Tree, last: Checkpoint, found: Mapping[str, Signature]) -> None:
-        """Add signatures to a stored checkpoint, whatever others add to it at the same time.
-
-        Raises:
-            HeadMoved: it is not there any more, or others come first again and again.
-        """
-        for _ in range(_TRIES):
-            note = note_of(tree.org, last)
-            more = [each for id, each in found.items() if not self._has_signed(note, tree, id)]
-            if not more:
-                return
-            try:
-                after = replace(last, note=note.adding(more).data.decode())
-            except BadEvidence as error:
-                raise IntegrityError(tree.org, last.size, f"its note is full: {error}") from error
-            try:
-                self.known.trees.cosign(tree.org, last, after)
-            except HeadMoved:
-                last = self._again(tree.org, last)
-            else:
-                return
-        raise HeadMoved(f"{tree.org}: others cosign the checkpoint of {last.size:,}")
-
-    def _again(self, org: str, checkpoint: Checkpoint) -> Checkpoint:
-        size, made_at_ms = checkpoint.size, checkpoint.made_at_ms
-        for each in self.known.trees.checkpoints(org, size - 1, size):
-            if each.made_at_ms == made_at_ms:
-                return each
-        raise HeadMoved(f"{org}: the checkpoint of {size:,} is not there any more")
-
-    def _has_signed(self, note: Note, tree: Tree, id: str) -> bool:
-        """Whether a note has a witness' signature.
-
-        Raises:
-            IntegrityError: it has one under its name that is not the witness' own.
-        """
-        try:
-            return bool(note.verified([self.known.witnesses[id].key]))
-        except BadEvidence as error:
-            reason = f"a cosignature of its checkpoint is none: {error}"
-            raise IntegrityError(tree.org, tree.size, reason) from error
 
     def _tell(self, witness: Witness, why: str) -> None:
         self.away.setdefault(witness.name, why)

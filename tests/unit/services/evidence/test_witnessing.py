@@ -607,3 +607,50 @@ def test_the_archive_has_what_came_in_time(world: World) -> None:
     [note] = [each for path, each in shelf.files.items() if "/checkpoints/" in path]
     assert note == world.checkpoint().note.encode()
     assert world.cosigned() == ["Ann", "Bob"]
+
+
+def test_a_store_that_is_away_is_no_fault_of_a_witness(world: World) -> None:
+    class Away(FakeTrees):
+        away = False
+
+        @override
+        def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
+            if self.away and covering:
+                raise Busy("away")
+            return super().checkpoint(org, covering)
+
+    trees = world.trees = Away()
+    world.runs = world.wired()
+    world.seal(3)
+    world.run()
+    world.seal(3)
+    trees.away = True
+    report = world.run()
+    assert (report.signed, [*report.failed], report.away) == ({"acme": 6}, ["acme"], {})
+    trees.away = False
+    assert world.run() == Report()
+    assert world.cosigned() == ["Ann", "Bob"]
+
+
+def test_witnesses_cost_the_stores_little_more_than_one_does(world: World) -> None:
+    """What is read for the proof is read once, and nothing at all while nothing happens."""
+
+    class Counting(FakeTrees):
+        reads = 0
+
+        @override
+        def checkpoint(self, org: str, covering: int = 0) -> Checkpoint | None:
+            self.reads += 1
+            return super().checkpoint(org, covering)
+
+    trees = world.trees = Counting()
+    world.witnesses = [Nearby(f"W{n}", world.witness(f"W{n}")) for n in range(5)]
+    world.runs = world.wired()
+    for _ in range(2):
+        world.seal(300)
+        before = trees.reads
+        world.run()
+    assert trees.reads - before == 2
+    before = trees.reads
+    world.run()
+    assert trees.reads == before
