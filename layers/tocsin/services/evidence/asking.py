@@ -6,7 +6,6 @@ does not follow from its key; but that it has seen what was never signed here is
 """
 
 import threading
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -19,7 +18,7 @@ from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.evidence.said import note_of, signed_root
 from tocsin.wire.log.faults import BadEvidence, BadFormat
 from tocsin.wire.log.growth import Growth
-from tocsin.wire.log.notes import Note, Signature, Signed, read_signatures
+from tocsin.wire.log.notes import Note, Signature, read_signatures
 from tocsin.wire.log.texts import number
 
 __all__ = ["AnotherHistory", "Declined", "Failed", "History", "Later", "cosignature"]
@@ -155,9 +154,8 @@ def _taken(witness: Witness, history: History, body: bytes, now_s: int) -> Signa
     """Return the one of the signatures that were answered that is the witness' own, the newest."""
     key = witness.key
     try:
-        found = _by(witness, read_signatures(body.decode()))
         text = note_of(history.org, history.last).text
-        signed: Sequence[Signed] = Note(text, tuple(found)).verified([key]) if found else ()
+        signed = Note(text, read_signatures(body.decode())).verified([key])  # others are ignored
     except UnicodeDecodeError as error:
         raise Failed("what it answers are no signatures") from error
     except BadEvidence as error:
@@ -168,9 +166,3 @@ def _taken(witness: Witness, history: History, body: bytes, now_s: int) -> Signa
     if abs((newest.at_s or 0) - now_s) > _CLOCKS_APART_S:
         raise Failed(f"it says that it has signed at {newest.at_s}, a Unix time, and it is {now_s}")
     return newest.signature
-
-
-def _by(witness: Witness, signatures: Sequence[Signature]) -> list[Signature]:
-    """Return those that say they are a witness' own: others are to be ignored."""
-    own = witness.key.name, witness.key.id
-    return [each for each in signatures if (each.name, each.key_id) == own]

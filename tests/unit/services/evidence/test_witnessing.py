@@ -296,6 +296,33 @@ def test_what_several_runs_at_once_are_given_is_all_kept(world: World) -> None:
     assert sorted(world.cosigned()) == names
 
 
+def test_runs_at_once_that_ask_the_same_witness_keep_one_cosignature(world: World) -> None:
+    all_asked, one_at_a_time = threading.Barrier(2), threading.Lock()
+
+    def together(body: bytes) -> Answer:
+        with one_at_a_time:
+            answer = world.ann.witness.answer(body)
+            world.clock.ms += 1_000  # so that another signature is another line
+        if answer.status == 200:
+            all_asked.wait()
+        return answer
+
+    world.witnesses = []
+    world.seal(3)
+    world.wired()()
+    world.witnesses = [world.ann]
+    world.ann.behaves = together
+    runs = [world.wired(), world.wired()]
+    reports = list[Report]()
+    threads = [threading.Thread(target=lambda run=run: reports.append(run())) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert reports == [Report(), Report()]
+    assert world.cosigned() == ["Ann"]
+
+
 def test_a_later_run_may_have_asked_before(world: World) -> None:
     """A run that lags is told a size that it has not seen signed: but it was signed here."""
 
