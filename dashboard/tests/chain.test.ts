@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Chain, genesis } from "../src/verify/chain.ts";
+import { judge } from "../src/verify/checkpoints.ts";
+import { Tree } from "../src/verify/merkle.ts";
+import { parseKeys } from "../src/verify/verifiers.ts";
 
 // What Python computes: tests/unit/wire/test_entries.py. The leaf alone is left of seq 3.
 const LINES = readFileSync(new URL("chain.jsonl", import.meta.url), "latin1").split(/(?<=\n)/);
@@ -120,4 +123,68 @@ test("a chain that was computed anew is found by what was noted of it, there and
   const before = taken(new Chain(2, "", [note(2, ZEROS)]), LINES.slice(2));
   assert.deepEqual([before.fault?.kind, before.events], ["other", 0]);
   assert.equal(taken(new Chain(0, genesis("beta")), LINES).fault?.kind, "unlinked");
+});
+
+const { notes: NOTES, key: KEY } = JSON.parse(
+  readFileSync(new URL("signed.json", import.meta.url), "utf8"),
+) as { notes: Record<string, string>; key: string };
+
+const points = (...sizes: number[]) =>
+  Promise.all(sizes.map((size) => judge(NOTES[size] ?? "", true, "acme", parseKeys(KEY, "acme"))));
+
+test("the tree goes through what Python signed, in one run or in several", async () => {
+  const all = await points(3, 4, 5);
+  const whole = taken(new Chain(0, genesis("acme"), [], new Tree(), all), LINES);
+  assert.equal(whole.fault, undefined);
+  assert.deepEqual(
+    whole.points.map(({ holds }) => holds),
+    [true, true, true],
+  );
+  const first = taken(
+    new Chain(0, genesis("acme"), [], new Tree(), await points(5)),
+    LINES.slice(0, 3),
+  );
+  assert.deepEqual(
+    first.points.map(({ holds }) => holds),
+    [false],
+  );
+  // One that is of just these events is held against at once.
+  const tree = new Tree(first.seq, first.tree?.peaks);
+  const on = new Chain(first.seq, first.hash, [], tree, await points(3, 5));
+  assert.deepEqual(
+    on.points.map(({ holds }) => holds),
+    [true, false],
+  );
+  assert.deepEqual(
+    taken(on, LINES.slice(3)).points.map(({ holds }) => holds),
+    [true, true],
+  );
+  // From the middle on there is no tree: nothing is said to hold, or not to.
+  const middle = taken(new Chain(3, "", [], undefined, await points(4, 5)), LINES.slice(3));
+  assert.deepEqual([middle.fault, middle.points.some(({ holds }) => holds)], [undefined, false]);
+});
+
+test("a ledger that is not what was signed is found, and between which checkpoints", async () => {
+  const changed = async (size: number) => {
+    const all = await points(3, 4, 5);
+    const root = "ab".repeat(32);
+    return all.map((point) => (point.size === size ? { ...point, root } : point));
+  };
+  for (const [size, seq] of [
+    [3, 1],
+    [4, 4],
+    [5, 5],
+  ] as const) {
+    const chain = new Chain(0, genesis("acme"), [], new Tree(), await changed(size));
+    const { fault } = taken(chain, LINES);
+    assert.deepEqual([fault?.kind, fault?.seq, fault?.point?.size], ["rewritten", seq, size]);
+    assert.equal(chain.seq, size, "nothing is taken after it");
+  }
+  // What nobody who is trusted has signed says nothing of the ledger.
+  const refused = (await changed(4)).map((point) => ({ ...point, standing: "refused" as const }));
+  const { fault, points: passed } = taken(
+    new Chain(0, genesis("acme"), [], new Tree(), refused),
+    LINES,
+  );
+  assert.deepEqual([fault, passed.some(({ holds }) => holds)], [undefined, false]);
 });

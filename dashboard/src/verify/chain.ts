@@ -1,11 +1,14 @@
 /**
- * The chain, computed again from the lines of `/v1/audit/entries`. docs/reference.md has its rules.
+ * The chain, computed again from the lines of `/v1/audit/entries`, and the tree of checkpoints beside
+ * it. docs/reference.md has their rules.
  *
  * An event's bytes are taken as they are: nothing parses them.
  */
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import type { Point } from "./checkpoints.ts";
+import type { Tree } from "./merkle.ts";
 import type { Note } from "./notes.ts";
 
 /**
@@ -18,14 +21,28 @@ import type { Note } from "./notes.ts";
  * - `other`: the chain has another hash there than `note` says
  * - `ended`: the ledger ends before it, though it was seen (`note`, or by this page)
  * - `refused`: Tocsin itself says that what is stored is not what was sealed
+ * - `rewritten`: the tree has another root than the checkpoint `point` says; `seq` is the first event
+ *   after the largest checkpoint that holds
+ * - `unsigned`: the checkpoint `point` is not what a key that is trusted signed; `seq` is 0
  */
 export interface Fault {
-  kind: "changed" | "unlinked" | "gap" | "repeated" | "unreadable" | "other" | "ended" | "refused";
+  kind:
+    | "changed"
+    | "unlinked"
+    | "gap"
+    | "repeated"
+    | "unreadable"
+    | "other"
+    | "ended"
+    | "refused"
+    | "rewritten"
+    | "unsigned";
   seq: number;
   /** What should have been there, and what was: hashes, seqs; "": nothing to compare. */
   expected: string;
   found: string;
   note?: Note;
+  point?: Point;
 }
 
 /** An event with what Tocsin adds to it takes 300 KB at most. */
@@ -54,13 +71,25 @@ export class Chain {
   /** Once there is one, nothing more is taken. */
   fault: Fault | undefined;
 
+  /** Where the tree has to go through; each says whether it was seen to. */
+  readonly points: readonly Point[];
+  /** Undefined: from the middle on there is none. */
+  readonly tree: Tree | undefined;
+
   readonly #notes = new Map<number, Note[]>();
+  readonly #sizes: ReadonlySet<number>;
   readonly #joint = new Uint8Array(64);
   #rest = new Uint8Array(64 * 1024);
   #restBytes = 0;
 
   /** Begin after `seq` with the hash that is known there; "": with what the first line says. */
-  constructor(seq: number, hash: string, notes: readonly Note[] = []) {
+  constructor(
+    seq: number,
+    hash: string,
+    notes: readonly Note[] = [],
+    tree?: Tree,
+    points: readonly Point[] = [],
+  ) {
     this.seq = seq;
     this.hash = hash;
     this.before = hash;
@@ -68,6 +97,10 @@ export class Chain {
     for (const note of notes) {
       this.#notes.set(note.seq, [...(this.#notes.get(note.seq) ?? []), note]);
     }
+    this.tree = tree;
+    this.points = points;
+    this.#sizes = new Set(points.map(({ size }) => size));
+    this.#pass();
   }
 
   /** Take the next bytes of an answer, wherever they end. They are written to. */
@@ -147,6 +180,22 @@ export class Chain {
     this.events++;
     if (!event) this.leaves++;
     this.bytes += line.length + 1;
+    this.tree?.grow(leaf);
+    this.#pass();
+  }
+
+  /** Hold the tree against the checkpoints of its size. */
+  #pass(): void {
+    if (!this.tree || !this.#sizes.has(this.seq)) return;
+    const root = bytesToHex(this.tree.root);
+    for (const point of this.points) {
+      if (point.size !== this.seq || point.standing === "refused") continue;
+      point.holds = point.root === root;
+      if (point.holds) continue;
+      const held = this.points.filter(({ holds, size }) => holds && size < this.seq);
+      const seq = Math.max(0, ...held.map(({ size }) => size)) + 1;
+      this.fault = { kind: "rewritten", seq, expected: point.root, found: root, point };
+    }
   }
 
   /** Whether the chain goes through whatever was noted of this place. */

@@ -42,6 +42,7 @@ function isRun(last: Run, org: string): boolean {
     last.org === org &&
     ["paused", "verified", "found", "failed"].includes(last.phase) &&
     Number.isSafeInteger(last.seq) &&
-    Array.isArray(last.notes)
+    Array.isArray(last.notes) &&
+    Array.isArray(last.points)
   );
 }

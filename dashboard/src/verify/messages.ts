@@ -1,6 +1,7 @@
 /** What the page and the worker tell each other. */
 
 import type { Fault } from "./chain.ts";
+import type { Point } from "./checkpoints.ts";
 import type { Note } from "./notes.ts";
 
 export interface Order {
@@ -11,6 +12,13 @@ export interface Order {
   /** The last one to verify; undefined: the newest. */
   to: number | undefined;
   notes: readonly Note[];
+  /** The tree's peaks after `seq`, in hex; undefined: it was begun in the middle. */
+  peaks: string | undefined;
+  /** The keys that are trusted, and the checkpoints that somebody kept. */
+  keys: string;
+  kept: readonly string[];
+  /** What is known of checkpoints already. */
+  points: readonly Point[];
   /** The newest event that the page knows of; 0: it does not know. */
   head: number;
 }
@@ -26,6 +34,10 @@ export interface Progress {
   leaves: number;
   bytes: number;
   ms: number;
+  peaks: string | undefined;
+  points: readonly Point[];
+  /** Why there is no last checkpoint among them; "": there is one. */
+  unsigned: string;
 }
 
 /** `waiting`: why nothing comes just now; "": something does. */

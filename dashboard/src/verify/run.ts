@@ -6,10 +6,12 @@ import { refused } from "../app/refused.ts";
 import { org } from "../app/session.ts";
 import { log } from "../live/log.ts";
 import type { Fault } from "./chain.ts";
+import { parseGiven } from "./checkpoints.ts";
 import { keep, kept } from "./kept.ts";
 import type { FromWorker, Progress, ToWorker } from "./messages.ts";
 import type { Note } from "./notes.ts";
 import { newWorker } from "./spawn.ts";
+import { given, trust } from "./trust.ts";
 
 /**
  * - `running`: events are hashed, or waited for (`waiting` says why)
@@ -28,6 +30,9 @@ export interface Run extends Progress {
   to: number | undefined;
   /** What the chain has to go through: what was given, and what this browser verified last. */
   notes: readonly Note[];
+  /** The keys that were trusted, and the checkpoints that somebody kept. */
+  keys: string;
+  kept: readonly string[];
   waiting: string;
   trouble: string;
   fault: Fault | undefined;
@@ -42,14 +47,19 @@ export const remembered = signal<(Note & { at: string }) | undefined>(undefined)
 let worker: Worker | undefined;
 
 /** Begin anew: whatever was found before is forgotten. */
-export function start(from: number, to: number | undefined, given: readonly Note[]): void {
+export function start(from: number, to: number | undefined, noted: readonly Note[]): void {
   const head = kept(org.value).head;
   begin({
     org: org.value,
     phase: "running",
     from,
     to,
-    notes: head ? [...given, head] : given,
+    notes: head ? [...noted, head] : noted,
+    keys: trust.value.keys,
+    kept: parseGiven(given.value, org.value),
+    peaks: from === 1 ? "" : undefined,
+    points: [],
+    unsigned: "",
     seq: from - 1,
     hash: "",
     before: "",
@@ -70,7 +80,9 @@ export function pause(): void {
 
 /** Go on after the last event that was verified. */
 export function goOn(): void {
-  if (run.value) begin({ ...run.value, phase: "running", trouble: "", at: "" });
+  if (!run.value) return;
+  const keys = trust.value.keys;
+  begin({ ...run.value, phase: "running", keys, trouble: "", at: "" });
 }
 
 /** Forget what this browser verified last, and what came of it. */
@@ -93,8 +105,9 @@ function begin(to: Run): void {
     const trouble = "This page's worker can't be run: reload the page, and start again.";
     if (mine === worker) end({ ...to, phase: "failed", trouble });
   });
-  const { org, seq, hash, notes } = to;
-  tell({ order: { org, seq, hash, to: to.to, notes, head: seenHead() } });
+  const { org, seq, hash, notes, peaks, keys, kept, points } = to;
+  const order = { org, seq, hash, to: to.to, notes, peaks, keys, kept, points, head: seenHead() };
+  tell({ order });
 }
 
 function stop(): void {

@@ -1,11 +1,15 @@
-/** The worker: asks for the ledger, window after window, and computes its chain. */
+/** The worker: asks for the ledger, window after window, and computes its chain and its tree. */
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { entries } from "../api/entries.ts";
+import { lastCheckpoint } from "../api/evidence.ts";
 import { ApiError } from "../api/http.ts";
-import { Chain, genesis } from "./chain.ts";
+import { Chain, type Fault, genesis } from "./chain.ts";
+import { judge, type Point } from "./checkpoints.ts";
+import { Tree } from "./merkle.ts";
 import type { FromWorker, Order, ToWorker } from "./messages.ts";
+import { parseKeys } from "./verifiers.ts";
 
 const WINDOW_EVENTS = 10_000; // one is on its way while another is hashed
 const TELL_MS = 100;
@@ -24,22 +28,26 @@ addEventListener("message", (event: MessageEvent<ToWorker>) => {
 
 async function obey(order: Order): Promise<void> {
   const hash = order.seq === 0 ? genesis(order.org) : order.hash;
-  const chain = new Chain(order.seq, hash, order.notes);
+  const tree = order.peaks === undefined ? undefined : new Tree(order.seq, order.peaks);
+  let chain = new Chain(order.seq, hash, order.notes);
+  let unsigned = "";
   const began = performance.now();
   const told = (waiting = "") => {
-    const { seq, hash, before, events, leaves, bytes } = chain;
-    const ms = performance.now() - began;
-    return { progress: { seq, hash, before, events, leaves, bytes, ms }, waiting };
+    const { seq, hash, before, events, leaves, bytes, points } = chain;
+    const [ms, peaks] = [performance.now() - began, tree?.peaks];
+    const progress = { seq, hash, before, events, leaves, bytes, ms, peaks, points, unsigned };
+    return { progress, waiting };
   };
   head = Math.max(head, order.head);
   try {
     await checkHash();
-    await verify(chain, order, (waiting) => tell(told(waiting)));
-    tell(
-      chain.fault
-        ? { ...told(), end: "found", fault: chain.fault }
-        : { ...told(), end: "verified" },
-    );
+    const points = await judged(order, (why) => {
+      unsigned = why;
+    });
+    chain = new Chain(order.seq, hash, order.notes, tree, points);
+    if (!chain.fault) await verify(chain, order, (waiting) => tell(told(waiting)));
+    const fault = chain.fault ?? badlySigned(points);
+    tell(fault ? { ...told(), end: "found", fault } : { ...told(), end: "verified" });
   } catch (error) {
     const status = error instanceof ApiError ? error.status : 0;
     const trouble = error instanceof Error ? error.message : String(error);
@@ -48,6 +56,37 @@ async function obey(order: Order): Promise<void> {
 }
 
 const tell = (message: FromWorker) => postMessage(message);
+
+/** What the log's last checkpoint and the kept ones are worth, with what is known of them already. */
+async function judged(order: Order, without: (why: string) => void): Promise<Point[]> {
+  const keys = parseKeys(order.keys, order.org);
+  const known = (point: Point): Point => ({
+    ...point,
+    holds:
+      point.standing !== "refused" &&
+      order.points.some(
+        ({ holds, size, root }) => holds && size === point.size && root === point.root,
+      ),
+  });
+  const points = await Promise.all(
+    order.kept.map(async (note) => known(await judge(note, true, order.org, keys))),
+  );
+  try {
+    const note = await lastCheckpoint();
+    if (note) return [known(await judge(note, false, order.org, keys)), ...points];
+    without("There is none yet: one is made within a minute of a new event.");
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status === 401) throw error;
+    without(error.message); // the chain can be computed all the same
+  }
+  return points;
+}
+
+/** A checkpoint that is not what a trusted key signed is a finding, whatever the chain says. */
+function badlySigned(points: readonly Point[]): Fault | undefined {
+  const point = points.find(({ standing }) => standing === "refused");
+  return point && { kind: "unsigned", seq: 0, expected: "", found: point.why, point };
+}
 
 /** Hold the hash function against the standard's example, and against the browser's own. */
 async function checkHash(): Promise<void> {
@@ -66,7 +105,12 @@ async function checkHash(): Promise<void> {
 /** Take events until the chain has a fault, or there are no more to take. */
 async function verify(chain: Chain, order: Order, told: (waiting: string) => void): Promise<void> {
   const last = order.to ?? Number.MAX_SAFE_INTEGER;
-  const noted = Math.max(0, ...order.notes.map((each) => each.seq));
+  const signed = chain.points.filter(({ standing }) => standing !== "refused");
+  const noted = Math.max(
+    0,
+    ...order.notes.map((each) => each.seq),
+    ...signed.map((each) => each.size),
+  );
   let ahead: Asked | undefined;
   let windowEnd = chain.seq;
   let failures = 0;
@@ -119,8 +163,10 @@ async function verify(chain: Chain, order: Order, told: (waiting: string) => voi
       return;
     } else if (++looks >= MAX_LOOKS_AT_END) {
       const note = order.notes.find((each) => each.seq > chain.seq && each.seq <= last);
-      const [expected, found] = [String(note?.seq ?? seen), String(chain.seq)];
-      chain.fault = { kind: "ended", seq: from, expected, found, ...(note ? { note } : {}) };
+      const point = signed.find((each) => each.size > chain.seq);
+      const [expected, found] = [String(note?.seq ?? point?.size ?? seen), String(chain.seq)];
+      const source = note ? { note } : point ? { point } : {};
+      chain.fault = { kind: "ended", seq: from, expected, found, ...source };
       return;
     } else await pause(1); // one part of Tocsin may be behind another, for a moment
   }

@@ -8,6 +8,7 @@ import { useLoaded } from "../../ui/load.ts";
 import { Chip, Copy, Facts, LongText, Shown, Text } from "../../ui/parts.tsx";
 import { pretty, whole } from "../../ui/text.ts";
 import { full } from "../../ui/time.ts";
+import { Proof } from "./proof.tsx";
 import { Reports } from "./reports.tsx";
 import { Trace } from "./tracing.tsx";
 
@@ -69,6 +70,7 @@ function Opened(props: { event: LoggedEvent }) {
           Verify
         </a>
       </div>
+      <Proof key={event.id} of={event} />
       <div class="tabs" role="tablist" aria-label="How the event is shown">
         {TABS.filter((each) => each !== "Trace" || event.trace).map((each) => (
           <button

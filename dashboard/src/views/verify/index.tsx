@@ -6,6 +6,7 @@ import { org } from "../../app/session.ts";
 import { Heading } from "../../ui/parts.tsx";
 import { parseNotes, parseRange } from "../../verify/notes.ts";
 import { run, start } from "../../verify/run.ts";
+import { Checkpoints } from "./checkpoints.tsx";
 import { Limits } from "./limits.tsx";
 import { Order } from "./order.tsx";
 import { Outcome } from "./outcome.tsx";
@@ -29,11 +30,13 @@ export function VerifyView() {
       <Heading title="Verify" />
       <p class="lead soft">
         Hash the stored events again, here in this browser, and see whether they are what was
-        sealed: unchanged, in their order, none added and none removed.
+        sealed: unchanged, in their order, none added and none removed; and whether that is what was
+        signed.
       </p>
       <div class="verifying">
         <div class="stack">
           <Order />
+          <Checkpoints />
           <Outcome />
         </div>
         <Limits />

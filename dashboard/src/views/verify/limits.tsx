@@ -12,15 +12,16 @@ export function Limits() {
       <h2>What it does not prove</h2>
       <ul>
         <li>
-          <strong>A chain that was computed anew looks whole.</strong> Only a hash kept from before
-          gives it away.
+          <strong>A chain that was computed anew looks whole</strong> beyond what a checkpoint
+          covers. Up to there, whoever made it anew needs the signing key, too.
         </li>
         <li>
-          <strong>A ledger whose end was cut off looks whole.</strong> Only who knows that there was
-          more can tell.
+          <strong>A ledger whose end was cut off looks whole</strong>, with an earlier checkpoint as
+          its last. Only who kept a later one, or a hash, can tell.
         </li>
         <li>
-          <strong>Others may be shown another chain.</strong> Compare heads with them.
+          <strong>Others may be shown another chain</strong> by whoever has the signing key. Compare
+          checkpoints with them.
         </li>
         <li>
           <strong>This page comes from the server that it checks</strong>, and{" "}
@@ -33,14 +34,14 @@ export function Limits() {
       </ul>
       <h2>What to do about it</h2>
       <p>
-        Copy the head when you have verified it, and keep it where whoever runs Tocsin can't change
-        it: in a ticket, in a mail to a colleague, on paper. Next time, paste it under “Hold it
-        against a hash that somebody noted”.
+        Have the log's key from whoever runs Tocsin, by another way than this page. Keep a
+        checkpoint, or the head that you verified, where they can't change it: in a ticket, in a
+        mail to a colleague. Next time, hold the ledger against it.
       </p>
       <p>
         This browser remembers the last head that it verified and holds the chain against it by
         itself. That is as good as this browser: whoever can change its storage, or this page, gets
-        past it. Checkpoints that Tocsin signs are not there yet.
+        past it. The same is true of a key that it remembers.
       </p>
       <p>
         To compute it with a program of your own, read “Checking the chain yourself” in{" "}

@@ -5,8 +5,11 @@ import { route, setParams } from "../../app/route.ts";
 import { org } from "../../app/session.ts";
 import { Field } from "../../ui/parts.tsx";
 import { whole } from "../../ui/text.ts";
+import { parseGiven } from "../../verify/checkpoints.ts";
 import { parseNotes, parseRange } from "../../verify/notes.ts";
 import { goOn, pause, remembered, run, start } from "../../verify/run.ts";
+import { given as checkpoints, trust as keys } from "../../verify/trust.ts";
+import { parseKeys } from "../../verify/verifiers.ts";
 
 export function Order() {
   const { params } = route.value;
@@ -27,7 +30,7 @@ export function Order() {
   }, [params.from, params.to, params.trust]);
 
   const order = (given: { from: string; to: string; trust: string }) => {
-    const said = wrongWith(given.from, given.to, given.trust);
+    const said = wrongWith(given.from, given.to, given.trust) || wrongWithEvidence();
     setWrong(said);
     if (said) return;
     const range = parseRange(given.from, given.to);
@@ -127,6 +130,17 @@ function wrongWith(from = "", to = "", trust = ""): string {
   try {
     parseRange(from, to);
     parseNotes(trust, org.value);
+    return "";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** The same of the keys that are trusted and of the checkpoints that were kept. */
+function wrongWithEvidence(): string {
+  try {
+    parseKeys(keys.value.keys, org.value);
+    parseGiven(checkpoints.value, org.value);
     return "";
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -7,9 +7,11 @@ import { log } from "../../live/log.ts";
 import { Ask, Copy, Empty, Facts } from "../../ui/parts.tsx";
 import { count, visible, whole } from "../../ui/text.ts";
 import { full, span } from "../../ui/time.ts";
+import { type Point, rootText } from "../../verify/checkpoints.ts";
 import { type Note, noteText } from "../../verify/notes.ts";
 import { forget, goOn, type Run, remembered, run } from "../../verify/run.ts";
 import { Finding } from "./finding.tsx";
+import { Signed } from "./signed.tsx";
 
 export function Outcome() {
   const now = run.value;
@@ -95,6 +97,7 @@ function Verified(props: { of: Run }) {
         </p>
       ) : null}
       <p>{meaning(of)}</p>
+      <p>{covered(of)}</p>
     </div>
   );
 }
@@ -106,6 +109,20 @@ function meaning(of: Run): string {
     return "They follow from each other, and lead through what was noted of them.";
   if (of.from === 1) return "They follow from each other, from this organization's first one on.";
   return `They follow from each other. The hash before ${whole(of.from)} was taken as Tocsin gave it: what came before is not verified. Begin with 1, or with a seq that you noted.`;
+}
+
+/** How far what was signed reaches. */
+function covered(of: Run): string {
+  const held = of.points.filter(({ holds }) => holds).sort((a, b) => b.size - a.size);
+  const signed = held.find(({ standing }) => standing === "trusted");
+  const point = signed ?? held[0];
+  if (!point) return "No checkpoint was reached: the events are held by the chain alone.";
+  const so = signed
+    ? `Up to ${whole(point.size)} they are what was signed by the key that you trust.`
+    : `Up to ${whole(point.size)} they are what a checkpoint says, whose signature was not verified.`;
+  if (of.seq <= point.size) return so;
+  const rest = of.seq === point.size + 1 ? "Event" : `Events ${whole(point.size + 1)} to`;
+  return `${so} ${rest} ${whole(of.seq)}: held by the chain alone.`;
 }
 
 function Bar(props: { of: Run }) {
@@ -173,7 +190,13 @@ function facts(of: Run): [string, ComponentChildren][] {
       <Checked key={note.hash} note={note} of={of} />,
     ]);
   }
-  rows.push(["Signed checkpoint", "none: Tocsin does not make them yet"]);
+  for (const point of of.points) {
+    rows.push([
+      point.given ? "A kept checkpoint" : "The last checkpoint",
+      <Passed key={point.root} point={point} of={of} />,
+    ]);
+  }
+  if (of.unsigned) rows.push(["The last checkpoint", visible(of.unsigned)]);
   if (of.at) rows.push([of.phase === "paused" ? "Paused" : "Ended", full(of.at)]);
   return rows;
 }
@@ -185,6 +208,36 @@ function Checked(props: { note: Note; of: Run }) {
   if (broken) return <span class="is-bad">{place} the chain does not go through it</span>;
   if (reached(of, note)) return <span class="is-good">{place} the chain goes through it</span>;
   return <span>{place} not reached</span>;
+}
+
+/** Whether the tree goes through a checkpoint, and who signed it. */
+function Passed(props: { point: Point; of: Run }) {
+  const { point, of } = props;
+  if (point.standing === "refused") return <Signed point={point} />;
+  const place = `${whole(point.size)} events, ${rootText(point.root).slice(0, 12)}…`;
+  const is = of.fault?.kind === "rewritten" && of.fault.point?.root === point.root;
+  return (
+    <>
+      {is ? (
+        <span class="is-bad">{place} the ledger does not lead to it</span>
+      ) : point.holds ? (
+        <span class="is-good">{place} the ledger leads to it</span>
+      ) : (
+        <span>
+          {place} {notHeld(of, point)}
+        </span>
+      )}
+      . Signed: <Signed point={point} />
+    </>
+  );
+}
+
+function notHeld(of: Run, point: Point): string {
+  if (of.from > 1) return "not held against: that takes every event from the first on";
+  if (of.events > 0 && point.size <= of.seq) {
+    return "not held against: it was made after these events were hashed, so verify once more";
+  }
+  return "not reached";
 }
 
 /** Whether the verified part of the chain leads through a note's place. */
