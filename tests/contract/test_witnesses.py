@@ -5,22 +5,33 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fakes.events import batch
+from fakes.stores import FakeClock
 from support.certificates import Authority
+from support.databases import Database
 from support.log_signers import log_signer
-from support.receiver import Behaviour, Receiver, Reply, receiving
+from support.receiver import Behaviour, Received, Receiver, Reply, receiving
 from support.witness import CosigningWitness
+from tocsin.adapters.key_file import KeyFile
 from tocsin.adapters.witnesses import MAX_ANSWER_BYTES, HttpWitness
+from tocsin.bootstrap.checkpoint import wire
 from tocsin.domain.errors import Busy
 from tocsin.domain.merkle import Peaks, consistency
+from tocsin.domain.org import Org
 from tocsin.local.addresses import LOOPBACK
+from tocsin.services.sealing.seal import seal_batches
+from tocsin.settings import CheckpointSettings
 from tocsin.wire.log import notes
 from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.faults import BadFormat
 from tocsin.wire.log.growth import Growth
+from tocsin.wire.log.keys import KeyType, Verifier
+from tocsin.wire.log.policies import Policy
 from tocsin.wire.log.witnesses import Appointed, appointed
 
 LOG = log_signer("tocsin/0123456789abcdef/acme")
@@ -244,3 +255,47 @@ def test_a_name_that_leads_into_a_network_of_ours_is_not_followed() -> None:
 def test_where_a_witness_can_t_be_is_refused(url: str) -> None:
     with pytest.raises(BadFormat, match="can't be asked at"):
         at(url)
+
+
+def test_what_a_policy_asks_for_is_cosigned_as_it_is_wired(
+    database: Database, tmp_path: Path
+) -> None:
+    """On the tables, over HTTP: the policy by which readers trust is the setting."""
+    stores, tables = database.stores()
+    clock, key = FakeClock(), KeyFile(tmp_path / "key")
+
+    def log(origin: str) -> Verifier:
+        return Verifier(origin, KeyType.ED25519, key.public_key)
+
+    it = CosigningWitness("ann.example/w", log, lambda: clock.ms // 1_000)
+
+    def once(received: Received) -> Reply:
+        return replace(it.reply(received), headers=[("Connection", "close")])
+
+    stores.orgs.put(Org("acme"))
+    with receiving(once) as receiver:
+        asks = f"witness Ann {it.key} http://{LOOPBACK}:{receiver.port}/witness\nquorum Ann\n"
+        settings = CheckpointSettings(
+            **tables.model_dump(), signing_key=f"file:{tmp_path / 'key'}", witnesses=asks
+        )
+        run = wire(settings, db=database.client, clock=clock)
+        for number, count in enumerate((3, 300, 7), start=1):
+            clock.ms += 60_000
+            seal_batches("acme", [batch("acme", count, clock.ms, number)], stores.ledger, clock)
+            report = run()
+            assert not (report.away or report.broken or report.failed)
+            kept = stores.trees.checkpoint("acme")
+            tree = stores.trees.get("acme")
+            assert kept is not None
+            assert tree is not None
+            trusted = Policy.read(f"log {log(tree.origin)}\n{asks}".encode()).check(
+                kept.note.encode()
+            )
+            assert trusted.checkpoint.size == tree.size
+        clock.ms += 60_000
+        assert run().signed == {}
+        assert it.asked == [(0, 3), (3, 303), (303, 310)]
+        [origin] = it.seen
+        it.seen[origin] = 310, b"x" * 32  # somebody showed it another history
+        seal_batches("acme", [batch("acme", 2, clock.ms, 9)], stores.ledger, clock)
+        assert run().broken.keys() == {"acme"}
