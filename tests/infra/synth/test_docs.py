@@ -48,12 +48,14 @@ def test_every_test_that_the_guide_names_is_there() -> None:
         assert f"def {test}" in path.read_text()
 
 
-def test_what_to_do_is_said_of_every_alarm(default: Templates, small: Templates) -> None:
+def test_what_to_do_is_said_of_every_alarm(
+    default: Templates, small: Templates, telling: Templates
+) -> None:
     page = (assets.ROOT / "docs" / "operations.md").read_text()
     told = {name for row in _rows(page) for name in re.findall(r"`(\w+)`", row)}
     alarms = {
         re.sub(r"^Alarms|[0-9A-F]{8}$", "", name)
-        for templates in (default, small)
+        for templates in (default, small, telling)
         for name in templates.of("operations", "AWS::CloudWatch::Alarm")
     }
     assert alarms == told
