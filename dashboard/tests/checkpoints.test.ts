@@ -92,7 +92,8 @@ test("a key is what Python writes, and nothing like it", () => {
   const [key] = keys(SIGNED.key);
   assert.deepEqual([key?.name, key?.id, key?.type], [ORIGIN, SIGNED.key.split("+")[1], 1]);
   assert.equal(key?.both[1]?.id, SIGNED.timed.split("+")[1]);
-  assert.equal(parseKeys(` ${SIGNED.key}\n\n${SIGNED.timed} `, "acme").length, 2);
+  assert.equal(parseKeys(` ${SIGNED.key}\n\n${SIGNED.stranger} `, "acme").length, 2);
+  assert.throws(() => parseKeys(SIGNED.timed, "acme"), /with a time/);
   assert.deepEqual(parseKeys(" \n", "acme"), []);
   for (const text of [
     SIGNED.key.slice(0, -1),

@@ -30,8 +30,7 @@ export interface Run extends Progress {
   to: number | undefined;
   /** What the chain has to go through: what was given, and what this browser verified last. */
   notes: readonly Note[];
-  /** The keys that were trusted, and the checkpoints that somebody kept. */
-  keys: string;
+  /** The checkpoints that somebody gave, as they were given. */
   kept: readonly string[];
   waiting: string;
   trouble: string;
@@ -55,7 +54,6 @@ export function start(from: number, to: number | undefined, noted: readonly Note
     from,
     to,
     notes: head ? [...noted, head] : noted,
-    keys: trust.value.keys,
     kept: parseGiven(given.value, org.value),
     peaks: from === 1 ? "" : undefined,
     points: [],
@@ -81,8 +79,7 @@ export function pause(): void {
 /** Go on after the last event that was verified. */
 export function goOn(): void {
   if (!run.value) return;
-  const keys = trust.value.keys;
-  begin({ ...run.value, phase: "running", keys, trouble: "", at: "" });
+  begin({ ...run.value, phase: "running", trouble: "", at: "" });
 }
 
 /** Forget what this browser verified last, and what came of it. */
@@ -105,7 +102,8 @@ function begin(to: Run): void {
     const trouble = "This page's worker can't be run: reload the page, and start again.";
     if (mine === worker) end({ ...to, phase: "failed", trouble });
   });
-  const { org, seq, hash, notes, peaks, keys, kept, points } = to;
+  const { org, seq, hash, notes, peaks, kept, points } = to;
+  const { keys } = trust.value; // of now, and not kept with the run
   const order = { org, seq, hash, to: to.to, notes, peaks, keys, kept, points, head: seenHead() };
   tell({ order });
 }

@@ -7,7 +7,7 @@ import { parseKeys, type Verifier } from "./verifiers.ts";
 
 /** The keys as they were given, and whether this browser keeps them. */
 export const trust = signal({ keys: "", remembered: false });
-/** The checkpoints as they were given. They are kept by whoever gave them, not here. */
+/** The checkpoints as they were given: a run keeps those that it is held against. */
 export const given = signal("");
 
 /** Trust these keys from now on; only if asked to, beyond this visit. */

@@ -64,9 +64,14 @@ export class Verifier {
     return key;
   }
 
-  /** The key, and the one of the same half that also says when it signed, if it is not that. */
+  /** Whether its signatures say when they were made. */
+  get isTimed(): boolean {
+    return this.type === TIMED;
+  }
+
+  /** The key, and the same one for signatures that say when they were made. */
   get both(): Verifier[] {
-    return this.type === PLAIN ? [this, new Verifier(this.name, TIMED, this.public)] : [this];
+    return this.isTimed ? [this] : [this, new Verifier(this.name, TIMED, this.public)];
   }
 
   /** When a signature says that it was made, a Unix time in seconds; 0: it does not say. */
@@ -105,6 +110,12 @@ export function parseKeys(text: string, org: string): Verifier[] {
     const key = Verifier.read(each);
     if (!key.name.endsWith(`/${org}`)) {
       throw new Error(`This key is of ${key.name}, and what you see is ${org}.`);
+    }
+    if (key.isTimed) {
+      // It signs once a day: whoever trusts it alone would miss it in every other checkpoint.
+      throw new Error(
+        "This key is for signatures with a time: give the one that signs every checkpoint, which stands beside it.",
+      );
     }
     return key;
   });

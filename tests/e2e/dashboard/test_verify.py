@@ -83,7 +83,6 @@ async def test_a_ledger_is_verified_and_its_head_remembered(
     with product.tables() as tables:
         head = tables.ledger.head(sealed.id)
     await expect(result(page)).to_contain_text(head.hash.hex())
-    await expect(result(page)).to_contain_text("Signed checkpointnone")
     for theme in ("light", "dark"):
         await visitor.theme(theme)
         await visitor.check_axe()
@@ -220,12 +219,13 @@ def renumbered(lines: Lines) -> Lines:
     return [re.sub(rb'^\{"seq":\d+', b'{"seq":%d' % seq, line) for seq, line in enumerate(lines, 1)]
 
 
-def recomputed(org: str, lines: Lines) -> Lines:
-    """A chain that holds, of other events."""
+def recomputed(org: str, lines: Lines, first: int = 1) -> Lines:
+    """A chain that holds, of other events from the first on that is given."""
     hash, made = chain.genesis(org), list[bytes]()
     for line in lines:
         entry = line.partition(b',"event":')[2].removesuffix(b"}\n")
-        entry = forged(entry)
+        if seq_of(line) >= first:
+            entry = forged(entry)
         (after,) = chain.extend(hash, [chain.leaf(entry)])
         hashes = hash.hex().encode(), after.hex().encode()
         made.append(
@@ -239,6 +239,7 @@ async def test_a_server_that_lies_is_found_as_far_as_it_can_be(
     visitor: Visit, sealed: NewOrg
 ) -> None:
     page = visitor.page
+    await page.route("**/v1/log/checkpoint", lambda route: route.fulfill(status=404, json={}))
     await visitor.go("#/verify")
     lies: list[tuple[Callable[[Lines], Lines], str]] = [
         (lambda all: [*all[:4], forged(all[4]), *all[5:]], "Event 5 was changed"),
@@ -262,7 +263,7 @@ async def test_a_server_that_lies_is_found_as_far_as_it_can_be(
         await lie(page, change)
         await found(page, title)
 
-    # A whole chain computed anew looks whole, unless it is held against what was verified before.
+    # A whole chain computed anew looks whole without a checkpoint, and without what was verified.
     await page.unroute(ENTRIES)
     await verified(page)
     await lie(page, lambda all: recomputed(sealed.id, all))

@@ -20,7 +20,10 @@ import { parseKeys, Verifier } from "../../verify/verifiers.ts";
 import { Signed } from "./signed.tsx";
 
 export function Checkpoints() {
-  const last = useLoaded(lastCheckpoint, [org.value, run.value?.at]);
+  // There may be a later one whenever a run has ended.
+  const ended = useRef("");
+  ended.current = run.value?.at || ended.current;
+  const last = useLoaded(lastCheckpoint, [org.value, ended.current]);
   return (
     <section class="panel checkpoints" aria-label="Signed checkpoints">
       <h2>The last checkpoint</h2>
@@ -70,7 +73,7 @@ function Keys() {
   };
   const offer = () =>
     logKeys().then(
-      (lines) => setOffered(withoutTwins(lines)),
+      (lines) => setOffered(withoutTimed(lines)),
       (error: unknown) => setWrong(asProblem(error).message),
     );
   useEffect(() => setOffered(undefined), [org.value]);
@@ -94,7 +97,7 @@ function Keys() {
           )}
         </Field>
         <p id={problem} class="wrong" role="alert">
-          {wrong}
+          {visible(wrong)}
         </p>
         <label class="check">
           <input
@@ -129,14 +132,11 @@ function Keys() {
   );
 }
 
-/** Each key once: beside it stands the same one for signatures with a time. */
-function withoutTwins(lines: readonly string[]): string[] {
-  const known = new Set<string>();
+/** Beside each key stands the same one for signatures with a time: it is found by itself. */
+function withoutTimed(lines: readonly string[]): string[] {
   return lines.filter((line) => {
     const [key = ""] = line.split(" ");
-    if (wrongWith(() => Verifier.read(key))) return true;
-    const half = Verifier.read(key).public.join();
-    return !known.has(half) && known.add(half);
+    return wrongWith(() => Verifier.read(key)) !== "" || !Verifier.read(key).isTimed;
   });
 }
 
@@ -216,7 +216,7 @@ function Kept() {
           />
         </div>
         <p id={problem} class="wrong" role="alert">
-          {wrong}
+          {visible(wrong)}
         </p>
       </div>
     </details>

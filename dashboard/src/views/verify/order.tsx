@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { route, setParams } from "../../app/route.ts";
 import { org } from "../../app/session.ts";
 import { Field } from "../../ui/parts.tsx";
-import { whole } from "../../ui/text.ts";
+import { visible, whole } from "../../ui/text.ts";
 import { parseGiven } from "../../verify/checkpoints.ts";
 import { parseNotes, parseRange } from "../../verify/notes.ts";
 import { goOn, pause, remembered, run, start } from "../../verify/run.ts";
@@ -114,7 +114,7 @@ export function Order() {
         </Field>
       </details>
       <p id={problem} class="wrong" role="alert">
-        {wrong}
+        {visible(wrong)}
       </p>
     </form>
   );
