@@ -123,7 +123,7 @@ function compared(fault: Fault): [string, ComponentChildren][] {
               ["Expected", shown(fault, fault.expected)],
               ["Found", shown(fault, fault.found)],
             ];
-  if (fault.point) rows.push(["Log", fault.point.origin]);
+  if (fault.point?.origin) rows.push(["Log", fault.point.origin]);
   const first =
     fault.kind === "rewritten" ? "First seq in doubt" : fault.seq > 0 ? "First bad seq" : "";
   return [...(first ? [[first, String(fault.seq)]] : []), ...rows].map(([name, value]) => [

@@ -190,9 +190,11 @@ function facts(of: Run): [string, ComponentChildren][] {
       <Checked key={note.hash} note={note} of={of} />,
     ]);
   }
+  let kept = 0; // rows are told apart by their names
   for (const point of of.points) {
+    if (point.given) kept++;
     rows.push([
-      point.given ? "A kept checkpoint" : "The last checkpoint",
+      point.given ? `A kept checkpoint (${kept})` : "The last checkpoint",
       <Passed key={point.root} point={point} of={of} />,
     ]);
   }
