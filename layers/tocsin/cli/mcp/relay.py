@@ -66,7 +66,7 @@ def relay(
     questions.start()
     answers.start()
     on_start()
-    server.wait()
+    signals.wait_for(server)
     signals.witness.watch(0)
     os.close(end)
     while answers.is_alive() and not signals.interrupted:

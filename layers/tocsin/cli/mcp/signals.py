@@ -2,8 +2,11 @@
 
 import os
 import resource
+import select
 import signal
 import subprocess
+from contextlib import suppress
+from threading import Thread
 from types import FrameType
 from typing import NoReturn
 
@@ -42,6 +45,33 @@ class Signals:
         self._server = server
         for number in self._early:
             server.send_signal(number)
+
+    def wait_for(self, server: subprocess.Popen[bytes]) -> None:
+        """Wait until the server has ended; signals are handled meanwhile.
+
+        Also one that comes just before the wait: Python's handlers run between its own steps, and a
+        system call that begins in between knows nothing of it. So a pipe is what is waited for.
+        """
+        told, tell = os.pipe()
+        os.set_blocking(told, False)
+        os.set_blocking(tell, False)
+        signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+
+        def wait() -> None:
+            server.wait()
+            with suppress(BlockingIOError):  # it is full: who waits is woken anyway
+                os.write(tell, b"\0")
+
+        ending = Thread(target=wait, name="tocsin-server", daemon=True)
+        ending.start()
+        while server.returncode is None:
+            select.select([told], [], [])
+            with suppress(BlockingIOError):
+                os.read(told, 65_536)
+        ending.join()
+        signal.set_wakeup_fd(-1)
+        os.close(tell)
+        os.close(told)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
