@@ -46,6 +46,10 @@ export function useLive(
     const seen = () => {
       if (!document.hidden && unseen) plan(0);
     };
+    if (log.events.some((event) => latest.current.concerns(event))) {
+      after = 0;
+      plan(EVERY_MS); // what came just before this was opened may not be counted yet
+    }
     const unlisten = log.listen((events) => {
       if (!events.some(latest.current.concerns)) return;
       after = 0;
