@@ -17,16 +17,15 @@ checkpoint. See https://c2sp.org/tlog-witness#add-checkpoint.
 from dataclasses import dataclass
 from typing import Final, Self
 
-from tocsin.domain.chain import HASH_BYTES
 from tocsin.wire.log import notes
 from tocsin.wire.log.faults import BadFormat
-from tocsin.wire.log.texts import MAX_NUMBER, from_base64, number, to_base64
+from tocsin.wire.log.hashes import MAX_HASHES, check_hashes, read_hashes, split
+from tocsin.wire.log.texts import MAX_NUMBER, number, to_base64
 
 __all__ = ["Growth"]
 
 _OLD: Final = "old "
-_MAX_HASHES: Final = MAX_NUMBER.bit_length()
-_MAX_BYTES: Final = len(_OLD) + 64 * _MAX_HASHES + notes.MAX_BYTES
+_MAX_BYTES: Final = len(_OLD) + 64 * MAX_HASHES + notes.MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,7 @@ class Growth:
         """Refuse what could not be read again."""
         if not 0 <= self.old <= MAX_NUMBER:
             raise BadFormat("a tree's size is from 0 to 2^63 - 1")
-        if len(self.hashes) > _MAX_HASHES or {*map(len, self.hashes)} - {HASH_BYTES}:
-            raise BadFormat(f"a proof has up to {_MAX_HASHES} hashes of {HASH_BYTES} bytes")
+        check_hashes(self.hashes)
 
     @classmethod
     def read(cls, proof: bytes) -> Self:
@@ -55,17 +53,11 @@ class Growth:
         Raises:
             BadFormat: it is none.
         """
-        if len(proof) > _MAX_BYTES:
-            raise BadFormat(f"a proof has at most {_MAX_BYTES:,} bytes")
-        head, gap, checkpoint = proof.partition(b"\n\n")
-        if not gap or not head.isascii():
-            raise BadFormat("a proof is its lines, an empty line, and a checkpoint")
-        first, *lines = head.decode().split("\n")
+        (first, *lines), checkpoint = split(proof, _MAX_BYTES)
         if not first.startswith(_OLD):
             raise BadFormat("a proof begins with the size of the older tree")
         old = number(first.removeprefix(_OLD), "the size of the older tree")
-        hashes = tuple(from_base64(line, "a proof's hash", HASH_BYTES) for line in lines)
-        return cls(old, hashes, checkpoint)
+        return cls(old, read_hashes(lines), checkpoint)
 
     @property
     def data(self) -> bytes:

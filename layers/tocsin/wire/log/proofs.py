@@ -20,16 +20,13 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from tocsin.domain import merkle
-from tocsin.domain.chain import HASH_BYTES
 from tocsin.wire.log import notes
 from tocsin.wire.log.faults import BadFormat
+from tocsin.wire.log.hashes import MAX_HASHES, check_hashes, read_hashes, split
 from tocsin.wire.log.policies import Policy, Trusted
 from tocsin.wire.log.texts import MAX_NUMBER, from_base64, number, to_base64
 
-__all__ = ["MAX_EXTRA_BYTES", "MAX_HASHES", "Proof", "verify"]
-
-MAX_HASHES: Final = MAX_NUMBER.bit_length()
-"""Of a proof: no tree is higher."""
+__all__ = ["MAX_EXTRA_BYTES", "Proof", "verify"]
 
 MAX_EXTRA_BYTES: Final = 2 * 1024 * 1024
 """Of what goes with a proof: an event of any size fits."""
@@ -62,8 +59,7 @@ class Proof:
         """Refuse what could not be read again."""
         if not 0 <= self.index <= MAX_NUMBER:
             raise BadFormat("a proof's index is from 0 to 2^63 - 1")
-        if len(self.hashes) > MAX_HASHES or {*map(len, self.hashes)} - {HASH_BYTES}:
-            raise BadFormat(f"a proof has up to {MAX_HASHES} hashes of {HASH_BYTES} bytes")
+        check_hashes(self.hashes)
         if len(self.extra) > MAX_EXTRA_BYTES:
             raise BadFormat(f"what goes with a proof has at most {MAX_EXTRA_BYTES:,} bytes")
 
@@ -74,12 +70,7 @@ class Proof:
         Raises:
             BadFormat: it is none.
         """
-        if len(proof) > _MAX_BYTES:
-            raise BadFormat(f"a proof has at most {_MAX_BYTES:,} bytes")
-        head, gap, checkpoint = proof.partition(b"\n\n")
-        if not gap or not head.isascii():
-            raise BadFormat("a proof is its lines, an empty line, and a checkpoint")
-        first, *lines = head.decode().split("\n")
+        (first, *lines), checkpoint = split(proof, _MAX_BYTES)
         if first != _FIRST:
             raise BadFormat(f"a proof begins with {_FIRST}")
         extra = b""
@@ -88,10 +79,7 @@ class Proof:
         if not (lines and lines[0].startswith(_INDEX)):
             raise BadFormat("a proof has a line that says the index")
         index = number(lines.pop(0).removeprefix(_INDEX), "a proof's index")
-        if len(lines) > MAX_HASHES:
-            raise BadFormat(f"a proof has at most {MAX_HASHES} hashes")
-        hashes = tuple(from_base64(line, "a proof's hash", HASH_BYTES) for line in lines)
-        return cls(index, hashes, checkpoint, extra)
+        return cls(index, read_hashes(lines), checkpoint, extra)
 
     @property
     def data(self) -> bytes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from tocsin.domain.chain import HASH_BYTES
+from tocsin.domain.tree import TILE_HEIGHT, TILE_WIDTH
 from tocsin.wire.log.faults import BadFormat, EntryTooLong
 from tocsin.wire.log.texts import MAX_NUMBER
 
@@ -28,10 +29,10 @@ __all__ = [
     "write_bundle",
 ]
 
-HEIGHT: Final = 8
+HEIGHT: Final = TILE_HEIGHT
 """A hash of a level is ``HEIGHT`` higher in the tree than one of the level below."""
 
-WIDTH: Final = 1 << HEIGHT
+WIDTH: Final = TILE_WIDTH
 """Hashes of a full tile, entries of a full bundle."""
 
 MAX_ENTRY_BYTES: Final = 2**16 - 1

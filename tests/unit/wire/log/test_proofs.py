@@ -13,9 +13,10 @@ from tocsin.domain.merkle import BadProof, Peaks, inclusion
 from tocsin.wire.log import proofs
 from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.faults import BadFormat, BadSignature, NotTrusted
+from tocsin.wire.log.hashes import MAX_HASHES
 from tocsin.wire.log.notes import MAX_BYTES, signed
 from tocsin.wire.log.policies import Policy
-from tocsin.wire.log.proofs import MAX_EXTRA_BYTES, MAX_HASHES, Proof
+from tocsin.wire.log.proofs import MAX_EXTRA_BYTES, Proof
 
 # The specification's example, without what it leaves out of the signatures; its `extra` is cut.
 EXAMPLE = """\
