@@ -19,7 +19,7 @@ from bench.report import milliseconds, number, ratio, show
 from bench.writeunits import item_size
 from fakes.stores import FakeClock, FakeProjections, FakeSummaries
 from tocsin.adapters.dynamodb import ledger as ledger_items
-from tocsin.domain.batch import Batch, UnreadableBatch, pack, unpack
+from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch, pack, unpack
 from tocsin.domain.ids import new_batch_id
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.org import Org
@@ -60,7 +60,7 @@ class _Units:
         self.read += max(-(-size_bytes // _UNIT_BYTES), 1) * (1 if consistent else 0.5)
 
 
-class _Journal:
+class _Journal(Journal):
     """Batches as they are stored: packed."""
 
     def __init__(self, units: _Units) -> None:
@@ -79,6 +79,14 @@ class _Journal:
             found[each] = Batch(org, each, entries, bare.key_id, bare.received_at_ms)
         self._units.add(sum(len(self._stored[each][1]) + 100 for each in batch_ids))
         return found
+
+    def put(self, batch: Batch, packed: bytes) -> None:
+        """Nothing is received here."""
+        raise NotImplementedError
+
+    def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
+        """Nothing is swept here."""
+        raise NotImplementedError
 
 
 class _Ledger:
@@ -211,7 +219,7 @@ class _World:
         self.end_ms = at_ms
         self.summaries = _Summaries(self.units)
         self.ledger: Ledger = ledger  # type: ignore[assignment]
-        self.journal: Journal = journal  # type: ignore[assignment]
+        self.journal = journal
         began = time.process_time()
         make = Summariser(ledger=self.ledger, journal=self.journal, summaries=self.summaries)
         while make(_ORG, length):

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.stream.events import ORG, made
 from bench.stream.process import more_files
-from bench.stream.stores import Journal, Keys, Ledger, Orgs
+from bench.stream.stores import Keys, Ledger, Orgs, Packed
 from functions.stream.app import build
 from functions.stream.protocol import StreamProtocol
 from tocsin.adapters.clock import SystemClock
@@ -51,7 +51,7 @@ def tocsin_app(feeding: Feeding) -> ASGIApp:
     return build(
         StreamParts(
             ledger=Ledger(ledger, feeding.published),
-            journal=Journal(ledger),
+            journal=Packed(ledger),
             credentials=Credentials(Access(Keys(feeding.key), Orgs(), clock)),
             clock=clock,
             feed=ValkeyFeed(feeding.valkey_url),

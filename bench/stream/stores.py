@@ -13,6 +13,7 @@ from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch, pack, unpac
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.org import Org
 from tocsin.domain.segment import Head, Markers, Segment
+from tocsin.ports.log import Journal
 
 __all__ = ["Journal", "Keys", "Ledger", "Orgs"]
 
@@ -66,7 +67,7 @@ class Ledger:
         raise NotImplementedError
 
 
-class Journal:
+class Packed(Journal):
     """The batches of the ledger, packed."""
 
     def __init__(self, made: Sequence[tuple[Segment, Batch]]) -> None:

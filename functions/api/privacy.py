@@ -22,4 +22,10 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
         wanted = privacy.privacy_of(bodies.read(asked.body, privacy.PUT))
         return answer(privacy.shown(settings.put(asked.key, wanted)))
 
-    return {"get_privacy": get_privacy, "put_privacy": put_privacy}
+    def erase_user(asked: Asked) -> Response:
+        body = bodies.read(asked.body, privacy.ERASE)
+        return answer(
+            privacy.erased(parts.erasing(asked.key, body["user_id"], body.get("reason", "")))
+        )
+
+    return {"get_privacy": get_privacy, "put_privacy": put_privacy, "erase_user": erase_user}

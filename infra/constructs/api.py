@@ -72,7 +72,10 @@ class Api(Function):
         tables.allow_writing(self, _REMOVED, ["DeleteItem"])
         tables.allow_writing(
             self,
-            ["budget-turn#*", "hook-wait#*", "notified", "quota#*", "rate#*", "suspended#*"],
+            [
+                *("budget-turn#*", "hook-wait#*", "notified", "quota#*", "rate#*", "subject#*"),
+                "suspended#*",
+            ],
             ["UpdateItem"],
         )
         tables.allow_writing(self, ["projected"], ["ConditionCheckItem"])  # it only looks

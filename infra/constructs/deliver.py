@@ -60,7 +60,7 @@ class Deliver(Function):
             self,
             journal=["Query", "BatchGetItem", "PutItem"],
             ledger=["Query", "BatchGetItem"],
-            state=["GetItem", "Query"],
+            state=["GetItem", "BatchGetItem", "Query"],  # the second for persons' keys
         )
         kept = ["approval#*", "delivery#*", "endpoint#*", "given-up#*"]
         tables.allow_writing(self, kept, ["PutItem"])

@@ -32,10 +32,10 @@ class Ingest(Function):
             self,
             journal=["PutItem", "BatchGetItem"],  # the latter for late repetitions
             ledger=["Query", "BatchGetItem"],  # for those who wait until they are sealed
-            state=["GetItem", "BatchGetItem"],  # the latter for receipts of several events
+            state=["GetItem", "BatchGetItem"],  # the latter for receipts and persons' keys
         )
         tables.allow_writing(self, ["receipt#*"], ["PutItem"])
-        tables.allow_writing(self, ["quota#*"], ["UpdateItem"])
+        tables.allow_writing(self, ["quota#*", "subject#*"], ["UpdateItem"])
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

@@ -41,6 +41,7 @@ def fake_stores() -> Stores:
         anomalies=anomalies,
         detection_settings=stores.FakeDetectionSettings(journal),
         privacy_settings=stores.FakePrivacySettings(journal),
+        subjects=stores.FakeSubjects(journal),
         sign_in_writes=stores.FakeSignInWrites(passes, journal),
         sign_in_failures=stores.FakeSignInFailures(journal),
         rates=stores.FakeRates(),

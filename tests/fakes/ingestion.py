@@ -13,6 +13,7 @@ from fakes.stores import (
     FakeOrgs,
     FakeQuota,
     FakeReceipts,
+    FakeSubjects,
 )
 from tocsin.domain.batch import Batch
 from tocsin.domain.keys import Scope, mint
@@ -20,6 +21,7 @@ from tocsin.domain.org import Org
 from tocsin.domain.privacy import Privacy
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
+from tocsin.services.intake.protecting import Protecting
 
 EVENT = {"type": "tool_call", "toolName": "t"}
 
@@ -42,6 +44,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.token, self.key = mint("acme", frozenset({Scope.INGEST}), "n", 1)
+        self.subjects = FakeSubjects(self.journal)
         self.keys.put(self.key)
         self.orgs.put(Org("acme", self.limit))
         self.ingest = self.service()
@@ -49,6 +52,7 @@ class World:
     def service(self, gate: Callable[[Any], Any] = lambda port: port) -> Ingest:
         """Return another function on the same stores."""
         self.receipts.journal = self.journal
+        privacy = self.privacy_of or (lambda org: self.privacy)
         return Ingest(
             access=Access(self.keys, self.orgs, self.clock),
             orgs=self.orgs,
@@ -58,7 +62,8 @@ class World:
             clock=self.clock,
             ledger=lambda: gate(self.ledger),
             suspended=lambda org: self.suspended,
-            privacy=self.privacy_of or (lambda org: self.privacy),
+            privacy=privacy,
+            protecting=Protecting(privacy, gate(self.subjects)),
         )
 
     def request(self, body: object, **changes: Any) -> IngestRequest:

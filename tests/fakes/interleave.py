@@ -22,7 +22,9 @@ class Move(Enum):
     LOST_AFTER = auto()  # its answer is lost, though it was done
 
 
-_WRITES = frozenset({"put", "save", "save_replay", "drop_replay", "write", "put_with"})
+_WRITES = frozenset(
+    {"put", "give", "erase", "save", "save_replay", "drop_replay", "write", "put_with"}
+)
 _NEVER_FAIL = frozenset({"send", "now_ms"})
 
 

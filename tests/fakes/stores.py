@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,10 +27,12 @@ from tocsin.domain.segment import Head, Markers, Segment
 from tocsin.domain.sessions import SessionState
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.domain.stretches import Made
+from tocsin.domain.subjects import KeptSubject, SubjectKey
 from tocsin.domain.tree import Checkpoint, LogKey, Tree
 from tocsin.ports.evidence import MOST_NODES
 from tocsin.ports.intake import MOST_TOGETHER
 from tocsin.ports.log import Journal
+from tocsin.ports.privacy import Subjects
 
 
 class FakeClock:
@@ -76,7 +78,7 @@ class FakeReceipts:
 
 
 @dataclass
-class FakeJournal:
+class FakeJournal(Journal):
     batches: dict[tuple[str, str], Batch | UnreadableBatch] = field(default_factory=dict)
 
     def put(self, batch: Batch, packed: bytes) -> None:
@@ -788,6 +790,32 @@ class FakeDetections:
         self.anomalies.anomalies |= {(org, each.id): each for each in anomalies}
         if told:
             self.anomalies.journal.put(*told)
+        return True
+
+
+@dataclass
+class FakeSubjects(Subjects):
+    journal: FakeJournal
+    subjects: dict[tuple[str, str], KeptSubject] = field(default_factory=dict)
+
+    def find(self, org: str, users: Collection[str]) -> Mapping[str, KeptSubject]:
+        return {u: self.subjects[org, u] for u in users if (org, u) in self.subjects}
+
+    def all(self, org: str) -> Iterator[KeptSubject]:
+        return iter([self.subjects[key] for key in sorted(self.subjects) if key[0] == org])
+
+    def give(self, org: str, user: str, key: SubjectKey) -> SubjectKey:
+        found = self.subjects.get((org, user), KeptSubject(org=org, user=user))
+        self.subjects[org, user] = found = replace(found, key=found.key or key)
+        assert found.key is not None
+        return found.key
+
+    def erase(self, erased: KeptSubject, was: KeptSubject, batch: Batch, packed: bytes) -> bool:
+        now = self.subjects.get((was.org, was.user))
+        if now is None or now.key is None or now.key != was.key:
+            return False
+        self.subjects[was.org, was.user] = erased
+        self.journal.put(batch, packed)
         return True
 
 

@@ -32,6 +32,7 @@ from tocsin.domain.org import Org, OrgStatus
 from tocsin.domain.receipt import Receipt
 from tocsin.domain.retention import KEEPS_ALL
 from tocsin.domain.set_aside import SetAsideItem
+from tocsin.domain.subjects import SubjectKey
 from tocsin.domain.tree import Checkpoint, Tree
 from tocsin.services.access.access import Access
 from tocsin.services.access.tickets import Tickets
@@ -87,6 +88,7 @@ class World:
             anomalies=on.anomalies,
             detection_settings=on.detection_settings,
             privacy_settings=on.privacy_settings,
+            subjects=on.subjects,
             trees=on.trees,
             endpoints=on.endpoints,
             deliveries=on.deliveries,
@@ -126,7 +128,8 @@ class World:
         assert on.budgets.take_turn(org, "bud_1", self.clock.ms, 1)
         assert on.places.take(org, 1, self.clock.ms, self.clock.ms + 1)
         call("PUT", "/api/v1/detection", {"false_alerts_per_day": 2})
-        call("PUT", "/api/v1/privacy", {"pii": "mask"})
+        call("PUT", "/api/v1/privacy", {"pii": "mask", "erasable": True})
+        on.subjects.give(org, "a user", SubjectKey(b"1" * 64))
         self.detect(org)
         self.notify(org, call("POST", "/api/v1/webhooks", ENDPOINT)["id"])
         on.summaries.put(org, 0, 0, b"s")

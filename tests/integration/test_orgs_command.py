@@ -102,6 +102,7 @@ def test_an_export_is_a_folder_of_the_orgs_name(tables: tuple[Stores, Run], tmp_
         "privacy.jsonl",
         "rules.jsonl",
         "sessions.jsonl",
+        "subjects.jsonl",
     ]
     assert json.loads((tmp_path / "beta" / "org.json").read_text())["last_seq"] == 3
     (tmp_path / "file").write_text("")

@@ -79,7 +79,13 @@ def everything(api: Api) -> str:
 
 
 def test_they_are_shown_and_set_and_told_of(api: Api, admin: str) -> None:
-    usual: dict[str, Any] = {"pii": "flag", "tags": [], "set_by": None, "set_at": None}
+    usual: dict[str, Any] = {
+        "pii": "flag",
+        "tags": [],
+        "erasable": False,
+        "set_by": None,
+        "set_at": None,
+    }
     assert api("GET", SETTINGS, token=admin).body == usual
     rules = [{"tag": "gdpr", "agent": "crm-*"}]
     answer = api("PUT", SETTINGS, {"pii": "mask", "tags": rules}, token=admin)
@@ -91,7 +97,7 @@ def test_they_are_shown_and_set_and_told_of(api: Api, admin: str) -> None:
     assert api("GET", SETTINGS, token=admin).body == answer.body
     [event] = told(api)
     assert (event["type"], event["user_id"]) == ("tocsin.privacy_set", "ada")
-    assert event["data"] == {"pii": "mask", "tags": [whole]}
+    assert event["data"] == {"pii": "mask", "tags": [whole], "erasable": False}
     api("PUT", SETTINGS, {}, token=admin)
     assert api("GET", SETTINGS, token=admin).body["pii"] == "flag"
 

@@ -52,6 +52,7 @@ def parts_over(stores: Stores, clock: Clock, timers: Timers, **more: Any) -> Api
         agent_states=stores.agent_states,
         detection_settings=stores.detection_settings,
         privacy_settings=stores.privacy_settings,
+        subjects=stores.subjects,
         anomalies=stores.anomalies,
         passes=stores.passes,
         sign_in_writes=stores.sign_in_writes,

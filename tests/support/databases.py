@@ -34,6 +34,7 @@ from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
+from tocsin.adapters.dynamodb.subjects import DynamoSubjects
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.adapters.dynamodb.trees import DynamoTrees
 from tocsin.local import queues
@@ -54,7 +55,7 @@ from tocsin.ports.intake import Quota, Receipts
 from tocsin.ports.log import Journal, Ledger, SetAside, Summaries
 from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.orgs import Orgs
-from tocsin.ports.privacy import PrivacySettings
+from tocsin.ports.privacy import PrivacySettings, Subjects
 from tocsin.ports.projections import Projections
 from tocsin.settings import StoreSettings
 
@@ -85,6 +86,7 @@ class Stores(NamedTuple):
     anomalies: Anomalies
     detection_settings: DetectionSettings
     privacy_settings: PrivacySettings
+    subjects: Subjects
     sign_in_writes: SignInWrites
     sign_in_failures: SignInFailures
     rates: Rates
@@ -147,6 +149,7 @@ class Database:
             anomalies=DynamoAnomalies(*state, journal),
             detection_settings=DynamoDetectionSettings(*state, journal),
             privacy_settings=DynamoPrivacySettings(*state, journal),
+            subjects=DynamoSubjects(*state, journal),
             sign_in_writes=DynamoSignInWrites(*state, journal),
             sign_in_failures=DynamoSignInFailures(*state, journal),
             rates=DynamoRates(*state),

@@ -433,9 +433,16 @@ OWN: Final[dict[str, Operation]] = {
     "put_privacy": Operation(
         says="Change it: what is left out is as where nobody set anything",
         body=privacy.PUT,
-        example={"pii": "mask", "tags": [{"tag": "gdpr", "agent": "crm-*"}]},
+        example={"pii": "mask", "tags": [{"tag": "gdpr", "agent": "crm-*"}], "erasable": True},
         answers={200: Answer("Privacy")},
         refusals=_WRITES,
+    ),
+    "erase_user": Operation(
+        says="Destroy the key under which it is stored what events say of a user",
+        body=privacy.ERASE,
+        example={"user_id": "user_7", "reason": "GDPR, article 17"},
+        answers={200: Answer("Erasure")},
+        refusals=(*_WRITES, NotFound),
     ),
     "list_anomalies": Operation(
         says="Alerts, the newest first",

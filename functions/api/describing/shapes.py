@@ -358,10 +358,12 @@ SHAPES: Final[dict[str, Schema]] = {
         {
             "pii": enum(Pii),
             "tags": array(obj({"tag": TEXT, "agent": TEXT, "tool": TEXT, "model": TEXT})),
+            "erasable": FLAG,
             "set_by": nullable(TEXT),
             "set_at": nullable(TIME),
         }
     ),
+    "Erasure": obj({"user_id": TEXT, "erased_by": TEXT, "erased_at": TIME}),
     "Detection": obj(
         {
             "enabled": FLAG,

@@ -22,6 +22,7 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
 from tocsin.adapters.dynamodb.set_aside import DynamoSetAside
+from tocsin.adapters.dynamodb.subjects import DynamoSubjects
 from tocsin.adapters.dynamodb.trees import DynamoTrees
 from tocsin.bootstrap import project
 from tocsin.domain.retention import Retention
@@ -95,6 +96,7 @@ def wire(settings: AdminSettings | None = None) -> Admin:
             anomalies=anomalies,
             detection_settings=DynamoDetectionSettings(db, state, journal),
             privacy_settings=DynamoPrivacySettings(db, state, journal),
+            subjects=DynamoSubjects(db, state, journal),
             trees=DynamoTrees(db, state),
             endpoints=DynamoEndpoints(db, state, journal),
             deliveries=DynamoDeliveries(db, state),

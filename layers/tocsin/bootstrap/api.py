@@ -28,6 +28,7 @@ from tocsin.adapters.dynamodb.projections import DynamoProjections
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.rates import DynamoRates
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
+from tocsin.adapters.dynamodb.subjects import DynamoSubjects
 from tocsin.adapters.sqs import SqsTimers
 from tocsin.domain import privacy
 from tocsin.domain.addresses import check_url
@@ -53,7 +54,7 @@ from tocsin.ports.intake import Quota
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.notify import Deliveries, Endpoints
 from tocsin.ports.orgs import Orgs
-from tocsin.ports.privacy import PrivacySettings
+from tocsin.ports.privacy import PrivacySettings, Subjects
 from tocsin.ports.projections import Projections
 from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
@@ -76,6 +77,7 @@ from tocsin.services.detect.reviewing import Reviewing
 from tocsin.services.hooks.answering import Answering
 from tocsin.services.hooks.patience import Patience
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.protecting import Protecting
 from tocsin.services.intake.recording import Recording
 from tocsin.services.intake.screening import Screening, remembered
 from tocsin.services.intake.setting import Setting
@@ -89,6 +91,7 @@ from tocsin.services.notify.keeping import Signatures
 from tocsin.services.notify.steering import Steering
 from tocsin.services.policies.calling import Calling
 from tocsin.services.policies.keeping import Keeping
+from tocsin.services.privacy.erasing import Erasing
 from tocsin.services.reading.costs import Costs
 from tocsin.services.reading.indexes import Indexes
 from tocsin.services.sessions.deciding import Deciding as SessionDeciding
@@ -126,6 +129,7 @@ class ApiParts:
     agent_list: Listing
     detection: Setting[Settings, KeptSettings]
     privacy: Setting[Privacy, KeptPrivacy]
+    erasing: Erasing
     anomalies: Reviewing
     endpoints: EndpointKeeping
     steering: Steering
@@ -161,6 +165,7 @@ def parts(
     agent_states: AgentStates,
     detection_settings: DetectionSettings,
     privacy_settings: PrivacySettings,
+    subjects: Subjects,
     anomalies: Anomalies,
     passes: Passes,
     sign_in_writes: SignInWrites,
@@ -183,7 +188,8 @@ def parts(
     holding = Holding(budgets, clock)
     access = Access(keys, orgs, clock)
     steps, allowance = Steps(approvals, clock), Allowance(access.org, quota, clock)
-    screening = Screening(clock, remembered(privacy_settings, clock))
+    privacy_of = remembered(privacy_settings, clock)
+    screening, protecting = Screening(clock, privacy_of), Protecting(privacy_of, subjects)
     asking, keeping = Asking(steps, timers, screening.masked), Keeping(policies, clock)
     writing = Writing(keys, key_ring, clock)
     issuing = Issuing(writing)
@@ -191,7 +197,7 @@ def parts(
     sign_ins = SignIns(passes, access, clock)
     changing = EndpointChanging(endpoints, clock)
     indexes = Indexes(projections, clock)
-    recording = Recording(journal, allowance, screening, clock)
+    recording = Recording(journal, allowance, screening, clock, protecting)
     calling = Calling(
         keeping,
         steps,
@@ -244,6 +250,7 @@ def parts(
         calling=calling,
         hooks=Answering(calling, patience, recording, public_url),
         privacy=Setting(privacy_settings, clock, privacy.SET),
+        erasing=Erasing(subjects, clock),
         allowed_origins=allowed_origins,
     )
 
@@ -270,6 +277,7 @@ def wire(settings: ApiSettings | None = None, *, db: "DynamoDBClient | None" = N
         agent_states=DynamoAgentStates(db, state, journal),
         detection_settings=DynamoDetectionSettings(db, state, journal),
         privacy_settings=DynamoPrivacySettings(db, state, journal),
+        subjects=DynamoSubjects(db, state, journal),
         anomalies=DynamoAnomalies(db, state, journal),
         passes=DynamoPasses(db, state),
         sign_in_writes=DynamoSignInWrites(db, state, journal),

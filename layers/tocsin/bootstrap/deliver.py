@@ -17,6 +17,7 @@ from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
+from tocsin.adapters.dynamodb.subjects import DynamoSubjects
 from tocsin.adapters.http.sender import HttpSender
 from tocsin.domain.deliveries import Answer, Outgoing
 from tocsin.domain.endpoints import Endpoint
@@ -35,6 +36,7 @@ from tocsin.services.notify.delivering import Delivering, LinksOf
 from tocsin.services.notify.reading import Log
 from tocsin.services.notify.serving import Serving
 from tocsin.services.notify.sweeping import Sweeping
+from tocsin.services.reading.opening import OpenedJournal
 from tocsin.settings import DeliverSettings
 from tocsin.wire import links as wire_links
 from tocsin.wire.notify.rendering import Answers
@@ -104,8 +106,9 @@ def wire(
     steps = Steps(DynamoApprovals(db, state, journal), clock)
     access = Access(DynamoKeys(db, state), orgs, clock)
     linking = Linking(steps, Deciding(steps), access, orgs, settings.public_url)
+    read = OpenedJournal(journal, DynamoSubjects(db, state, journal), clock)
     deliver = Delivering(
-        log=Log(ledger, journal, lambda: Retention(clock.now_ms(), settings.retention_days)),
+        log=Log(ledger, read, lambda: Retention(clock.now_ms(), settings.retention_days)),
         endpoints=endpoints,
         deliveries=DynamoDeliveries(db, state),
         sender=_sender(settings, http),

@@ -8,10 +8,12 @@ from tocsin.adapters.dynamodb.detections import DynamoDetections, DynamoDetectio
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
+from tocsin.adapters.dynamodb.subjects import DynamoSubjects
 from tocsin.domain.retention import Retention
 from tocsin.domain.sessions import SessionStatus
 from tocsin.ports.world import Clock
 from tocsin.services.detect.detecting import Detector
+from tocsin.services.reading.opening import OpenedJournal
 from tocsin.services.sessions.deciding import Deciding
 from tocsin.settings import DetectSettings
 
@@ -41,7 +43,7 @@ def wire(
     kept = DynamoDetectionSettings(db, settings.state_table, journal)
     return Detector(
         ledger=DynamoLedger(db, settings.ledger_table),
-        journal=journal,
+        journal=OpenedJournal(journal, DynamoSubjects(db, settings.state_table, journal), clock),
         detections=DynamoDetections(db, settings.state_table, journal),
         clock=clock,
         suspend=suspend,

@@ -12,10 +12,12 @@ from tocsin.adapters.dynamodb.privacy import DynamoPrivacySettings
 from tocsin.adapters.dynamodb.quota import DynamoQuota
 from tocsin.adapters.dynamodb.receipts import DynamoReceipts
 from tocsin.adapters.dynamodb.sessions import DynamoSessionStates
+from tocsin.adapters.dynamodb.subjects import DynamoSubjects
 from tocsin.ports.log import Ledger
 from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest
+from tocsin.services.intake.protecting import Protecting
 from tocsin.services.intake.screening import remembered
 from tocsin.services.sessions.suspended import Suspended
 from tocsin.settings import IngestSettings
@@ -37,6 +39,7 @@ def wire(
     db, state, clock = db or client(), settings.state_table, clock or SystemClock()
     journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
     states = DynamoSessionStates(db, state, journal)
+    privacy = remembered(DynamoPrivacySettings(db, state, journal), clock)
     orgs = DynamoOrgs(db, state)
     return Ingest(
         access=Access(DynamoKeys(db, state), orgs, clock),
@@ -47,7 +50,8 @@ def wire(
         clock=clock,
         ledger=cache(lambda: _ledger(db, settings.ledger_table)),
         suspended=Suspended(states, clock).or_none,
-        privacy=remembered(DynamoPrivacySettings(db, state, journal), clock),
+        privacy=privacy,
+        protecting=Protecting(privacy, DynamoSubjects(db, state, journal)),
     )
 
 

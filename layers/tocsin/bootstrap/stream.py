@@ -10,6 +10,7 @@ from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.passes import DynamoPasses
 from tocsin.adapters.dynamodb.projections import DynamoProjections
+from tocsin.adapters.dynamodb.subjects import DynamoSubjects
 from tocsin.adapters.dynamodb.summaries import DynamoSummaries
 from tocsin.adapters.dynamodb.trees import DynamoTrees
 from tocsin.adapters.embedded_metrics import EmbeddedMetrics
@@ -18,6 +19,7 @@ from tocsin.services.access.access import Access
 from tocsin.services.access.presented import Credentials
 from tocsin.services.access.sign_ins import SignIns
 from tocsin.services.access.tickets import Tickets
+from tocsin.services.reading.opening import OpenedJournal
 from tocsin.services.stream.parts import StreamLimits, StreamParts
 from tocsin.settings import StreamSettings
 from tocsin.web.options import HttpOptions
@@ -36,7 +38,7 @@ def wire(settings: StreamSettings | None = None) -> StreamParts:
     journal = DynamoJournal(db, settings.journal_table)
     return StreamParts(
         ledger=DynamoLedger(db, settings.ledger_table),
-        journal=journal,
+        journal=OpenedJournal(journal, DynamoSubjects(db, state, journal), clock),
         credentials=Credentials(
             access,
             SignIns(passes, access, clock),

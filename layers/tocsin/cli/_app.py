@@ -43,6 +43,7 @@ _COMMANDS = {
     "privacy": _Lazy(
         "tocsin.cli.privacy", "app", "See and change what becomes of personal data; rules of tags."
     ),
+    "erase": _Lazy("tocsin.cli.erase", "erase", "Have what is recorded of a user forgotten."),
     "report": _Lazy("tocsin.cli.report", "report", "Report by compliance tag and period."),
     "demo": _Lazy("tocsin.cli.demo.command", "demo", "Play something to look at."),
     "policy": _Lazy("tocsin.cli.policy", "app", "See, test and change what agents may call."),
@@ -115,8 +116,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback(
     epilog="`send`, `tail`, `verify`, `export`, `approvals`, `anomalies`, `detection`, `privacy`, "
-    "`report`, `demo`, `policy`, `sessions`, `agents`, `budgets`, `webhooks`, `keys delegate`, "
-    "`install`, `doctor`, `mcp` and `proxy` "
+    "`erase`, `report`, `demo`, `policy`, `sessions`, `agents`, `budgets`, `webhooks`, "
+    "`keys delegate`, `install`, `doctor`, `mcp` and `proxy` "
     "find Tocsin by `--url` and `--api-key`, by `TOCSIN_URL` and `TOCSIN_API_KEY`, or by "
     "`$TOCSIN_HOME/local.json`, which `tocsin up` writes.\n\n"
     "Exit codes: 0 done, 1 Tocsin refused, 2 wrong usage or settings, 4 Tocsin is out of reach, "

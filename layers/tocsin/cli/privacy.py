@@ -13,7 +13,7 @@ from tocsin.cli._output import json_escaped, note, say
 __all__ = ["app"]
 
 _PATH = "/api/v1/privacy"
-_SETTINGS = ("pii", "tags")
+_SETTINGS = ("pii", "tags", "erasable")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,6 +47,13 @@ def set_(
         ),
     ] = None,
     no_tags: Annotated[bool, typer.Option("--no-tags", help="Have no rules any more.")] = False,
+    erasable: Annotated[
+        bool | None,
+        typer.Option(
+            show_default=False,
+            help="Store what events say of a user so that `tocsin erase` can destroy it.",
+        ),
+    ] = None,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
 ) -> None:
@@ -56,8 +63,8 @@ def set_(
     rules = _rules(tags) if tags else [] if no_tags else None
     with connected(url, api_key) as client:
         found = client.call("GET", _PATH)
-        wanted = {name: found[name] for name in _SETTINGS}
-        given = {"pii": pii, "tags": rules}
+        wanted = {name: found[name] for name in _SETTINGS if name in found}
+        given = {"pii": pii, "tags": rules, "erasable": erasable}
         wanted |= {name: value for name, value in given.items() if value is not None}
         client.call("PUT", _PATH, body=wanted)
     note("It is set: it holds for what comes in from half a minute on.")

@@ -71,11 +71,13 @@ def matches(pattern: str, text: str) -> bool:
 class Privacy:
     """How an org's events are changed as they come in; the first of the ``tags`` that fits holds.
 
-    Credentials are masked whatever is set.
+    Credentials are masked whatever is set. ``erasable``: what events say of a person is stored so
+    that it can be erased (:mod:`.subjects`).
     """
 
     pii: Pii = Pii.FLAG
     tags: Sequence[TagRule] = ()
+    erasable: bool = False
 
     def tag_of(self, event: Mapping[str, Any]) -> str | None:
         """Return the tag of an event that has none, if a rule says so."""
@@ -89,6 +91,7 @@ class Privacy:
                 {"tag": rule.tag, "agent": rule.agent, "tool": rule.tool, "model": rule.model}
                 for rule in self.tags
             ],
+            "erasable": self.erasable,
         }
 
     @classmethod
@@ -99,7 +102,11 @@ class Privacy:
             ValueError: nothing that it writes.
         """
         try:
-            return cls(Pii(data["pii"]), tuple(TagRule(**rule) for rule in data["tags"]))
+            tags = tuple(TagRule(**rule) for rule in data["tags"])
+            erasable = data.get("erasable", False)  # what an earlier version wrote has none
+            if not isinstance(erasable, bool):
+                raise TypeError(f"erasable is {erasable!r}")
+            return cls(Pii(data["pii"]), tags, erasable)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no privacy settings: {error!r}") from error
 

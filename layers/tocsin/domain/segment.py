@@ -101,12 +101,22 @@ class Markers:
 
 @dataclass(frozen=True, slots=True)
 class SealedEvent:
-    """An event with its place in the ledger. ``entry`` is its canonical bytes."""
+    """An event with its place in the ledger. ``entry`` is its JSON, with sorted members.
+
+    That is what was hashed, the canonical bytes; or, where these hold ciphertext and it was
+    opened, ``sealed`` is what was hashed.
+    """
 
     seq: int
     entry: bytes
     prev_hash: bytes
     hash: bytes
+    sealed: bytes | None = None
+
+    @property
+    def hashed(self) -> bytes:
+        """The canonical bytes that were hashed."""
+        return self.entry if self.sealed is None else self.sealed
 
     @property
     def received_at_ms(self) -> int | None:

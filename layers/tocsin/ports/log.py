@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from tocsin.domain.batch import Batch, StoredBatch, UnreadableBatch
-from tocsin.domain.segment import Head, Markers, Segment
+from tocsin.domain.segment import Head, Markers, SealedEvent, Segment
 from tocsin.domain.set_aside import SetAsideItem
 from tocsin.domain.stretches import Made
 
@@ -31,6 +31,14 @@ class Journal(Protocol):
 
     def between(self, org: str, after_id: str, until_id: str, limit: int) -> Sequence[StoredBatch]:
         """Return up to ``limit`` batches with ``after_id < id <= until_id``, in id order."""
+
+    def opened(self, org: str, events: Sequence[SealedEvent]) -> Sequence[SealedEvent]:
+        """Return events of it, verified, as their readers may see them: what is in them, opened.
+
+        Raises:
+            Busy: the store of what opens them does not answer.
+        """
+        return events
 
 
 class Ledger(Protocol):

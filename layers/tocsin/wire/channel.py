@@ -3,7 +3,8 @@
 One line of JSON, ``{"first": 7, "last": 9, "prev_hash": hex, "hash": hex}``, then the entries, each
 after a line feed (canonical JSON holds no raw one). ``prev_hash`` is hash(first - 1) and ``hash``
 is hash(last), so that a reader can tell that nothing was changed on the way. Beyond
-the limit there is only ``{"first": 7, "last": 9}``, and subscribers read the ledger.
+the limit, and where an event holds ciphertext, there is only ``{"first": 7, "last": 9}``, and
+subscribers read the ledger.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from tocsin.domain import chain
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.limits import MAX_CHANNEL_BYTES
 from tocsin.domain.segment import SealedEvent
+from tocsin.wire.protection import is_protected
 
 __all__ = ["Garbled", "Message", "decode", "encode", "encode_range"]
 
@@ -34,10 +36,14 @@ class Message:
 
 
 def encode(events: Sequence[SealedEvent]) -> bytes:
-    """Return the message for consecutive sealed events of one org, at least one."""
+    """Return the message for consecutive sealed events of one org, at least one.
+
+    Where one holds ciphertext it says only where they are, since who reads them opens them.
+    """
     first, last = events[0], events[-1]
-    entries = [event.entry for event in events]
-    if sum(map(len, entries)) + len(entries) > MAX_CHANNEL_BYTES:
+    entries = [event.hashed for event in events]
+    too_large = sum(map(len, entries)) + len(entries) > MAX_CHANNEL_BYTES
+    if too_large or any(map(is_protected, entries)):
         return encode_range(first.seq, last.seq)
     header = {
         "first": first.seq,

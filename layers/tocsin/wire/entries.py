@@ -15,7 +15,7 @@ def line(event: SealedEvent) -> bytes:
         event.seq,
         event.prev_hash.hex().encode(),
         event.hash.hex().encode(),
-        event.entry,
+        event.hashed,
     )
 
 

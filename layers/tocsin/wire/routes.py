@@ -265,6 +265,12 @@ ROUTES: Final = (
     ApiRoute(method="GET", path="/api/v1/privacy", use_case="get_privacy", scopes=_READS),
     ApiRoute(method="PUT", path="/api/v1/privacy", use_case="put_privacy", scopes=_ADMINS),
     ApiRoute(
+        method="POST",
+        path="/api/v1/privacy/erasures",
+        use_case="erase_user",
+        scopes=_ADMINS,
+    ),
+    ApiRoute(
         method="GET",
         path="/api/v1/anomalies",
         use_case="list_anomalies",

@@ -26,7 +26,9 @@ ON_TABLES = {
         "State: approval-pending#*, approval-rule#*, budget#*, endpoint#*, pass-session#*": {
             "DeleteItem"
         },
-        "State: budget-turn#*, hook-wait#*, notified, quota#*, rate#*, suspended#*": {"UpdateItem"},
+        "State: budget-turn#*, hook-wait#*, notified, quota#*, rate#*, subject#*, suspended#*": {
+            "UpdateItem"
+        },
         "State: projected": {"ConditionCheckItem"},
     },
     ("default", "api", "IngestRole"): {
@@ -34,7 +36,7 @@ ON_TABLES = {
         "Ledger": {"Query", "BatchGetItem"},
         "State": {"GetItem", "BatchGetItem"},
         "State: receipt#*": {"PutItem"},
-        "State: quota#*": {"UpdateItem"},
+        "State: quota#*, subject#*": {"UpdateItem"},
     },
     ("default", "pipeline", "FanoutRole"): {
         "JournalStream": CONSUMING,
@@ -67,7 +69,7 @@ ON_TABLES = {
     ("default", "pipeline", "DeliverRole"): {
         "Journal": {"Query", "BatchGetItem", "PutItem"},
         "Ledger": {"Query", "BatchGetItem"},
-        "State": {"GetItem", "Query"},
+        "State": {"GetItem", "BatchGetItem", "Query"},
         "State: approval#*, delivery#*, endpoint#*, given-up#*": {"PutItem"},
         "State: endpoint#*, notified": {"UpdateItem"},
         "State: approval-pending#*, endpoint#*": {"DeleteItem"},

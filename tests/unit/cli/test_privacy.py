@@ -51,6 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append((f"{self.command} {self.path}", body))
         self.send_response(200)
         found: Any = SET | {"set_by": None, "set_at": None}
+        if self.path.endswith("/erasures"):
+            found = {"user_id": body["user_id"], "erased_by": "ada\x1b[31m", "erased_at": AT}
         if self.path.startswith("/api/v1/events"):
             found = [event(1), event(2)] if "after=" not in self.path else []
             following = {"": "5", "5": "6"}.get(self.path.partition("&after=")[2])
@@ -62,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_PUT = do_GET
+    do_PUT = do_POST = do_GET
 
 
 @pytest.fixture
@@ -96,6 +98,32 @@ def test_what_is_not_given_stays(env: dict[str, str], server: Answering, tmp_pat
     assert run("privacy", "set", "--tags", str(rules), env=env).returncode == 2
     shown = run("privacy", "show", env=env)
     assert json.loads(shown.stdout)["pii"] == "flag"
+
+
+def test_what_an_earlier_version_does_not_know_is_not_sent(
+    env: dict[str, str], server: Answering
+) -> None:
+    assert run("privacy", "set", "--erasable", env=env).returncode == 0
+    assert server.asked[-1] == ("PUT /api/v1/privacy", SET | {"erasable": True})
+    assert run("privacy", "set", "--no-erasable", env=env).returncode == 0
+    assert server.asked[-1][1]["erasable"] is False
+
+
+def test_a_user_is_erased_once_its_id_is_typed(env: dict[str, str], server: Answering) -> None:
+    erase = ("erase", "--user", "user_7")
+    assert run(*erase, env=env).returncode == 1  # nobody types anything
+    wrong = run(*erase, env=env, stdin="user_8\n")
+    assert wrong.returncode == 2
+    assert "nothing is erased" in wrong.stderr
+    assert server.asked == []
+    done = run(*erase, env=env, stdin="user_7\n")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stderr
+    assert server.asked == [("POST /api/v1/privacy/erasures", {"user_id": "user_7"})]
+    done = run(*erase, "--reason", "GDPR", "--yes", env=env)
+    assert f"at {AT}" in done.stderr
+    assert server.asked[-1][1] == {"user_id": "user_7", "reason": "GDPR"}
+    assert run("erase", "--yes", env=env).returncode == 2
 
 
 def test_a_report_reads_to_the_end(env: dict[str, str], server: Answering) -> None:

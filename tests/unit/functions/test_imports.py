@@ -36,7 +36,8 @@ MAY_LOAD = {
             {
                 *("access", "agents", "budgets.holding", "budgets.keeping", "budgets.changing"),
                 *("budgets.usage", "intake.allowance", "intake.masking", "intake.screening"),
-                *("intake.recording", "intake.setting", "intake.stamp", "intake.told"),
+                *("intake.protecting", "intake.recording", "intake.setting", "intake.stamp"),
+                *("intake.told", "privacy"),
                 *("hooks", "keys", "policies", "sessions", "signing_in"),
                 "detect.reviewing",
                 *("approvals.asking", "approvals.deciding", "approvals.expiring"),
@@ -66,7 +67,8 @@ MAY_LOAD = {
                 *("notify.report", "notify.serving", "notify.sweeping", "notify.turn"),
                 *("access.access", "access.remembered", "intake.stamp", "intake.told"),
                 *("intake.masking", "approvals.deciding", "approvals.linking", "approvals.steps"),
-                *("approvals.telling", "reading.checked", "reading.replay", "reading.since"),
+                *("approvals.telling", "reading.checked", "reading.opening", "reading.replay"),
+                "reading.since",
             }
         ),
         frozenset({"deliver"}),
@@ -75,8 +77,8 @@ MAY_LOAD = {
     "detect": Own(
         frozenset(
             {
-                *("detect", "reading.checked", "reading.sealed", "sessions.deciding"),
-                *("intake.stamp", "intake.told"),
+                *("detect", "reading.checked", "reading.opening", "reading.sealed"),
+                *("access.remembered", "intake.stamp", "intake.told", "sessions.deciding"),
             }
         ),
         frozenset({"detect"}),

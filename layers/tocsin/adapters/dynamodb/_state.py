@@ -26,7 +26,7 @@ OF_AN_ORG: Final = frozenset(
         *("budget", "budget-turn", "spent", "auth-failed", "rate", "summary"),
         *("detect", "detection", "anomaly", "privacy"),
         *("endpoint", "delivery", "given-up", "hook-wait"),
-        *("tree", "checkpoint"),
+        *("tree", "checkpoint", "subject"),
     }
 )
 """Kinds whose partitions are one org's: ``kind#org``, and perhaps ``#`` and a generation."""

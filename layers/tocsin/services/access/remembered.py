@@ -1,12 +1,12 @@
 """What was read from a store, remembered for half a minute."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from tocsin.ports.world import Clock
 
-__all__ = ["BRIEFLY_MS", "Remembered"]
+__all__ = ["BRIEFLY_MS", "REMEMBERED_MS", "Remembered"]
 
 REMEMBERED_MS = 30_000  # so that what is revoked stops everywhere within a minute
 BRIEFLY_MS = 3_000
@@ -47,6 +47,33 @@ class Remembered[K, V]:
 
     def read(self, name: K) -> V:
         """Return what is there, or was there when last read, up to so long ago."""
+        if (known := self._known(name)) is None:
+            return self.renew(name)
+        return known.value
+
+    def unknown(self, names: Iterable[K]) -> list[K]:
+        """Return those of the names that would be read now."""
+        return [name for name in names if self._known(name) is None]
+
+    def renew(self, name: K) -> V:
+        """Return what is there now, and remember that."""
+        now_ms, now = self._clock.now_ms(), self._seconds()
+        value = self._from_store(name)
+        self._keep(name, _Read(value, now_ms, now))
+        return value
+
+    def renew_all(self, names: Iterable[K], read: Callable[[], Mapping[K, V]], lacking: V) -> None:
+        """Have several be what ``read`` returns of them, or ``lacking``, and remember that."""
+        now_ms, now = self._clock.now_ms(), self._seconds()
+        values = read()
+        for name in names:
+            self._keep(name, _Read(values.get(name, lacking), now_ms, now))
+
+    def forget(self, name: K) -> None:
+        """Have it read again next time."""
+        self._reads.pop(name, None)
+
+    def _known(self, name: K) -> "_Read[V] | None":
         now_ms, now = self._clock.now_ms(), self._seconds()
         known = self._reads.get(name)
         if (
@@ -54,18 +81,10 @@ class Remembered[K, V]:
             or now_ms - known.at_ms >= self._remembered_ms
             or (now - known.at_seconds) * 1000 >= self._remembered_ms
         ):
-            return self.renew(name)
-        return known.value
+            return None
+        return known
 
-    def renew(self, name: K) -> V:
-        """Return what is there now, and remember that."""
-        now_ms, now = self._clock.now_ms(), self._seconds()
-        value = self._from_store(name)
+    def _keep(self, name: K, read: "_Read[V]") -> None:
         if len(self._reads) >= MAX_ITEMS:
             self._reads.clear()
-        self._reads[name] = _Read(value, now_ms, now)
-        return value
-
-    def forget(self, name: K) -> None:
-        """Have it read again next time."""
-        self._reads.pop(name, None)
+        self._reads[name] = read

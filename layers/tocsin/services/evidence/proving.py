@@ -178,4 +178,4 @@ def _entries(past: Past, seqs: Sequence[int]) -> list[bytes]:
 
 
 def _kept(past: Past, seqs: Sequence[int]) -> list[bytes]:
-    return [event.entry for step in past.at(seqs) for event in step]
+    return [event.hashed for step in past.at(seqs) for event in step]

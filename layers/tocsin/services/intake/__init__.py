@@ -3,4 +3,14 @@
 Other packages import only the modules that ``__all__`` names.
 """
 
-__all__ = ["allowance", "ingest", "masking", "recording", "screening", "setting", "stamp", "told"]
+__all__ = [
+    "allowance",
+    "ingest",
+    "masking",
+    "protecting",
+    "recording",
+    "screening",
+    "setting",
+    "stamp",
+    "told",
+]

@@ -15,6 +15,7 @@ from tocsin.services.intake.allowance import Allowance
 from tocsin.services.intake.body import inflated
 from tocsin.services.intake.each import EachOnce
 from tocsin.services.intake.once import Once, Stored, check_key, fingerprint_of
+from tocsin.services.intake.protecting import Protecting
 from tocsin.services.intake.screening import Screening
 from tocsin.services.intake.sealed import places
 from tocsin.services.intake.stamp import BACKFILL, CERTAINLY_FIT_BYTES, Draft, new_id
@@ -59,11 +60,13 @@ class Ingest:
         ledger: Callable[[], Ledger],
         suspended: Callable[[str], frozenset[str]],
         privacy: Callable[[str], Privacy] | None = None,
+        protecting: Protecting | None = None,
     ) -> None:
         """Wire the ports; the ledger is made for the first request that waits.
 
         ``suspended`` returns the suspended sessions of an org, as far as is known; it never raises.
-        ``privacy`` returns an org's setting; without it all have the usual one.
+        ``privacy`` returns an org's setting; without it all have the usual one. Without
+        ``protecting`` all is stored in clear.
         """
         self._suspended = suspended
         self._access = access
@@ -72,6 +75,7 @@ class Ingest:
         self._ledger = ledger
         self._allowance = Allowance(access.org, quota, clock)
         self._screening = Screening(clock, privacy)
+        self._protecting = protecting
         self._once = Once(receipts, journal, self._allowance, clock)
         self._each_once = EachOnce(self._once, receipts, self._allowance, clock, ledger)
 
@@ -97,12 +101,13 @@ class Ingest:
         if request.backfill:
             for event in parsed.events:
                 event[BACKFILL] = True
+        protect = self._protecting(key.org, parsed.events) if self._protecting else None
         if request.partial and len(body) >= CERTAINLY_FIT_BYTES:
-            parsed.leave_out(Draft(parsed.events, key, parsed.plain).unfit())
+            parsed.leave_out(Draft(parsed.events, key, parsed.plain, protect).unfit())
         answer = format.answer(parsed)
         if not parsed.events:
             return answer(Accepted(self._allowance.left(key.org)))
-        draft = Draft(parsed.events, key, parsed.plain)
+        draft = Draft(parsed.events, key, parsed.plain, protect)
         suspended = self._is_suspended(draft)
         stored = self._stored(draft, parsed, request, format, body)
         places = self._places(draft, stored.batch_id) if request.wait else None

@@ -6,6 +6,7 @@ from tocsin.domain.keys import ApiKey
 from tocsin.ports.log import Journal
 from tocsin.ports.world import Clock
 from tocsin.services.intake.allowance import Allowance
+from tocsin.services.intake.protecting import Protecting
 from tocsin.services.intake.screening import Screening
 from tocsin.services.intake.stamp import Draft, new_id
 
@@ -16,11 +17,18 @@ class Recording:
     """It counts towards the org's quota, as what is sent does. Everything blocks."""
 
     def __init__(
-        self, journal: Journal, allowance: Allowance, screening: Screening, clock: Clock
+        self,
+        journal: Journal,
+        allowance: Allowance,
+        screening: Screening,
+        clock: Clock,
+        protecting: Protecting | None = None,
     ) -> None:
+        """Without ``protecting`` all is stored in clear."""
         self._journal = journal
         self._allowance = allowance
         self._screening = screening
+        self._protecting = protecting
         self._clock = clock
 
     def __call__(self, key: ApiKey, event: dict[str, Any]) -> None:
@@ -32,7 +40,8 @@ class Recording:
             Busy: it may be stored; ask again.
         """
         self._screening.record(key.org, event)
-        draft = Draft([event], key, plain=False)
+        protect = self._protecting(key.org, [event]) if self._protecting else None
+        draft = Draft([event], key, plain=False, protect=protect)
         batch, packed = draft.stamped(new_id(self._clock.now_ms()))
         with self._allowance.reserved(batch):
             self._journal.put(batch, packed)

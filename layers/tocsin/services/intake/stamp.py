@@ -1,8 +1,8 @@
 """From the events of a request to a batch: what Tocsin adds to them, and their entries."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -16,7 +16,22 @@ from tocsin.domain.keys import ApiKey
 from tocsin.domain.limits import MAX_EVENT_BYTES
 from tocsin.domain.times import iso_ms
 
-__all__ = ["BACKFILL", "CERTAINLY_FIT_BYTES", "OWN", "Draft", "entries_of", "new_id", "own_batch"]
+__all__ = [
+    "BACKFILL",
+    "CERTAINLY_FIT_BYTES",
+    "OWN",
+    "Draft",
+    "Protect",
+    "entries_of",
+    "new_id",
+    "own_batch",
+]
+
+type Protect = Callable[[Mapping[str, Any], str, bool], dict[str, Any]]
+"""Returns an event, which is to have this id, with ciphertext in place of what it says of a person.
+
+The last is ``plain`` of :func:`.canonical.canonical`.
+"""
 
 CERTAINLY_FIT_BYTES: Final = MAX_EVENT_BYTES // 8
 """Of JSON: it grows less than six times as canonical JSON (1e20 has 21 digits there)."""
@@ -34,11 +49,15 @@ _SAMPLE_ID = ids.new_batch_id(1_774_000_000_000, bytes.fromhex("9f2c61d7b84ea53f
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Valid events that have no ids yet. ``plain`` is :attr:`.incoming.Incoming.plain`."""
+    """Valid events that have no ids yet. ``plain`` is :attr:`.incoming.Incoming.plain`.
+
+    Without ``protect`` they are stored as they are.
+    """
 
     events: Sequence[dict[str, Any]]
     key: ApiKey
     plain: bool
+    protect: Protect | None = None
 
     def stamped(self, batch_id: str) -> tuple[Batch, bytes]:
         """Return the batch with this id, received when the id was made; and the same packed.
@@ -68,7 +87,7 @@ class Draft:
             if len(orjson.dumps(event)) < CERTAINLY_FIT_BYTES:
                 continue
             try:
-                Draft([event], self.key, self.plain).entries(_SAMPLE_ID)
+                replace(self, events=[event]).entries(_SAMPLE_ID)
             except (TooLarge, Malformed) as error:
                 found[at] = error.details[0]["message"] if error.details else str(error)
         return found
@@ -80,7 +99,9 @@ class Draft:
             TooLarge, Malformed: as :meth:`stamped` does for single events.
         """
         at_ms = ids.batch_time_ms(batch_id)
-        return entries_of(self.events, batch_id, self.key.id, at_ms, plain=self.plain)
+        return entries_of(
+            self.events, batch_id, self.key.id, at_ms, plain=self.plain, protect=self.protect
+        )
 
 
 def new_id(now_ms: int) -> str:
@@ -110,11 +131,12 @@ def entries_of(
     *,
     plain: bool,
     source: str = "client",
+    protect: Protect | None = None,
 ) -> tuple[bytes, ...]:
     """Stamp events and return their entries: the canonical bytes that are stored and hashed.
 
     Raises:
-        TooLarge: an event is over 256 KB.
+        TooLarge: an event is over 256 KB, as it came or as ``protect`` has it stored.
         Malformed: an event is not I-JSON.
     """
     received_at = iso_ms(now_ms)
@@ -128,9 +150,14 @@ def entries_of(
     entries: list[bytes] = []
     for event, event_id in zip(events, ids.event_ids(batch_id, len(events)), strict=True):
         stamp["id"] = event_id
-        entry = canonical(defaults | event | stamp, plain=plain)
-        if len(entry) > MAX_EVENT_BYTES:
-            raise _too_large(len(entries), len(entry))
+        stamped = defaults | event | stamp
+        entry = canonical(stamped, plain=plain)
+        size_bytes = len(entry)
+        if protect:
+            entry = canonical(protect(stamped, event_id, plain), plain=plain)
+            size_bytes = max(size_bytes, len(entry))
+        if size_bytes > MAX_EVENT_BYTES:
+            raise _too_large(len(entries), size_bytes)
         entries.append(entry)
     return tuple(entries)
 

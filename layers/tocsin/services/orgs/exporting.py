@@ -14,7 +14,7 @@ from tocsin.ports.detecting import Anomalies, DetectionSettings
 from tocsin.ports.evidence import Trees
 from tocsin.ports.log import Journal, Ledger
 from tocsin.ports.notify import Deliveries, Endpoints
-from tocsin.ports.privacy import PrivacySettings
+from tocsin.ports.privacy import PrivacySettings, Subjects
 from tocsin.ports.projections import Projections
 from tocsin.services.reading import replay
 from tocsin.wire import (
@@ -59,6 +59,7 @@ class Exporting:
         anomalies: Anomalies,
         detection_settings: DetectionSettings,
         privacy_settings: PrivacySettings,
+        subjects: Subjects,
         endpoints: Endpoints,
         deliveries: Deliveries,
         trees: Trees,
@@ -76,6 +77,7 @@ class Exporting:
         self._anomalies = anomalies
         self._detection_settings = detection_settings
         self._privacy_settings = privacy_settings
+        self._subjects = subjects
         self._endpoints = endpoints
         self._deliveries = deliveries
         self._trees = trees
@@ -114,7 +116,8 @@ class Exporting:
     def tables(self, org: str) -> Mapping[str, Iterator[Row]]:
         """Return what there is beside events, by name.
 
-        Of keys not the digests, and of endpoints no secrets and tokens.
+        Of keys not the digests, and of endpoints no secrets and tokens. But of persons the keys:
+        without them their events say nothing.
         """
         return {
             "keys": (keys.listed(each) for each in self._keys.all(org)),
@@ -132,6 +135,7 @@ class Exporting:
                 for each in (self._detection_settings.get(org),)
             ),
             "privacy": (privacy.shown(each) for each in (self._privacy_settings.get(org),)),
+            "subjects": map(privacy.whole, self._subjects.all(org)),
             "anomalies": self._every_anomaly(org),
             "endpoints": (
                 _without(

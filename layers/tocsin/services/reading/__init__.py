@@ -11,6 +11,7 @@ __all__ = [
     "cursor",
     "indexes",
     "listing",
+    "opening",
     "past",
     "replay",
     "sealed",

@@ -314,7 +314,8 @@ def _fetch(
         batch_id = part.references[0].batch_id
         match found.get(batch_id):
             case Batch(entries=entries):
-                yield part, verify(part, entries, part.hash_before)
+                verified = verify(part, entries, part.hash_before)
+                yield part, list(journal.opened(org, verified))
             case UnreadableBatch(reason=reason):
                 raise IntegrityError(org, part.first_seq, f"its batch is unreadable: {reason}")
             case None if not retention.may_lack(ids.batch_time_ms(batch_id), part.kept_days):

@@ -65,16 +65,18 @@ class Backlog:
             except Busy as busy:
                 logger.warning("the ledger of %s can't be read now: %s", org, busy)
                 await asyncio.sleep(busy.retry_after_seconds or 1)
-        for chunk in found:
+        chunks, opened = found
+        for chunk in chunks if not opened else ():  # what was opened may be erased
             self._remember((org, render, cursor), chunk)
             cursor = chunk.last_seq
-        return found[0]
+        return chunks[0]
 
-    def _render(self, org: str, render: Render, cursor: int) -> list[Chunk]:
+    def _render(self, org: str, render: Render, cursor: int) -> tuple[list[Chunk], bool]:
+        """Return chunks, and whether something in them was opened."""
         events = self._read_after(org, cursor, None)
         if not events:
             raise IntegrityError(org, cursor + 1, "it was announced and the ledger ends before it")
-        return list(chunks(events, render))
+        return list(chunks(events, render)), any(event.sealed is not None for event in events)
 
     def _remember(self, place: _Place, chunk: Chunk) -> None:
         if place not in self._cache:

@@ -7,10 +7,12 @@ from typing import Protocol
 
 from tocsin.domain.errors import IntegrityError
 from tocsin.domain.segment import SealedEvent
+from tocsin.services.access.remembered import REMEMBERED_MS
 from tocsin.services.stream.audience import Audience
 from tocsin.services.stream.ring import CHUNK_BYTES, Ring
 from tocsin.services.stream.unsent import Unsent
 from tocsin.wire.filters import Render
+from tocsin.wire.protection import tells_of_erasure
 
 __all__ = ["LiveLog", "Reader"]
 
@@ -104,6 +106,8 @@ class LiveLog:
         head = self.ring.seq
         if not self.ring.append(events):
             return False
+        if any(map(tells_of_erasure, events)):
+            self._forget()
         if self._arrived and self.ring.seq > head:
             self._arrived(events[head + 1 - events[0].seq])
         while following := self._ahead.pop(self.ring.seq + 1, None):
@@ -147,6 +151,12 @@ class LiveLog:
         self.broken = True
         for reader in self._readers:
             reader.fail(error)
+
+    def _forget(self) -> None:
+        """Drop the events, now and when no reader remembers a key that was destroyed."""
+        self.restart(self.ring.seq, self.ring.hash)
+        seconds = 2 * REMEMBERED_MS / 1000
+        self._loop.call_later(seconds, lambda: self.restart(self.ring.seq, self.ring.hash))
 
     def _wake_soon(self) -> None:
         if not self._waking:

@@ -13,6 +13,7 @@ from tocsin.domain.merkle import Peaks
 from tocsin.wire.log.breaks import LINES_BEFORE, LINES_BEYOND, Recent, explained
 from tocsin.wire.log.comparing import Archived, Comparison
 from tocsin.wire.log.doubts import Doubt, Since, Tiles
+from tocsin.wire.log.erasures import Erasures
 from tocsin.wire.log.faults import BadFormat
 from tocsin.wire.log.findings import Finding, Kind, Known, Report
 from tocsin.wire.log.lines import Line, linked
@@ -57,6 +58,7 @@ class Audit:
         self._comparison = Comparison(archived, self._peaks) if archived else None
         self._named: Finding | None = None
         self._leaves = 0
+        self._erasures = Erasures()
         self._recent.append(Recent(self._peaks.size, self._hash))
         self._look()
 
@@ -84,6 +86,7 @@ class Audit:
             self._odd.append(read)
         else:
             self._add(read)
+            self._erasures.take(read.seq, line)
 
     def report(self, covers: int | None = None, tiles: Tiles | None = None) -> Report:
         """Return what is known after the last line.
@@ -178,6 +181,7 @@ class Audit:
                 f"of {self._leaves:,} events there are hashes alone: they are older than what is"
                 " kept"
             )
+        found.notes += self._erasures.notes(covered)
 
     def _contradicts(self, known: Known) -> bool:
         """Whether a checkpoint that holds is of another history than one that does not."""
