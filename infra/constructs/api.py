@@ -78,7 +78,7 @@ class Api(Function):
             ],
             ["UpdateItem"],
         )
-        tables.allow_writing(self, ["projected"], ["ConditionCheckItem"])  # it only looks
+        tables.allow_writing(self, ["org", "projected"], ["ConditionCheckItem"])  # it only looks
         queues.timers.allow_sending(self)
 
     def alarm(self, alarms: Alarms) -> None:

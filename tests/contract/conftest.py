@@ -17,13 +17,13 @@ from tocsin.embedded._ledger import SqliteLedger
 
 def fake_stores() -> Stores:
     journal, keys, passes = stores.FakeJournal(), stores.FakeKeys(), stores.FakePasses()
-    projections = stores.FakeProjections()
+    projections, orgs = stores.FakeProjections(), stores.FakeOrgs()
     anomalies = stores.FakeAnomalies(journal)
     return Stores(
         journal=journal,
         receipts=stores.FakeReceipts(journal),
         ledger=stores.FakeLedger(),
-        orgs=stores.FakeOrgs(),
+        orgs=orgs,
         keys=keys,
         passes=passes,
         quota=stores.FakeQuota(),
@@ -41,7 +41,7 @@ def fake_stores() -> Stores:
         anomalies=anomalies,
         detection_settings=stores.FakeDetectionSettings(journal),
         privacy_settings=stores.FakePrivacySettings(journal),
-        subjects=stores.FakeSubjects(journal),
+        subjects=stores.FakeSubjects(journal, orgs),
         sign_in_writes=stores.FakeSignInWrites(passes, journal),
         sign_in_failures=stores.FakeSignInFailures(journal),
         rates=stores.FakeRates(),

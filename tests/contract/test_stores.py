@@ -327,6 +327,11 @@ class TestState:
                 if other != now:
                     assert not on.orgs.change(first, other)
             was = now
+        held = replace(was, held_since_ms=7)
+        assert on.orgs.change(held, was)
+        assert not on.orgs.change(was, was)
+        assert on.orgs.get("acme") == held
+        assert on.orgs.change(was, held)
         assert on.orgs.all() == [was]
 
     def test_quota_is_taken_only_as_far_as_the_limit(self, on: Stores) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from support.databases import Stores
 from tocsin.domain.batch import Batch
 from tocsin.domain.ids import new_batch_id
+from tocsin.domain.org import Org
 from tocsin.domain.subjects import KeptSubject, SubjectKey
 from tocsin.services.intake.stamp import own_batch
 
@@ -90,3 +91,15 @@ class TestErasing:
         change, batch = told(1)
         assert not on.subjects.erase(replace(was, key=None, change=change), was, *batch)
         assert on.subjects.find("acme", ["u"]) == {}
+
+    def test_nothing_is_erased_of_an_org_under_a_legal_hold(self, on: Stores) -> None:
+        on.orgs.put(Org("acme", held_since_ms=7))
+        on.subjects.give("acme", "u", ONE)
+        [was] = on.subjects.find("acme", ["u"]).values()
+        change, batch = told(1)
+        erased = replace(was, key=None, erased_by="ann", erased_at_ms=7, change=change)
+        assert not on.subjects.erase(erased, was, *batch)
+        assert on.subjects.find("acme", ["u"]) == {"u": was}
+        assert not on.journal.get("acme", [change])
+        on.orgs.put(Org("acme"))
+        assert on.subjects.erase(erased, was, *batch)

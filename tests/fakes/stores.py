@@ -796,6 +796,7 @@ class FakeDetections:
 @dataclass
 class FakeSubjects(Subjects):
     journal: FakeJournal
+    orgs: FakeOrgs = field(default_factory=FakeOrgs)
     subjects: dict[tuple[str, str], KeptSubject] = field(default_factory=dict)
 
     def find(self, org: str, users: Collection[str]) -> Mapping[str, KeptSubject]:
@@ -811,7 +812,9 @@ class FakeSubjects(Subjects):
         return found.key
 
     def erase(self, erased: KeptSubject, was: KeptSubject, batch: Batch, packed: bytes) -> bool:
-        now = self.subjects.get((was.org, was.user))
+        now, org = self.subjects.get((was.org, was.user)), self.orgs.get(was.org)
+        if org is not None and org.held_since_ms:
+            return False
         if now is None or now.key is None or now.key != was.key:
             return False
         self.subjects[was.org, was.user] = erased

@@ -53,6 +53,18 @@ def test_an_org_from_its_creation_to_its_stone(tables: tuple[Stores, Run]) -> No
     assert org is not None
     assert (org.status, org.events_per_month) == (OrgStatus.ACTIVE, 9)
 
+    assert run("orgs", "hold", "acme").returncode == 0
+    assert "under a legal hold since 20" in run("orgs", "show", "acme").stdout
+    assert run("orgs", "limit", "acme", "--events-per-month", "9").returncode == 0
+    held = run("orgs", "delete", "acme", "--yes")
+    assert held.returncode == 1
+    assert "legal hold since 20" in held.stderr
+    org = stores.orgs.get("acme")
+    assert org is not None
+    assert org.status is OrgStatus.ACTIVE
+    assert run("orgs", "release", "acme").returncode == 0
+    assert "legal hold" not in run("orgs", "show", "acme").stdout
+
     early = run("orgs", "delete", "acme", "--yes")
     assert early.returncode == 1
     assert "the org acme is suspended" in early.stderr
@@ -112,7 +124,9 @@ def test_an_export_is_a_folder_of_the_orgs_name(tables: tuple[Stores, Run], tmp_
 
 
 @pytest.mark.parametrize("org", ["nobody", "A", "\U0001f600", "a/b", "x" * 10_000, "a\x1b[31m"])
-@pytest.mark.parametrize("command", ["show", "suspend", "resume", "delete", "limit", "export"])
+@pytest.mark.parametrize(
+    "command", ["show", "suspend", "resume", "hold", "release", "delete", "limit", "export"]
+)
 def test_an_org_that_is_not_there(
     tables: tuple[Stores, Run], tmp_path: Path, command: str, org: str
 ) -> None:

@@ -442,7 +442,7 @@ OWN: Final[dict[str, Operation]] = {
         body=privacy.ERASE,
         example={"user_id": "user_7", "reason": "GDPR, article 17"},
         answers={200: Answer("Erasure")},
-        refusals=(*_WRITES, NotFound),
+        refusals=(*_WRITES, NotFound, Conflict),
     ),
     "list_anomalies": Operation(
         says="Alerts, the newest first",

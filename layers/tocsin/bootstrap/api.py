@@ -250,7 +250,7 @@ def parts(
         calling=calling,
         hooks=Answering(calling, patience, recording, public_url),
         privacy=Setting(privacy_settings, clock, privacy.SET),
-        erasing=Erasing(subjects, clock),
+        erasing=Erasing(subjects, orgs, clock),
         allowed_origins=allowed_origins,
     )
 

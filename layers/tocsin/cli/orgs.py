@@ -40,6 +40,8 @@ def show(org: _Id) -> None:
         head = admin.ledger.head(org)
     status = found.status + (f" since {moment(found.since_ms)}" if found.since_ms else "")
     say(f"org {escaped(found.id)} is {status}")
+    if found.held_since_ms:
+        say(f"it is under a legal hold since {moment(found.held_since_ms)}")
     say(f"{used:,} of {found.events_per_month:,} events are used this month")
     say(f"{keys:,} keys work; its ledger ends at seq {head.seq:,}")
 
@@ -85,6 +87,26 @@ def resume(org: _Id) -> None:
     with administration() as admin:
         admin.tenants.resume(org)
     note(f"The org {org} is active.")
+
+
+@app.command()
+def hold(org: _Id) -> None:
+    """Put an org under a legal hold: nothing of it is deleted or erased until it is released.
+
+    Its events are copied into the archive, each object with a legal hold of S3's, before they
+    expire. That takes an archive with Object Lock.
+    """
+    with administration() as admin:
+        found = admin.tenants.hold(org)
+    note(f"The org {org} is under a legal hold since {moment(found.held_since_ms)}.")
+
+
+@app.command()
+def release(org: _Id) -> None:
+    """End an org's legal hold. What was copied into the archive stays as it is."""
+    with administration() as admin:
+        admin.tenants.release(org)
+    note(f"The org {org} is under no legal hold.")
 
 
 @app.command()

@@ -54,7 +54,8 @@ class Subjects(Protocol):
     def erase(self, erased: KeptSubject, was: KeptSubject, batch: Batch, packed: bytes) -> bool:
         """Destroy a person's key, and write the batch that tells of it.
 
-        False: the key is not the one that ``was`` has, or there is none.
+        False: the key is not the one that ``was`` has, or there is none; or the org is under a
+        legal hold.
 
         Raises:
             Busy: nothing was written; or OutcomeUnknown: it may have been.

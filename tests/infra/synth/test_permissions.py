@@ -29,7 +29,7 @@ ON_TABLES = {
         "State: budget-turn#*, hook-wait#*, notified, quota#*, rate#*, subject#*, suspended#*": {
             "UpdateItem"
         },
-        "State: projected": {"ConditionCheckItem"},
+        "State: org, projected": {"ConditionCheckItem"},
     },
     ("default", "api", "IngestRole"): {
         "Journal": {"PutItem", "BatchGetItem"},

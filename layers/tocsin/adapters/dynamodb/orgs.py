@@ -13,6 +13,8 @@ from tocsin.ports.orgs import Orgs
 
 __all__ = ["DynamoOrgs"]
 
+_NAMES = ("events_per_month", "status", "since", "held")
+
 
 class DynamoOrgs(StateTable, Orgs):
     """:class:`~tocsin.ports.orgs.Orgs`: ``org`` · org, and the sweeper's ``sweep`` · org."""
@@ -32,7 +34,7 @@ class DynamoOrgs(StateTable, Orgs):
             request: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
         else:
             before = _attributes(was)
-            names = {f"#{name}": name for name in ("events_per_month", "status", "since")}
+            names = {f"#{name}": name for name in _NAMES}
             conditions = [
                 f"{alias} = :{name}" if name in before else f"attribute_not_exists({alias})"
                 for alias, name in names.items()
@@ -75,6 +77,8 @@ def _attributes(org: Org) -> dict[str, Any]:
         attributes["status"] = {"S": org.status}
     if org.since_ms:
         attributes["since"] = number(org.since_ms)
+    if org.held_since_ms:
+        attributes["held"] = number(org.held_since_ms)
     return attributes
 
 
@@ -86,6 +90,7 @@ def _org(item: Mapping[str, Any]) -> Org:
             events_per_month=int(item["events_per_month"]["N"]),
             status=OrgStatus(item["status"]["S"]) if "status" in item else OrgStatus.ACTIVE,
             since_ms=int(item["since"]["N"]) if "since" in item else 0,
+            held_since_ms=int(item["held"]["N"]) if "held" in item else 0,
         )
 
 

@@ -74,7 +74,12 @@ class DynamoSubjects(ToldTable, Subjects):
             "ExpressionAttributeNames": {"#change": "change"},
             "ExpressionAttributeValues": values,
         }
-        return self._tell([{"Update": update}], batch, packed)
+        not_held: Any = {
+            "TableName": self._table,
+            "Key": item_key("org", erased.org),
+            "ConditionExpression": "attribute_not_exists(held)",
+        }
+        return self._tell([{"Update": update}, {"ConditionCheck": not_held}], batch, packed)
 
 
 def _pk(org: str) -> str:

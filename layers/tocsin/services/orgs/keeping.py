@@ -7,7 +7,7 @@ from typing import Final
 from tocsin.domain.errors import Busy, Conflict, Malformed, NotFound, OutcomeUnknown
 from tocsin.domain.ids import is_name
 from tocsin.domain.limits import EVENTS_PER_MONTH, MAX_SAFE_INTEGER, SETTLED_MS
-from tocsin.domain.org import Org, OrgStatus
+from tocsin.domain.org import Org, OrgStatus, check_not_held
 from tocsin.domain.times import iso_ms
 from tocsin.ports.orgs import Holdings, Orgs
 from tocsin.ports.world import Clock
@@ -98,6 +98,22 @@ class Keeping:
         """End an org's suspension; raises what :meth:`suspend` does."""
         return self._changed(id, lambda org: self._with(org, OrgStatus.ACTIVE))
 
+    def hold(self, id: str) -> Org:
+        """Put an org under a legal hold: nothing of it is deleted or erased while it lasts.
+
+        Raises:
+            NotFound: there is no such org.
+            Conflict: it is being deleted, or was.
+        """
+        now_ms = self._clock.now_ms()
+        return self._changed(
+            id, lambda org: org if org.held_since_ms else replace(org, held_since_ms=now_ms)
+        )
+
+    def release(self, id: str) -> Org:
+        """End an org's legal hold; raises what :meth:`hold` does."""
+        return self._changed(id, lambda org: replace(org, held_since_ms=0))
+
     def delete(self, id: str) -> Iterator[int]:
         """Remove all that is stored of an org but a stone; yield how many items went, by and by.
 
@@ -107,9 +123,11 @@ class Keeping:
 
         Raises:
             NotFound: there is no such org.
-            Conflict: it is not suspended for long enough; the message says when it will be.
+            Conflict: it is under a legal hold, or not suspended for long enough; the message says
+                when it will be.
         """
         org = self._orgs.get(id)
+        check_not_held(org)  # before it is suspended
         if org is None or not org.gone:
             org = self.suspend(id)
             due_ms = org.since_ms + SETTLED_MS
@@ -119,7 +137,7 @@ class Keeping:
                     f"repeat this from {iso_ms(due_ms)} on"
                 )
         if org.status is not OrgStatus.DELETED:
-            self._changed(id, lambda org: self._with(org, OrgStatus.DELETING), may_be_gone=True)
+            self._changed(id, self._going, may_be_gone=True)
         removed = True
         while removed:  # until there is nothing, also of what came meanwhile
             removed = False
@@ -127,6 +145,10 @@ class Keeping:
                 removed = True
                 yield count
         self._changed(id, lambda org: self._with(org, OrgStatus.DELETED), may_be_gone=True)
+
+    def _going(self, org: Org) -> Org:
+        check_not_held(org)
+        return self._with(org, OrgStatus.DELETING)
 
     def _with(self, org: Org, status: OrgStatus) -> Org:
         if org.status is status:

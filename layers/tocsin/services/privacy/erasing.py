@@ -11,7 +11,9 @@ from typing import Any
 from tocsin.domain.batch import Batch
 from tocsin.domain.errors import NotFound
 from tocsin.domain.keys import ApiKey
+from tocsin.domain.org import check_not_held
 from tocsin.domain.subjects import ERASED, KeptSubject
+from tocsin.ports.orgs import Orgs
 from tocsin.ports.privacy import Subjects
 from tocsin.ports.world import Clock
 from tocsin.services.intake.told import tell
@@ -22,8 +24,9 @@ __all__ = ["Erasing"]
 class Erasing:
     """The use case behind ``tocsin erase``. Everything blocks."""
 
-    def __init__(self, subjects: Subjects, clock: Clock) -> None:
+    def __init__(self, subjects: Subjects, orgs: Orgs, clock: Clock) -> None:
         self._subjects = subjects
+        self._orgs = orgs
         self._clock = clock
 
     def __call__(self, key: ApiKey, user: str, reason: str = "") -> KeptSubject:
@@ -32,6 +35,7 @@ class Erasing:
         Who asks again gets the same answer, unless something came since.
 
         Raises:
+            Conflict: the org is under a legal hold.
             NotFound: nothing is stored under a key of this person's, and never was.
             Busy: it is as it was; or OutcomeUnknown: it may be erased. Ask again.
         """
@@ -43,6 +47,7 @@ class Erasing:
             return was
 
         def plan(now: KeptSubject, at_ms: int) -> tuple[KeptSubject, Sequence[dict[str, Any]]]:
+            check_not_held(self._orgs.get(key.org))
             if now.key is None and not now.damaged:
                 if now.change:
                     return now, []

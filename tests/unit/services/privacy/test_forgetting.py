@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from fakes.ingestion import World
 from fakes.interleave import Gate, Move, interleave
-from fakes.stores import FakeJournal, FakeSubjects
+from fakes.stores import FakeJournal, FakeOrgs, FakeSubjects
 from tocsin.domain.batch import Batch
-from tocsin.domain.errors import Busy, IntegrityError, NotFound, OutcomeUnknown, TooLarge
+from tocsin.domain.errors import Busy, Conflict, IntegrityError, NotFound, OutcomeUnknown, TooLarge
 from tocsin.domain.keys import ApiKey, Scope, mint
 from tocsin.domain.limits import MAX_EVENT_BYTES
+from tocsin.domain.org import Org
 from tocsin.domain.privacy import Pii, Privacy
 from tocsin.domain.segment import SealedEvent
 from tocsin.domain.subjects import KeptSubject, SubjectKey
@@ -46,7 +47,7 @@ class House:
 
     def erase(self, key: ApiKey, user: str, reason: str = "") -> KeptSubject:
         self.world.clock.ms += 1
-        return Erasing(self.world.subjects, self.world.clock)(key, user, reason)
+        return Erasing(self.world.subjects, self.world.orgs, self.world.clock)(key, user, reason)
 
     def sealed(self) -> list[SealedEvent]:
         world = self.world
@@ -162,6 +163,36 @@ def test_of_whom_nothing_is_stored_nothing_is_erased(house: House) -> None:
     assert len(house.read()) == 1
 
 
+def test_under_a_legal_hold_nothing_is_erased(house: House) -> None:
+    house.post(SAID)
+    house.world.orgs.put(Org("acme", 10_000, held_since_ms=1))
+    with pytest.raises(Conflict):
+        house.erase(house.admin, "u")
+    with pytest.raises(Conflict):
+        house.erase(house.admin, "nobody")
+    house.later()
+    assert house.read()[0]["data"] == SAID["data"]
+    house.world.orgs.put(Org("acme", 10_000))
+    house.erase(house.admin, "u")
+
+
+def test_a_hold_that_comes_while_it_is_erased_holds(house: House) -> None:
+    house.post(SAID)
+
+    class Held(FakeSubjects):
+        def find(self, org: str, users: Any) -> Any:
+            self.orgs.put(Org("acme", held_since_ms=7))
+            return super().find(org, users)
+
+    found = house.world.subjects.subjects
+    subjects = Held(house.world.journal, FakeOrgs(), found)
+    with pytest.raises(Busy):  # by whom it is read only before
+        Erasing(subjects, house.world.orgs, house.world.clock)(house.admin, "u")
+    with pytest.raises(Conflict):
+        Erasing(subjects, subjects.orgs, house.world.clock)(house.admin, "u")
+    assert found["acme", "u"].key
+
+
 def test_another_org_s_person_of_the_same_name_is_not_touched(house: House) -> None:
     house.post(SAID)
     with pytest.raises(NotFound):
@@ -269,7 +300,7 @@ def test_a_read_asks_once_for_all_the_persons_of_a_batch(house: House) -> None:
             return super().find(org, users)
 
     house.post(*[SAID | {"userId": f"u{at}"} for at in range(50)])
-    subjects = Counting(house.world.journal, house.world.subjects.subjects)
+    subjects = Counting(house.world.journal, subjects=house.world.subjects.subjects)
     house.reader = OpenedJournal(house.world.journal, subjects, house.world.clock)
     house.read()
     house.read()
@@ -290,7 +321,7 @@ def test_lost_answers_of_an_erasure_are_found() -> None:
     house.world.subjects = subjects = Losing(house.world.journal)
     house.world.ingest = house.world.service()
     house.post(SAID)
-    erased = Erasing(subjects, house.world.clock)(house.admin, "u")
+    erased = Erasing(subjects, house.world.orgs, house.world.clock)(house.admin, "u")
     assert erased.erased_by == "ada"
     assert subjects.lost == 1
     told = [key for key in house.world.journal.batches if key[1] == erased.change]
@@ -313,7 +344,9 @@ def test_of_all_who_erase_and_send_at_once_nothing_that_is_answered_is_lost_unse
 
     def erase(gate: Gate) -> None:
         with suppress(Busy):
-            Erasing(gate(house.world.subjects), house.world.clock)(house.admin, "u")
+            Erasing(gate(house.world.subjects), house.world.orgs, house.world.clock)(
+                house.admin, "u"
+            )
 
     def choose(waiting: int) -> tuple[int, Move]:
         house.world.clock.ms += 1

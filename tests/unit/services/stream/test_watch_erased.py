@@ -9,7 +9,7 @@ import pytest
 
 from fakes.broker import FakeBroker
 from fakes.parts import stream_parts
-from fakes.stores import FakeSubjects
+from fakes.stores import FakeOrgs, FakeSubjects
 from fakes.tenant import FakeAccess, Tenant
 from support.streams import decode, taken
 from tocsin.domain.batch import Batch
@@ -45,7 +45,7 @@ class Stage:
         self.tenant, self.broker = Tenant(), FakeBroker()
         self.subjects = FakeSubjects(self.tenant.journal)
         self.protecting = Protecting(lambda org: Privacy(erasable=True), self.subjects)
-        self.erasing = Erasing(self.subjects, self.tenant.clock)
+        self.erasing = Erasing(self.subjects, FakeOrgs(), self.tenant.clock)
         self.journal = OpenedJournal(self.tenant.journal, self.subjects, self.tenant.clock)
         quiet = dict.fromkeys(("heartbeat_seconds", "look_seconds", "recheck_seconds"), NEVER)
         parts = stream_parts(self.tenant, FakeAccess(), feed=self.broker, spread_ms=0, **quiet)
