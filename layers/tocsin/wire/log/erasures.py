@@ -57,6 +57,7 @@ class Erasures:
             key = data.get("key")
             count = self._counts.get(key) if isinstance(key, str) else None
             what = f"what {count:,} events say" if count else "what events say"
+            what = "what one event says" if count == 1 else what
             reason = f": {data['reason']}" if data.get("reason") else ""
             yield (
                 f"{what} of the user {data.get('user_id')} was erased by {event.get('user_id')} at"

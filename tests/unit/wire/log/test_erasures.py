@@ -76,5 +76,5 @@ def test_so_many_are_told_and_of_so_many_it_is_counted(monkeypatch: pytest.Monke
     log = Told([*[said(n, key) for n, key in enumerate(keys)], *map(erasure, keys)])
     notes = audited(log.lines, log.known(10)).notes
     assert len(notes) == 4
-    assert [note.startswith("what 1 events") for note in notes[:3]] == [True, True, False]
+    assert [note.startswith("what one event says") for note in notes[:3]] == [True, True, False]
     assert notes[3] == "and of 2 further users"
