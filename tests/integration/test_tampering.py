@@ -211,6 +211,17 @@ def changed(value: Item) -> Iterator[Item]:
             yield {"BS": [bytes([first[0] ^ 1]) + first[1:], *rest]}
             if rest:
                 yield {"BS": rest}
+        case "L":
+            yield {"L": []}
+            yield {"L": [*was, *was]}
+            for place, each in enumerate(was):
+                for other in changed(each):
+                    yield {"L": [*was[:place], other, *was[place + 1 :]]}
+        case "M":
+            for name, each in was.items():
+                yield {"M": {key: value for key, value in was.items() if key != name}}
+                for other in changed(each):
+                    yield {"M": was | {name: other}}
 
 
 def elsewhere(item: Item) -> Iterator[Item]:

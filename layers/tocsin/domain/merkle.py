@@ -21,6 +21,7 @@ __all__ = [
     "consistency",
     "inclusion",
     "join",
+    "root_by",
     "root_of",
 ]
 
@@ -85,6 +86,22 @@ def join(left: bytes, right: bytes) -> bytes:
 def root_of(size: int, hashes: Hashes) -> bytes:
     """Return the root of a tree of so many leaves."""
     return _subtree(0, size, hashes) if size else EMPTY
+
+
+def root_by(size: int, hashes: Hashes, height: int, nodes: range) -> bytes:
+    """Return the root of a tree of so many leaves, by way of some of its nodes of a height.
+
+    It is the tree's own only if each of these nodes is.
+    """
+    first, end = nodes.start << height, nodes.stop << height
+
+    def root(start: int, until: int) -> bytes:
+        if until <= first or end <= start or until - start == 1 << height:
+            return _subtree(start, until, hashes)
+        middle = start + _split(until - start)
+        return join(root(start, middle), root(middle, until))
+
+    return root(0, size)
 
 
 def inclusion(index: int, size: int, hashes: Hashes) -> list[bytes]:

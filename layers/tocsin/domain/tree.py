@@ -4,13 +4,23 @@ Leaf i is that of seq i + 1. Of the nodes above leaves those of heights 8, 16, 2
 are the hashes of C2SP's tiles (https://c2sp.org/tlog-tiles), from which the others follow.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from tocsin.domain.chain import genesis
 from tocsin.domain.merkle import Peaks
 
-__all__ = ["TILE_HEIGHT", "TILE_WIDTH", "Checkpoint", "Cosigned", "LogKey", "Tree"]
+__all__ = [
+    "TILE_HEIGHT",
+    "TILE_WIDTH",
+    "Checkpoint",
+    "Cosigned",
+    "LogKey",
+    "Tree",
+    "history_of",
+]
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
@@ -45,6 +55,7 @@ class Tree:
         archived: How many events of it are in the archive, with every checkpoint of so many.
         timed_ms: When a checkpoint was signed last that says so itself, in Unix milliseconds.
         cosigned: What each witness has cosigned last, if it has.
+        history: What :func:`history_of` says of the log's keys; empty: an older version wrote it.
     """
 
     org: str
@@ -56,6 +67,7 @@ class Tree:
     archived: int = 0
     timed_ms: int = 0
     cosigned: tuple[Cosigned, ...] = ()
+    history: bytes = b""
 
     @classmethod
     def empty(cls, org: str, origin: str) -> "Tree":
@@ -66,6 +78,14 @@ class Tree:
     def size(self) -> int:
         """How many events it covers."""
         return self.peaks.size
+
+    @property
+    def signed_since_ms(self) -> int:
+        """When its last checkpoint was made at the earliest, in Unix milliseconds.
+
+        An older version may have signed one by a clock that had gone back since.
+        """
+        return self.timed_ms if self.history else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +120,12 @@ class LogKey:
     since_ms: int
     until_size: int | None = None
     until_ms: int | None = None
+
+
+def history_of(keys: Iterable[LogKey]) -> bytes:
+    """Return a hash of all that is known of a log's keys, in whatever order they are given."""
+    lines = sorted(
+        f"{key.verifier} {key.since_size} {key.since_ms} {key.until_size} {key.until_ms}\n"
+        for key in keys
+    )
+    return sha256("".join(lines).encode()).digest()

@@ -19,6 +19,7 @@ from tocsin.domain.merkle import (
     consistency,
     inclusion,
     join,
+    root_by,
     root_of,
 )
 
@@ -162,3 +163,21 @@ def test_no_leaf_is_beyond_the_tree() -> None:
             inclusion(index, 7, hashes)
     with pytest.raises(ValueError, match="in one of 7"):
         consistency(8, 7, hashes)
+
+
+@given(st.data())
+def test_a_root_by_way_of_nodes_is_the_tree_s_only_with_each_of_them(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, MOST))
+    height = data.draw(st.integers(0, size.bit_length() - 1))
+    most = size >> height
+    first = data.draw(st.integers(0, most - 1))
+    nodes = range(first, data.draw(st.integers(first + 1, most)))
+    changed = data.draw(st.sampled_from(nodes))
+    hashes = hashes_of(LEAVES[:size])
+
+    def other(at: int, number: int) -> bytes:
+        return b"x" * 32 if (at, number) == (height, changed) else hashes(at, number)
+
+    root = root_of(size, hashes)
+    assert root_by(size, hashes, height, nodes) == root
+    assert root_by(size, other, height, nodes) != root

@@ -56,7 +56,7 @@ MAY_LOAD = {
                 f"evidence.{name}"
                 for name in ("archiving", "asking", "checkpointing", "cosigning", "nodes", "said")
             }
-            | {"evidence.witnessing", "reading.checked"}
+            | {"evidence.continuing", "evidence.witnessing", "reading.checked"}
         ),
         frozenset({"checkpoint"}),
     ),

@@ -37,6 +37,8 @@ class DynamoTrees(StateTable, Trees):
             hashes = tuple(packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES))
             if len(packed) != size.bit_count() * HASH_BYTES or len(item["hash"]["B"]) != HASH_BYTES:
                 raise ValueError("as many hashes as its size has bits")
+            if item.get("cosigned") == {"L": []}:  # which no condition of a write would meet
+                raise ValueError("an empty list is not stored")
             signed = int(item["signed"]["N"]) if "signed" in item else None
             origin, keys = item["origin"]["S"], tuple(each["S"] for each in item["keys"]["L"])
             return Tree(
@@ -56,6 +58,7 @@ class DynamoTrees(StateTable, Trees):
                     )
                     for each in item.get("cosigned", {"L": []})["L"]
                 ),
+                history=item["history"]["B"] if "history" in item else b"",
             )
 
     @override
@@ -226,6 +229,7 @@ class DynamoTrees(StateTable, Trees):
                 "timed": number(after.timed_ms),
                 **({} if after.signed is None else {"signed": number(after.signed)}),
                 **({"cosigned": _cosigned(after)} if after.cosigned else {}),
+                **({"history": {"B": after.history}} if after.history else {}),
             },
         }
         if before is None:

@@ -8,6 +8,7 @@ was. Whatever step is the last, the next run goes on from the last one that was 
 from dataclasses import replace
 from typing import Final
 
+from tocsin.domain.errors import IntegrityError
 from tocsin.domain.tree import TILE_WIDTH, Tree
 from tocsin.ports.evidence import Archive, Trees
 from tocsin.ports.log import Ledger
@@ -36,8 +37,11 @@ class Archiving:
             IntegrityError: what was signed is not what is stored.
             Busy: a store or the archive does not answer.
         """
+        signed = tree.signed or 0
+        if tree.archived > signed:
+            reason = f"{tree.archived:,} events are said to be archived, and {signed:,} are signed"
+            raise IntegrityError(tree.org, signed + 1, reason)
         for _ in range(_STEPS_A_RUN):
-            signed = tree.signed or 0
             if tree.archived >= signed:
                 break
             until = min(signed, (tree.archived // TILE_WIDTH) * TILE_WIDTH + _EVENTS_A_STEP)

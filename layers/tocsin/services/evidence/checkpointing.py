@@ -13,12 +13,13 @@ from typing import Final
 from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node
 from tocsin.domain.segment import Segment
-from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, LogKey, Tree
+from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, LogKey, Tree, history_of
 from tocsin.ports.evidence import MOST_NODES, Archive, Signer, Trees, Witness
 from tocsin.ports.log import Ledger
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.archiving import Archiving
+from tocsin.services.evidence.continuing import Continuing
 from tocsin.services.evidence.witnessing import Asking, Witnessing
 from tocsin.services.reading.checked import parts_after
 from tocsin.wire.log import checkpoints, notes
@@ -70,6 +71,7 @@ class Checkpointing:
         """Wire the ports; all signers sign each checkpoint, and the first names new logs."""
         self._witnessing = Witnessing(ledger, trees, witnesses, clock)
         self._archiving = archive and Archiving(ledger, trees, archive)
+        self._continuing = Continuing(ledger, trees)
         self._orgs = orgs
         self._ledger = ledger
         self._trees = trees
@@ -121,13 +123,15 @@ class Checkpointing:
             return Report()
         report = Report()
         try:
-            grown = tree or Tree.empty(org, self._origin(org))
-            if head.seq > grown.size:
-                grown = self._grow(grown, head.seq, tree is None)
-            now_ms = self._clock.now_ms()
-            timed = now_ms - grown.timed_ms >= _TIMED_EVERY_MS
-            if grown.signed != grown.size or timed:
-                grown = self._sign(grown, now_ms, timed=timed)
+            grown, now_ms = tree or Tree.empty(org, self._origin(org)), self._clock.now_ms()
+            # Also where a clock has gone back, so that no later checkpoint seems older than this.
+            timed = not 0 <= now_ms - grown.timed_ms < _TIMED_EVERY_MS
+            if head.seq > grown.size or grown.signed != grown.size or timed:
+                signers = self._signing(grown.origin)
+                known = self._continuing(org, tree, [signer.key for signer in signers])
+                if head.seq > grown.size:
+                    grown = self._grow(grown, head.seq, tree is None)
+                grown = self._sign(grown, known, signers, now_ms, timed=timed)
                 report = Report({org: grown.size}, grown.size - (tree.size if tree else 0))
             grown = asking(grown)
             if self._archiving:
@@ -146,40 +150,42 @@ class Checkpointing:
             tree, new = grown, False
         return tree
 
-    def _sign(self, tree: Tree, now_ms: int, *, timed: bool) -> Tree:
+    def _signing(self, origin: str) -> list["_As"]:
+        """Return who signs, as a log's name has it: each key plain, then each saying when."""
+        types = (KeyType.ED25519, KeyType.ED25519_COSIGNATURE)
+        return [_As(origin, type, signer) for type in types for signer in self._signers]
+
+    def _sign(
+        self,
+        tree: Tree,
+        known: Sequence[LogKey],
+        signers: Sequence["_As"],
+        now_ms: int,
+        *,
+        timed: bool,
+    ) -> Tree:
         """Sign a tree as it is stored; ``timed`` says in the checkpoint itself when that was.
 
         Returns:
             The tree as it is stored with its checkpoint.
         """
         text = checkpoints.Checkpoint(tree.origin, tree.size, tree.peaks.root).text
-        plain, telling = (
-            [_As(tree.origin, type, signer) for signer in self._signers]
-            for type in (KeyType.ED25519, KeyType.ED25519_COSIGNATURE)
-        )
-        note = notes.signed(text, [*plain, *(telling if timed else ())], now_ms // 1_000)
-        keys = tuple(str(each.key) for each in (*plain, *telling))
-        changed = [] if tree.keys == keys else self._changed(tree, keys, now_ms)
+        signing = [each for each in signers if timed or not each.key.is_timed]
+        note = notes.signed(text, signing, now_ms // 1_000)
+        keys = tuple(str(each.key) for each in signers)
+        changed = [] if tree.keys == keys else _changed(tree, known, keys, now_ms)
+        kept = {(key.since_size, key.verifier): key for key in (*known, *changed)}
         after = replace(
             tree,
             signed=tree.size,
             keys=keys,
             archived=min(tree.archived, tree.size - 1),  # else that of the same size was the last
             timed_ms=now_ms if timed else tree.timed_ms,
+            history=history_of(kept.values()),
         )
         made = Checkpoint(tree.size, note.data.decode(), now_ms)
         self._trees.sign(tree, after, made, changed)
         return after
-
-    def _changed(self, tree: Tree, keys: Sequence[str], now_ms: int) -> list[LogKey]:
-        """Return the keys that begin to sign with a tree's checkpoint, and those that end."""
-        known = [key for key in self._trees.keys(tree.org) if key.until_size is None]
-        signing = {key.verifier for key in known}
-        ended = [key for key in known if key.verifier not in keys]
-        return [
-            *(replace(key, until_size=tree.size, until_ms=now_ms) for key in ended),
-            *(LogKey(key, tree.size, now_ms) for key in keys if key not in signing),
-        ]
 
     def _origin(self, org: str) -> str:
         """Return what names an org's tree, wherever it is served from and whoever has the key."""
@@ -200,6 +206,17 @@ class _As(notes.Signer):
 
     def sign(self, message: bytes) -> bytes:
         return self.signer.sign(message)
+
+
+def _changed(tree: Tree, known: Sequence[LogKey], keys: Sequence[str], now_ms: int) -> list[LogKey]:
+    """Return the keys that begin to sign with a tree's checkpoint, and those that end."""
+    signing = [key for key in known if key.until_size is None]
+    ended = [key for key in signing if key.verifier not in keys]
+    there = {key.verifier for key in signing}
+    return [
+        *(replace(key, until_size=tree.size, until_ms=now_ms) for key in ended),
+        *(LogKey(key, tree.size, now_ms) for key in keys if key not in there),
+    ]
 
 
 def _steps(ledger: Ledger, tree: Tree, end_seq: int) -> Iterator[tuple[Tree, Sequence[Node]]]:

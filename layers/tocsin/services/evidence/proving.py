@@ -1,13 +1,14 @@
 """What a log shows of itself: its last checkpoint, tiles, entries, and proofs.
 
-What is read for a proof may have been changed. So each is checked against the checkpoint that it
-is for before it is given away: who gets one need not ask why it does not hold.
+What is read may have been changed. So proofs and tiles are checked against the checkpoint that they
+are for before they are given away, and the checkpoint against the tree that it is the last one of:
+who gets one need not ask why it does not hold.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Final
 
-from tocsin.domain.errors import Forbidden, IntegrityError, NotFound
+from tocsin.domain.errors import Busy, Forbidden, IntegrityError, NotFound
 from tocsin.domain.ids import batch_of
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.merkle import (
@@ -16,9 +17,10 @@ from tocsin.domain.merkle import (
     check_inclusion,
     consistency,
     inclusion,
+    root_by,
     root_of,
 )
-from tocsin.domain.tree import Checkpoint
+from tocsin.domain.tree import TILE_WIDTH, Checkpoint, LogKey, history_of
 from tocsin.ports.evidence import Trees
 from tocsin.services.access.presented import Presented
 from tocsin.services.evidence.nodes import Nodes
@@ -36,6 +38,7 @@ from tocsin.wire.parameters import known
 
 __all__ = ["Log"]
 
+_READS: Final = 4  # of what a run may be changing meanwhile
 _NOT_YET: Final = "no checkpoint covers it yet: one is made within a minute of a new event"
 
 
@@ -63,7 +66,7 @@ class Log:
 
         def steps(key: ApiKey) -> Iterator[Piece]:
             known(query, ())
-            yield b"".join(map(key_line, in_order(self._trees.keys(self._past(key).org))))
+            yield b"".join(map(key_line, in_order(self._keys(self._past(key).org))))
 
         return self._answers.answer(credential, steps)
 
@@ -95,22 +98,68 @@ class Log:
         return self._answers.past(key)
 
     def _last(self, past: Past, covering: int = 0) -> Checkpoint:
-        found = self._trees.checkpoint(past.org, covering)
-        if found is None:
+        """Return the last checkpoint, or the first that covers so many events.
+
+        Raises:
+            NotFound: there is none yet.
+            IntegrityError: it is not there though the tree has it, the other way round, or it is
+                another's.
+        """
+        org = past.org
+        signed, since_ms = self._signed(org)
+        found = self._trees.checkpoint(org, covering)
+        if found is not None and found.size > signed:  # it may have been signed meanwhile
+            signed, since_ms = self._signed(org)
+        if found is None and (covering > signed or not signed):
             raise NotFound(_NOT_YET)
+        if found is None or (not covering and found.size < signed):
+            raise IntegrityError(org, max(signed, 1), "a checkpoint that was signed is gone")
+        if found.size > signed:
+            raise IntegrityError(org, found.size, "there is a checkpoint that the tree has not")
+        if not covering and found.size == signed and found.made_at_ms < since_ms:
+            raise IntegrityError(org, signed, "the last checkpoint that was signed is gone")
+        signed_root(org, found)
         return found
+
+    def _signed(self, org: str) -> tuple[int, int]:
+        """Return the size of the last checkpoint by the tree, and since when that can be."""
+        tree = self._trees.get(org)
+        return (tree.signed or 0, tree.signed_since_ms) if tree else (0, 0)
+
+    def _keys(self, org: str) -> Sequence[LogKey]:
+        """Return what is known of the log's keys.
+
+        Raises:
+            IntegrityError: it is not what it was.
+            Busy: it is changed again and again meanwhile.
+        """
+        for _ in range(_READS):
+            tree, keys = self._trees.get(org), self._trees.keys(org)
+            expected = tree.history if tree else history_of(())
+            if expected in (b"", history_of(keys)):
+                return keys
+            if self._trees.get(org) == tree:
+                raise IntegrityError(org, 1, "the history of the log's keys is not what it was")
+        raise Busy("the log's keys are changed just now: ask again")
 
     def _tile(self, past: Past, path: str) -> bytes:
         try:
             tile = Tile.read(path)
         except BadFormat as error:
             raise NotFound(str(error)) from error
-        size = self._last(past).size
+        last = self._last(past)
+        size = last.size
         if not tile.is_in(size):
             raise NotFound(f"the tree of the last checkpoint, of {size:,}, has no such tile")
         if tile.level is not None:
-            hashes = Nodes(past.ledger, self._trees, past.org, size).tile(tile.level, tile.index)
-            return b"".join(hashes[: tile.width])
+            nodes = Nodes(past.ledger, self._trees, past.org, size)
+            hashes = nodes.tile(tile.level, tile.index)[: tile.width]
+            first = tile.index * TILE_WIDTH
+            inside = range(first, first + len(hashes))
+            if root_by(size, nodes, tile.height, inside) != signed_root(past.org, last):
+                reason = "the last checkpoint does not cover what is stored of this tile"
+                raise IntegrityError(past.org, tile.start + 1, reason)
+            return b"".join(hashes)
         seqs = range(tile.start + 1, tile.start + tile.width + 1)
         try:
             return write_bundle(_entries(past, seqs))

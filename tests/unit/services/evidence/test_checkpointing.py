@@ -355,6 +355,21 @@ def test_each_day_a_checkpoint_says_when_it_was_signed(world: World) -> None:
     assert shelf.files[f"{tree.origin}/checkpoint"] == found[-1].note.encode()
 
 
+def test_a_clock_that_jumps_stops_nothing(world: World) -> None:
+    year_ms = 365 * 24 * 3_600_000
+    sizes = list[int]()
+    for jump_ms in (0, year_ms, -year_ms, 60_000, -30_000, -year_ms, 60_000):
+        world.clock.ms += jump_ms
+        world.seal(3)
+        report = world.run()
+        assert not report.broken
+        sizes += report.signed.values()
+    assert sizes == [3, 6, 9, 12, 15, 18, 21]
+    tree = world.trees.get("acme")
+    assert tree is not None
+    assert abs(tree.timed_ms - world.clock.ms) <= 120_000
+
+
 class Shelf(Archive):
     """An archive in memory, which fails when it is told to."""
 
