@@ -1,5 +1,7 @@
 """The bucket that keeps evidence where nobody can remove it."""
 
+from collections.abc import Mapping, Sequence
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -8,7 +10,11 @@ from constructs import Construct
 from infra.acknowledge import acknowledge
 from infra.config import Config
 
-__all__ = ["Archive"]
+__all__ = ["LAST", "Archive", "adding"]
+
+_LOGS = "tocsin/*"  # what the paths of all logs begin with
+LAST = f"{_LOGS}/checkpoint"
+"""The paths of what was signed last, of any log: a wildcard takes slashes, too."""
 
 
 class Archive(s3.Bucket):
@@ -43,7 +49,32 @@ class Archive(s3.Bucket):
         acknowledge(self, {"AwsSolutions-S1": about})
 
     def allow_adding(self, who: iam.IGrantable) -> None:
-        """Let it put objects: neither read nor delete them, nor say how long they are kept."""
-        iam.Grant.add_to_principal(
-            grantee=who, actions=["s3:PutObject"], resource_arns=[self.arn_for_objects("*")]
-        )
+        """Let it put objects, and see which logs there are and what was signed of them last.
+
+        It may not delete any, nor say how long they are kept.
+        """
+        for statement in adding(self.bucket_arn):
+            who.grant_principal.add_to_principal_policy(statement)
+
+
+def adding(
+    bucket_arn: str, conditions: Mapping[str, Mapping[str, str]] | None = None
+) -> Sequence[iam.PolicyStatement]:
+    """Return what lets a function add evidence to a bucket.
+
+    Who may not list is told of an object that is not there that it is forbidden:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    about = {key: {**value} for key, value in (conditions or {}).items()}
+    listing = {**about, "StringLike": {"s3:prefix": _LOGS}}
+    return [
+        iam.PolicyStatement(
+            actions=["s3:PutObject"], resources=[f"{bucket_arn}/*"], conditions=about
+        ),
+        iam.PolicyStatement(
+            actions=["s3:GetObject"],
+            resources=[f"{bucket_arn}/{LAST}"],
+            conditions=about,
+        ),
+        iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket_arn], conditions=listing),
+    ]

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.acknowledge import acknowledge
-from infra.constructs.archive import Archive
+from infra.constructs.archive import LAST, Archive, adding
 from infra.constructs.function import Function, Props
 from infra.constructs.signals import Alarms, Emitted, graph
 from infra.constructs.signing_key import SigningKey, allow_signing
@@ -67,25 +66,17 @@ class Checkpoint(Function):
         self.run_every(_PERIOD)
 
     def _allow_archiving(self, bucket: str) -> None:
-        """Let it add objects to a bucket, while that is this account's.
+        """Let it add objects to a bucket, and read what it must, while that is this account's.
 
         How long each is kept is the bucket's own default, so that nothing more is asked for:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
         """
-        self.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=["s3:PutObject"],
-                resources=[f"arn:{Aws.PARTITION}:s3:::{bucket}/*"],
-                conditions={"StringEquals": {"s3:ResourceAccount": Aws.ACCOUNT_ID}},
-            )
-        )
-        acknowledge(
-            self.own_role,
-            {
-                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{bucket}/*]": "each log "
-                "and checkpoint has a path of its own"
-            },
-        )
+        own = {"StringEquals": {"s3:ResourceAccount": Aws.ACCOUNT_ID}}
+        for statement in adding(f"arn:{Aws.PARTITION}:s3:::{bucket}", own):
+            self.add_to_role_policy(statement)
+        why = "each log and checkpoint has a path of its own"
+        paths = (f"arn:<AWS::Partition>:s3:::{bucket}/{each}" for each in ("*", LAST))
+        acknowledge(self.own_role, {f"AwsSolutions-IAM5[Resource::{path}]": why for path in paths})
 
     def alarm(self, alarms: Alarms) -> None:
         """See :class:`~infra.constructs.signals.Watched`."""

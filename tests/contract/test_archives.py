@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from support.databases import Database
 from tocsin.adapters.folder import FolderArchive
@@ -51,6 +54,23 @@ def test_what_is_put_is_kept(kept: tuple[Archive, Kept]) -> None:
     assert read(f"{ORIGIN}/checkpoint") == b"a later note\n"
 
 
+def test_what_is_kept_is_found_again(kept: tuple[Archive, Kept]) -> None:
+    archive, _ = kept
+    assert [*archive.folders("tocsin"), *archive.folders("a/b")] == []
+    assert archive.get(f"{ORIGIN}/checkpoint") is None
+    keys = [f"{number:016x}" for number in range(3)]
+    for key in keys:
+        archive.put(f"tocsin/{key}/acme/checkpoint", b"1")
+    archive.put("tocsin/file", b"no folder")
+    archive.put("tocsin-2/0/acme/checkpoint", b"elsewhere")
+    archive.put(f"{ORIGIN}/checkpoints/0000000000000003", b"one of several")
+    assert [*archive.folders("tocsin")] == [*keys, "0123456789abcdef"]
+    assert archive.get(f"{ORIGIN}/checkpoint") is None  # though others begin as it does
+    for content in (b"a note\n", b"a later note\n"):
+        archive.put(f"{ORIGIN}/checkpoint", content)
+        assert archive.get(f"{ORIGIN}/checkpoint") == content
+
+
 def test_several_may_put_the_same_at_once(kept: tuple[Archive, Kept]) -> None:
     archive, read = kept
     with ThreadPoolExecutor(8) as pool:
@@ -61,6 +81,10 @@ def test_several_may_put_the_same_at_once(kept: tuple[Archive, Kept]) -> None:
 def test_a_bucket_that_is_not_there_is_asked_again_later(database: Database) -> None:
     with pytest.raises(Busy, match="NoSuchBucket"):
         S3Archive(database.server.s3(), f"no-{uuid4().hex[:8]}").put("a/checkpoint", b"n")
+    gone = S3Archive(database.server.s3(), f"no-{uuid4().hex[:8]}")
+    for ask in (gone.get, gone.folders):
+        with pytest.raises(Busy, match="NoSuchBucket"):
+            ask("tocsin")
 
 
 def test_a_folder_that_can_t_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -72,3 +96,29 @@ def test_a_folder_that_can_t_be_written_leaves_nothing_behind(tmp_path: Path) ->
     with pytest.raises(Busy):
         archive.put("taken", b"c")
     assert [each.name for each in (tmp_path / "folder").iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_who_is_told_403_of_what_is_not_there_asks_whether_it_is(
+    database: Database, there: bool
+) -> None:
+    """As S3 answers who may not list the whole bucket."""
+    client, bucket = database.server.s3(), f"evidence-{uuid4().hex[:8]}"
+    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    archive = S3Archive(client, bucket)
+    archive.put(f"{ORIGIN}/checkpoint{'' if there else 's/1'}", b"n")
+
+    def refuse(**_: object) -> tuple[Any, dict[str, Any]]:
+        http = AWSResponse("", 403, HTTPHeaders(), None)
+        return http, {
+            "Error": {"Code": "AccessDenied"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+
+    hooks: Any = client.meta.events
+    hooks.register("before-call.s3.GetObject", refuse)
+    if there:
+        with pytest.raises(Busy, match="AccessDenied"):
+            archive.get(f"{ORIGIN}/checkpoint")
+    else:
+        assert archive.get(f"{ORIGIN}/checkpoint") is None

@@ -480,6 +480,23 @@ class FakeTrees:
                 yield checkpoint
 
 
+class FakeArchive:
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def put(self, path: str, content: bytes) -> None:
+        self.files[path] = content
+
+    def get(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def folders(self, path: str) -> Sequence[str]:
+        below = (
+            each.removeprefix(f"{path}/") for each in self.files if each.startswith(f"{path}/")
+        )
+        return sorted({each.partition("/")[0] for each in below if "/" in each})
+
+
 @dataclass
 class FakeApprovals:
     """On a journal in memory; a step and its batch come at once."""

@@ -22,6 +22,7 @@ from tocsin.adapters.key_file import KeyFile
 from tocsin.domain.batch import Batch, pack
 from tocsin.domain.org import Org
 from tocsin.domain.segment import seal
+from tocsin.services.evidence.checkpointing import Checkpointing
 
 pytestmark = pytest.mark.anyio
 
@@ -93,11 +94,22 @@ class Owner:
             batches = batches[len(segment.references) :]
 
     def sign_anew(self) -> None:
-        """Have a tree made of what is there now, by who has the key."""
+        """Have a tree made of what is there now, by who has the key, and asks no archive."""
+        self.forget()
+        on = self.stranger.on
+        Checkpointing(
+            orgs=on.stores.orgs,
+            ledger=on.stores.ledger,
+            trees=on.stores.trees,
+            signers=[self.stranger.reader.signer],
+            clock=on.clock,
+        )()
+
+    def forget(self) -> None:
+        """Remove what the state table has of the log."""
         for item in self.items(self.state):
             if item["pk"]["S"].startswith(("tree#", "checkpoint#")):
                 self.delete(self.state, item)
-        self.stranger.reader.sign()
 
     async def found(self, *args: str | Path, status: int = 1) -> list[tuple[str, int, int]]:
         kept = [part for path in self.kept for part in ("--checkpoint", path)]
@@ -231,6 +243,16 @@ async def test_who_shows_two_views_to_two_readers(owner: Owner) -> None:
     assert last <= EVENTS
     owner.kept.clear()
     assert await owner.found(status=0) == []  # to one reader alone all is well
+
+
+async def test_who_has_not_the_key_gets_no_other_history_signed(owner: Owner) -> None:
+    """With an archive, which the function asks first."""
+    owner.rewrite(lambda all: [*all[:2], edited(all[2]), *all[3:]])
+    owner.forget()
+    report = owner.stranger.reader.sign()
+    assert "the archive has its log" in str(report.broken["acme"])
+    assert [each["sk"] for each in owner.items(owner.state) if "tree#" in each["pk"]["S"]] == []
+    await owner.stranger.reader.get("checkpoint", 404)
 
 
 async def test_who_splices_in_events_of_another_org(owner: Owner) -> None:

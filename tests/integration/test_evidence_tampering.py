@@ -14,10 +14,11 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 
 import pytest
 
+from fakes.stores import FakeArchive
 from integration.test_list import Product, product
 from integration.test_log_routes import LOG
 from integration.test_tampering import Change, Item, changed
@@ -30,7 +31,7 @@ from tocsin.cli._checking import check_folder
 from tocsin.cli._trust import Checkpoints, policy_of
 from tocsin.domain.merkle import Peaks
 from tocsin.domain.org import Org
-from tocsin.ports.evidence import Archive, Signer
+from tocsin.ports.evidence import Signer
 from tocsin.services.evidence.checkpointing import Checkpointing, Report
 from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.faults import BadEvidence
@@ -57,24 +58,13 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Kept(Archive):
-    """An archive in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    @override
-    def put(self, path: str, content: bytes) -> None:
-        self.files[path] = content
-
-
 @dataclass
 class Owned:
     """The evidence of two logs, of whose state table somebody is the owner."""
 
     on: Product
     home: Path
-    archive: Kept = field(default_factory=Kept)
+    archive: FakeArchive = field(default_factory=FakeArchive)
 
     def __post_init__(self) -> None:
         self.old, self.new = KeyFile(self.home / "old"), KeyFile(self.home / "new")

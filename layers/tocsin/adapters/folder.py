@@ -1,6 +1,7 @@
 """An archive in a folder, for a Tocsin on one machine."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -35,3 +36,21 @@ class FolderArchive(Archive):
                     begun.unlink()
         except OSError as error:
             raise Busy(f"the archive can't be written: {error}") from error
+
+    @override
+    def get(self, path: str) -> bytes | None:
+        try:
+            return (self._folder / path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Busy(f"the archive can't be read: {error}") from error
+
+    @override
+    def folders(self, path: str) -> Sequence[str]:
+        try:
+            return sorted(each.name for each in (self._folder / path).iterdir() if each.is_dir())
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise Busy(f"the archive can't be read: {error}") from error

@@ -4,6 +4,8 @@ A path that is put again is another version: those before it stay until their ti
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast, override
 
 from botocore.config import Config
@@ -48,7 +50,7 @@ class S3Archive(Archive):
 
     @override
     def put(self, path: str, content: bytes) -> None:
-        try:
+        with _calls("takes nothing"):
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=path,
@@ -56,8 +58,43 @@ class S3Archive(Archive):
                 ContentType=_BYTES if "/tile/" in path else _TEXT,
                 ChecksumAlgorithm="SHA256",
             )
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            raise Busy(f"the archive takes nothing ({code})") from error
-        except BotoCoreError as error:
-            raise Busy("the archive is out of reach") from error
+
+    @override
+    def get(self, path: str) -> bytes | None:
+        with _calls("gives nothing"):
+            try:
+                return self._client.get_object(Bucket=self._bucket, Key=path)["Body"].read()
+            except ClientError as error:
+                # Who may not list the bucket at all is told 403 of what is not there. Here it may,
+                # by what keys begin with, so it is asked in that way whether it is.
+                # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+                if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
+                    raise
+                if self._has(path):
+                    raise
+                return None
+
+    @override
+    def folders(self, path: str) -> Sequence[str]:
+        prefix, found = f"{path}/", list[str]()
+        with _calls("lists nothing"):
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/"):
+                for each in page.get("CommonPrefixes", ()):
+                    found.append(each["Prefix"].removeprefix(prefix).removesuffix("/"))
+        return found
+
+    def _has(self, path: str) -> bool:
+        page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=path, MaxKeys=1)
+        return any(each["Key"] == path for each in page.get("Contents", ()))
+
+
+@contextmanager
+def _calls(how: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise Busy(f"the archive {how} ({code})") from error
+    except BotoCoreError as error:
+        raise Busy("the archive is out of reach") from error

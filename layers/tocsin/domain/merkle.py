@@ -55,6 +55,13 @@ class Peaks:
     hashes: tuple[bytes, ...] = ()
 
     @property
+    def nodes(self) -> dict[tuple[int, int], bytes]:
+        """The hashes by height and number."""
+        heights = (bit for bit in reversed(range(self.size.bit_length())) if self.size >> bit & 1)
+        places = ((height, (self.size >> height) - 1) for height in heights)
+        return dict(zip(places, self.hashes, strict=True))
+
+    @property
     def root(self) -> bytes:
         """The root's hash."""
         if not self.hashes:

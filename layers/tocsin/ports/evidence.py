@@ -122,3 +122,17 @@ class Archive(Protocol):
         Raises:
             Busy: it does not answer, or refuses just now.
         """
+
+    def get(self, path: str) -> bytes | None:
+        """Return a file as it was put last; None: there is none.
+
+        Raises:
+            Busy: as :meth:`put` does.
+        """
+
+    def folders(self, path: str) -> Sequence[str]:
+        """Return the names of the folders right below one; none where that is not there.
+
+        Raises:
+            Busy: as :meth:`put` does.
+        """

@@ -120,6 +120,7 @@ ENTER = {"elasticache:Connect"} | {f"ec2:{action}" for action in VPC}
 PULL = {"GetAuthorizationToken", "BatchCheckLayerAvailability", "BatchGetImage"}
 PULL |= {"GetDownloadUrlForLayer"}
 PUSH = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"}
+ARCHIVE = {"s3:PutObject", "s3:GetObject", "s3:ListBucket"}
 PUBLISH = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
 # Every role there is, and what it may do beside tables.
 ELSEWHERE = {
@@ -149,7 +150,7 @@ ELSEWHERE = {
         "SweeperRole": LOG,
         "ProjectRole": LOG | TAKE | SEND,
         "DetectRole": LOG,
-        "CheckpointRole": LOG | SIGN | {"s3:PutObject"},
+        "CheckpointRole": LOG | SIGN | ARCHIVE,
         "ExpireRole": LOG | TAKE | SEND,
         "DeliverRole": LOG | TAKE | SEND,
         "DashboardPublisherRole": LOG | PUBLISH,
@@ -171,6 +172,7 @@ WILDCARDS = {
     "ecr:GetAuthorizationToken": "the token is the account's",
     "s3:PutObject": "all files of the dashboard's own bucket, of those for exports, and of the "
     "archive",
+    "s3:GetObject": "of the archive what was signed last of each log",
     "s3:DeleteObject": "all files of the dashboard's own bucket",
     "ses:SendEmail": "from one address; which identities count depends on the receivers",
     "ses:SendRawEmail": "from one address; which identities count depends on the receivers",
@@ -716,12 +718,18 @@ def test_other_keys_sign_in_the_same_way_and_an_archive_is_added_to(telling: Tem
         for each in _allowed(telling, "pipeline", "CheckpointRole")
         if re.match("kms|s3", str(each["Action"]))
     }
-    archive = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":s3:::acme-evidence/*"]]}
+
+    def under(path: str) -> dict[str, Any]:
+        bucket = f":s3:::acme-evidence{path}"
+        return {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, bucket]]}
+
     account = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
     assert found == {
         "kms:Sign": (keys, {"StringEquals": {"kms:SigningAlgorithm": "ED25519_SHA_512"}}),
         "kms:GetPublicKey": (keys, None),
-        "s3:PutObject": (archive, account),
+        "s3:PutObject": (under("/*"), account),
+        "s3:GetObject": (under("/tocsin/*/checkpoint"), account),
+        "s3:ListBucket": (under(""), {**account, "StringLike": {"s3:prefix": "tocsin/*"}}),
     }
     assert telling.one("data", "AWS::KMS::Key")
 

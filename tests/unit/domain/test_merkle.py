@@ -72,6 +72,8 @@ def test_a_tree_may_grow_in_any_steps(one: int, other: int) -> None:
     begun, before = Peaks().grown(LEAVES[:first])
     grown, after = begun.grown(LEAVES[first:last])
     assert (grown, before + after) == Peaks().grown(LEAVES[:last])
+    hashes = hashes_of(LEAVES[:last])
+    assert grown.nodes == {place: hashes(*place) for place in grown.nodes}
     assert grown.root == defined(LEAVES[:last]) == root_of(last, hashes_of(LEAVES[:last]))
 
 

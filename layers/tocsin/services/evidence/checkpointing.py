@@ -19,7 +19,7 @@ from tocsin.ports.log import Ledger
 from tocsin.ports.orgs import Orgs
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.archiving import Archiving
-from tocsin.services.evidence.continuing import Continuing
+from tocsin.services.evidence.continuing import LOGS, Continuing
 from tocsin.services.evidence.witnessing import Asking, Witnessing
 from tocsin.services.reading.checked import parts_after
 from tocsin.wire.log import checkpoints, notes
@@ -71,7 +71,7 @@ class Checkpointing:
         """Wire the ports; all signers sign each checkpoint, and the first names new logs."""
         self._witnessing = Witnessing(ledger, trees, witnesses, clock)
         self._archiving = archive and Archiving(ledger, trees, archive)
-        self._continuing = Continuing(ledger, trees)
+        self._continuing = Continuing(ledger, trees, archive)
         self._orgs = orgs
         self._ledger = ledger
         self._trees = trees
@@ -189,7 +189,7 @@ class Checkpointing:
 
     def _origin(self, org: str) -> str:
         """Return what names an org's tree, wherever it is served from and whoever has the key."""
-        return f"tocsin/{sha256(self._signers[0].public_key).hexdigest()[:16]}/{org}"
+        return f"{LOGS}/{sha256(self._signers[0].public_key).hexdigest()[:16]}/{org}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,29 +3,39 @@
 Who can write the state table can write a tree into it that no ledger has, and the function would
 sign that with the genuine key. So a tree is believed as far as it leads to its last checkpoint,
 which has the signature of each key that it says.
+
+They can also remove the tree, or set it back to what it once was. Of that the archive tells, where
+there is one: it has no checkpoint that the tables lack, since each is stored before it is archived.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
-from tocsin.domain.errors import HeadMoved, IntegrityError
+from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
 from tocsin.domain.merkle import BadProof, check_consistency, consistency, root_of
 from tocsin.domain.tree import Checkpoint, LogKey, Tree, history_of
-from tocsin.ports.evidence import Trees
+from tocsin.ports.evidence import Archive, Trees
 from tocsin.ports.log import Ledger
 from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.evidence.said import note_of, said
+from tocsin.wire.log import checkpoints
 from tocsin.wire.log.faults import BadEvidence, BadFormat
 from tocsin.wire.log.keys import KeyType, Verifier
+from tocsin.wire.log.notes import Note
 
-__all__ = ["Continuing"]
+__all__ = ["LOGS", "Continuing"]
+
+LOGS: Final = "tocsin"
+"""What the names of all logs begin with: a slash, a hash of a key, a slash and the org follow."""
 
 
 class Continuing:
     """Says of an org's tree, as it was read, whether it may be gone on with."""
 
-    def __init__(self, ledger: Ledger, trees: Trees) -> None:
+    def __init__(self, ledger: Ledger, trees: Trees, archive: Archive | None = None) -> None:
         self._ledger = ledger
         self._trees = trees
+        self._archive = archive
 
     def __call__(self, org: str, tree: Tree | None, keys: Sequence[Verifier]) -> Sequence[LogKey]:
         """Return what is known of the log's keys.
@@ -38,11 +48,18 @@ class Continuing:
         Raises:
             IntegrityError: what is stored is not what was signed.
             HeadMoved: another run has changed the tree.
-            Busy: a store does not answer.
+            Busy: a store does not answer; or the archive, and there is no checkpoint yet. Later
+                ones don't wait for it.
         """
         last, known = self._trees.checkpoint(org), self._trees.keys(org)
         try:
             self._check(org, tree, last, known, keys)
+            if self._archive:
+                try:
+                    self._check_archive(self._archive, org, last)
+                except Busy:
+                    if last is None:
+                        raise
         except IntegrityError as error:
             if self._trees.get(org) != tree:
                 raise HeadMoved(f"{org}: the tree is otherwise by now") from error
@@ -80,6 +97,37 @@ class Continuing:
             raise IntegrityError(org, 1, "its tree has another root than its last checkpoint")
         if tree.size != size:
             self._lead(tree, size, checkpoint.root)
+
+    def _check_archive(self, archive: Archive, org: str, last: Checkpoint | None) -> None:
+        """Check that an archive has no checkpoint of an org that is not in the tables."""
+        if last is not None:
+            name = said(org, last).origin
+            note = archive.get(f"{name}/checkpoint")
+            if note is not None:
+                self._check_archived(org, note, last)
+                return
+        for each in archive.folders(LOGS):
+            name = f"{LOGS}/{each}/{org}"
+            if archive.get(f"{name}/checkpoint") is not None:
+                what = "no checkpoint" if last is None else "another name"
+                reason = f"the archive has its log {name}, and the tables have {what}"
+                raise IntegrityError(org, 1, reason)
+
+    def _check_archived(self, org: str, note: bytes, last: Checkpoint) -> None:
+        """Check that the last checkpoint of an archive is one that the tables have."""
+        try:
+            checkpoint = checkpoints.Checkpoint.read(Note.read(note).text)
+        except BadFormat as error:
+            reason = f"the last checkpoint in the archive is none: {error}"
+            raise IntegrityError(org, max(last.size, 1), reason) from error
+        size, seq = checkpoint.size, max(min(checkpoint.size, last.size), 1)
+        if size > last.size:
+            reason = f"the archive has a checkpoint of {size:,} events, the tables of {last.size:,}"
+            raise IntegrityError(org, seq, reason)
+        ours = last if size == last.size else self._trees.checkpoint(org, size)
+        if ours is None or ours.size != size or said(org, ours) != checkpoint:
+            reason = f"the archive has a checkpoint of {size:,} events that is not in the tables"
+            raise IntegrityError(org, seq, reason)
 
     def _lead(self, tree: Tree, size: int, root: bytes) -> None:
         """Check a tree that has grown, and was not signed: it leads on from what was."""

@@ -5,7 +5,7 @@ are for before they are given away, and the checkpoint against the tree that it 
 who gets one need not ask why it does not hold.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Final
 
 from tocsin.domain.errors import Busy, Forbidden, IntegrityError, NotFound
@@ -20,7 +20,7 @@ from tocsin.domain.merkle import (
     root_by,
     root_of,
 )
-from tocsin.domain.tree import TILE_WIDTH, Checkpoint, LogKey, history_of
+from tocsin.domain.tree import TILE_HEIGHT, TILE_WIDTH, Checkpoint, LogKey, history_of
 from tocsin.ports.evidence import Trees
 from tocsin.services.access.presented import Presented
 from tocsin.services.evidence.nodes import Nodes
@@ -126,6 +126,15 @@ class Log:
         tree = self._trees.get(org)
         return (tree.signed or 0, tree.signed_since_ms) if tree else (0, 0)
 
+    def _peaks(self, org: str, size: int) -> Mapping[tuple[int, int], bytes]:
+        """Return the tree's peaks below what is kept, if it is of a size.
+
+        So tiles above leaves stand where the ledger was written anew: they help to find where.
+        """
+        tree = self._trees.get(org)
+        nodes = tree.peaks.nodes.items() if tree and tree.size == size else ()
+        return {place: hash for place, hash in nodes if place[0] < TILE_HEIGHT}
+
     def _keys(self, org: str) -> Sequence[LogKey]:
         """Return what is known of the log's keys.
 
@@ -156,7 +165,12 @@ class Log:
             hashes = nodes.tile(tile.level, tile.index)[: tile.width]
             first = tile.index * TILE_WIDTH
             inside = range(first, first + len(hashes))
-            if root_by(size, nodes, tile.height, inside) != signed_root(past.org, last):
+            known = self._peaks(past.org, size) if tile.level else {}
+
+            def hash(height: int, number: int) -> bytes:
+                return known.get((height, number)) or nodes(height, number)
+
+            if root_by(size, hash, tile.height, inside) != signed_root(past.org, last):
                 reason = "the last checkpoint does not cover what is stored of this tile"
                 raise IntegrityError(past.org, tile.start + 1, reason)
             return b"".join(hashes)

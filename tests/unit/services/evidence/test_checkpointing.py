@@ -9,7 +9,7 @@ from typing import Any, override
 import pytest
 
 from fakes.events import batch
-from fakes.stores import FakeClock, FakeLedger, FakeOrgs, FakeTrees
+from fakes.stores import FakeArchive, FakeClock, FakeLedger, FakeOrgs, FakeTrees
 from tocsin.adapters.key_file import KeyFile
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.merkle import Node, Peaks, check_consistency, consistency
@@ -370,11 +370,11 @@ def test_a_clock_that_jumps_stops_nothing(world: World) -> None:
     assert abs(tree.timed_ms - world.clock.ms) <= 120_000
 
 
-class Shelf(Archive):
+class Shelf(FakeArchive):
     """An archive in memory, which fails when it is told to."""
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+        super().__init__()
         self.fails_at: int | None = None
         self.puts = 0
 

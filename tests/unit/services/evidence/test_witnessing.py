@@ -9,7 +9,7 @@ from typing import override
 import pytest
 
 from fakes.events import batch
-from fakes.stores import FakeClock, FakeLedger, FakeOrgs, FakeTrees
+from fakes.stores import FakeArchive, FakeClock, FakeLedger, FakeOrgs, FakeTrees
 from support.log_signers import LogSigner, log_signer
 from support.witness import CosigningWitness
 from tocsin.adapters.key_file import KeyFile
@@ -617,17 +617,8 @@ def test_a_cosignature_that_was_changed_in_the_table_is_found(world: World) -> N
     assert isinstance(world.run().broken["acme"], IntegrityError)
 
 
-class Shelf(Archive):
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    @override
-    def put(self, path: str, content: bytes) -> None:
-        self.files[path] = content
-
-
 def test_the_archive_has_what_came_in_time(world: World) -> None:
-    shelf = world.archive = Shelf()
+    shelf = world.archive = FakeArchive()
     world.runs = world.wired()
     world.seal(3)
     world.run()
