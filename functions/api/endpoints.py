@@ -25,8 +25,10 @@ def routes(parts: ApiParts) -> dict[str, UseCase]:
     signatures, clock = parts.signatures, parts.clock
 
     def list_endpoints(asked: Asked) -> Response:
-        found = [shown(asked.key, each) for each in endpoints.all(asked.key)]
-        return answer({"data": found, "total": len(found)})
+        kept, unreadable = endpoints.all(asked.key)
+        found = [shown(asked.key, each) for each in kept]
+        others = [wire.unreadable(each) for each in unreadable]
+        return answer({"data": found, "total": len(found), "unreadable": others})
 
     def create_endpoint(asked: Asked) -> Response:
         body = bodies.read(asked.body, wire.CREATE)

@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from fakes.notify import FakeEndpoints
 from support.databases import Stores
+from tocsin.adapters.dynamodb.endpoints import DynamoEndpoints
 from tocsin.domain.deliveries import Attempt, Failing, Outcome, Progress, Replay
 from tocsin.domain.detect.kinds import Severity
 from tocsin.domain.endpoints import Endpoint, Format, Order, Secret, Status, Wanted
+from tocsin.domain.errors import UnreadableEndpoint
 from tocsin.domain.ids import new_batch_id
+from tocsin.embedded._endpoints import SqliteEndpoints
 from tocsin.services.intake.stamp import own_batch
 
 pytestmark = pytest.mark.parametrize("on", ["dynamodb", "fake", "sqlite"], indirect=True)
@@ -205,6 +209,67 @@ class TestEndpoints:
         kept = on.endpoints.get("acme", "ep_1")
         assert kept
         assert (kept.replays, kept.endpoint.change) == ((Replay("a", 1, 9),), change)
+
+
+def damage(on: Stores, id: str) -> None:
+    """Have an endpoint of acme be none that can be read, but for its URL."""
+    match on.endpoints:
+        case FakeEndpoints() as fake:
+            fake.damaged.add(("acme", id))
+        case SqliteEndpoints() as sqlite:
+            settings = b'[{"url": "https://user.example.com/x", "format": "fax"}]'
+            sqlite._db.query("UPDATE tocsin_endpoint SET settings = ? WHERE id = ?", settings, id)
+        case DynamoEndpoints() as dynamo:
+            dynamo._update("endpoint#acme", id, "SET sent_as = :fax", {":fax": {"S": "fax"}})
+
+
+def discard(on: Stores, salt: int, id: str) -> bool:
+    batch_id = new_batch_id(NOW_MS, (salt << 20).to_bytes(10))
+    told = own_batch("acme", [{"type": "tocsin.endpoint_removed"}], batch_id)
+    discarded = on.endpoints.discard("acme", id, *told)
+    assert (batch_id in on.journal.get("acme", [batch_id])) is discarded
+    return discarded
+
+
+class TestUnreadable:
+    def test_it_is_named_beside_the_others_and_counts_as_it_did(self, on: Stores) -> None:
+        make(on, 1, ENDPOINT)
+        for salt, id in enumerate(("ep_3", "ep_2"), 2):
+            make(on, salt, replace(ENDPOINT, id=id, url="https://user.example.com/x"))
+            damage(on, id)
+        with pytest.raises(UnreadableEndpoint) as found:
+            on.endpoints.get("acme", "ep_2")
+        assert (found.value.id, found.value.url) == ("ep_2", "https://user.example.com/x")
+        kept, unreadable = on.endpoints.every("acme")
+        assert [each.endpoint.id for each in kept] == ["ep_1"]
+        assert [each.id for each in unreadable] == ["ep_2", "ep_3"]
+        assert on.endpoints.all("acme") == kept
+        assert on.endpoints.active("acme") == ["ep_1", "ep_2", "ep_3"]
+
+    def test_it_is_discarded_with_all_that_it_has(self, on: Stores) -> None:
+        first = make(on, 1, PLAIN, PROGRESS)
+        assert write(on, 2, PLAIN, first.change, replay=Replay("a", 1, 9))
+        make(on, 3, replace(PLAIN, id="ep_22"), Progress(5))
+        damage(on, "ep_2")
+        assert discard(on, 4, "ep_2")
+        assert (on.endpoints.get("acme", "ep_2"), on.endpoints.active("acme")) == (None, ["ep_22"])
+        assert not discard(on, 5, "ep_2")
+        assert not on.endpoints.save("acme", "ep_2", "c", Progress(7, change="d"))
+        made = make(on, 6, PLAIN)
+        kept = on.endpoints.get("acme", "ep_2")
+        assert kept
+        assert (kept.endpoint, kept.progress, kept.replays) == (made, Progress(0), ())
+        other = on.endpoints.get("acme", "ep_22")
+        assert other
+        assert other.progress == Progress(5)
+
+    def test_one_that_can_be_read_or_is_another_org_s_is_not_discarded(self, on: Stores) -> None:
+        make(on, 1, PLAIN)
+        assert not discard(on, 2, "ep_2")
+        make(on, 3, replace(PLAIN, org="beta", id="ep_3"))
+        assert not discard(on, 4, "ep_3")
+        assert on.endpoints.get("acme", "ep_2")
+        assert on.endpoints.get("beta", "ep_3")
 
 
 def attempt(seq: int, *, given_up: bool = False, excerpt: str = "") -> Attempt:

@@ -7,21 +7,27 @@ from fakes.stores import FakeJournal
 from tocsin.domain.batch import Batch
 from tocsin.domain.deliveries import Answer, Attempt, Outgoing, Progress, Replay
 from tocsin.domain.endpoints import Endpoint
-from tocsin.ports.notify import Kept
+from tocsin.domain.errors import UnreadableEndpoint
+from tocsin.ports.notify import Endpoints, Kept
 
 __all__ = ["FakeDeliveries", "FakeEndpoints", "FakeSender", "FakeWakes"]
 
 
-class FakeEndpoints:
+class FakeEndpoints(Endpoints):
+    """``damaged`` are those that can't be read."""
+
     def __init__(self, journal: FakeJournal) -> None:
         self.journal = journal
         self.endpoints: dict[tuple[str, str], Endpoint] = {}
         self.progress: dict[tuple[str, str], Progress] = {}
         self.replays: dict[tuple[str, str], dict[str, Replay]] = {}
+        self.damaged: set[tuple[str, str]] = set()
 
     def get(self, org: str, id: str) -> Kept | None:
         if (org, id) not in self.endpoints:
             return None
+        if (org, id) in self.damaged:
+            raise UnreadableEndpoint(org, id, "damaged", self.endpoints[org, id].url)
         replays = self.replays[org, id]
         return Kept(
             self.endpoints[org, id],
@@ -29,10 +35,16 @@ class FakeEndpoints:
             tuple(replays[each] for each in sorted(replays)),
         )
 
-    def all(self, org: str) -> Sequence[Kept]:
-        found = [self.get(*key) for key in self.endpoints if key[0] == org]
-        kept = [each for each in found if each]
-        return sorted(kept, key=lambda each: (each.endpoint.created_at_ms, each.endpoint.id))
+    def every(self, org: str) -> tuple[Sequence[Kept], Sequence[UnreadableEndpoint]]:
+        found, unreadable = list[Kept](), list[UnreadableEndpoint]()
+        for key in sorted(self.endpoints):
+            try:
+                if key[0] == org and (kept := self.get(*key)):
+                    found.append(kept)
+            except UnreadableEndpoint as error:
+                unreadable.append(error)
+        found.sort(key=lambda each: (each.endpoint.created_at_ms, each.endpoint.id))
+        return found, unreadable
 
     def active(self, org: str) -> Sequence[str]:
         return sorted(id for (o, id), each in self.endpoints.items() if o == org and each.active)
@@ -67,6 +79,13 @@ class FakeEndpoints:
         del self.endpoints[key], self.progress[key], self.replays[key]
         self.journal.put(batch, packed)
         return True
+
+    def discard(self, org: str, id: str, batch: Batch, packed: bytes) -> bool:
+        key = org, id
+        if key not in self.endpoints or key not in self.damaged:
+            return False
+        self.damaged.discard(key)
+        return self.remove(self.endpoints[key], self._change(key), batch, packed)
 
     def save(self, org: str, id: str, was: str, now: Progress) -> bool:
         there = self.progress.get((org, id))

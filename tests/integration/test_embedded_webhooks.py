@@ -25,7 +25,7 @@ from fakes.stores import FakeClock
 from support.receiver import Received, Receiver, Reply, receiving
 from support.waiting import HANG_SECONDS, until
 from tocsin.domain.deliveries import LEASE_MS, Progress
-from tocsin.domain.errors import Conflict, Invalid, NotFound
+from tocsin.domain.errors import Conflict, Invalid, NotFound, UnreadableEndpoint
 from tocsin.embedded import EventStream, SqliteLog
 from tocsin.embedded._database import Database
 from tocsin.embedded._endpoints import SqliteEndpoints
@@ -569,6 +569,12 @@ async def test_an_endpoint_that_can_t_be_read_holds_up_no_other(
         assert await came(receiver, 1) == [sent]
         assert len(await stream.webhooks.list()) == 1
         await asyncio.to_thread(until, lambda: broken.id in caplog.text, "it is told")
+        assert (await stream.webhooks.unreadable()).keys() == {broken.id}
+        with pytest.raises(UnreadableEndpoint, match="remove it"):
+            await stream.webhooks.resume(broken.id)
+        await stream.webhooks.remove(broken.id)
+        assert await stream.webhooks.unreadable() == {}
+        assert len(await stream.webhooks.list()) == 1
 
 
 # The example

@@ -95,7 +95,11 @@ class TestRoutes:
 
         shown = api("GET", at, token=ada)
         assert shown.body == {name: made[name] for name in made if name != "secret"}
-        assert api("GET", WEBHOOKS, token=ada).body == {"data": [shown.body], "total": 1}
+        assert api("GET", WEBHOOKS, token=ada).body == {
+            "data": [shown.body],
+            "total": 1,
+            "unreadable": [],
+        }
 
         changed = api("PUT", at, {"types": None, "agent_id": "claude"}, token=ada).body
         assert (changed["types"], changed["agent_id"]) == (None, "claude")
@@ -213,7 +217,7 @@ class TestRoutes:
             *(("GET", "/deliveries", None), ("GET", "/given-up", None)),
         ):
             assert api(method, f"{WEBHOOKS}/{id}{at}", body, token=other).status == 404
-        assert api("GET", WEBHOOKS, token=other).body == {"data": [], "total": 0}
+        assert api("GET", WEBHOOKS, token=other).body == {"data": [], "total": 0, "unreadable": []}
         assert told(api.stores) == {"tocsin.endpoint_created": 1}
 
     @pytest.mark.parametrize(
@@ -341,6 +345,13 @@ class Table:
         kept: Any = {name: value for name, value in item.items() if value is not None}
         self.client.put_item(TableName=self.settings.state_table, Item=kept)
 
+    def named(self, pk: str, prefix: str) -> list[Any]:
+        return self.client.query(
+            TableName=self.settings.state_table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+        )["Items"]
+
 
 @pytest.fixture
 def table(database: Database) -> Iterator[Table]:
@@ -370,8 +381,51 @@ class TestEdited:
         assert api_status(table, good) == 200
         listed = table.api("GET", WEBHOOKS, token=table.ada).body
         assert [each["id"] for each in listed["data"]] == [good["id"]]
+        [unreadable] = listed["unreadable"]
+        assert (unreadable["id"], len(unreadable["reason"]) > 5) == (bad["id"], True)
+        assert unreadable["url"] == (None if "url" in changes else "https://user.example.com")
         assert table.on.endpoints.active("acme") == sorted([bad["id"], good["id"]])
         make(table.api, table.ada)
+
+        at, bodies = f"{WEBHOOKS}/{bad['id']}", {"replay": {"from_seq": 1}}
+        for verb in ("pause", "resume", "rotate", "test", "replay"):
+            refused_by_api = table.api(
+                "POST", f"{at}/{verb}", bodies.get(verb, {}), token=table.ada
+            )
+            assert (refused_by_api.status, refused_by_api.body["code"]) == (500, "INTEGRITY")
+            assert "remove it" in refused_by_api.body["error"]
+        assert table.api("PUT", at, {"description": "d"}, token=table.ada).status == 500
+        assert told(table.on) == {"tocsin.endpoint_created": 3}
+
+        assert table.api("DELETE", at, token=table.ada).body == {"deleted": bad["id"]}
+        assert told(table.on)["tocsin.endpoint_removed"] == 1
+        assert bad["id"] not in table.on.endpoints.active("acme")
+        assert table.api("GET", WEBHOOKS, token=table.ada).body["unreadable"] == []
+        assert table.named("endpoint#acme", bad["id"]) == []
+        assert table.api("DELETE", at, token=table.ada).status == 404
+        assert api_status(table, good) == 200
+
+    @pytest.mark.parametrize("change", [None, {"N": "7"}, {"B": b"c"}, {"NULL": True}], ids=repr)
+    def test_one_is_removed_whatever_its_change_is_unless_that_moves(
+        self, table: Table, change: Any
+    ) -> None:
+        id = make(table.api, table.ada)["id"]
+        table.edit("endpoint#acme", id, {"change": change, "sent_as": {"S": "fax" * 100}})
+        store, rounds = table.on.endpoints, iter(range(9))
+        named = vars(type(store))["_named"]
+
+        def moving(self: DynamoEndpoints, org: str, id: str) -> Any:
+            found = named(self, org, id)
+            if next(rounds) == 2:  # between what the second try finds and its write
+                table.edit("endpoint#acme", id, {"change": {"S": "another"}})
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(store), "_named", moving)
+            assert table.api("DELETE", f"{WEBHOOKS}/{id}", token=table.ada).status == 200
+        assert next(rounds) > 4
+        assert told(table.on) == {"tocsin.endpoint_created": 1, "tocsin.endpoint_removed": 1}
+        assert store.get("acme", id) is None
 
     def test_a_set_that_is_none_any_more_is_said_and_others_go_on(self, table: Table) -> None:
         make(table.api, table.ada)

@@ -502,6 +502,20 @@ def test_an_approval_that_cant_be_read_is_named_in_the_export(world: World) -> N
     assert len(rows) == 6
 
 
+def test_an_endpoint_that_cant_be_read_is_named_in_the_export_with_its_attempts(
+    world: World,
+) -> None:
+    world.fill("acme")
+    tables = world.exporting.tables("acme")
+    rows, attempts = list(tables["endpoints"]), list(tables["deliveries"])
+    id = rows[0]["id"]
+    item: Any = {"pk": {"S": "endpoint#acme"}, "sk": {"S": id}, "change": {"S": "c"}}
+    world.client.put_item(TableName=world.settings.state_table, Item=item)
+    tables = world.exporting.tables("acme")
+    damaged = [*rows[1:], {"id": id, "unreadable": True}]
+    assert (list(tables["endpoints"]), list(tables["deliveries"])) == (damaged, attempts)
+
+
 def test_a_ledger_that_was_changed_is_not_exported_as_if_it_held(
     world: World, tmp_path: Path
 ) -> None:

@@ -468,7 +468,8 @@ OWN: Final[dict[str, Operation]] = {
         "Have alerts like it only where more is seen than was", reviews.REVIEW, {"reason": "usual"}
     ),
     "list_endpoints": Operation(
-        says="The org's endpoints, and how far each is; whole URLs for admins alone",
+        says="The org's endpoints, and how far each is; whole URLs for admins alone. Those that "
+        "can't be read are `unreadable`: they are sent nothing, and can be removed",
         answers={200: Answer("Endpoints")},
     ),
     "create_endpoint": Operation(
@@ -494,7 +495,7 @@ OWN: Final[dict[str, Operation]] = {
     "remove_endpoint": Operation(
         says="Remove an endpoint",
         answers={200: Answer("Removed")},
-        refusals=(NotFound, OutcomeUnknown),
+        refusals=(NotFound, Changed, OutcomeUnknown),
     ),
     "pause_endpoint": _steers(
         "Have nothing sent until it is resumed", endpoints.PAUSE, {"reason": "moving house"}

@@ -426,7 +426,13 @@ SHAPES: Final[dict[str, Schema]] = {
     "ReplayedEndpoint": obj(
         _ENDPOINT | {"replay": _REPLAY, "expired_through_seq": nullable(COUNT)}
     ),
-    "Endpoints": obj({"data": array(ref("Endpoint")), "total": COUNT}),
+    "Endpoints": obj(
+        {
+            "data": array(ref("Endpoint")),
+            "total": COUNT,
+            "unreadable": array(obj({"id": TEXT, "url": nullable(TEXT), "reason": TEXT})),
+        }
+    ),
     "EndpointTest": obj({"event_id": TEXT}),
     "Deliveries": obj(
         {

@@ -77,7 +77,9 @@ SinceOption = Annotated[
 def list_(json: JsonOption = False, url: UrlOption = None, api_key: ApiKeyOption = None) -> None:
     """List the org's endpoints, and how far each is."""
     with connected(url, api_key) as client:
-        found = client.webhooks()
+        found, unreadable = client.webhooks(), client.unreadable_webhooks()
+    for id, reason in unreadable.items():
+        note(f"{escaped(id)} can't be read ({escaped(reason)}), and is sent nothing: remove it")
     if json:
         show_json(each.fields for each in found)
         return

@@ -102,6 +102,13 @@ class Webhooks(Asking):
         """
         return self._run(_all())
 
+    def unreadable_webhooks(self) -> dict[str, str]:
+        """Return why Tocsin can't read an endpoint, by its id: it is sent nothing; remove it.
+
+        Those are not among :meth:`webhooks`; raises what that raises.
+        """
+        return self._run(_unreadable())
+
     def webhook(self, id: str) -> Webhook:
         """Return one endpoint; raises what :meth:`webhooks` raises."""
         return self._run(_one(id))
@@ -189,6 +196,10 @@ class AsyncWebhooks(AsyncAsking):
         """Return the org's endpoints."""
         return await self._run(_all())
 
+    async def unreadable_webhooks(self) -> dict[str, str]:
+        """Return why Tocsin can't read an endpoint, by its id."""
+        return await self._run(_unreadable())
+
     async def webhook(self, id: str) -> Webhook:
         """Return one endpoint."""
         return await self._run(_one(id))
@@ -255,6 +266,14 @@ class AsyncWebhooks(AsyncAsking):
 
 def _all() -> Flow[list[Webhook]]:
     return listed(_WEBHOOKS, None, Webhook.from_fields, "list of endpoints")
+
+
+def _unreadable() -> Flow[dict[str, str]]:
+    def why(page: Mapping[str, Any]) -> dict[str, str]:
+        found = page.get("unreadable", ())  # an older Tocsin names none
+        return {each["id"]: each["reason"] for each in found}
+
+    return one(Question("GET", _WEBHOOKS), why, "list of endpoints")
 
 
 def _one(id: str) -> Flow[Webhook]:

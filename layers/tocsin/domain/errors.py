@@ -28,6 +28,7 @@
     ├── HeadMoved                  another sealer committed first: read the head again
     ├── Poison                     a journal item that can never be read: set it aside
     └── IntegrityError             what is stored is not what was sealed; names the first bad seq
+        └── UnreadableEndpoint     what is stored of an endpoint; says what could be read of it
 
 Codes are stable, for programs; the messages beside them are for people, and may change:
 
@@ -95,6 +96,7 @@ __all__ = [
     "TooMany",
     "TooOften",
     "Unauthenticated",
+    "UnreadableEndpoint",
     "UnsupportedMedia",
 ]
 
@@ -284,3 +286,16 @@ class IntegrityError(TocsinError):
         self.org = org
         self.seq = seq
         self.reason = reason
+
+
+class UnreadableEndpoint(IntegrityError):
+    """What is stored of an endpoint can't be read; ``url`` is its URL, if at least that could."""
+
+    def __init__(self, org: str, id: str, reason: str, url: str = "") -> None:
+        super().__init__(org, 0, reason)
+        self.args = (
+            f"the endpoint {id} can't be read ({reason}), and is sent nothing: remove it, and make "
+            "another",
+        )
+        self.id = id
+        self.url = url

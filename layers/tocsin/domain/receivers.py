@@ -107,6 +107,8 @@ def check(
 def origin(url: str) -> str:
     """Return a URL's scheme and host, which may be told; of a mail address what follows the @."""
     scheme, host, _ = _parts(url)
+    if not host:
+        return ""
     return f"{scheme}:{host}" if scheme == "mailto" else f"{scheme}://{host}"
 
 

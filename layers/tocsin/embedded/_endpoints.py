@@ -4,16 +4,17 @@ What people set and the batch that tells of it are one transaction. How far an e
 be on the disk at once: after a power cut some of it is sent again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, override
 
+import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.deliveries import Progress, Replay
 from tocsin.domain.endpoints import Endpoint
-from tocsin.domain.errors import IntegrityError
+from tocsin.domain.errors import UnreadableEndpoint
+from tocsin.domain.limits import MAX_URL_CHARS
 from tocsin.embedded._database import Database
 from tocsin.ports.log import Journal
 from tocsin.ports.notify import Endpoints, Kept
@@ -45,16 +46,20 @@ class SqliteEndpoints(Endpoints):
 
     @override
     def get(self, org: str, id: str) -> Kept | None:
-        rows = self._progress.query(f"{_KEPT} AND id = ?", org, id)
-        return _kept(org, rows[0], self._replays(org, id).get(id, ())) if rows else None
+        return _get(self._progress, org, id)
 
     @override
-    def all(self, org: str) -> Sequence[Kept]:
-        rows, replays, found = self._progress.query(_KEPT, org), self._replays(org), list[Kept]()
+    def every(self, org: str) -> tuple[Sequence[Kept], Sequence[UnreadableEndpoint]]:
+        rows = self._progress.query(f"{_KEPT} ORDER BY id", org)
+        replays = _replays(self._progress, org)
+        found, unreadable = list[Kept](), list[UnreadableEndpoint]()
         for row in rows:
-            with suppress(IntegrityError):  # which who asks for it alone is told
+            try:
                 found.append(_kept(org, row, replays.get(row[0], ())))
-        return sorted(found, key=lambda kept: (kept.endpoint.created_at_ms, kept.endpoint.id))
+            except UnreadableEndpoint as error:  # which holds up no other
+                unreadable.append(error)
+        found.sort(key=lambda kept: (kept.endpoint.created_at_ms, kept.endpoint.id))
+        return found, unreadable
 
     @override
     def active(self, org: str) -> Sequence[str]:
@@ -106,14 +111,20 @@ class SqliteEndpoints(Endpoints):
         with self._db.transaction():
             if not was or self._change(*place) != was:
                 return False
-            self._db.query("DELETE FROM tocsin_endpoint WHERE org = ? AND id = ?", *place)
-            for beside in ("tocsin_replay", "tocsin_attempt"):
-                self._db.query(
-                    f"DELETE FROM {beside} WHERE org = ? AND endpoint_id = ?",  # noqa: S608 (ours)
-                    *place,
-                )
+            self._remove(*place)
             self._journal.put(batch, packed)
         return True
+
+    @override
+    def discard(self, org: str, id: str, batch: Batch, packed: bytes) -> bool:
+        with self._db.transaction():
+            try:
+                _get(self._db, org, id)
+            except UnreadableEndpoint:
+                self._remove(org, id)
+                self._journal.put(batch, packed)
+                return True
+            return False
 
     @override
     def save(self, org: str, id: str, was: str, now: Progress) -> bool:
@@ -145,28 +156,48 @@ class SqliteEndpoints(Endpoints):
         )
         return rows[0][0] if rows else ""
 
-    def _replays(self, org: str, id: str | None = None) -> dict[str, list[Replay]]:
-        found: dict[str, list[Replay]] = {}
-        for endpoint_id, *replay in self._progress.query(_REPLAYS, org, id):
-            found.setdefault(endpoint_id, []).append(Replay(*replay))
-        return found
+    def _remove(self, *place: str) -> None:
+        self._db.query("DELETE FROM tocsin_endpoint WHERE org = ? AND id = ?", *place)
+        for beside in ("tocsin_replay", "tocsin_attempt"):
+            self._db.query(
+                f"DELETE FROM {beside} WHERE org = ? AND endpoint_id = ?",  # noqa: S608 (ours)
+                *place,
+            )
+
+
+def _get(database: Database, org: str, id: str) -> Kept | None:
+    rows = database.query(f"{_KEPT} AND id = ?", org, id)
+    return _kept(org, rows[0], _replays(database, org, id).get(id, ())) if rows else None
+
+
+def _replays(database: Database, org: str, id: str | None = None) -> dict[str, list[Replay]]:
+    found: dict[str, list[Replay]] = {}
+    for endpoint_id, *replay in database.query(_REPLAYS, org, id):
+        found.setdefault(endpoint_id, []).append(Replay(*replay))
+    return found
 
 
 def _kept(org: str, row: tuple[Any, ...], replays: Sequence[Replay]) -> Kept:
     id, change, settings, saved, progress = row
-    with _whole(org, f"the endpoint {id}"):
+    try:
         (endpoint,) = _ENDPOINT.validate_json(settings)
         (how_far,) = _PROGRESS.validate_json(progress)
         if (endpoint.org, endpoint.id, endpoint.change, how_far.change) != (org, id, change, saved):
             raise ValueError("its columns say something else")
+        if any(each.next_seq is None or each.to_seq is None for each in replays):
+            raise ValueError("a replay has no place")
         return Kept(endpoint, how_far, tuple(replays))
-
-
-@contextmanager
-def _whole(org: str, what: str) -> Iterator[None]:
-    try:
-        yield
     except (TypeError, ValueError) as error:
         # Not what pydantic says: that holds the values, and some are secrets.
-        said = error.error_count() if isinstance(error, ValidationError) else 1
-        raise IntegrityError(org, 1, f"{what} can't be read: {said} faults in it") from None
+        faults = error.error_count() if isinstance(error, ValidationError) else 1
+        raise UnreadableEndpoint(org, id, f"{faults} faults in it", _url(settings)) from None
+
+
+def _url(settings: object) -> str:
+    """Return the URL in what is stored, if that can be read."""
+    try:
+        (said,) = orjson.loads(settings)  # type: ignore[arg-type]
+        url = said["url"]
+    except (TypeError, ValueError, KeyError, IndexError):
+        return ""
+    return url[:MAX_URL_CHARS] if isinstance(url, str) else ""

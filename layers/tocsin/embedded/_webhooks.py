@@ -96,7 +96,13 @@ class Webhooks:
 
     async def list(self) -> Sequence[Webhook]:
         """Return the endpoints, oldest first, and how far each is."""
-        return [self._shown(each) for each in await asyncio.to_thread(self._keeping.all, self._key)]
+        found, _ = await asyncio.to_thread(self._keeping.all, self._key)
+        return [self._shown(each) for each in found]
+
+    async def unreadable(self) -> Mapping[str, str]:
+        """Return those that can't be read, and so are sent nothing: why, by their ids."""
+        _, found = await asyncio.to_thread(self._keeping.all, self._key)
+        return {each.id: each.reason for each in found}
 
     async def get(self, id: str) -> Webhook:
         """Return one."""

@@ -7,6 +7,7 @@ from typing import Protocol
 from tocsin.domain.batch import Batch
 from tocsin.domain.deliveries import Answer, Attempt, Outgoing, Progress, Replay
 from tocsin.domain.endpoints import Endpoint
+from tocsin.domain.errors import UnreadableEndpoint
 
 __all__ = ["Deliveries", "Endpoints", "Kept", "Sender", "Wakes"]
 
@@ -27,11 +28,15 @@ class Endpoints(Protocol):
         """Return an endpoint.
 
         Raises:
-            IntegrityError: it can't be read.
+            UnreadableEndpoint: it can't be read.
         """
+
+    def every(self, org: str) -> tuple[Sequence[Kept], Sequence[UnreadableEndpoint]]:
+        """Return an org's endpoints, oldest first, and those that can't be read, by their ids."""
 
     def all(self, org: str) -> Sequence[Kept]:
         """Return an org's endpoints, oldest first. Those that can't be read are left out."""
+        return self.every(org)[0]
 
     def active(self, org: str) -> Sequence[str]:
         """Return the ids of an org's active endpoints: one small read."""
@@ -63,6 +68,13 @@ class Endpoints(Protocol):
 
     def remove(self, endpoint: Endpoint, was: str, batch: Batch, packed: bytes) -> bool:
         """Remove an endpoint, how far it is and its replays; otherwise like :meth:`write`."""
+
+    def discard(self, org: str, id: str, batch: Batch, packed: bytes) -> bool:
+        """Remove an endpoint that can't be read, as :meth:`remove` does one that can.
+
+        Returns:
+            False: it can be read, is gone or was just changed, and nothing was written.
+        """
 
     def save(self, org: str, id: str, was: str, now: Progress) -> bool:
         """Write how far an endpoint is.

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from tocsin.domain.deliveries import Attempt, Failing, Progress, Replay
 from tocsin.domain.detect.kinds import Severity
 from tocsin.domain.endpoints import Endpoint, Format, Order, Wanted
-from tocsin.domain.errors import Malformed
+from tocsin.domain.errors import Malformed, UnreadableEndpoint
 from tocsin.domain.limits import (
     DEFAULT_LIST_EVENTS,
     MAX_LIST_EVENTS,
@@ -20,7 +20,7 @@ from tocsin.domain.limits import (
     MAX_URL_CHARS,
     SECRET_OVERLAP_SECONDS,
 )
-from tocsin.domain.receivers import public_url
+from tocsin.domain.receivers import origin, public_url
 from tocsin.domain.times import iso_ms
 from tocsin.wire.bodies import STRICT, WHOLE, Name, Perhaps
 from tocsin.wire.filters import Query, types_of
@@ -243,6 +243,11 @@ def shown(
         "replays": [_replay(each) for each in replays],
     }
     return said
+
+
+def unreadable(error: UnreadableEndpoint) -> dict[str, Any]:
+    """Return what is known of an endpoint that can't be read; of its URL what anybody may see."""
+    return {"id": error.id, "url": origin(error.url) or None, "reason": error.reason}
 
 
 def with_secret(said: Mapping[str, Any], secret: str) -> dict[str, Any]:

@@ -35,6 +35,9 @@ DELIVERY: dict[str, Any] = {
 }
 
 
+UNREADABLE = [{"id": "ep_\x1b", "url": None, "reason": "KeyError('url')"}]
+
+
 @pytest.fixture
 def tocsin() -> Iterator[FakeTocsin]:
     with fake_tocsin() as server:
@@ -52,9 +55,8 @@ def sent(tocsin: FakeTocsin) -> list[Any]:
 
 def test_endpoints_are_listed_and_shown(env: dict[str, str], tocsin: FakeTocsin) -> None:
     tocsin.faults += [
-        Answer(200, body={"data": [ENDPOINT], "total": 1}),
-        Answer(200, body={"data": [ENDPOINT], "total": 1}),
-        Answer(200, body={"data": [], "total": 0}),
+        *(Answer(200, body={"data": [ENDPOINT], "total": 1, "unreadable": UNREADABLE}),) * 4,
+        *(Answer(200, body={"data": [], "total": 0}),) * 2,
         Answer(200, body=ENDPOINT),
         Answer(404, body={"error": "there is no such endpoint"}),
     ]
@@ -63,6 +65,7 @@ def test_endpoints_are_listed_and_shown(env: dict[str, str], tocsin: FakeTocsin)
     _, row = done.stdout.splitlines()
     for each in ("ep_1", "tocsin", "a.example.com/\ufffd", "active", "1,234", "SIEM"):
         assert each in row
+    assert "ep_\ufffd can't be read (KeyError('url'))" in done.stderr
     assert json.loads(run("webhooks", "list", "--json", env=env).stdout) == ENDPOINT
     assert "yet" in run("webhooks", "list", env=env).stdout
     shown = run("webhooks", "show", "ep_1", env=env)

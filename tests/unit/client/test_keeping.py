@@ -330,6 +330,18 @@ def test_fields_are_all_that_was_said(call: Call, server: Server) -> None:
     assert call("session", "s").fields == SESSION
 
 
+def test_endpoints_that_cant_be_read_are_named(call: Call, server: Server) -> None:
+    bad = {"id": "ep_1", "url": None, "reason": "no url"}
+    server.answers = [(200, {"data": [], "unreadable": [bad]}), (200, {"data": []})]
+    assert call("unreadable_webhooks") == {"ep_1": "no url"}
+    assert call("unreadable_webhooks") == {}  # of an older Tocsin
+    wrongs: list[Any] = [None, {"unreadable": [1]}, {"unreadable": [{}]}]
+    for wrong in wrongs:
+        server.answers = [(200, wrong)]
+        with pytest.raises(httpx.TransportError):
+            call("unreadable_webhooks")
+
+
 def test_both_clients_have_the_same_methods() -> None:
     def methods(of: type, *others: str) -> dict[str, list[str]]:
         return {

@@ -15,7 +15,6 @@ import time
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from random import uniform
 from typing import Any, Final, override
 
@@ -29,8 +28,8 @@ from tocsin.domain.batch import Batch
 from tocsin.domain.deliveries import Failing, Progress, Replay
 from tocsin.domain.detect.kinds import Severity
 from tocsin.domain.endpoints import Endpoint, Format, Order, Secret, Status, Wanted
-from tocsin.domain.errors import Busy, IntegrityError
-from tocsin.domain.limits import MAX_SAFE_INTEGER
+from tocsin.domain.errors import Busy, IntegrityError, UnreadableEndpoint
+from tocsin.domain.limits import MAX_SAFE_INTEGER, MAX_URL_CHARS
 from tocsin.ports.notify import Endpoints, Kept
 
 __all__ = ["DynamoEndpoints"]
@@ -41,6 +40,7 @@ _END: Final = "#~"  # beyond all that is an endpoint's, before the next endpoint
 _NOTIFIED: Final = "notified"
 _MAX_ROUNDS: Final = 6
 _FIRST_PAUSE_SECONDS: Final = 0.05
+_MAX_REASON_CHARS: Final = 200
 _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999
 
 type _Item = Mapping[str, Any]
@@ -51,21 +51,24 @@ class DynamoEndpoints(ToldTable, Endpoints):
 
     @override
     def get(self, org: str, id: str) -> Kept | None:
-        items = {item["sk"]["S"]: item for item in self._items(org, id)}
+        items = self._named(org, id)
         return _kept(org, id, items) if id in items else None
 
     @override
-    def all(self, org: str) -> Sequence[Kept]:
+    def every(self, org: str) -> tuple[Sequence[Kept], Sequence[UnreadableEndpoint]]:
         by_id: dict[str, dict[str, _Item]] = defaultdict(dict)
         for item in self._all(f"endpoint#{org}"):
             name = item["sk"]["S"]
             by_id[name.partition("#")[0]][name] = item
-        found = []
+        found, unreadable = list[Kept](), list[UnreadableEndpoint]()
         for id, items in by_id.items():
-            with suppress(IntegrityError):  # which who asks for it alone is told
+            try:
                 if id in items:
                     found.append(_kept(org, id, items))
-        return sorted(found, key=lambda kept: (kept.endpoint.created_at_ms, kept.endpoint.id))
+            except UnreadableEndpoint as error:  # which holds up no other
+                unreadable.append(error)
+        found.sort(key=lambda kept: (kept.endpoint.created_at_ms, kept.endpoint.id))
+        return found, unreadable
 
     @override
     def active(self, org: str) -> Sequence[str]:
@@ -108,28 +111,23 @@ class DynamoEndpoints(ToldTable, Endpoints):
             {"Put": {"TableName": self._table, "Item": item, **condition}}
             for item, condition in zip(items, conditions, strict=True)
         ]
-        return self._change(
-            endpoint, [*puts, self._listed(endpoint, endpoint.active)], batch, packed
-        )
+        listed = self._listed(endpoint.org, id, endpoint.active)
+        return self._change(endpoint.org, [*puts, listed], batch, packed)
 
     @override
     def remove(self, endpoint: Endpoint, was: str, batch: Batch, packed: bytes) -> bool:
         if not was:
             return False
-        pk, id = f"endpoint#{endpoint.org}", endpoint.id
-        # A replay that is added after this changes the endpoint: then nothing is removed.
-        beside = [name for item in self._items(endpoint.org, id) if (name := item["sk"]["S"]) != id]
-        deletes: list[Any] = [
-            {
-                "Delete": {
-                    "TableName": self._table,
-                    "Key": item_key(pk, id),
-                    **not_changed_since(was),
-                }
-            },
-            *({"Delete": {"TableName": self._table, "Key": item_key(pk, name)}} for name in beside),
-        ]
-        return self._change(endpoint, [*deletes, self._listed(endpoint, False)], batch, packed)
+        items = self._named(endpoint.org, endpoint.id)
+        unchanged = not_changed_since(was)
+        return self._remove(endpoint.org, endpoint.id, items, unchanged, batch, packed)
+
+    @override
+    def discard(self, org: str, id: str, batch: Batch, packed: bytes) -> bool:
+        items = self._named(org, id)
+        if id not in items or _readable(org, id, items):
+            return False
+        return self._remove(org, id, items, _as_found(items[id]), batch, packed)
 
     @override
     def save(self, org: str, id: str, was: str, now: Progress) -> bool:
@@ -166,9 +164,9 @@ class DynamoEndpoints(ToldTable, Endpoints):
     def drop_replay(self, org: str, id: str, replay_id: str) -> None:
         self._take(f"endpoint#{org}", id + _REPLAY + replay_id)
 
-    def _items(self, org: str, id: str) -> Iterable[_Item]:
-        """Yield all that is an endpoint's: one query."""
-        return query(
+    def _named(self, org: str, id: str) -> dict[str, _Item]:
+        """Return all that is an endpoint's, by its sort keys: one query."""
+        items = query(
             self._client,
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :id AND :last",
@@ -179,21 +177,45 @@ class DynamoEndpoints(ToldTable, Endpoints):
             },
             ConsistentRead=True,
         )
+        return {item["sk"]["S"]: item for item in items}
 
-    def _listed(self, endpoint: Endpoint, active: bool) -> dict[str, Any]:
+    def _remove(
+        self,
+        org: str,
+        id: str,
+        items: Iterable[str],
+        unchanged: Mapping[str, Any],
+        batch: Batch,
+        packed: bytes,
+    ) -> bool:
+        """Remove all that was found of an endpoint, if it is ``unchanged``.
+
+        A replay that is added meanwhile changes the endpoint: then nothing is removed.
+        """
+        deletes: list[Any] = [
+            {
+                "Delete": {
+                    "TableName": self._table,
+                    "Key": item_key(f"endpoint#{org}", name),
+                    **(unchanged if name == id else {}),
+                }
+            }
+            for name in {id: None, **dict.fromkeys(items)}
+        ]
+        return self._change(org, [*deletes, self._listed(org, id, False)], batch, packed)
+
+    def _listed(self, org: str, id: str, active: bool) -> dict[str, Any]:
         """Return the write that has an endpoint counted as active, or not."""
         return {
             "Update": {
                 "TableName": self._table,
-                "Key": item_key(_NOTIFIED, endpoint.org),
+                "Key": item_key(_NOTIFIED, org),
                 "UpdateExpression": f"{'ADD' if active else 'DELETE'} endpoints :id",
-                "ExpressionAttributeValues": {":id": {"SS": [endpoint.id]}},
+                "ExpressionAttributeValues": {":id": {"SS": [id]}},
             }
         }
 
-    def _change(
-        self, endpoint: Endpoint, items: Sequence[Any], batch: Batch, packed: bytes
-    ) -> bool:
+    def _change(self, org: str, items: Sequence[Any], batch: Batch, packed: bytes) -> bool:
         """Write items and the batch that tells of them; False: an item was changed meanwhile.
 
         All endpoints of an org are in one set, so who makes many at once waits for each other.
@@ -210,7 +232,7 @@ class DynamoEndpoints(ToldTable, Endpoints):
                     return False
                 if "ValidationError" in reasons:  # it is no set any more
                     what = "the set of active endpoints is malformed: remove its attribute"
-                    raise IntegrityError(endpoint.org, 1, what) from error
+                    raise IntegrityError(org, 1, what) from error
                 if reasons != {"TransactionConflict"}:
                     raise
             pause_seconds = _FIRST_PAUSE_SECONDS * 2**round
@@ -286,8 +308,8 @@ def _without_defaults(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kept(org: str, id: str, items: Mapping[str, _Item]) -> Kept:
-    """Return an endpoint from all its items; raises IntegrityError if one of them is damaged."""
-    with whole(org, f"the endpoint {id}"):
+    """Return an endpoint from all its items; raises UnreadableEndpoint if one is damaged."""
+    try:
         replays = [
             Replay(
                 name.removeprefix(id + _REPLAY), _count(item, "next_seq"), _count(item, "to_seq")
@@ -296,6 +318,28 @@ def _kept(org: str, id: str, items: Mapping[str, _Item]) -> Kept:
             if name.startswith(id + _REPLAY)
         ]
         return Kept(_endpoint(org, id, items[id]), _progress(items[id + _PROGRESS]), tuple(replays))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        url = items[id].get("url", {}).get("S", "")
+        reason = repr(error)[:_MAX_REASON_CHARS]
+        raise UnreadableEndpoint(org, id, reason, url[:MAX_URL_CHARS]) from error
+
+
+def _readable(org: str, id: str, items: Mapping[str, _Item]) -> bool:
+    try:
+        _kept(org, id, items)
+    except UnreadableEndpoint:
+        return False
+    return True
+
+
+def _as_found(item: _Item) -> dict[str, Any]:
+    """Return a write's condition: the item has the change that was found, whatever that is."""
+    names = {"ExpressionAttributeNames": {"#change": "change"}}
+    if "change" not in item:
+        there = "attribute_exists(pk) AND attribute_not_exists(#change)"
+        return {"ConditionExpression": there, **names}
+    values = {":was": item["change"]}
+    return {"ConditionExpression": "#change = :was", "ExpressionAttributeValues": values, **names}
 
 
 def _endpoint(org: str, id: str, item: _Item) -> Endpoint:

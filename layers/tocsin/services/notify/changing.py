@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tocsin.domain.batch import Batch
 from tocsin.domain.endpoints import Endpoint, is_id
-from tocsin.domain.errors import Forbidden, NotFound
+from tocsin.domain.errors import Changed, Forbidden, NotFound, UnreadableEndpoint
 from tocsin.domain.keys import ApiKey
 from tocsin.domain.receivers import origin
 from tocsin.ports.notify import Endpoints, Kept
@@ -16,6 +16,7 @@ from tocsin.services.intake.told import tell
 __all__ = ["Changing", "Plan", "Write", "sees"]
 
 _REMINDER: Final = "approval.reminder"  # which an escalation target is sent, whatever it wants
+_UNREADABLE: Final = "-"  # stands for the change of an endpoint of which that is not known
 
 type Plan = Callable[[Kept, int], tuple[Endpoint, Mapping[str, Any] | None]]
 """Says what becomes of an endpoint as it is found, by the time in milliseconds, and what is told
@@ -40,9 +41,14 @@ class Changing:
         Raises:
             NotFound: there is none.
             Forbidden: the key may not see all that it is sent.
-            IntegrityError: it can't be read.
+            UnreadableEndpoint: it can't be read.
         """
-        kept = self.store.get(key.org, id) if is_id(id) else None
+        try:
+            kept = self.store.get(key.org, id) if is_id(id) else None
+        except UnreadableEndpoint:
+            if key.types is not None:  # nobody knows what it is sent
+                raise _beyond() from None
+            raise
         if kept is None:
             raise _gone()
         if not sees(key, kept.endpoint):
@@ -65,8 +71,8 @@ class Changing:
         is as it shall be.
 
         Raises:
-            NotFound, Forbidden, IntegrityError: as :meth:`found` does; it may not see more after
-                the change either.
+            NotFound, Forbidden, UnreadableEndpoint: as :meth:`found` does; it may not see more
+                after the change either.
             Busy: nothing was written; or OutcomeUnknown: it may have been.
         """
         kept = self.found(key, id)
@@ -92,6 +98,38 @@ class Changing:
         write = write or self.store.write
         return replace(kept, endpoint=tell(key.org, self.clock, read, planned, write, "endpoint"))
 
+    def discard(self, key: ApiKey, id: str) -> None:
+        """Remove an endpoint that can't be read, and tell so, with what is known of it.
+
+        Raises:
+            Forbidden: the key may not see every event type.
+            Changed: it can be read (again).
+            Busy: nothing was written; or OutcomeUnknown: it may have been.
+        """
+        if key.types is not None:
+            raise _beyond()
+
+        def read() -> Endpoint:
+            try:
+                kept = self.store.get(key.org, id)
+            except UnreadableEndpoint as found:
+                return Endpoint(
+                    org=key.org, id=id, url=found.url, reason=found.reason, change=_UNREADABLE
+                )
+            return kept.endpoint if kept else Endpoint(org=key.org, id=id, url="")
+
+        def planned(now: Endpoint, _: int) -> tuple[Endpoint, list[dict[str, Any]]]:
+            if not now.change:
+                return now, []
+            if now.change != _UNREADABLE:
+                raise Changed("the endpoint can be read again: look at it before you remove it")
+            return now, [told(key, now, "removed", {"unreadable": now.reason})]
+
+        def write(_: Endpoint, __: str, batch: Batch, packed: bytes) -> bool:
+            return self.store.discard(key.org, id, batch, packed)
+
+        tell(key.org, self.clock, read, planned, write, "endpoint")
+
 
 def sees(key: ApiKey, endpoint: Endpoint) -> bool:
     """Whether a key may see all that an endpoint is sent."""
@@ -104,7 +142,7 @@ def sees(key: ApiKey, endpoint: Endpoint) -> bool:
 
 def told(key: ApiKey, endpoint: Endpoint, verb: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """Return the event that tells what an admin did; of the URL it has scheme and host."""
-    data = {"endpoint_id": endpoint.id, "url": origin(endpoint.url), **more}
+    data = {"endpoint_id": endpoint.id, "url": origin(endpoint.url) or None, **more}
     return {"type": f"tocsin.endpoint_{verb}", "user_id": key.holder, "data": data}
 
 

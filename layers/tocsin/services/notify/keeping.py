@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from tocsin.domain.batch import Batch
 from tocsin.domain.deliveries import Progress
 from tocsin.domain.endpoints import Endpoint, Format, Order, Secret, Status, Wanted, new_id
-from tocsin.domain.errors import Conflict, Forbidden, Invalid
+from tocsin.domain.errors import Conflict, Forbidden, Invalid, UnreadableEndpoint
 from tocsin.domain.keys import ApiKey, Scope
 from tocsin.domain.limits import MAX_ENDPOINTS
 from tocsin.domain.receivers import RECEIVERS, CheckUrl, check
@@ -81,9 +81,14 @@ class Keeping:
         self._buckets = buckets
         self._mails = mails
 
-    def all(self, key: ApiKey) -> Sequence[Kept]:
-        """Return the endpoints, oldest first: of a key of some event types those it could make."""
-        return [kept for kept in self._store.all(key.org) if sees(key, kept.endpoint)]
+    def all(self, key: ApiKey) -> tuple[Sequence[Kept], Sequence[UnreadableEndpoint]]:
+        """Return the endpoints, oldest first, and those that can't be read.
+
+        A key of some event types sees those that it could make.
+        """
+        found, unreadable = self._store.every(key.org)
+        seen = [kept for kept in found if sees(key, kept.endpoint)]
+        return seen, unreadable if key.types is None else ()
 
     def one(self, key: ApiKey, id: str) -> Kept:
         """Return an endpoint; raises as :meth:`.changing.Changing.found`."""
@@ -130,7 +135,7 @@ class Keeping:
             return kept.endpoint
 
         def plan(now: Endpoint, _: int) -> tuple[Endpoint, Sequence[dict[str, Any]]]:
-            if len(self._store.all(org)) >= MAX_ENDPOINTS:
+            if sum(map(len, self._store.every(org))) >= MAX_ENDPOINTS:
                 raise Conflict(f"the org has {MAX_ENDPOINTS:,} endpoints: remove one first")
             more = {
                 "format": str(new.format),
@@ -167,13 +172,19 @@ class Keeping:
         return self._changing(key, id, "updated", plan)
 
     def remove(self, key: ApiKey, id: str) -> None:
-        """Remove an endpoint: what is on its way arrives, and nothing is sent any more."""
+        """Remove an endpoint: what is on its way arrives, and nothing is sent any more.
+
+        So also one that can't be read; see :meth:`.changing.Changing.discard`.
+        """
 
         def plan(now: Kept, _: int) -> tuple[Endpoint, dict[str, Any]]:
             # Who holds its lease and reads it in between finds nothing to send.
             return replace(now.endpoint, status=Status.PAUSED), {}
 
-        self._changing(key, id, "removed", plan, self._store.remove, removes=True)
+        try:
+            self._changing(key, id, "removed", plan, self._store.remove, removes=True)
+        except UnreadableEndpoint:
+            self._changing.discard(key, id)
 
     def _check(self, key: ApiKey, endpoint: Endpoint) -> None:
         check(

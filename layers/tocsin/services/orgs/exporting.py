@@ -137,13 +137,7 @@ class Exporting:
             "privacy": (privacy.shown(each) for each in (self._privacy_settings.get(org),)),
             "subjects": map(privacy.whole, self._subjects.all(org)),
             "anomalies": self._every_anomaly(org),
-            "endpoints": (
-                _without(
-                    "public_keys",
-                    endpoints.shown(each.endpoint, each.progress, each.replays, (), whole=True),
-                )
-                for each in self._endpoints.all(org)
-            ),
+            "endpoints": self._every_endpoint(org),
             "deliveries": self._attempts(org, self._deliveries.newest),
             "given_up": self._attempts(org, self._deliveries.given_up),
             "checkpoints": self._every_checkpoint(org),
@@ -166,9 +160,17 @@ class Exporting:
                 yield reviews.shown(anomaly) if anomaly else {"id": id, "unreadable": True}
             before = page[-1][0]
 
+    def _every_endpoint(self, org: str) -> Iterator[Row]:
+        found, unreadable = self._endpoints.every(org)
+        for each in found:
+            shown = endpoints.shown(each.endpoint, each.progress, each.replays, (), whole=True)
+            yield _without("public_keys", shown)
+        yield from ({"id": each.id, "unreadable": True} for each in unreadable)
+
     def _attempts(self, org: str, read: Callable[[str, str, str, int], Page]) -> Iterator[Row]:
-        for kept in self._endpoints.all(org):
-            id, before = kept.endpoint.id, ""
+        found, unreadable = self._endpoints.every(org)
+        for id in (*(each.endpoint.id for each in found), *(each.id for each in unreadable)):
+            before = ""
             while True:
                 page, before = read(org, id, before, _PAGE)
                 yield from ({"endpoint_id": id, **endpoints.delivery(each)} for each in page)

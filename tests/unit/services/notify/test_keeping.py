@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +19,9 @@ from tocsin.domain.deliveries import Progress
 from tocsin.domain.endpoints import Endpoint, Format, Secret, Status, Wanted
 from tocsin.domain.errors import (
     Busy,
+    Changed,
     Conflict,
     Forbidden,
-    IntegrityError,
     Invalid,
     LimitReached,
     Malformed,
@@ -27,6 +29,7 @@ from tocsin.domain.errors import (
     OutcomeUnknown,
     Over,
     Refused,
+    UnreadableEndpoint,
 )
 from tocsin.domain.ids import batch_of, event_ids
 from tocsin.domain.keys import ApiKey, Scope
@@ -338,8 +341,8 @@ class TestCreating:
     def test_a_key_of_some_types_makes_and_sees_those_that_want_them(self, desk: Desk) -> None:
         wide = desk.make()
         narrow = desk.make(LIMITED, wanted=CALLS)
-        assert [each.endpoint.id for each in desk.keeping.all(LIMITED)] == [narrow.id]
-        assert len(desk.keeping.all(ADMIN)) == 2
+        assert [each.endpoint.id for each in desk.keeping.all(LIMITED)[0]] == [narrow.id]
+        assert len(desk.keeping.all(ADMIN)[0]) == 2
         for wanted in (Wanted(), Wanted(types=frozenset({"tool_call", "completion"}))):
             with pytest.raises(Forbidden):
                 desk.make(LIMITED, wanted=wanted)
@@ -495,7 +498,7 @@ class TestChanging:
         ):
             with pytest.raises(NotFound):
                 use()
-        assert (desk.types, desk.keeping.all(other)) == (["created"], [])
+        assert (desk.types, desk.keeping.all(other)) == (["created"], ([], []))
 
 
 class TestSteering:
@@ -613,15 +616,98 @@ class TestReplaying:
             desk.steering.replay(ADMIN, id, 1, 5, None)
 
 
-def test_one_that_cant_be_read_is_told_to_who_asks_for_it(desk: Desk) -> None:
-    id = desk.make().id
+class TestUnreadable:
+    @pytest.fixture
+    def id(self, desk: Desk) -> str:
+        desk.seal(3)
+        made = desk.make(url="https://hooks.example.com:8443/secret?key=secret")
+        desk.store.damaged.add(("acme", made.id))
+        return made.id
 
-    def broken(org: str, _: str) -> Any:
-        raise IntegrityError(org, 1, "malformed")
+    def test_who_asks_for_it_is_told_what_to_do(self, desk: Desk, id: str) -> None:
+        other = desk.make().id
+        uses: list[Callable[[], object]] = [
+            lambda: desk.keeping.one(ADMIN, id),
+            lambda: desk.steering.test(ADMIN, id),
+            lambda: desk.steering.deliveries(ADMIN, id, "", 9),
+            *(partial(deed, desk, id) for verb, deed in DEEDS.items() if verb != "removed"),
+        ]
+        for use in uses:
+            with pytest.raises(UnreadableEndpoint, match=f"{id} can't be read .*remove it"):
+                use()
+        kept, unreadable = desk.keeping.all(ADMIN)
+        assert [each.endpoint.id for each in kept] == [other]
+        assert [(each.id, each.reason) for each in unreadable] == [(id, "damaged")]
+        assert desk.types == ["created", "created"]
 
-    vars(desk.store)["get"] = broken
-    with pytest.raises(IntegrityError):
-        desk.keeping.one(ADMIN, id)
+    @pytest.mark.parametrize("lost", [(), (0,), (0, 1), (0, 1, 2)], ids=str)
+    def test_it_is_removed_and_told_once(self, desk: Desk, id: str, lost: tuple[int, ...]) -> None:
+        discard, calls = desk.store.discard, iter(range(9))
+
+        def losing(*step: Any) -> bool:
+            done = discard(*step)
+            if next(calls) in lost:
+                raise OutcomeUnknown("lost")
+            return done
+
+        vars(desk.store)["discard"] = losing
+        desk.keeping.remove(ADMIN, id)
+        assert (desk.store.get("acme", id), desk.store.active("acme")) == (None, [])
+        assert desk.types == ["created", "removed"]
+        event = desk.told[-1]
+        assert event["user_id"] == "ada"
+        assert event["data"] == {
+            "endpoint_id": id,
+            "url": "https://hooks.example.com:8443",
+            "unreadable": "damaged",
+        }
+        with pytest.raises(NotFound):
+            desk.keeping.remove(ADMIN, id)
+
+    @pytest.mark.parametrize("order", range(32))
+    def test_two_remove_it_and_it_is_told_once(self, desk: Desk, id: str, order: int) -> None:
+        turns = iter(range(100))
+
+        def choose(waiting: int) -> tuple[int, Move]:
+            return (order >> next(turns) % 5 & 1) % waiting, Move.GO_ON
+
+        def remove(gate: Gate) -> None:
+            keeping, _ = desk.over(gate(desk.store))
+            with suppress(NotFound):
+                keeping.remove(ADMIN, id)
+
+        interleave([remove, remove], choose)
+        assert desk.store.get("acme", id) is None
+        assert desk.types == ["created", "removed"]
+
+    def test_one_that_is_mended_meanwhile_stays(self, desk: Desk, id: str) -> None:
+        discard = desk.store.discard
+
+        def mended(*step: Any) -> bool:
+            desk.store.damaged.clear()
+            return discard(*step)
+
+        vars(desk.store)["discard"] = mended
+        with pytest.raises(Changed, match="look at it"):
+            desk.keeping.remove(ADMIN, id)
+        assert desk.now(id).active
+        assert desk.types == ["created"]
+
+    def test_a_key_of_some_types_neither_sees_nor_removes_it(self, desk: Desk, id: str) -> None:
+        assert desk.keeping.all(LIMITED) == ([], ())
+        with pytest.raises(Forbidden):
+            desk.keeping.one(LIMITED, id)
+        with pytest.raises(Forbidden):
+            desk.keeping.remove(LIMITED, id)
+        assert desk.types == ["created"]
+
+    def test_it_takes_a_place_until_it_is_removed(self, desk: Desk, id: str) -> None:
+        for _ in range(MAX_ENDPOINTS - 1):
+            desk.make()
+        with pytest.raises(Conflict):
+            desk.make()
+        desk.keeping.remove(ADMIN, id)
+        desk.make()
 
 
 def test_no_mail_is_promised_where_none_is_sent() -> None:
