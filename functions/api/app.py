@@ -116,7 +116,8 @@ def _admitted(request: Request, route: ApiRoute, parts: ApiParts) -> ApiKey:
     if route.scopes is not None and not any(map(key.may, route.scopes)):
         needed = " or ".join(sorted(route.scopes))
         raise Forbidden(f"the API key lacks the scope {needed}: use a key that has it")
-    parts.rate.take(key.org, key.root, writes=route.method != "GET")
+    writes = route.method != "GET"
+    parts.rate.take(key.org, key.root, writes=writes, changes=route.adds_for_admins)
     return key
 
 

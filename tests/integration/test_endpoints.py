@@ -207,6 +207,34 @@ class TestRoutes:
         for place in ("0", "zzzzzzzzzzzzzzzzzzzzzzzzzz", "0.999999"):
             assert api("GET", f"{at}?before={place}", token=reader).status == 200
 
+    def test_an_org_s_admins_change_so_much_a_minute_and_remove_all_the_same(
+        self, on: Stores
+    ) -> None:
+        api = Api(on, changes_per_minute=2)
+        ada, (bob, key) = api.key(Scope.ADMIN)[0], api.key(Scope.ADMIN)
+        made = make(api, ada)
+        at = f"{WEBHOOKS}/{made['id']}"
+        assert api("POST", f"{at}/test", {}, token=bob).status == 202
+        tries: tuple[tuple[str, str, dict[str, Any]], ...] = (
+            ("POST", f"{at}/test", {}),
+            ("POST", f"{at}/rotate", {}),
+            ("PUT", at, {"description": "d"}),
+            ("PUT", "/api/v1/privacy", {"pii": "mask"}),
+            ("POST", "/api/v1/budgets", {}),
+        )
+        for method, path, body in tries:
+            refused = api(method, path, body, token=bob)
+            assert (refused.status, refused.body["code"]) == (429, "TOO_OFTEN")
+            assert 0 < int(refused.headers["retry-after"]) <= 60
+        other = api.key(Scope.ADMIN, org="beta")[0]
+        assert api("POST", WEBHOOKS, {"url": URL}, token=other).status == 201
+        assert api("GET", at, token=bob).status == 200
+        assert api("DELETE", at, token=ada).status == 200
+        assert api("DELETE", f"/api/v1/keys/{key.id}", token=ada).status == 200
+        api.clock.ms += 60_000
+        make(api, ada)
+        api.close()
+
     def test_another_org_finds_nothing(self, api: Api, ada: str) -> None:
         id = make(api, ada)["id"]
         other = api.key(Scope.ADMIN, org="beta")[0]

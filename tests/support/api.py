@@ -77,6 +77,7 @@ class Api:
     timers: FakeTimers = field(default_factory=FakeTimers)
     public_url: str | None = ORIGIN
     per_minute: int = 100_000
+    changes_per_minute: int = 100_000
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -88,6 +89,7 @@ class Api:
             export_buckets=frozenset({"exports"}),
             mails=True,
             key_requests_per_minute=self.per_minute,
+            admin_changes_per_minute=self.changes_per_minute,
             allowed_origins=frozenset({ORIGIN}),
             public_url=self.public_url,
         )

@@ -35,7 +35,12 @@ from tocsin.domain.addresses import check_url
 from tocsin.domain.detect import said
 from tocsin.domain.detect.kept import KeptSettings
 from tocsin.domain.detect.settings import Settings
-from tocsin.domain.limits import KEY_REQUESTS_PER_MINUTE, RETENTION_DAYS, SIGN_IN_SECONDS
+from tocsin.domain.limits import (
+    ADMIN_CHANGES_PER_MINUTE,
+    KEY_REQUESTS_PER_MINUTE,
+    RETENTION_DAYS,
+    SIGN_IN_SECONDS,
+)
 from tocsin.domain.privacy import KeptPrivacy, Privacy
 from tocsin.domain.receivers import CheckUrl
 from tocsin.domain.retention import Retention
@@ -181,6 +186,7 @@ def parts(
     retention_days: int = RETENTION_DAYS,
     sign_in_seconds: int = SIGN_IN_SECONDS,
     key_requests_per_minute: int = KEY_REQUESTS_PER_MINUTE,
+    admin_changes_per_minute: int = ADMIN_CHANGES_PER_MINUTE,
     allowed_origins: frozenset[str] = frozenset(),
     public_url: str | None = None,
 ) -> ApiParts:
@@ -211,7 +217,7 @@ def parts(
     patience = Patience(approvals, places, clock)
     return ApiParts(
         credentials=Credentials(access, sign_ins),
-        rate=Rate(rates, clock, key_requests_per_minute),
+        rate=Rate(rates, clock, key_requests_per_minute, admin_changes_per_minute),
         sign_ins=sign_ins,
         signing=Signing(sign_ins, access, passes, sign_in_writes, clock, sign_in_seconds),
         everywhere=Everywhere(sign_ins, access, keys, key_ring, clock),

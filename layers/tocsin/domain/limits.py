@@ -204,6 +204,10 @@ KEY_REQUESTS_PER_MINUTE: Final = 3_000
 """Of a key to the API function, unless set otherwise: those that may change something in all
 instances together, the others in each."""
 
+ADMIN_CHANGES_PER_MINUTE: Final = 600
+"""Of an org, by all of its keys together: each is an event that counts towards no quota. What is
+removed is not counted."""
+
 # Sign-ins
 
 MAX_SIGNED_IN_ORGS: Final = 10

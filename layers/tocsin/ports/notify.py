@@ -20,6 +20,14 @@ class Kept:
     progress: Progress
     replays: tuple[Replay, ...] = ()
 
+    def waits(self, after_seq: int) -> bool:
+        """Whether resuming it, to go on after a seq (0: where it is), would change what is sent."""
+        told = self.endpoint.resumed_at_ms, self.endpoint.resumed_after_seq
+        noted_ms = self.progress.resumed_at_ms
+        if told[0] > noted_ms and told[1] == after_seq:
+            return False  # whoever sends next does so already
+        return told[0] > noted_ms or self.progress.resumed(noted_ms, after_seq) != self.progress
+
 
 class Endpoints(Protocol):
     """The orgs' endpoints. Every read is strongly consistent."""

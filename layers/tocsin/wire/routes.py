@@ -36,6 +36,15 @@ class ApiRoute:
     public: bool = False
     signed: bool = False
 
+    @property
+    def adds_for_admins(self) -> bool:
+        """Whether an admin changes something, other than by removing what was made.
+
+        Of removals there are no more than of what was made; so who revokes a key is not kept from
+        it by what somebody does with that.
+        """
+        return self.scopes == _ADMINS and self.method in ("POST", "PUT")
+
 
 ROUTES: Final = (
     ApiRoute(

@@ -76,11 +76,14 @@ class Steering:
     def resume(self, key: ApiKey, id: str, *, skip_missed: bool) -> Kept:
         """Have it sent what it was not, all at once; or with ``skip_missed`` only what follows.
 
-        So also one that is active and waits, after failures, to be tried again.
+        So also one that is active and waits, after failures, to be tried again. Nothing is told
+        where nothing waits.
         """
 
-        def plan(now: Kept, at_ms: int) -> tuple[Endpoint, dict[str, Any]]:
+        def plan(now: Kept, at_ms: int) -> tuple[Endpoint, dict[str, Any] | None]:
             after_seq = self._ledger.head(key.org).seq if skip_missed else 0
+            if now.endpoint.active and not now.waits(after_seq):
+                return now.endpoint, None
             resumed = replace(
                 now.endpoint,
                 status=Status.ACTIVE,

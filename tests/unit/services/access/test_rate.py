@@ -32,12 +32,14 @@ class On:
         self.rate = self.process()
 
     def process(self) -> Rate:
-        return Rate(self.table, self.clock, self.per_minute)
+        return Rate(self.table, self.clock, self.per_minute, changes_per_minute=5)
 
-    def allowed(self, times: int, *, writes: bool = True, key: str = "k") -> int:
+    def allowed(
+        self, times: int, *, writes: bool = True, changes: bool = False, key: str = "k"
+    ) -> int:
         for done in range(times):
             try:
-                self.rate.take("acme", key, writes=writes)
+                self.rate.take("acme", key, writes=writes, changes=changes)
             except TooOften:
                 return done
         return times
@@ -72,6 +74,30 @@ def test_keys_and_orgs_do_not_share() -> None:
     on.rate.take("beta", "k", writes=True)
 
 
+def test_an_org_s_admins_share_what_they_may_change_and_its_other_requests_go_on() -> None:
+    on = On()
+    on.clock.ms += 15_000
+    assert on.allowed(3, changes=True, key="a") == 3
+    on.rate = on.process()
+    assert on.allowed(9, changes=True, key="b") == 2
+    with pytest.raises(TooOften, match="5 changes a minute, with all") as caught:
+        on.rate.take("acme", "c", writes=True, changes=True)
+    assert caught.value.retry_after_seconds == 45
+    on.rate.take("acme", "c", writes=True)
+    on.rate.take("beta", "a", writes=True, changes=True)
+    on.clock.ms += 45_000
+    assert on.allowed(3, changes=True, key="a") == 3
+
+
+def test_who_was_refused_for_the_org_asks_the_table_for_its_key_alone() -> None:
+    on = On(per_minute=100)
+    assert on.allowed(9, changes=True) == 5
+    asked = on.table.asked
+    for _ in range(10):
+        assert on.allowed(1, changes=True) == 0
+    assert on.table.asked == asked + 10
+
+
 def test_reads_ask_the_table_nothing_and_who_is_refused_asks_it_once() -> None:
     on = On(per_minute=100)
     assert on.allowed(50, writes=False) == 50
@@ -91,6 +117,7 @@ def test_a_table_that_does_not_count_refuses_nobody_and_each_process_counts(
     on.table.error = error
     assert on.allowed(9) == 3
     assert "not counted" in caplog.text
+    assert sum(on.allowed(3, changes=True, key=key) for key in "abc") == 5
     on.table.error = None
     on.clock.ms += 60_000
     assert on.allowed(9) == 3

@@ -15,7 +15,7 @@ from fakes.interleave import Gate, Move, interleave
 from fakes.notify import FakeDeliveries, FakeEndpoints
 from fakes.stores import FakeClock, FakeJournal, FakeLedger
 from tocsin.domain.addresses import check_url
-from tocsin.domain.deliveries import Progress
+from tocsin.domain.deliveries import Failing, Progress
 from tocsin.domain.endpoints import Endpoint, Format, Secret, Status, Wanted
 from tocsin.domain.errors import (
     Busy,
@@ -128,10 +128,18 @@ def desk() -> Desk:
 
 type Deed = Callable[[Desk, str], object]
 
+
+def resume(desk: Desk, id: str) -> object:
+    """Resume one that waits after a failure."""
+    if progress := desk.store.progress.get(("acme", id)):
+        desk.store.progress["acme", id] = replace(progress, hold_until_ms=1)
+    return desk.steering.resume(ADMIN, id, skip_missed=True)
+
+
 DEEDS: dict[str, Deed] = {
     "updated": lambda desk, id: desk.keeping.update(ADMIN, id, lambda _: {"description": "new"}),
     "paused": lambda desk, id: desk.steering.pause(ADMIN, id, "why"),
-    "resumed": lambda desk, id: desk.steering.resume(ADMIN, id, skip_missed=True),
+    "resumed": lambda desk, id: resume(desk, id),
     "rotated": lambda desk, id: desk.steering.rotate(ADMIN, id, "", 60),
     "replayed": lambda desk, id: desk.steering.replay(ADMIN, id, 1, None, None),
     "removed": lambda desk, id: desk.keeping.remove(ADMIN, id),
@@ -520,7 +528,49 @@ class TestSteering:
     def test_what_was_missed_is_left_out_if_asked_for(self, desk: Desk) -> None:
         id = desk.make().id
         desk.seal(3)
-        assert desk.steering.resume(ADMIN, id, skip_missed=True).endpoint.resumed_after_seq == 3
+        for _ in range(2):  # the second time nobody has taken note of the first yet
+            done = desk.steering.resume(ADMIN, id, skip_missed=True).endpoint
+            assert done.resumed_after_seq == 3
+        assert desk.types == ["created", "resumed"]
+        desk.steering.resume(ADMIN, id, skip_missed=False)  # it is to be sent that after all
+        assert desk.now(id).resumed_after_seq == 0
+        assert desk.types == ["created", "resumed", "resumed"]
+
+    def test_one_that_waits_for_nothing_is_not_resumed(self, desk: Desk) -> None:
+        id = desk.make().id
+        made = desk.now(id)
+        for skip_missed in (False, True):
+            kept = desk.steering.resume(ADMIN, id, skip_missed=skip_missed)
+            assert kept.endpoint == made
+        assert (desk.now(id), desk.types) == (made, ["created"])
+
+    @pytest.mark.parametrize(
+        "waiting",
+        [
+            {"failing": (Failing(1, 1, 1, 5, 1),)},
+            {"hold_until_ms": 7},
+            {"streak": 1},
+            {"failing_since_ms": 3},
+        ],
+        ids=str,
+    )
+    def test_one_that_is_active_and_waits_is_resumed_once(
+        self, desk: Desk, waiting: dict[str, Any]
+    ) -> None:
+        id = desk.make().id
+        now = replace(desk.store.progress["acme", id], **waiting)
+        desk.store.progress["acme", id] = now
+        for _ in range(3):
+            desk.steering.resume(ADMIN, id, skip_missed=False)
+            desk.clock.ms += 60_000
+        assert desk.types == ["created", "resumed"]
+        noted = now.resumed(desk.now(id).resumed_at_ms, 0)
+        desk.store.progress["acme", id] = noted
+        desk.steering.resume(ADMIN, id, skip_missed=False)
+        assert desk.types == ["created", "resumed"]
+        desk.store.progress["acme", id] = replace(noted, **waiting)  # it failed once more
+        desk.steering.resume(ADMIN, id, skip_missed=False)
+        assert desk.types == ["created", "resumed", "resumed"]
 
     def test_each_resumption_is_later_than_the_one_before_whatever_clocks_say(
         self, desk: Desk
@@ -529,6 +579,7 @@ class TestSteering:
         times = []
         for ms in (0, 0, -3_600_000, 1):
             desk.clock.ms += ms
+            desk.steering.pause(ADMIN, id, "")
             times.append(desk.steering.resume(ADMIN, id, skip_missed=False).endpoint.resumed_at_ms)
         assert times == sorted(set(times))
 
