@@ -3,7 +3,8 @@
 Whoever holds an endpoint's lease sends, and nobody else writes how far it is; so its order holds
 whoever is woken, how often, and by what. How far it is, is written after what was sent: whoever is
 killed in between has some of it sent again, with the same ids, and nothing is lost. Who releases a
-lease looks once more: so no wake is lost that came while the lease was held.
+lease looks once more: so no wake is lost that came while the lease was held. It is the ledger that
+is looked at: what was changed of an endpoint, or is to be replayed, is told there as well.
 """
 
 import random
@@ -32,6 +33,7 @@ from tocsin.services.notify.pausing import Pausing
 from tocsin.services.notify.reading import Ahead, Log, Stale
 from tocsin.services.notify.report import Report
 from tocsin.services.notify.turn import Lost, Room, Saving, Sending, Turn
+from tocsin.services.reading.replay import Expired
 from tocsin.wire.notify.rendering import Answers, outgoing
 
 __all__ = ["Delivering", "LinksOf"]
@@ -126,7 +128,7 @@ class Delivering:
     def _deliver(self, org: str, id: str, report: Report, room: Room, kept: Kept | None) -> bool:
         if not self._works(org):
             return False
-        for _ in range(_TURNS):
+        for number in range(_TURNS):
             if not self._goes_on():
                 return False
             kept = kept or self._endpoints.get(org, id)
@@ -134,7 +136,7 @@ class Delivering:
                 return False
             if kept.progress.held(self._clock.now_ms()):
                 return False  # who holds it looks once more; if that one is killed, the sweep does
-            turn, kept = self._turn(kept, room), None
+            turn, kept = self._turn(kept, room, first=number == 0), None
             try:
                 if not self._begin(turn):
                     return turn.more
@@ -150,9 +152,18 @@ class Delivering:
                 return False
             if turn.more or not turn.sent:
                 return turn.more
+            if turn.at_rest and not self._goes_on_behind(turn.ahead):
+                return False
         return True
 
-    def _turn(self, kept: Kept, room: Room) -> Turn:
+    def _goes_on_behind(self, ahead: Ahead) -> bool:
+        """Whether the ledger has anything behind a cursor, wanted or not."""
+        try:
+            return bool(self._log.after(ahead.endpoint.org, ahead.seq, ahead.hash))
+        except Expired:
+            return True
+
+    def _turn(self, kept: Kept, room: Room, *, first: bool) -> Turn:
         endpoint, progress = kept.endpoint, kept.progress
         if endpoint.resumed_at_ms > progress.resumed_at_ms:
             progress = progress.resumed(endpoint.resumed_at_ms, endpoint.resumed_after_seq)
@@ -181,6 +192,7 @@ class Delivering:
             ahead=Ahead(self._log, endpoint, seq, hash, in_time, current),
             room=room,
             replays={each.id: again(each) for each in kept.replays},
+            first=first,
             resumed=progress is not kept.progress,
             due_ms=kept.progress.due_ms(),
             saved_at_ms=self._clock.now_ms(),
@@ -247,10 +259,11 @@ class Delivering:
         while sendings := self._choosing(turn, self._clock.now_ms()):
             for sending, answer, at_ms in self._sent(turn, sendings, pool):
                 self._take(turn, sending, answer, at_ms, report)
-            if turn.pause:
+            if turn.pause or not self._goes_on():
                 return
-            if not self._goes_on():
-                return
+            if turn.first and turn.at_rest and turn.ahead.taken:
+                return  # it was all that there was: whoever releases the lease looks for more
+            turn.first = False  # where more comes meanwhile, a look is less than another lease
             now_ms = self._clock.now_ms()
             unsaved_ms = now_ms - turn.saved_at_ms
             if len(turn.attempts) >= _SAVE_ATTEMPTS or not 0 <= unsaved_ms < _SAVE_MS:

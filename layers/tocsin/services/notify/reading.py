@@ -179,6 +179,11 @@ class Ahead:
         return step
 
     @property
+    def taken(self) -> bool:
+        """Whether nothing is left of what was read."""
+        return self._step is None and not self._events
+
+    @property
     def ended(self) -> bool:
         """Whether it is at its end, if it has one."""
         return self.to_seq is not None and self.seq >= self.to_seq

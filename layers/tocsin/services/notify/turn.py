@@ -80,6 +80,7 @@ class Turn:
     ahead: Ahead
     room: Room
     replays: dict[str, tuple[Replay, Ahead]]
+    first: bool  # of those for which somebody was woken
     resumed: bool  # since it was written
     due_ms: int  # when something was to be tried again, as it was known before
     saved_at_ms: int
@@ -102,6 +103,12 @@ class Turn:
     def strict(self) -> bool:
         """Whether nothing passes what fails."""
         return self.endpoint.order is Order.STRICT
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it waits for nothing but what is sealed."""
+        progress = self.progress
+        return not (progress.failing or progress.hold_until_ms or self.replays)
 
     def move(self, id: str, next_seq: int) -> None:
         """Take what a replay has before a seq as sent."""

@@ -732,6 +732,63 @@ def test_whoever_is_killed_nothing_is_lost_and_order_is_kept(data: st.DataObject
         assert not report.broken
 
 
+def test_a_lone_event_is_two_looks_at_the_ledger_and_one_at_its_endpoint() -> None:
+    world = World()
+    calls = list[str]()
+
+    class Counting:
+        def __init__(self, port: Any) -> None:
+            self.port = port
+
+        def __getattr__(self, name: str) -> Any:
+            calls.append(name)
+            return getattr(self.port, name)
+
+    world.add(1)
+    world.deliver(Counting)
+    assert world.arrived == [1]
+    assert [calls.count(name) for name in ("segments", "get", "save")] == [2, 2, 2]
+    del calls[:]
+    world.deliver(Counting)  # a message that comes twice
+    assert [calls.count(name) for name in ("segments", "get", "save")] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("latency_ms", [10, 2_500, 4_000])
+@pytest.mark.parametrize("slow", [False, True])
+def test_what_comes_while_a_lone_event_is_sent_is_sent_as_well(
+    order: Order, latency_ms: int, slow: bool
+) -> None:
+    world = World(order=order)
+    world.add(1)
+    came = iter((1, 3, 0, 0, 0))
+
+    def more(_: list[int]) -> Answer:
+        for _count in range(next(came)):
+            world.add(1)
+        return Answer(200, latency_ms)
+
+    world.answer = more
+    world.deliver(slow=slow)
+    while world.progress.through_seq < 5:
+        assert [slowly for *_, slowly in world.wakes.sent] == [True]  # it is passed on
+        world.wakes.sent.clear()
+        world.deliver(slow=True)
+    assert sorted(world.arrived) == [1, 2, 3, 4, 5]  # without an order several are sent at once
+
+
+@pytest.mark.parametrize("latency_ms", [2_500, 4_000])
+def test_a_slow_answer_to_a_lone_event_passes_nothing_on(latency_ms: int) -> None:
+    world = World()
+    world.add(1)
+    world.answer = lambda _: Answer(200, latency_ms)
+    world.deliver(slow=False)
+    assert (world.arrived, world.wakes.sent) == ([1], [])
+    world.add(1)
+    world.deliver(slow=False)
+    assert [slowly for *_, slowly in world.wakes.sent] == [True]
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_no_wake_is_lost_that_comes_while_another_sends(data: st.DataObject) -> None:
