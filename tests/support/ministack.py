@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+_REGION, _KEY = "us-east-1", "test"
 _PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
 
 
@@ -36,53 +38,35 @@ class Server:
         """What the AWS SDK of another process needs to find it."""
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": _REGION,
+            "AWS_DEFAULT_REGION": _REGION,
+            "AWS_ACCESS_KEY_ID": _KEY,
+            "AWS_SECRET_ACCESS_KEY": _KEY,
         }
 
     def client(self) -> "DynamoDBClient":
         """A client that does not retry for long."""
-        return boto3.client(
-            "dynamodb",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
-            config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
-        )
+        config = Config(retries={"mode": "standard", "total_max_attempts": 3})
+        return _session().client("dynamodb", endpoint_url=self.url, config=config)
 
     def sqs(self) -> "SQSClient":
         """A client of the queues."""
-        return boto3.client(
-            "sqs",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
-        )
+        return _session().client("sqs", endpoint_url=self.url)
 
     def s3(self) -> "S3Client":
         """A client of the buckets."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        config = Config(s3={"addressing_style": "path"})
+        return _session().client("s3", endpoint_url=self.url, config=config)
 
     def kms(self) -> "KMSClient":
         """A client of the keys."""
-        return boto3.client(
-            "kms",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
-        )
+        return _session().client("kms", endpoint_url=self.url)
+
+
+@cache
+def _session() -> boto3.Session:
+    """Whoever makes clients with the key that MiniStack takes."""
+    return boto3.Session(region_name=_REGION, aws_access_key_id=_KEY, aws_secret_access_key=_KEY)
 
 
 @contextmanager
