@@ -9,11 +9,11 @@ import threading
 from http import HTTPStatus
 from typing import Final
 
-from tocsin.domain.errors import Busy, IntegrityError, TocsinError
-from tocsin.domain.merkle import BadProof, check_consistency, consistency
+from tocsin.domain.errors import Busy, TocsinError
 from tocsin.domain.tree import Checkpoint
 from tocsin.ports.evidence import Answer, Trees, Witness
 from tocsin.ports.log import Ledger
+from tocsin.services.evidence.growing import growth
 from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.evidence.said import note_of, signed_root
 from tocsin.wire.log.faults import BadEvidence, BadFormat
@@ -81,17 +81,10 @@ class History:
         return Growth(0, (), self.last.note.encode())
 
     def _growth(self, old: int) -> Growth | None:
-        before, last = self.signed(old), self.last
-        if before is None or old > last.size:
+        before = self.signed(old)
+        if before is None or old > self.last.size:
             return None
-        hashes = consistency(old, last.size, self._nodes)
-        roots = signed_root(self.org, before), signed_root(self.org, last)
-        try:
-            check_consistency(old, roots[0], last.size, roots[1], hashes)
-        except BadProof as error:
-            reason = f"what is stored does not lead from a checkpoint of {old} to the last: {error}"
-            raise IntegrityError(self.org, 1, reason) from error
-        return Growth(old, tuple(hashes), last.note.encode())
+        return growth(self.org, old, signed_root(self.org, before), self.last, self._nodes)
 
 
 def cosignature(witness: Witness, history: History, old: int, now_s: int) -> Signature:

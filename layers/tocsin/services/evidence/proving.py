@@ -11,18 +11,11 @@ from typing import Final
 from tocsin.domain.errors import Busy, Forbidden, IntegrityError, NotFound
 from tocsin.domain.ids import batch_of
 from tocsin.domain.keys import ApiKey
-from tocsin.domain.merkle import (
-    BadProof,
-    check_consistency,
-    check_inclusion,
-    consistency,
-    inclusion,
-    root_by,
-    root_of,
-)
+from tocsin.domain.merkle import BadProof, check_inclusion, inclusion, root_by, root_of
 from tocsin.domain.tree import TILE_HEIGHT, TILE_WIDTH, Checkpoint, LogKey, history_of
 from tocsin.ports.evidence import Trees
 from tocsin.services.access.presented import Presented
+from tocsin.services.evidence.growing import growth
 from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.evidence.said import signed_root
 from tocsin.services.reading.answers import Answers, Attachment, Piece
@@ -200,16 +193,8 @@ class Log:
         last = self._last(past, new or 0)
         if old > last.size:
             raise NotFound(_NOT_YET)
-        nodes = Nodes(past.ledger, self._trees, past.org, last.size)
-        root = signed_root(past.org, last)
-        hashes = consistency(old, last.size, nodes)
-        before = Nodes(past.ledger, self._trees, past.org, old)
-        try:
-            check_consistency(old, root_of(old, before), last.size, root, hashes)
-        except BadProof as error:
-            reason = f"what is stored does not lead to the checkpoint: {error}"
-            raise IntegrityError(past.org, 1, reason) from error
-        return Growth(old, tuple(hashes), last.note.encode())
+        before, now = (Nodes(past.ledger, self._trees, past.org, size) for size in (old, last.size))
+        return growth(past.org, old, root_of(old, before), last, now)
 
 
 def _seq_of(past: Past, id: str) -> int:
