@@ -4,6 +4,7 @@ No redirect is followed, no proxy's variable read, no encoding decoded; HTTP/1.1
 """
 
 import logging
+from functools import partial
 from os import PathLike
 from typing import Final, override
 
@@ -80,19 +81,9 @@ class HttpWitness(Witness):
         self._kept.close()
 
     def _answer(self, request: httpcore.Request, budget: Budget) -> Answer:
-        connection = self._kept.take(self._origin) or self._connection(request, budget)
-        try:
-            try:
-                response = connection.request(request, budget)
-            except (httpcore.NetworkError, httpcore.ProtocolError):
-                if not connection.used or connection.heard:
-                    raise
-                connection.close()  # it was kept, and has ended since
-                connection = self._connection(request, budget)
-                response = connection.request(request, budget)
+        make = partial(self._connection, request, budget)
+        with self._kept.answer(request, budget, make) as response:
             return Answer(response.status, _body(response))
-        finally:
-            self._kept.put(connection)
 
     def _connection(self, request: httpcore.Request, budget: Budget) -> Connection:
         dialer = Dialer(
@@ -105,11 +96,7 @@ class HttpWitness(Witness):
         http = httpcore.HTTPConnection(
             request.url.origin, ssl_context=self._tls, network_backend=dialer
         )
-        return Connection(self._origin, dialer, http, _IDLE_SECONDS)
-
-    @property
-    def _origin(self) -> str:
-        return self._appointed.place.origin
+        return Connection(str(request.url.origin), dialer, http, _IDLE_SECONDS)
 
     def _request(self, body: bytes) -> httpcore.Request:
         place = self._appointed.place

@@ -6,6 +6,8 @@ connections from any thread, also one that another thread was just given.)
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import httpcore
@@ -108,6 +110,29 @@ class KeptConnections:
             self._idle = self._idle[-_KEPT:]
         for each in beyond:
             each.close()
+
+    @contextmanager
+    def answer(
+        self, request: httpcore.Request, budget: Budget, make: Callable[[], Connection]
+    ) -> Iterator[httpcore.Response]:
+        """Send a request over a kept connection, or one that is made, and give its answer.
+
+        It is sent again at once, over another one, where a kept connection turns out to have ended
+        before anything was answered. Raises what :meth:`Connection.request` does.
+        """
+        connection = self.take(str(request.url.origin)) or make()
+        try:
+            try:
+                response = connection.request(request, budget)
+            except (httpcore.NetworkError, httpcore.ProtocolError):
+                if not connection.used or connection.heard:
+                    raise
+                connection.close()
+                connection = make()
+                response = connection.request(request, budget)
+            yield response
+        finally:
+            self.put(connection)
 
     def close(self) -> None:
         """Close all."""

@@ -7,6 +7,7 @@ next request is to an address that was.
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from os import PathLike
 from typing import Final, override
 
@@ -88,19 +89,9 @@ class HttpSender(Sender):
         self._kept.close()
 
     def _sent(self, request: httpcore.Request, outgoing: Outgoing, budget: Budget) -> Answer:
-        connection = self._kept.take(str(request.url.origin)) or self._connection(request, budget)
-        try:
-            try:
-                response = connection.request(request, budget)
-            except (httpcore.NetworkError, httpcore.ProtocolError):
-                if not connection.used or connection.heard:
-                    raise
-                connection.close()
-                connection = self._connection(request, budget)
-                response = connection.request(request, budget)
+        make = partial(self._connection, request, budget)
+        with self._kept.answer(request, budget, make) as response:
             return self._answered(response, outgoing, budget)
-        finally:
-            self._kept.put(connection)
 
     def _connection(self, request: httpcore.Request, budget: Budget) -> Connection:
         dialer = Dialer(
