@@ -10,11 +10,17 @@ from constructs import Construct
 from infra.acknowledge import acknowledge
 from infra.config import Config
 
-__all__ = ["LAST", "Archive", "adding"]
+__all__ = ["HELD", "LAST", "Archive", "adding"]
 
 _LOGS = "tocsin/*"  # what the paths of all logs begin with
 LAST = f"{_LOGS}/checkpoint"
 """The paths of what was signed last, of any log: a wildcard takes slashes, too."""
+
+
+HELD = f"{_LOGS}/entries/*"
+"""The paths of what a legal hold keeps."""
+
+_ON = {"s3:object-lock-legal-hold": "ON"}  # to put under one, and not to end one
 
 
 class Archive(s3.Bucket):
@@ -51,7 +57,7 @@ class Archive(s3.Bucket):
     def allow_adding(self, who: iam.IGrantable) -> None:
         """Let it put objects, and see which logs there are and what was signed of them last.
 
-        It may not delete any, nor say how long they are kept.
+        It may not delete any, nor say how long they are kept, nor end a legal hold.
         """
         for statement in adding(self.bucket_arn):
             who.grant_principal.add_to_principal_policy(statement)
@@ -62,6 +68,8 @@ def adding(
 ) -> Sequence[iam.PolicyStatement]:
     """Return what lets a function add evidence to a bucket.
 
+    What is under a legal hold is put so:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
     Who may not list is told of an object that is not there that it is forbidden:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     """
@@ -70,6 +78,11 @@ def adding(
     return [
         iam.PolicyStatement(
             actions=["s3:PutObject"], resources=[f"{bucket_arn}/*"], conditions=about
+        ),
+        iam.PolicyStatement(
+            actions=["s3:PutObjectLegalHold"],
+            resources=[f"{bucket_arn}/{HELD}"],
+            conditions=about | {"StringEquals": about.get("StringEquals", {}) | _ON},
         ),
         iam.PolicyStatement(
             actions=["s3:GetObject"],

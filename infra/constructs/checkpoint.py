@@ -7,7 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.acknowledge import acknowledge
-from infra.constructs.archive import LAST, Archive, adding
+from infra.constructs.archive import HELD, LAST, Archive, adding
 from infra.constructs.function import Function, Props
 from infra.constructs.signals import Alarms, Emitted, graph
 from infra.constructs.signing_key import SigningKey, allow_signing
@@ -46,6 +46,7 @@ class Checkpoint(Function):
             props=props,
             environment={
                 **tables.environment,
+                "TOCSIN_RETENTION_DAYS": str(config.retention_days),
                 "TOCSIN_SIGNING_KEY": " ".join(keys),
                 **({"TOCSIN_ARCHIVE": bucket} if bucket else {}),
                 **({"TOCSIN_WITNESSES": policy} if policy else {}),
@@ -54,7 +55,11 @@ class Checkpoint(Function):
         )
         self._asks = bool(policy)
         self._sealed = Emitted(config, "fanout")("SealedEvents")
-        tables.allow(self, ledger=["Query"])
+        reads = ["Query"]
+        if bucket:  # for what is under a legal hold
+            reads.append("BatchGetItem")
+            tables.allow(self, journal=["BatchGetItem"])
+        tables.allow(self, ledger=reads)
         tables.allow_querying(self, ["org", "tree#*", "checkpoint#*"])
         tables.allow_writing(self, ["tree#*"], ["GetItem"])
         tables.allow_writing(self, ["tree#*", "checkpoint#*"], ["PutItem"])
@@ -75,7 +80,7 @@ class Checkpoint(Function):
         for statement in adding(f"arn:{Aws.PARTITION}:s3:::{bucket}", own):
             self.add_to_role_policy(statement)
         why = "each log and checkpoint has a path of its own"
-        paths = (f"arn:<AWS::Partition>:s3:::{bucket}/{each}" for each in ("*", LAST))
+        paths = (f"arn:<AWS::Partition>:s3:::{bucket}/{each}" for each in ("*", LAST, HELD))
         acknowledge(self.own_role, {f"AwsSolutions-IAM5[Resource::{path}]": why for path in paths})
 
     def alarm(self, alarms: Alarms) -> None:
@@ -116,8 +121,9 @@ _BROKEN = (
     "nothing more is signed for that org."
 )
 _ERRORS = (
-    "Orgs get no checkpoints: the checkpoint function's log says which and why. Is the signing key "
-    "enabled? Nothing is lost: the next checkpoint covers what the missing ones would have."
+    "Orgs get no checkpoints, or what a legal hold is to keep is not copied: the checkpoint "
+    "function's log says which and why. Is the signing key enabled, the archive there? Nothing is "
+    "lost: the next checkpoint covers what the missing ones would have."
 )
 _GONE = "The checkpoint function's schedule does not run: nothing is signed of any org."
 _AWAY = (

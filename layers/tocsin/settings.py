@@ -109,9 +109,11 @@ class CheckpointSettings(StoreSettings):
     path of one, which is made where there is none. Of several, with spaces between, each signs.
     ``archive`` is the S3 bucket, or ``file:`` and the folder, into which checkpoints and leaves are
     put; None: nowhere. ``witnesses`` is a policy (https://c2sp.org/tlog-policy), with its lines
-    alone that name them if need be: those that have a URL are asked to cosign.
+    alone that name them if need be: those that have a URL are asked to cosign. ``retention_days``
+    is how long the journal keeps a batch, for what a legal hold keeps beyond.
     """
 
+    retention_days: int = RETENTION_DAYS
     signing_key: str = Field(pattern=r"\S")
     archive: str | None = None
     witnesses: str | None = None

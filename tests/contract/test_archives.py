@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
 
 from support.databases import Database
 from tocsin.adapters.folder import FolderArchive
@@ -52,6 +53,20 @@ def test_what_is_put_is_kept(kept: tuple[Archive, Kept]) -> None:
     assert {path: read(path) for path in files} == files
     archive.put(f"{ORIGIN}/checkpoint", b"a later note\n")
     assert read(f"{ORIGIN}/checkpoint") == b"a later note\n"
+
+
+def test_what_is_under_a_legal_hold_is_kept_whoever_removes_it(database: Database) -> None:
+    client, bucket = database.server.s3(), f"evidence-{uuid4().hex[:8]}"
+    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    path = f"{ORIGIN}/entries/0000000000000001-0000000000000002.jsonl.gz"
+    S3Archive(client, bucket).put(path, b"lines", hold=True)
+    S3Archive(client, bucket).put(f"{ORIGIN}/checkpoint", b"a note")
+    assert client.get_object_legal_hold(Bucket=bucket, Key=path)["LegalHold"]["Status"] == "ON"
+    found = client.get_object(Bucket=bucket, Key=path)
+    assert found["ContentType"] == "application/gzip"
+    [version] = client.list_object_versions(Bucket=bucket, Prefix=path)["Versions"]
+    with pytest.raises(ClientError):
+        client.delete_object(Bucket=bucket, Key=path, VersionId=version["VersionId"])
 
 
 def test_what_is_kept_is_found_again(kept: tuple[Archive, Kept]) -> None:

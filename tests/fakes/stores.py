@@ -481,11 +481,15 @@ class FakeTrees:
 
 
 class FakeArchive:
-    def __init__(self) -> None:
+    def __init__(self, *, is_apart: bool = True) -> None:
+        self.is_apart = is_apart
         self.files: dict[str, bytes] = {}
+        self.held = set[str]()
 
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, *, hold: bool = False) -> None:
         self.files[path] = content
+        if hold:
+            self.held.add(path)
 
     def get(self, path: str) -> bytes | None:
         return self.files.get(path)

@@ -16,11 +16,13 @@ __all__ = ["FolderArchive"]
 class FolderArchive(Archive):
     """:class:`~tocsin.ports.evidence.Archive` under a folder; a file is there whole, or not."""
 
+    is_apart = False
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @override
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, *, hold: bool = False) -> None:
         place = self._folder / path
         begun = place.with_name(f".{place.name}.{token_hex(4)}")
         try:

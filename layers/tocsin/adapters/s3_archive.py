@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, cast, override
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, cast, override
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -38,25 +38,34 @@ def client() -> "S3Client":
     return cast("S3Client", get_session().create_client("s3", config=config))
 
 
+class _Locked(TypedDict, total=False):
+    ObjectLockLegalHoldStatus: Literal["ON"]
+
+
 class S3Archive(Archive):
     """:class:`~tocsin.ports.evidence.Archive` in a bucket.
 
     The SDK sends a checksum with each object, without which a bucket with Object Lock takes none.
+    A legal hold is apart from how long the bucket keeps objects, and is ended by hand.
     """
+
+    is_apart = True
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     @override
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, *, hold: bool = False) -> None:
+        locked: _Locked = {"ObjectLockLegalHoldStatus": "ON"} if hold else {}
         with _calls("takes nothing"):
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=path,
                 Body=content,
-                ContentType=_BYTES if "/tile/" in path else _TEXT,
+                ContentType=_type(path),
                 ChecksumAlgorithm="SHA256",
+                **locked,
             )
 
     @override
@@ -87,6 +96,12 @@ class S3Archive(Archive):
     def _has(self, path: str) -> bool:
         page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=path, MaxKeys=1)
         return any(each["Key"] == path for each in page.get("Contents", ()))
+
+
+def _type(path: str) -> str:
+    if path.endswith(".gz"):
+        return "application/gzip"
+    return _BYTES if "/tile/" in path else _TEXT
 
 
 @contextmanager

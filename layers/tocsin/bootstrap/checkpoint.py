@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.trees import DynamoTrees
+from tocsin.domain.retention import Retention
 from tocsin.ports.evidence import Archive, Signer, Witness
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.checkpointing import Checkpointing
+from tocsin.services.evidence.holding import Holding
 from tocsin.settings import ON_THIS_MACHINE, CheckpointSettings
 
 if TYPE_CHECKING:
@@ -29,15 +32,26 @@ def wire(
 ) -> Checkpointing:
     """Return the use case on the tables, with the deployment's keys."""
     settings = settings or CheckpointSettings()
-    db = db or client()
+    db, clock, archive = db or client(), clock or SystemClock(), _archive(settings.archive)
+    ledger = DynamoLedger(db, settings.ledger_table)
+    trees = DynamoTrees(db, settings.state_table)
+    holding = None
+    if archive is not None:
+        journal = DynamoJournal(db, settings.journal_table)
+
+        def retention() -> Retention:
+            return Retention(clock.now_ms(), settings.retention_days)
+
+        holding = Holding(ledger, journal, trees, archive, retention)
     return Checkpointing(
         orgs=DynamoOrgs(db, settings.state_table),
-        ledger=DynamoLedger(db, settings.ledger_table),
-        trees=DynamoTrees(db, settings.state_table),
+        ledger=ledger,
+        trees=trees,
         signers=signers or [*map(_signer, settings.signing_key.split())],
-        clock=clock or SystemClock(),
-        archive=_archive(settings.archive),
+        clock=clock,
+        archive=archive,
         witnesses=_witnesses(settings.witnesses),
+        holding=holding,
     )
 
 

@@ -56,6 +56,7 @@ class Tree:
         timed_ms: When a checkpoint was signed last that says so itself, in Unix milliseconds.
         cosigned: What each witness has cosigned last, if it has.
         history: What :func:`history_of` says of the log's keys; empty: an older version wrote it.
+        held: Up to which event those were copied into the archive that a legal hold keeps.
     """
 
     org: str
@@ -68,6 +69,7 @@ class Tree:
     timed_ms: int = 0
     cosigned: tuple[Cosigned, ...] = ()
     history: bytes = b""
+    held: int = 0
 
     @classmethod
     def empty(cls, org: str, origin: str) -> "Tree":

@@ -114,10 +114,17 @@ class Witness(Protocol):
 
 
 class Archive(Protocol):
-    """Where evidence is kept outside of the tables, best where nobody can remove it."""
+    """Where evidence is kept outside of the tables, best where nobody can remove it.
 
-    def put(self, path: str, content: bytes) -> None:
+    ``is_apart`` says whether who can write the tables can't write it: such a one is believed.
+    """
+
+    is_apart: bool
+
+    def put(self, path: str, content: bytes, *, hold: bool = False) -> None:
         """Keep a file under a path of names with slashes; the same may come again.
+
+        With ``hold`` it is kept until somebody says otherwise, where the archive can do that.
 
         Raises:
             Busy: it does not answer, or refuses just now.

@@ -120,7 +120,7 @@ ENTER = {"elasticache:Connect"} | {f"ec2:{action}" for action in VPC}
 PULL = {"GetAuthorizationToken", "BatchCheckLayerAvailability", "BatchGetImage"}
 PULL |= {"GetDownloadUrlForLayer"}
 PUSH = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"}
-ARCHIVE = {"s3:PutObject", "s3:GetObject", "s3:ListBucket"}
+ARCHIVE = {"s3:PutObject", "s3:PutObjectLegalHold", "s3:GetObject", "s3:ListBucket"}
 PUBLISH = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
 # Every role there is, and what it may do beside tables.
 ELSEWHERE = {
@@ -728,6 +728,10 @@ def test_other_keys_sign_in_the_same_way_and_an_archive_is_added_to(telling: Tem
         "kms:Sign": (keys, {"StringEquals": {"kms:SigningAlgorithm": "ED25519_SHA_512"}}),
         "kms:GetPublicKey": (keys, None),
         "s3:PutObject": (under("/*"), account),
+        "s3:PutObjectLegalHold": (
+            under("/tocsin/*/entries/*"),
+            {"StringEquals": account["StringEquals"] | {"s3:object-lock-legal-hold": "ON"}},
+        ),
         "s3:GetObject": (under("/tocsin/*/checkpoint"), account),
         "s3:ListBucket": (under(""), {**account, "StringLike": {"s3:prefix": "tocsin/*"}}),
     }

@@ -56,7 +56,9 @@ MAY_LOAD = {
                 f"evidence.{name}"
                 for name in ("archiving", "asking", "checkpointing", "cosigning", "nodes", "said")
             }
-            | {"evidence.continuing", "evidence.witnessing", "reading.checked"}
+            | {"evidence.continuing", "evidence.growing", "evidence.holding"}
+            | {"evidence.witnessing"}
+            | {"reading.checked", "reading.entries", "reading.past", "reading.since"}
         ),
         frozenset({"checkpoint"}),
     ),
@@ -114,7 +116,8 @@ MAY_LOAD = {
         frozenset(
             {
                 *("stream", "reading", "access", "approvals.reading", "approvals.waiting"),
-                *("detect.rehearsing", "evidence.nodes", "evidence.proving", "evidence.said"),
+                *("detect.rehearsing", "evidence.growing", "evidence.nodes", "evidence.proving"),
+                "evidence.said",
             }
         ),
         frozenset({"stream", "valkey"}),

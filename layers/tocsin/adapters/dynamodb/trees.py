@@ -59,6 +59,7 @@ class DynamoTrees(StateTable, Trees):
                     for each in item.get("cosigned", {"L": []})["L"]
                 ),
                 history=item["history"]["B"] if "history" in item else b"",
+                held=int(item["held"]["N"]) if "held" in item else 0,
             )
 
     @override
@@ -230,6 +231,7 @@ class DynamoTrees(StateTable, Trees):
                 **({} if after.signed is None else {"signed": number(after.signed)}),
                 **({"cosigned": _cosigned(after)} if after.cosigned else {}),
                 **({"history": {"B": after.history}} if after.history else {}),
+                **({"held": number(after.held)} if after.held else {}),
             },
         }
         if before is None:
@@ -247,9 +249,11 @@ class DynamoTrees(StateTable, Trees):
                 values[":signed"] = number(before.signed)
             if before.cosigned:
                 values[":cosigned"] = _cosigned(before)
+            if before.held:
+                values[":held"] = number(before.held)
             conditions += [
                 f"{name} = :{name}" if f":{name}" in values else f"attribute_not_exists({name})"
-                for name in ("signed", "cosigned")
+                for name in ("signed", "cosigned", "held")
             ]
             head |= {
                 "ConditionExpression": " AND ".join(conditions),

@@ -3,4 +3,4 @@
 Others import these modules of it, and no other.
 """
 
-__all__ = ["checkpointing", "proving"]
+__all__ = ["checkpointing", "holding", "proving"]

@@ -12,6 +12,7 @@ from typing import Final
 
 from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node
+from tocsin.domain.org import Org
 from tocsin.domain.segment import Segment
 from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, LogKey, Tree, history_of
 from tocsin.ports.evidence import MOST_NODES, Archive, Signer, Trees, Witness
@@ -20,6 +21,7 @@ from tocsin.ports.orgs import Orgs
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.archiving import Archiving
 from tocsin.services.evidence.continuing import LOGS, Continuing
+from tocsin.services.evidence.holding import Holding
 from tocsin.services.evidence.witnessing import Asking, Witnessing
 from tocsin.services.reading.checked import parts_after
 from tocsin.wire.log import checkpoints, notes
@@ -67,11 +69,17 @@ class Checkpointing:
         clock: Clock,
         archive: Archive | None = None,
         witnesses: Sequence[Witness] = (),
+        holding: Holding | None = None,
     ) -> None:
-        """Wire the ports; all signers sign each checkpoint, and the first names new logs."""
+        """Wire the ports; all signers sign each checkpoint, and the first names new logs.
+
+        ``holding`` copies what is under a legal hold; without it that is a fault of such an org.
+        """
         self._witnessing = Witnessing(ledger, trees, witnesses, clock)
         self._archiving = archive and Archiving(ledger, trees, archive)
-        self._continuing = Continuing(ledger, trees, archive)
+        asked = archive if archive and archive.is_apart else None
+        self._continuing = Continuing(ledger, trees, asked)
+        self._holding = holding
         self._orgs = orgs
         self._ledger = ledger
         self._trees = trees
@@ -87,12 +95,12 @@ class Checkpointing:
             in_time: Whether there is time for another org. Those that are left come first at
                 another time, since each run begins with another org.
         """
-        orgs = [org.id for org in self._orgs.all() if not org.gone]
+        orgs = [org for org in self._orgs.all() if not org.gone]
         report, asking = Report(), self._witnessing.begin(in_time)
         begin = self._clock.now_ms() // 60_000 % len(orgs) if orgs else 0
         with ThreadPoolExecutor(_ORGS_AT_ONCE, "tocsin-checkpoint") as pool:
 
-            def one(org: str) -> Report:
+            def one(org: Org) -> Report:
                 return self._one_org(org, asking) if in_time() else Report()
 
             for each in pool.map(one, [*orgs[begin:], *orgs[:begin]]):
@@ -104,13 +112,29 @@ class Checkpointing:
         report.away.update(asking.away)
         return report
 
-    def _one_org(self, org: str, asking: Asking) -> Report:
+    def _one_org(self, org: Org, asking: Asking) -> Report:
         try:
-            return self._checkpoint(org, asking)
+            report = self._checkpoint(org.id, asking)
         except Busy as error:
-            return Report(failed={org: error})
+            return Report(failed={org.id: error})
         except Exception as error:  # whatever an org's data can raise
-            return Report(broken={org: error})
+            return Report(broken={org.id: error})
+        if org.held_since_ms:
+            self._hold(org.id, report)
+        return report
+
+    def _hold(self, org: str, report: Report) -> None:
+        try:
+            if self._holding is None:
+                raise Busy("it is under a legal hold, and there is no archive to keep its events")
+            if (tree := self._trees.get(org)) is not None:
+                self._holding(tree)
+        except HeadMoved:  # another run was here
+            pass
+        except Busy as error:
+            report.failed.setdefault(org, error)
+        except Exception as error:  # whatever an org's data can raise
+            report.broken[org] = error
 
     def _checkpoint(self, org: str, asking: Asking) -> Report:
         tree, head = self._trees.get(org), self._ledger.head(org)

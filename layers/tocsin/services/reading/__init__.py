@@ -9,6 +9,7 @@ __all__ = [
     "checked",
     "costs",
     "cursor",
+    "entries",
     "indexes",
     "listing",
     "opening",

@@ -379,12 +379,12 @@ class Shelf(FakeArchive):
         self.puts = 0
 
     @override
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, *, hold: bool = False) -> None:
         self.puts += 1
         if self.puts == self.fails_at:
             raise Busy("the archive is away")
         assert "/tile/" not in path or self.files.get(path, content) == content
-        self.files[path] = content
+        super().put(path, content, hold=hold)
 
     def leaves(self, origin: str, size: int) -> list[bytes]:
         """Return the leaves of a checkpoint, from what is here alone."""

@@ -183,3 +183,14 @@ def test_what_is_left_in_the_tables_tells_it_without_an_archive(
     world.seal(1)
     world.seal(1, org="beta")
     refused(world, world.run(), reason)
+
+
+def test_an_archive_that_goes_with_the_tables_is_not_believed(world: World) -> None:
+    """One machine's: its tables may have lost what came last, and its folder not."""
+    there = files(world)
+    forget(world)
+    rewrite(world, 5)
+    assert "acme" in world.run().broken
+    world.archive = FakeArchive(is_apart=False)
+    world.archive.files = there
+    assert world.run().signed["acme"] == 5
