@@ -77,48 +77,61 @@ def called(route: ApiRoute) -> str:
 class TestGuards:
     """Each route of the table with every kind of credential that may not."""
 
-    @pytest.mark.parametrize("route", GUARDED, ids=called)
-    def test_nobody_without_a_key(self, api: Api, route: ApiRoute) -> None:
-        for headers in ({}, {"Authorization": "Basic eA=="}, {"Authorization": "Bearer no-key"}):
-            answer = api(route.method, path(route), headers=headers)
-            assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
-            assert "www-authenticate" in answer.headers
+    def test_nobody_without_a_key(self, api: Api, subtests: pytest.Subtests) -> None:
+        for route in GUARDED:
+            for headers in (
+                {},
+                {"Authorization": "Basic eA=="},
+                {"Authorization": "Bearer no-key"},
+            ):
+                with subtests.test(called(route), headers=headers):
+                    answer = api(route.method, path(route), headers=headers)
+                    assert (answer.status, answer.body["code"]) == (401, "UNAUTHORIZED")
+                    assert "www-authenticate" in answer.headers
 
-    @pytest.mark.parametrize("route", [each for each in GUARDED if each.scopes], ids=called)
-    def test_no_key_without_a_scope_for_it(self, api: Api, route: ApiRoute) -> None:
-        assert route.scopes is not None
-        others = {Scope.INGEST, Scope.READ, Scope.APPROVE} - route.scopes
-        assert others
-        for scope in others:
-            answer = api(route.method, path(route), {}, token=api.key(scope)[0])
-            assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN"), scope
+    def test_no_key_without_a_scope_for_it(self, api: Api, subtests: pytest.Subtests) -> None:
+        tokens = {scope: api.key(scope)[0] for scope in Scope}
+        for route in (each for each in GUARDED if each.scopes):
+            with subtests.test(called(route)):
+                assert route.scopes is not None
+                others = {Scope.INGEST, Scope.READ, Scope.APPROVE} - route.scopes
+                assert others
+                for scope in others:
+                    answer = api(route.method, path(route), {}, token=tokens[scope])
+                    assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN"), scope
 
-    @pytest.mark.parametrize("route", GUARDED, ids=called)
-    def test_every_key_with_one(self, api: Api, route: ApiRoute) -> None:
-        for scope in {Scope.ADMIN, *(route.scopes or set(Scope))}:
-            answer = api(route.method, path(route), {}, token=api.key(scope)[0])
-            assert answer.status in (200, 400, 404), answer.text
+    def test_every_key_with_one(self, api: Api, subtests: pytest.Subtests) -> None:
+        tokens = {scope: api.key(scope)[0] for scope in Scope}
+        for route in GUARDED:
+            with subtests.test(called(route)):
+                for scope in {Scope.ADMIN, *(route.scopes or set(Scope))}:
+                    answer = api(route.method, path(route), {}, token=tokens[scope])
+                    assert answer.status in (200, 400, 404), answer.text
 
-    @pytest.mark.parametrize("route", GUARDED, ids=called)
-    def test_no_revoked_key(self, api: Api, route: ApiRoute) -> None:
+    def test_no_revoked_key(self, api: Api, subtests: pytest.Subtests) -> None:
         token, key = api.key(Scope.ADMIN)
         api.stores.keys.put(replace(key, revoked_at_ms=2))
-        assert api(route.method, path(route), {}, token=token).status == 401
+        for route in GUARDED:
+            with subtests.test(called(route)):
+                assert api(route.method, path(route), {}, token=token).status == 401
 
     @pytest.mark.parametrize("status", [each for each in OrgStatus if each is not OrgStatus.ACTIVE])
-    @pytest.mark.parametrize("route", GUARDED, ids=called)
     def test_nobody_of_an_org_that_is_suspended(
-        self, api: Api, route: ApiRoute, status: OrgStatus
+        self, api: Api, status: OrgStatus, subtests: pytest.Subtests
     ) -> None:
         token, key = api.key(Scope.ADMIN)
         cookie = api.parts.signing.open(key).token
         api.stores.orgs.put(Org("acme", status=status))
         page = {"Host": "tocsin.example.com", "Sec-Fetch-Site": "same-origin"}
         page["Cookie"] = f"__Host-tocsin_session={cookie}"
-        for headers in ({"Authorization": f"Bearer {token}"}, page):
-            answer = api(route.method, path(route), {}, headers=headers)
-            assert (answer.status, answer.body["code"]) == (403, "ORG_SUSPENDED"), answer.text
-        assert api(route.method, path(route), {}, token=f"{token}x").status == 401
+        for route in GUARDED:
+            with subtests.test(called(route)):
+                for headers in ({"Authorization": f"Bearer {token}"}, page):
+                    answer = api(route.method, path(route), {}, headers=headers)
+                    assert (answer.status, answer.body["code"]) == (403, "ORG_SUSPENDED"), (
+                        answer.text
+                    )
+                assert api(route.method, path(route), {}, token=f"{token}x").status == 401
 
     @pytest.mark.parametrize("route", SIGNED, ids=called)
     def test_no_link_that_opens_nothing_whatever_is_wrong_with_it(
@@ -173,12 +186,13 @@ class TestGuards:
         for target in (good[:-1], good.replace("approved=true", "approved=maybe")):
             assert api(route.method, target).status == 403
 
-    @pytest.mark.parametrize("route", ROUTES, ids=called)
-    def test_no_parameter_that_it_does_not_know(self, api: Api, route: ApiRoute) -> None:
+    def test_no_parameter_that_it_does_not_know(self, api: Api, subtests: pytest.Subtests) -> None:
         token = api.key(Scope.ADMIN)[0]
-        answer = api(route.method, f"{path(route)}?modle=x", {}, token=token)
-        assert (answer.status, answer.body["code"]) == (400, "MALFORMED")
-        assert "'modle'" in answer.body["error"]
+        for route in ROUTES:
+            with subtests.test(called(route)):
+                answer = api(route.method, f"{path(route)}?modle=x", {}, token=token)
+                assert (answer.status, answer.body["code"]) == (400, "MALFORMED")
+                assert "'modle'" in answer.body["error"]
 
     def test_another_org_finds_nothing(self, api: Api, agent: str) -> None:
         id = ask(api, agent)
