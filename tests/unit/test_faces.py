@@ -1,6 +1,7 @@
 """Each capability's package names the modules of it that others may import."""
 
 import ast
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +12,7 @@ SERVICES = ROOT / "layers/tocsin/services"
 CAPABILITIES = sorted(each.name for each in SERVICES.iterdir() if (each / "__init__.py").exists())
 
 
+@cache
 def imported(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
