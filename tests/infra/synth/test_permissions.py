@@ -170,6 +170,7 @@ WILDCARDS = {
     "ec2:UnassignPrivateIpAddresses": "how Lambda enters a VPC",
     "dynamodb:ListStreams": "lists, by name alone; the mapping needs it",
     "ecr:GetAuthorizationToken": "the token is the account's",
+    "s3:PutObjectLegalHold": "what a legal hold keeps has a path for each of its parts",
     "s3:PutObject": "all files of the dashboard's own bucket, of those for exports, and of the "
     "archive",
     "s3:GetObject": "of the archive what was signed last of each log",
