@@ -1,12 +1,10 @@
 """An archive in a folder, for a Tocsin on one machine."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 from typing import override
 
+from tocsin.adapters.beside import beside
 from tocsin.domain.errors import Busy
 from tocsin.ports.evidence import Archive
 
@@ -24,18 +22,9 @@ class FolderArchive(Archive):
     @override
     def put(self, path: str, content: bytes, *, hold: bool = False) -> None:
         place = self._folder / path
-        begun = place.with_name(f".{place.name}.{token_hex(4)}")
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with begun.open("xb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
+            with beside(place, content) as begun:
                 begun.replace(place)
-            finally:
-                with suppress(FileNotFoundError):
-                    begun.unlink()
         except OSError as error:
             raise Busy(f"the archive can't be written: {error}") from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Final, override
 
+from tocsin.adapters.beside import beside
 from tocsin.ports.evidence import Signer
 
 if TYPE_CHECKING:
@@ -57,14 +58,5 @@ class KeyFile(Signer):
         """Make the file, whole or not at all; whoever is first has made it."""
         if self._path.exists():
             raise FileExistsError(self._path)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        begun = self._path.with_name(f"{self._path.name}.{os.getpid()}.{token_bytes(4).hex()}")
-        descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(b64encode(token_bytes(_SEED_BYTES)) + b"\n")
-                file.flush()
-                os.fsync(descriptor)
+        with beside(self._path, b64encode(token_bytes(_SEED_BYTES)) + b"\n", 0o600) as begun:
             os.link(begun, self._path)
-        finally:
-            begun.unlink()

@@ -1,12 +1,11 @@
 """An org as files. Each is written beside its place and moved there when it is whole."""
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import orjson
 
+from tocsin.cli._whole import put
 from tocsin.domain.chain import genesis
 from tocsin.domain.org import Org
 from tocsin.domain.times import iso_ms
@@ -40,7 +39,7 @@ class Files:
         (self._folder / "org.json").unlink(missing_ok=True)
         id, head = self._org.id, self._exporting.head(self._org.id)
         for name, rows in self._exporting.tables(id).items():
-            self._put(f"{name}.jsonl", (orjson.dumps(row) + b"\n" for row in rows))
+            put(self._folder / f"{name}.jsonl", (orjson.dumps(row) + b"\n" for row in rows))
         count = 0
         for after_seq in range(0, head.seq, _EVENTS_PER_FILE):
             until_seq = min(head.seq, after_seq + _EVENTS_PER_FILE)
@@ -55,7 +54,7 @@ class Files:
             "last_seq": head.seq,
             "last_hash": head.hash.hex(),
         }
-        self._put("org.json", [orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n"])
+        put(self._folder / "org.json", [orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n"])
         return count
 
     def _events(self, after_seq: int, until_seq: int) -> int:
@@ -64,18 +63,9 @@ class Files:
         name = f"{stem}{until_seq:012}.jsonl"
         if not (self._folder / name).exists():
             events = self._exporting.events(self._org.id, after_seq, until_seq)
-            self._put(name, map(line, events))
+            put(self._folder / name, map(line, events))
             for shorter in self._folder.glob(f"{stem}*.jsonl"):  # of a time when it was the last
                 if shorter.name != name:
                     shorter.unlink()
         with (self._folder / name).open("rb") as file:
             return sum(1 for _ in file)
-
-    def _put(self, name: str, lines: Iterable[bytes]) -> None:
-        new = self._folder / f"{name}.new"
-        with new.open("wb") as file:
-            for each in lines:
-                file.write(each)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._folder / name)

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, Self
 
 from tocsin.cli._failure import USAGE, Failure
 from tocsin.cli._trust import small_file
+from tocsin.cli._whole import put
 from tocsin.domain.merkle import Peaks
 from tocsin.wire.log import notes
 from tocsin.wire.log.beginnings import read_beginning, write_beginning
@@ -127,24 +128,15 @@ class Writing(Exported):
 
     def put_beginning(self, tree: Peaks) -> None:
         """Write the tree before the first event."""
-        self._put(self._before, write_beginning(tree))
+        put(self._before, [write_beginning(tree)])
 
     def put_checkpoint(self, note: bytes, name: str = "") -> None:
         """Write the checkpoint, or one that does not fit, by another name."""
-        self._put(self.folder / (f"{_CHECKPOINT}-{name}" if name else _CHECKPOINT), note)
+        put(self.folder / (f"{_CHECKPOINT}-{name}" if name else _CHECKPOINT), [note])
 
     def put_keys(self, lines: bytes) -> None:
         """Write what the log says of its keys."""
-        self._put(self.keys, lines)
-
-    def _put(self, path: Path, content: bytes) -> None:
-        new = path.with_name(f".{path.name}.new")
-        number = os.open(new, os.O_WRONLY | os.O_TRUNC | _OURS, 0o600)
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(number)
-        new.replace(path)
+        put(self.keys, [lines])
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
