@@ -5,17 +5,13 @@ Ed25519, not the prehashed variant).
 https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast, override
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
-from tocsin import __version__
-from tocsin.domain.errors import Busy
+from tocsin.adapters._aws import busy, soon
 from tocsin.ports.evidence import Signer
 
 if TYPE_CHECKING:
@@ -44,14 +40,7 @@ _TRANSIENT: Final = frozenset(
 
 def client() -> "KMSClient":
     """Return a client that gives up within a few seconds, like that of DynamoDB."""
-    config = Config(
-        connect_timeout=1,
-        read_timeout=3,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        tcp_keepalive=True,
-        user_agent=f"tocsin/{__version__}",
-    )
-    return cast("KMSClient", get_session().create_client("kms", config=config))
+    return cast("KMSClient", get_session().create_client("kms", config=soon()))
 
 
 class KmsSigner(Signer):
@@ -83,15 +72,7 @@ class KmsSigner(Signer):
         return answer["Signature"]
 
 
-@contextmanager
-def _calls() -> Iterator[None]:
+def _calls() -> AbstractContextManager[None]:
     """Turn what may be otherwise a minute later into Busy."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or code in _TRANSIENT:
-            raise Busy(f"the signing key can't be used ({code})") from error
-        raise
-    except BotoCoreError as error:
-        raise Busy("the signing key is out of reach") from error
+    refused = "the signing key can't be used ({code})"
+    return busy(refused, "the signing key is out of reach", _TRANSIENT)

@@ -4,16 +4,14 @@ A path that is put again is another version: those before it stay until their ti
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, cast, override
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from botocore.session import get_session
 
-from tocsin import __version__
-from tocsin.domain.errors import Busy
+from tocsin.adapters._aws import busy, soon
 from tocsin.ports.evidence import Archive
 
 if TYPE_CHECKING:
@@ -27,14 +25,7 @@ _BYTES: Final = "application/octet-stream"
 
 def client() -> "S3Client":
     """Return a client that gives up within a few seconds, like that of DynamoDB."""
-    config = Config(
-        connect_timeout=1,
-        read_timeout=3,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        tcp_keepalive=True,
-        user_agent=f"tocsin/{__version__}",
-        s3={"addressing_style": "path"},
-    )
+    config = soon(s3={"addressing_style": "path"})
     return cast("S3Client", get_session().create_client("s3", config=config))
 
 
@@ -104,12 +95,5 @@ def _type(path: str) -> str:
     return _BYTES if "/tile/" in path else _TEXT
 
 
-@contextmanager
-def _calls(how: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise Busy(f"the archive {how} ({code})") from error
-    except BotoCoreError as error:
-        raise Busy("the archive is out of reach") from error
+def _calls(how: str) -> AbstractContextManager[None]:
+    return busy(f"the archive {how} ({{code}})", "the archive is out of reach")

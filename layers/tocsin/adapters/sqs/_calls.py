@@ -1,16 +1,13 @@
 """Calls to SQS, and what their errors mean."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, cast
 
 import orjson
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
-from tocsin import __version__
-from tocsin.domain.errors import Busy, Malformed
+from tocsin.adapters._aws import busy, soon
+from tocsin.domain.errors import Malformed
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -39,14 +36,7 @@ _TRANSIENT: Final = frozenset(
 
 def client() -> "SQSClient":
     """Return a client that gives up within a few seconds, like that of DynamoDB."""
-    config = Config(
-        connect_timeout=1,
-        read_timeout=3,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        tcp_keepalive=True,
-        user_agent=f"tocsin/{__version__}",
-    )
-    return cast("SQSClient", get_session().create_client("sqs", config=config))
+    return cast("SQSClient", get_session().create_client("sqs", config=soon()))
 
 
 def delayed(seconds: int) -> int:
@@ -70,16 +60,7 @@ def names_in(body: str, what: str, *names: str) -> tuple[str, ...]:
     return found
 
 
-@contextmanager
-def calls(what: str) -> Iterator[None]:
+def calls(what: str) -> AbstractContextManager[None]:
     """Turn the SDK's transient errors into Busy; a message too many does no harm."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        failed = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
-        if failed or code in _TRANSIENT:
-            raise Busy(f"the {what} can't be set ({code}): send the same again") from error
-        raise
-    except BotoCoreError as error:
-        raise Busy(f"the {what}s are out of reach: send the same again") from error
+    refused = f"the {what} can't be set ({{code}}): send the same again"
+    return busy(refused, f"the {what}s are out of reach: send the same again", _TRANSIENT)
