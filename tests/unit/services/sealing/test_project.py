@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -459,6 +460,43 @@ def test_what_begins_during_a_rebuild_is_told_and_a_broken_projection_is_rebuilt
         world.projector().catch_up("acme")
     world.rebuild()("acme")
     assert world.projections.cursor("acme").generation == 2
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_ledger_that_was_written_anew_is_projected_no_further(more: int) -> None:
+    """The hash where it ended is kept with the cursor, which says so without another read."""
+    world, other = World(), World()
+    for one, text in ((world, "one"), (other, "another")):
+        for _ in range(3):
+            one.add(2, session_id=text)
+    world.projector()(["acme"])
+    was = world.projections.cursor("acme")
+    items = deepcopy(world.projections.by_key)
+    for _ in range(more):
+        other.add(1)
+    world.ledger, world.journal = other.ledger, other.journal
+    for _ in range(2):
+        report = world.projector()(["acme", "beta"])
+        assert isinstance(report.broken.pop("acme"), IntegrityError)
+        assert not (report.broken or report.failed)  # and nothing that is to be tried again
+    assert world.projections.cursor("acme") == was  # no run was claimed
+    assert world.projections.by_key == items
+    world.projections.cursors["acme", 0] = replace(was, hash=b"")  # as an older version left it
+    assert not world.projector()(["acme"]).broken
+    assert world.projections.cursor("acme").through_seq == 6 + more
+
+
+def test_a_ledger_that_ends_before_what_was_projected_is_noticed() -> None:
+    world, other = World(), World()
+    for one, batches in ((world, 3), (other, 2)):
+        for _ in range(batches):
+            one.add(2)
+    world.projector()(["acme"])
+    for ledger in (other.ledger, World().ledger):
+        world.ledger = ledger
+        error = world.projector()(["acme"]).broken["acme"]
+        assert isinstance(error, IntegrityError)
+        assert error.seq == ledger.head("acme").seq + 1
 
 
 def test_many_sessions_begin_in_few_batches() -> None:
