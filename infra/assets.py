@@ -31,9 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 _NOT_DEPLOYED = {"client", "cli", "embedded", "local"}  # of the package `tocsin`
 _UNUSED = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
 # The SDK describes every service of AWS; only these are called, and more by those with these locks:
-# by who makes checkpoints, and by who delivers or makes those that witnesses cosign.
+# by who delivers, and who makes checkpoints.
 _SERVICES = {"dynamodb", "sqs"}
-_MORE_SERVICES = {"functions": {"kms", "s3"}, "deliver": {"kms", "s3", "sesv2"}}
+_MORE_SERVICES = {"deliver": {"kms", "s3", "sesv2"}}
 
 
 def function(name: str, root: Path = ROOT) -> Path:

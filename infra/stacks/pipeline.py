@@ -56,7 +56,7 @@ class PipelineStack(TocsinStack):
         self.checkpoint = Checkpoint(
             self,
             "Checkpoint",
-            props=deliver_props if config.witnesses else props,  # it asks, and verifies, too
+            props=deliver_props,  # it verifies signatures, too, and asks witnesses
             key=key,
             archive=archive,
         )
