@@ -129,7 +129,8 @@ class Config(BaseModel):
     mail_from: str | None = Field(None, pattern=_ADDRESS, max_length=254)  # verified in SES
     export_buckets: Annotated[tuple[_Bucket, ...], BeforeValidator(_several)] = ()
 
-    # Ed25519 keys of KMS that sign checkpoints, each of them, in place of the environment's own.
+    # Keys of KMS (Ed25519, ML-DSA-44) that sign checkpoints, each of them, in place of the
+    # environment's own.
     signing_keys: Annotated[tuple[_Key, ...], BeforeValidator(_several)] = Field((), max_length=5)
     # Where checkpoints and leaves are kept: in a bucket that is made, by Object Lock's modes; or in
     # one that is there.

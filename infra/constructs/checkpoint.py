@@ -63,7 +63,7 @@ class Checkpoint(Function):
         tables.allow_querying(self, ["org", "tree#*", "checkpoint#*"])
         tables.allow_writing(self, ["tree#*"], ["GetItem"])
         tables.allow_writing(self, ["tree#*", "checkpoint#*"], ["PutItem"])
-        allow_signing(self, keys)
+        allow_signing(self, keys, chosen=bool(config.signing_keys))
         if archive:
             archive.allow_adding(self)
         elif config.archive_bucket:

@@ -9,9 +9,8 @@ from constructs import Construct
 
 __all__ = ["SigningKey", "allow_signing"]
 
-_ALGORITHM = (
-    "ED25519_SHA_512"  # of whole messages, as signed notes have it; there is a prehashed one
-)
+# Of whole messages, as signed notes have it; there are prehashed ones.
+_ED25519, _ML_DSA = "ED25519_SHA_512", "ML_DSA_SHAKE_256"
 
 
 class SigningKey(kms.Key):
@@ -40,8 +39,10 @@ class SigningKey(kms.Key):
         )
 
 
-def allow_signing(who: iam.IGrantable, keys: Sequence[str]) -> None:
+def allow_signing(who: iam.IGrantable, keys: Sequence[str], *, chosen: bool) -> None:
     """Let it sign with these keys, in the one way that is used, and read their public halves.
+
+    Those that were ``chosen`` may be of ML-DSA-44, too: each signs in the ways of its spec alone.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
     """
@@ -49,6 +50,8 @@ def allow_signing(who: iam.IGrantable, keys: Sequence[str]) -> None:
         grantee=who,
         actions=["kms:Sign"],
         resource_arns=[*keys],
-        conditions={"StringEquals": {"kms:SigningAlgorithm": _ALGORITHM}},
+        conditions={
+            "StringEquals": {"kms:SigningAlgorithm": [_ED25519, _ML_DSA] if chosen else _ED25519}
+        },
     )
     iam.Grant.add_to_principal(grantee=who, actions=["kms:GetPublicKey"], resource_arns=[*keys])

@@ -105,7 +105,7 @@ class ExpireSettings(StoreSettings):
 class CheckpointSettings(StoreSettings):
     """The checkpoint function.
 
-    ``signing_key`` is the id or ARN of an Ed25519 key in KMS; or, on one machine, ``file:`` and the
+    ``signing_key`` is the id or ARN of a key in KMS (Ed25519, ML-DSA-44); or here ``file:`` and the
     path of one, which is made where there is none. Of several, with spaces between, each signs.
     ``archive`` is the S3 bucket, or ``file:`` and the folder, into which checkpoints and leaves are
     put; None: nowhere. ``witnesses`` is a policy (https://c2sp.org/tlog-policy), with its lines

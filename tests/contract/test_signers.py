@@ -5,10 +5,15 @@ from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.session import get_session
+from botocore.validate import ParamValidator
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from support.databases import Database
 from tocsin.adapters.key_file import KeyFile
@@ -59,10 +64,49 @@ def test_what_is_no_key_is_not_replaced(tmp_path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
+class Kms:
+    """Of KMS what MiniStack has not: a key of ML-DSA-44, by the words of the SDK's own model."""
+
+    def __init__(self) -> None:
+        self._key = MLDSA44PrivateKey.generate()
+        self._model = get_session().get_service_model("kms")
+
+    def get_public_key(self, **given: Any) -> dict[str, Any]:
+        self._check("GetPublicKey", given)
+        form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return {"PublicKey": self._key.public_key().public_bytes(*form)}
+
+    def sign(self, **given: Any) -> dict[str, Any]:
+        self._check("Sign", given)
+        assert (given["SigningAlgorithm"], given["MessageType"]) == ("ML_DSA_SHAKE_256", "RAW")
+        return {"Signature": self._key.sign(given["Message"])}
+
+    def _check(self, operation: str, given: dict[str, Any]) -> None:
+        shape: Any = self._model.operation_model(operation).input_shape
+        assert not ParamValidator().validate(given, shape).has_errors()
+        for name, value in given.items():
+            assert value in (getattr(shape.members[name], "enum", None) or [value])
+
+
+@pytest.mark.parametrize("where", ["kms", "file"])
+def test_there_are_keys_of_ml_dsa_44(tmp_path: Path, where: str) -> None:
+    kms: Any = Kms()
+
+    def opens() -> Signer:
+        return KmsSigner(kms, "k") if where == "kms" else KeyFile(tmp_path / "key.ml-dsa-44")
+
+    for message in (b"\0", bytes(MAX_MESSAGE_BYTES)):
+        signature, key = opens().sign(message), opens().public_key
+        assert (len(key), len(signature)) == (1_312, 2_420)
+        MLDSA44PublicKey.from_public_bytes(key).verify(signature, message)
+        with pytest.raises(InvalidSignature):
+            MLDSA44PublicKey.from_public_bytes(key).verify(signature, message + b"x")
+
+
 def test_a_key_of_another_kind_is_refused(database: Database) -> None:
     client = database.server.kms()
     made = client.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")
-    with pytest.raises(ValueError, match="no Ed25519 key"):
+    with pytest.raises(ValueError, match="ECC_NIST_EDWARDS25519, or ML_DSA_44"):
         _ = KmsSigner(client, made["KeyMetadata"]["KeyId"]).public_key
 
 

@@ -124,6 +124,15 @@ def test_what_is_known_of_keys_is_told_by_a_hash(on: Stores) -> None:
     assert on.trees.get("acme") == tree(3)
 
 
+def test_keys_as_long_as_those_of_ml_dsa_44_are_known(on: Stores) -> None:
+    keys = [LogKey(f"tocsin/key/acme+{id}+{'B' * 1_752}", 3, 10) for id in ("00000001", "00000002")]
+    at = replace(tree(3, signed=3), keys=tuple(key.verifier for key in keys))
+    on.trees.grow(None, tree(3), [])
+    on.trees.sign(tree(3), at, Checkpoint(3, "n", 10), keys)
+    assert on.trees.keys("acme") == keys
+    assert on.trees.get("acme") == at
+
+
 def test_what_witnesses_have_cosigned_is_remembered_and_nothing_of_two_at_once_is_lost(
     on: Stores,
 ) -> None:

@@ -13,8 +13,12 @@ from tocsin.ports.evidence import Signer
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
-__all__ = ["KeyFile"]
+__all__ = ["ML_DSA_44", "KeyFile"]
+
+ML_DSA_44: Final = ".ml-dsa-44"
+"""What the name of a file with such a key ends with."""
 
 _SEED_BYTES: Final = 32
 
@@ -22,7 +26,8 @@ _SEED_BYTES: Final = 32
 class KeyFile(Signer):
     """:class:`~tocsin.ports.evidence.Signer` on a file, which its owner alone can read.
 
-    It holds the seed of RFC 8032, in base64, and is made where there is none.
+    It holds the seed of RFC 8032, in base64, and is made where there is none; that of FIPS 204, if
+    its name ends with :data:`ML_DSA_44`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,20 +43,24 @@ class KeyFile(Signer):
         return self._key.sign(message)
 
     @cached_property
-    def _key(self) -> "Ed25519PrivateKey":
+    def _key(self) -> "Ed25519PrivateKey | MLDSA44PrivateKey":
         """The key.
 
         Raises:
             ValueError: the file holds none.
             OSError: it can't be read or made.
         """
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
         with suppress(FileExistsError):
             self._make()
         seed = b64decode(self._path.read_bytes().strip(), validate=True)
         if len(seed) != _SEED_BYTES:
             raise ValueError(f"{self._path} holds no signing key")
+        if self._path.suffix == ML_DSA_44:
+            from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+
+            return MLDSA44PrivateKey.from_seed_bytes(seed)
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return Ed25519PrivateKey.from_private_bytes(seed)
 
     def _make(self) -> None:

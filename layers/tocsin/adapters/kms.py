@@ -1,10 +1,11 @@
 """A signing key in AWS KMS, which never leaves it.
 
-Its spec is ``ECC_NIST_EDWARDS25519``, and it signs whole messages (``ED25519_SHA_512``: RFC 8032's
-Ed25519, not the prehashed variant).
+Its spec is ``ECC_NIST_EDWARDS25519`` or ``ML_DSA_44``, and it signs whole messages: RFC 8032's
+Ed25519 (``ED25519_SHA_512``), FIPS 204's ML-DSA (``ML_DSA_SHAKE_256``), not the prehashed variants.
 https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast, override
@@ -16,14 +17,19 @@ from tocsin.ports.evidence import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
+    from mypy_boto3_kms.literals import SigningAlgorithmSpecType
 
 __all__ = ["MAX_MESSAGE_BYTES", "KmsSigner", "client"]
 
 MAX_MESSAGE_BYTES: Final = 4_096
 """https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html"""
 
-# A SubjectPublicKeyInfo of Ed25519 up to the key itself (RFC 8410, section 4).
-_SPKI: Final = bytes.fromhex("302a300506032b6570032100")
+# SubjectPublicKeyInfos up to the key itself (RFC 8410, section 4; RFC 9881, section 4), the key's
+# bytes, and how it signs.
+_KINDS: "Final[Sequence[tuple[bytes, int, SigningAlgorithmSpecType]]]" = (
+    (bytes.fromhex("302a300506032b6570032100"), 32, "ED25519_SHA_512"),
+    (bytes.fromhex("30820532300b06096086480165030403110382052100"), 1_312, "ML_DSA_SHAKE_256"),
+)
 _TRANSIENT: Final = frozenset(
     {
         "AccessDeniedException",
@@ -51,25 +57,35 @@ class KmsSigner(Signer):
         self._client = client
         self._key_id = key_id
 
+    @property
     @override
-    @cached_property
     def public_key(self) -> bytes:
-        with _calls():
-            encoded = self._client.get_public_key(KeyId=self._key_id)["PublicKey"]
-        if not encoded.startswith(_SPKI) or len(encoded) != len(_SPKI) + 32:
-            raise ValueError(f"{self._key_id} is no Ed25519 key: its spec is ECC_NIST_EDWARDS25519")
-        return encoded.removeprefix(_SPKI)
+        return self._kind[0]
 
     @override
     def sign(self, message: bytes) -> bytes:
+        algorithm = self._kind[1]
         with _calls():
             answer = self._client.sign(
                 KeyId=self._key_id,
                 Message=message,
                 MessageType="RAW",
-                SigningAlgorithm="ED25519_SHA_512",
+                SigningAlgorithm=algorithm,
             )
         return answer["Signature"]
+
+    @cached_property
+    def _kind(self) -> "tuple[bytes, SigningAlgorithmSpecType]":
+        """The public key, and how it signs."""
+        with _calls():
+            encoded = self._client.get_public_key(KeyId=self._key_id)["PublicKey"]
+        for beginning, count, algorithm in _KINDS:
+            if encoded.startswith(beginning) and len(encoded) == len(beginning) + count:
+                return encoded.removeprefix(beginning), algorithm
+        raise ValueError(
+            f"{self._key_id} is no key for checkpoints: its spec is ECC_NIST_EDWARDS25519, or"
+            " ML_DSA_44"
+        )
 
 
 def _calls() -> AbstractContextManager[None]:

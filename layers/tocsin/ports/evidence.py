@@ -69,18 +69,21 @@ class Trees(Protocol):
 
 
 class Signer(Protocol):
-    """An Ed25519 key that signs (RFC 8032)."""
+    """A key that signs: of Ed25519 (RFC 8032) or of ML-DSA-44 (FIPS 204).
+
+    The public key's length says of which.
+    """
 
     @property
     def public_key(self) -> bytes:
-        """The public key, 32 bytes.
+        """The public key: 32 bytes of Ed25519, 1,312 of ML-DSA-44.
 
         Raises:
             Busy: who holds it does not answer.
         """
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes.
+        """Return the signature of a message: 64 bytes, or 2,420.
 
         Raises:
             Busy: who holds the key does not answer.

@@ -703,7 +703,7 @@ def test_the_key_signs_in_one_way_for_one_role(
         {**common, "Action": "kms:Sign", "Condition": algorithm},
         {**common, "Action": "kms:GetPublicKey"},
     ]
-    asked = json.loads(run(SIGNED, lock="functions", environment={}))
+    asked = json.loads(run(SIGNED, lock="deliver", environment={}))
     assert asked["SigningAlgorithm"] == "ED25519_SHA_512"
 
 
@@ -724,9 +724,10 @@ def test_other_keys_sign_in_the_same_way_and_an_archive_is_added_to(telling: Tem
         bucket = f":s3:::acme-evidence{path}"
         return {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, bucket]]}
 
+    algorithms = ["ED25519_SHA_512", "ML_DSA_SHAKE_256"]
     account = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
     assert found == {
-        "kms:Sign": (keys, {"StringEquals": {"kms:SigningAlgorithm": "ED25519_SHA_512"}}),
+        "kms:Sign": (keys, {"StringEquals": {"kms:SigningAlgorithm": algorithms}}),
         "kms:GetPublicKey": (keys, None),
         "s3:PutObject": (under("/*"), account),
         "s3:PutObjectLegalHold": (
@@ -744,6 +745,8 @@ import json
 from unittest.mock import MagicMock
 from tocsin.adapters import kms
 client = MagicMock()
+public = bytes.fromhex("302a300506032b6570032100") + bytes(32)
+client.get_public_key.return_value = {"PublicKey": public}
 kms.KmsSigner(client, "key").sign(b"")
 print(json.dumps(client.sign.call_args.kwargs, default=repr))
 """

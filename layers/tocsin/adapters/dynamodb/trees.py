@@ -22,6 +22,7 @@ __all__ = ["DynamoTrees"]
 _HEAD: Final = "head"
 _KEY: Final = "key#"
 _DIGITS: Final = 16
+_MOST_NAME_BYTES: Final = 900  # of 1,024 that a sort key has
 
 
 class DynamoTrees(StateTable, Trees):
@@ -305,7 +306,10 @@ def _read_checkpoint(org: str, item: Mapping[str, Any]) -> Checkpoint:
 def _key_item(org: str, key: LogKey) -> Any:
     until = {} if key.until_size is None else {"until": number(key.until_size)}
     until |= {} if key.until_ms is None else {"until_ms": number(key.until_ms)}
-    place = f"{_KEY}{key.since_size:0{_DIGITS}}#{key.verifier}"
+    name = key.verifier  # of ML-DSA-44 longer than a sort key may be: its id tells it apart
+    if len(name.encode()) > _MOST_NAME_BYTES:
+        name = name.rpartition("+")[0]
+    place = f"{_KEY}{key.since_size:0{_DIGITS}}#{name}"
     return {
         **item_key(_tree(org), place),
         "verifier": {"S": key.verifier},

@@ -25,7 +25,7 @@ from tocsin.services.evidence.holding import Holding
 from tocsin.services.evidence.witnessing import Asking, Witnessing
 from tocsin.services.reading.checked import parts_after
 from tocsin.wire.log import checkpoints, notes
-from tocsin.wire.log.keys import KeyType, Verifier
+from tocsin.wire.log.keys import KeyType, Verifier, types_of
 
 __all__ = ["EVENTS_AT_ONCE", "Checkpointing", "Report"]
 
@@ -175,9 +175,13 @@ class Checkpointing:
         return tree
 
     def _signing(self, origin: str) -> list["_As"]:
-        """Return who signs, as a log's name has it: each key plain, then each saying when."""
-        types = (KeyType.ED25519, KeyType.ED25519_COSIGNATURE)
-        return [_As(origin, type, signer) for type in types for signer in self._signers]
+        """Return who signs, as a log's name has it: those of each checkpoint before the others."""
+        found = [
+            _As(origin, type, signer)
+            for signer in self._signers
+            for type in types_of(signer.public_key)
+        ]
+        return sorted(found, key=lambda each: not each.key.signs_each)
 
     def _sign(
         self,
@@ -194,7 +198,7 @@ class Checkpointing:
             The tree as it is stored with its checkpoint.
         """
         text = checkpoints.Checkpoint(tree.origin, tree.size, tree.peaks.root).text
-        signing = [each for each in signers if timed or not each.key.is_timed]
+        signing = [each for each in signers if timed or each.key.signs_each]
         note = notes.signed(text, signing, now_ms // 1_000)
         keys = tuple(str(each.key) for each in signers)
         changed = [] if tree.keys == keys else _changed(tree, known, keys, now_ms)

@@ -20,7 +20,7 @@ from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.evidence.said import note_of, said
 from tocsin.wire.log import checkpoints
 from tocsin.wire.log.faults import BadEvidence, BadFormat
-from tocsin.wire.log.keys import KeyType, Verifier
+from tocsin.wire.log.keys import Verifier
 from tocsin.wire.log.notes import Note
 
 __all__ = ["LOGS", "Continuing"]
@@ -152,7 +152,7 @@ def _check_signatures(tree: Tree, last: Checkpoint, keys: Sequence[Verifier]) ->
         stored = [Verifier.read(each) for each in tree.keys]
     except BadFormat as error:
         raise IntegrityError(tree.org, last.size, f"a key of its tree is none: {error}") from error
-    needed = {key for key in stored if key.type is KeyType.ED25519}
+    needed = {key for key in stored if key.signs_each and key.can_verify}
     try:
         found = note_of(tree.org, last).verified({*stored, *keys})
     except BadEvidence as error:

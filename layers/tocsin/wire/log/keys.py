@@ -7,7 +7,7 @@ https://c2sp.org/tlog-cosignature.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
@@ -17,7 +17,7 @@ from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.faults import BadFormat
 from tocsin.wire.log.texts import MAX_NUMBER, from_base64, to_base64, utf8
 
-__all__ = ["ID_BYTES", "KeyType", "Verifier", "is_name"]
+__all__ = ["ID_BYTES", "KeyType", "Verifier", "is_name", "types_of"]
 
 ID_BYTES: Final = 4
 _TIME_BYTES: Final = 8
@@ -104,6 +104,11 @@ class Verifier:
         return sha256(signed).digest()[:ID_BYTES]
 
     @property
+    def signs_each(self) -> bool:
+        """Whether a log signs each checkpoint with it, and not only once a day."""
+        return self.type is not KeyType.ED25519_COSIGNATURE
+
+    @property
     def is_timed(self) -> bool:
         """Whether its signatures say when they were made."""
         return self.type is not KeyType.ED25519
@@ -173,6 +178,20 @@ class Verifier:
         except InvalidSignature:
             return False
         return True
+
+
+def types_of(public: bytes) -> Sequence[KeyType]:
+    """Return in which ways a log signs with a key, by its public half: for each checkpoint first.
+
+    A log may sign its own checkpoints as a cosigner does; of ML-DSA-44 there is no other way.
+
+    Raises:
+        BadFormat: no log signs with such a key.
+    """
+    types = [type for type, count in _PUBLIC_BYTES.items() if count == len(public)]
+    if not types:
+        raise BadFormat(f"no log signs with a key of {len(public)} bytes")
+    return types
 
 
 def is_name(text: str) -> bool:

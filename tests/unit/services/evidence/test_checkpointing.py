@@ -18,12 +18,13 @@ from tocsin.domain.segment import Segment
 from tocsin.domain.tree import LogKey, Tree
 from tocsin.ports.evidence import Archive, Signer
 from tocsin.services.evidence import archiving, checkpointing
-from tocsin.services.evidence.checkpointing import Checkpointing
+from tocsin.services.evidence.checkpointing import Checkpointing, Report
 from tocsin.services.evidence.nodes import Nodes
 from tocsin.services.sealing.seal import seal_batches
 from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.keys import KeyType, Verifier
 from tocsin.wire.log.notes import Note, opened
+from tocsin.wire.log.policies import Policy
 from tocsin.wire.log.tiles import read_hashes, tiles
 
 
@@ -319,6 +320,55 @@ def test_keys_are_replaced_one_beside_the_other(world: World) -> None:
     assert [each.until_size for each in plain()] == [8, 12, None]
     timed = [key for key in world.trees.keys("acme") if key.verifier not in told]
     assert [each.until_size for each in timed] == [8, 12, None]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_key_of_ml_dsa_44_signs_beside_one_of_ed25519_or_alone(world: World, alone: bool) -> None:
+    """Each checkpoint, as a cosigner of its own log: https://c2sp.org/tlog-checkpoint#signatures"""
+    plain, quantum = KeyFile(world.home / "key"), KeyFile(world.home / "key.ml-dsa-44")
+    world.archive = FakeArchive()
+
+    def run(*signers: Signer) -> Report:
+        return Checkpointing(
+            orgs=world.orgs,
+            ledger=world.ledger,
+            trees=world.trees,
+            signers=signers,
+            clock=world.clock,
+            archive=world.archive,
+        )()
+
+    signers = [quantum] if alone else [plain, quantum]
+    world.seal(2)
+    if not alone:
+        assert run(plain).signed == {"acme": 2}
+    for size in (5, 8):
+        world.seal(3)
+        world.clock.ms += 60_000
+        assert run(*signers).signed == {"acme": size}
+        kept, tree = world.trees.checkpoint("acme"), world.trees.get("acme")
+        assert kept is not None and tree is not None
+        key = Verifier(tree.origin, KeyType.ML_DSA_44, quantum.public_key)
+        other = Verifier(tree.origin, KeyType.ED25519, plain.public_key)
+        for trusted in ([key], [key, other], *([] if alone else [[other]])):
+            lines = [f"log {each}\n" for each in trusted]
+            found = Policy.read("".join([*lines, "quorum none\n"]).encode()).check(
+                kept.note.encode()
+            )
+            assert (found.checkpoint.size, len(found.logs)) == (size, 1 if alone else len(trusted))
+        [signed] = Note.read(kept.note.encode()).verified([key])
+        assert signed.at_s == kept.made_at_ms // 1_000
+        assert str(key) in tree.keys
+    # One that lacks the signature is not gone on with.
+    last = world.trees.signed["acme"][max(world.trees.signed["acme"])]
+    note = Note.read(last.note.encode())
+    rest = tuple(each for each in note.signatures if each.key_id != key.id)
+    place = max(world.trees.signed["acme"])
+    if rest:
+        without = replace(last, note=Note(note.text, rest).data.decode())
+        world.trees.signed["acme"][place] = without
+        world.seal(1)
+        assert "lacks the signature" in str(run(*signers).broken["acme"])
 
 
 def test_each_day_a_checkpoint_says_when_it_was_signed(world: World) -> None:
