@@ -243,6 +243,7 @@ import json
 from unittest.mock import MagicMock
 from tocsin.adapters.dynamodb.{module} import {adapter}
 from tocsin.domain.projection import INDEXES, KINDS, Change, Projected
+from tocsin.domain.subjects import KeptSubject, SubjectKey
 
 class Client:
     meta = MagicMock()
@@ -251,6 +252,8 @@ class Client:
         def call(**request):
             for action, key in keys(name, request):
                 calls.append([action, key["pk"]["S"]])
+            if "UpdateExpression" in request and "secret" in request["UpdateExpression"]:
+                return {{"Attributes": secret}}
             return {{"Attributes": {{"used": {{"N": "1"}}}}, "Responses": {{}}, "Items": []}}
         return call
 
@@ -260,10 +263,15 @@ def keys(name, request):
     if name == "batch_get_item":
         return [(name, key) for key in request["RequestItems"]["state"]["Keys"]]
     if name == "transact_write_items":  # each part is allowed by its own action and key
-        return [("put_item", item["Put"]["Item"]) for item in request["TransactItems"]]
+        parts = [part for item in request["TransactItems"] for part in item.items()]
+        return [
+            (action + "Item", asked.get("Key") or asked["Item"])
+            for action, asked in parts
+            if asked["TableName"] == "state"
+        ]
     return [(name, request.get("Key") or request["Item"])]
 
-calls = []
+calls, secret = [], {{}}
 adapter = {adapter}(Client(), "state", *{beside})
 {does}
 print(json.dumps(calls))
@@ -309,6 +317,16 @@ adapter.keys("acme")
 adapter.nodes("acme", 8, 0, 2)
 list(adapter.checkpoints("acme", 0, 7))
 """
+GIVING = """
+secret |= {"secret": {"B": bytes(64)}, "secret_id": {"S": SubjectKey(bytes(64)).id}}
+adapter.find("acme", ["u"])
+adapter.give("acme", "u", SubjectKey(bytes(64)))
+"""
+ERASING = """
+was = KeptSubject(org="acme", user="u", key=SubjectKey(bytes(64)))
+adapter.find("acme", ["u"])
+adapter.erase(was, was, MagicMock(), b"")
+"""
 PROVING = """
 adapter.keys("acme")
 adapter.checkpoint("acme")
@@ -330,6 +348,13 @@ adapter.nodes("acme", 8, 0, 2)
         ("ProjectRole", "projections", "DynamoProjections", PROJECTING),
         ("ProjectRole", "projections", "DynamoProjections", READING),
         ("ApiRole", "places", "DynamoPlaces", WAITING),
+        ("IngestRole", "subjects", "DynamoSubjects", GIVING),
+        ("ApiRole", "subjects", "DynamoSubjects", GIVING),
+        ("ApiRole", "subjects", "DynamoSubjects", ERASING),
+        ("DetectRole", "subjects", "DynamoSubjects", 'adapter.find("acme", ["u"])'),
+        ("DeliverRole", "subjects", "DynamoSubjects", 'adapter.find("acme", ["u"])'),
+        ("StreamTaskTaskRole", "subjects", "DynamoSubjects", 'adapter.find("acme", ["u"])'),
+        ("StreamFunctionRole", "subjects", "DynamoSubjects", 'adapter.find("acme", ["u"])'),
         ("ProjectRole", "summaries", "DynamoSummaries", SUMMARISING),
         ("CheckpointRole", "orgs", "DynamoOrgs", "adapter.all()"),
         ("CheckpointRole", "trees", "DynamoTrees", GROWING),
@@ -340,13 +365,15 @@ adapter.nodes("acme", 8, 0, 2)
 def test_what_a_role_may_do_in_the_state_table_is_what_its_adapters_do(
     role: str, module: str, adapter: str, does: str
 ) -> None:
-    beside = "[MagicMock()]" if module in ("privacy", "receipts") else "[]"  # a journal
+    journaled = ("privacy", "receipts", "subjects")
+    journal = 'MagicMock(put_request=lambda *_: {"TableName": "journal"})'
+    beside = f"[{journal}]" if module in journaled else "[]"
     code = WRITTEN.format(module=module, adapter=adapter, beside=beside, does=does)
     calls = json.loads(run(code, lock="functions", environment={}))
     assert calls
     [grants] = [each for (_, _, name), each in ON_TABLES.items() if name == role]
     for method, partition in calls:
-        action = method.replace("_", " ").title().replace(" ", "")
+        action = method if method[0].isupper() else method.title().replace("_", "")
         granted = [
             kind
             for name, actions in grants.items()

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.domain.calls import Call
 from tocsin.domain.canonical import canonical, parse
+from tocsin.domain.reports import call_key
 from tocsin.domain.segment import SealedEvent
 from tocsin.domain.subjects import SubjectKey
+from tocsin.wire.filters import Facts
 from tocsin.wire.protection import (
     Unopened,
     is_protected,
@@ -31,6 +34,7 @@ EVENT: dict[str, Any] = {
     "request": {"command": "whoami"},
 }
 
+TIMES = dict.fromkeys(("timestamp", "received_at"), "2026-03-20T09:00:00.000Z")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=20),
     lambda each: (
@@ -60,7 +64,19 @@ def test_whatever_it_says_comes_back(data: Any, metadata: dict[str, Any]) -> Non
     assert parse(opened(stored(event), KEY)) == event
 
 
-@pytest.mark.parametrize("response", [7, {"id": "x" * 300}, "x" * 300, None, ["my illness"]])
+@given(st.sampled_from([{}, {"tool_call_id": "call_1"}]), st.text() | JSON)
+def test_what_is_found_and_counted_is_the_same_with_the_key_and_without(
+    more: dict[str, Any], response: Any
+) -> None:
+    event = EVENT | more | {"metadata": {"response_id": response}}
+    shown = parse(opened(stored(event), KEY))
+    for read in (stored(event), parse(unopened(stored(event), erased=True))):
+        assert Facts.among(read) == Facts.among(shown)
+        assert call_key(read) == call_key(shown)
+        assert Call.of(TIMES | read) == Call.of(TIMES | shown)
+
+
+@pytest.mark.parametrize("response", [7, {"id": "x" * 300}, None, ["my illness"]])
 def test_what_is_no_response_s_id_is_under_the_key(response: Any) -> None:
     event = EVENT | {"metadata": {"response_id": response}}
     assert "metadata" not in stored(event)

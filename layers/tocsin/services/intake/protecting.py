@@ -57,4 +57,5 @@ class Protecting:
 def _person(event: Mapping[str, Any]) -> str | None:
     """Return whose key an event is to be under; None: it says nothing of a person."""
     user = event.get("user_id")
-    return user if isinstance(user, str) and any(name in event for name in PARTS) else None
+    named = isinstance(user, str) and user and any(name in event for name in PARTS)
+    return user if named else None

@@ -22,6 +22,7 @@ from tocsin.domain.privacy import Pii, Privacy
 from tocsin.domain.segment import SealedEvent
 from tocsin.domain.subjects import KeptSubject, SubjectKey
 from tocsin.services.access.remembered import REMEMBERED_MS
+from tocsin.services.intake.protecting import Protecting
 from tocsin.services.privacy.erasing import Erasing
 from tocsin.services.reading import replay
 from tocsin.services.reading.opening import OpenedJournal
@@ -366,3 +367,9 @@ def test_of_all_who_erase_and_send_at_once_nothing_that_is_answered_is_lost_unse
         assert "unreadable" not in shown
         if shown.get("erased"):
             assert json.loads(each.hashed)["protected"]["key"] in told
+
+
+def test_an_event_of_an_empty_user_is_of_nobody(house: House) -> None:
+    protecting = Protecting(lambda org: Privacy(erasable=True), house.world.subjects)
+    assert protecting("acme", [{"type": "audit", "user_id": "", "data": 1}]) is None
+    assert not house.world.subjects.subjects
