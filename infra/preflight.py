@@ -238,6 +238,31 @@ def _buckets(config: Config, clients: Clients) -> Iterator[Finding]:
             )
 
 
+def _archived(config: Config, clients: Clients) -> Iterator[Finding]:
+    """Whether an archive that is deployed would be withdrawn from a stack that imports it.
+
+    CloudFormation refuses that: an export that is in use can't go.
+    """
+    if config.archive != "none":
+        return
+    cloudformation = clients("cloudformation", region_name=config.region)
+    name = f"tocsin-{config.environment}-data"
+    try:
+        [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except cloudformation.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":  # there is no such stack
+            raise
+        return
+    if any(each["OutputKey"] == "ArchiveBucket" for each in stack.get("Outputs", ())):
+        about = f"{name} has an archive, which can't go while the pipeline puts evidence into it"
+        yield Finding(
+            State.UNSURE,
+            about,
+            f"first cdk deploy --exclusively tocsin-{config.environment}-pipeline with the same "
+            "settings; the bucket stays in any case (docs/deploy.md, Signed checkpoints)",
+        )
+
+
 def _keeps(s3: Any, bucket: str) -> bool:
     """Whether what is put into a bucket is locked without being asked for."""
     try:
@@ -259,6 +284,7 @@ _CHECKS: Mapping[str, Callable[[Config, Clients], Iterator[Finding]]] = {
     "certificate": _certified,
     "SES": _mailing,
     "S3": _buckets,
+    "archive": _archived,
 }
 
 

@@ -22,6 +22,7 @@ CALL_MS = {
 PUBLISH_MS = 1.0
 SEND_MS = 10.0  # a message to SQS
 SIGN_MS = 15.0  # a signature by KMS
+WITNESS_MS = 200.0  # until the slowest witness has answered: all are asked at once, over HTTPS
 TAIL_REQUESTS = 3  # to SQS for a message of its own: sent, received, deleted
 IDLE_RECEIVES_PER_MINUTE = 15  # of a queue, by Lambda: five of its pollers wait 20 s each
 CPU_FACTOR = 1.0  # a Graviton core's time for what takes this machine's 1

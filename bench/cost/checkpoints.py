@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bench.cost.assumed import EVENTS_PER_SECOND, MILLION, MONTH_SECONDS
+from bench.cost.assumed import EVENTS_PER_SECOND, MILLION, MONTH_SECONDS, WITNESS_MS
 from bench.cost.bill import Bill, Line, invoked
 from bench.cost.deployed import Deployed
 from bench.cost.prices import Prices
@@ -19,6 +19,9 @@ FUNCTION, WRITES, READS, SIGNATURES = (
 ARCHIVE = "with an archive, more"
 _OBJECTS = 3  # for a checkpoint: itself twice, and the last leaves
 _UNITS = 2  # what is archived is remembered, in a transaction
+WITNESS = "with a witness, more"
+_COSIGNED_UNITS = 1 + 2  # the checkpoint is put again; and that it was cosigned is remembered
+_PROOF_UNITS = 1 + 1 + 2 * 2  # both checkpoints, and of two levels two tiles at most
 
 
 def used(use: Use, deployed: Deployed, each: float) -> Iterator[Line]:
@@ -52,6 +55,7 @@ def org_months(run: Run, deployed: Deployed) -> Mapping[str, list[Line]]:
         *used(run.little_checkpoint.less(run.idle_checkpoint), deployed, runs),
         Line(ARCHIVE, "s3_puts", _OBJECTS * runs, apart=True),
         Line(ARCHIVE, "dynamodb_write_units", _UNITS * runs, apart=True),
+        *_witnessed(deployed, runs),
     ]
     busy = [
         *moved,
@@ -59,6 +63,17 @@ def org_months(run: Run, deployed: Deployed) -> Mapping[str, list[Line]]:
         Line(ARCHIVE, "s3_puts", events / TILE_WIDTH, apart=True),
     ]
     return {"idle": still, "a batch a minute": moved, f"{EVENTS_PER_SECOND} events/s": busy}
+
+
+def _witnessed(deployed: Deployed, runs: float) -> Iterator[Line]:
+    """Yield what it is more to have each checkpoint cosigned, for an org that waits alone.
+
+    A run asks for several orgs at once, which share the function's time.
+    """
+    gb_seconds = WITNESS_MS / 1_000 * deployed.memory_mb["checkpoint"] / 1_024
+    yield Line(WITNESS, "lambda_gb_seconds", gb_seconds * runs, apart=True)
+    yield Line(WITNESS, "dynamodb_write_units", _COSIGNED_UNITS * runs, apart=True)
+    yield Line(WITNESS, "dynamodb_read_units", _PROOF_UNITS * runs, apart=True)
 
 
 def show_checkpoints(run: Run, deployed: Deployed, prices: Prices) -> None:
@@ -74,11 +89,16 @@ def show_checkpoints(run: Run, deployed: Deployed, prices: Prices) -> None:
         [
             *rows,
             ("together", *(usd(bill.total) for bill in bills.values())),
-            (ARCHIVE, *(usd(bill.apart[ARCHIVE]) for bill in bills.values())),
+            *(
+                (name, *(usd(bill.apart[name]) for bill in bills.values()))
+                for name in (ARCHIVE, WITNESS)
+            ),
         ],
         (
             f"one every {deployed.checkpoint_seconds:g} s in which the org's ledger has moved. "
             f"The key is {usd(prices.usd('kms_keys', 1))} a month for all orgs.",
+            f"A witness answers after {WITNESS_MS:g} ms, as others do at once: each writes a line "
+            "more, and no item. An archive is asked once a checkpoint: under 3 % of its puts.",
             "function: its time; that it is invoked, and reads which orgs there are, is in idle.",
         ),
     )

@@ -1,10 +1,13 @@
 """The archive's bucket, by Object Lock's own rules."""
 
+import json
+import re
+
 import pytest
 from pydantic import ValidationError
 
 from infra.config import Config
-from support.templates import Templates
+from support.templates import Synthesize, Templates
 
 BUCKET = "AWS::S3::Bucket"
 
@@ -55,3 +58,30 @@ def test_what_s3_would_refuse_is_refused(setting: str, value: object) -> None:
 def test_there_is_one_bucket() -> None:
     with pytest.raises(ValidationError, match="choose one"):
         Config(archive="governance", archive_bucket="acme-evidence")
+
+
+def test_an_archive_is_ended_by_the_pipeline_first_and_can_begin_again(
+    small: Templates, synthesize: Synthesize
+) -> None:
+    """The order of docs/deploy.md: CloudFormation withdraws no export that a stack imports."""
+    without = synthesize(stream="lambda", bus="ledger")
+    withdrawn = _exports(small) - _exports(without)
+    assert withdrawn
+    assert all("Archive" in name for name in withdrawn)
+    assert _imports(small, "pipeline") >= withdrawn  # so all at once would be refused
+    for part in without.by_part:
+        assert not _imports(without, part) & withdrawn
+    for part in set(small.by_part) - {"pipeline"}:  # none but that must go before
+        assert not _imports(small, part) & withdrawn
+    assert _exports(without) <= _exports(small)  # on again, the data come first
+    [bucket] = small.of("data", BUCKET).values()
+    assert "BucketName" not in bucket["Properties"]  # another one then: the old one is there still
+
+
+def _exports(templates: Templates) -> set[str]:
+    outputs = templates.by_part["data"].get("Outputs", {}).values()
+    return {output["Export"]["Name"] for output in outputs if "Export" in output}
+
+
+def _imports(templates: Templates, part: str) -> set[str]:
+    return set(re.findall(r'"Fn::ImportValue": "([^"]+)"', json.dumps(templates.by_part[part])))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.cost.bill import Bill, Line
-from bench.cost.checkpoints import org_months
+from bench.cost.checkpoints import WITNESS, org_months
 from bench.cost.components import lines
 from bench.cost.deployed import Deployed
 from bench.cost.months import break_even
@@ -173,6 +173,18 @@ def test_reads_are_counted_by_the_developer_guide(
     operation: str, asked: dict[str, Any], answered: dict[str, Any], units: dict[str, float]
 ) -> None:
     assert read_units(operation, asked, answered) == units
+
+
+def test_a_witness_is_waited_for_and_its_line_is_written_where_something_happens() -> None:
+    minutes = 730 * 60
+    months = org_months(_run(), DEPLOYED)
+    idle, *moving = (Bill(of, _prices(lambda_gb_seconds=1.0)) for of in months.values())
+    assert idle.apart[WITNESS] == 0
+    for bill in moving:
+        gb = DEPLOYED.memory_mb["checkpoint"] / 1_024
+        assert bill.apart[WITNESS] == pytest.approx(minutes * 0.2 * gb)
+    _, *moving = (Bill(of, _prices(dynamodb_write_units=1.0)) for of in months.values())
+    assert [bill.apart[WITNESS] for bill in moving] == [3 * minutes, 3 * minutes]
 
 
 def _run() -> Run:

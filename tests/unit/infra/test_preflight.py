@@ -37,6 +37,7 @@ class Account:
                 "Buckets": [{"Name": "acme-events"}, {"Name": "acme-evidence"}]
             },
             ("s3", "get_object_lock_configuration"): _locked(Mode="COMPLIANCE", Years=7),
+            ("cloudformation", "describe_stacks"): "ValidationError",  # nothing is deployed
         }
         self.asked: list[str] = []
 
@@ -121,6 +122,24 @@ def test_nothing_but_reading_is_asked_for(account: Account) -> None:
 
 # (what the account answers, settings, state, a word of what is said, a word of the way out)
 CASES: dict[str, tuple[dict[tuple[str, str], Any], dict[str, Any], State, str, str]] = {
+    "an archive that is deployed is chosen no more": (
+        {
+            ("cloudformation", "describe_stacks"): {
+                "Stacks": [
+                    {
+                        "StackName": "tocsin-dev-data",
+                        "CreationTime": "2026-11-26T00:00:00Z",
+                        "StackStatus": "CREATE_COMPLETE",
+                        "Outputs": [{"OutputKey": "ArchiveBucket", "OutputValue": "b"}],
+                    }
+                ]
+            }
+        },
+        {},
+        State.UNSURE,
+        "tocsin-dev-data has an archive",
+        "cdk deploy --exclusively tocsin-dev-pipeline",
+    ),
     "an archive is nobody's": (
         {},
         {"archive_bucket": "gone-evidence"},
