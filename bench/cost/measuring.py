@@ -20,6 +20,7 @@ from bench.lambdas import EVENTS_PER_MONTH, ORG, Tenant
 from fakes.stores import FakeClock
 from support.ministack import Server
 from tocsin.adapters import dynamodb, sqs
+from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.keys import DynamoKeys
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.trees import DynamoTrees
@@ -155,7 +156,8 @@ class _Traffic:
 
     def _signed(self) -> int:
         """Return how many events the last checkpoint covers."""
-        last = DynamoTrees(self.tables, self.settings.state_table).checkpoint(ORG)
+        journal = DynamoJournal(self.tables, self.settings.journal_table)
+        last = DynamoTrees(self.tables, self.settings.state_table, journal).checkpoint(ORG)
         return last.size if last else 0
 
     def _register(self) -> None:

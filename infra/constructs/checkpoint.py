@@ -55,12 +55,9 @@ class Checkpoint(Function):
         )
         self._asks = bool(policy)
         self._sealed = Emitted(config, "fanout")("SealedEvents")
-        reads = ["Query"]
-        if bucket:  # for what is under a legal hold
-            reads.append("BatchGetItem")
-            tables.allow(self, journal=["BatchGetItem"])
-        tables.allow(self, ledger=reads)
-        tables.allow_querying(self, ["org", "tree#*", "checkpoint#*"])
+        held = ["BatchGetItem"] if bucket else []  # what is under a legal hold is read
+        tables.allow(self, journal=["PutItem", *held], ledger=["Query", *held])
+        tables.allow_querying(self, ["org", "tree#*", "checkpoint#*", "endpoint#*"])
         tables.allow_writing(self, ["tree#*"], ["GetItem"])
         tables.allow_writing(self, ["tree#*", "checkpoint#*"], ["PutItem"])
         allow_signing(self, keys, chosen=bool(config.signing_keys))

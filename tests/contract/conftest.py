@@ -30,7 +30,7 @@ def fake_stores() -> Stores:
         set_aside=stores.FakeSetAside(),
         projections=projections,
         summaries=stores.FakeSummaries(),
-        trees=stores.FakeTrees(),
+        trees=stores.FakeTrees(journal),
         approvals=stores.FakeApprovals(journal),
         policies=stores.FakePolicies(journal),
         key_ring=stores.FakeKeyRing(keys, journal),

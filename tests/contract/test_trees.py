@@ -7,9 +7,11 @@ import pytest
 from support.databases import Stores
 from tocsin.domain import chain
 from tocsin.domain.errors import HeadMoved, IntegrityError
+from tocsin.domain.ids import new_batch_id
 from tocsin.domain.merkle import Node, Peaks
 from tocsin.domain.tree import Checkpoint, Cosigned, LogKey, Tree, history_of
 from tocsin.ports.evidence import MOST_NODES
+from tocsin.services.intake.stamp import own_batch
 
 
 def tree(size: int, org: str = "acme", signed: int | None = None) -> Tree:
@@ -181,3 +183,15 @@ def test_a_checkpoint_gets_signatures_while_it_is_as_it_was_read(on: Stores) -> 
         on.trees.cosign("beta", made[0], made[0])
     assert [*on.trees.checkpoints("acme", 0, 9)] == made
     assert on.trees.get("acme") == at
+
+
+def test_a_checkpoint_and_the_event_that_tells_of_it_come_together(on: Stores) -> None:
+    on.trees.grow(None, tree(3), [])
+    change = new_batch_id(1_774_000_000_000, bytes(10))
+    told = own_batch("acme", [{"type": "tocsin.checkpoint"}], change)
+    at = tree(3, signed=3)
+    with pytest.raises(HeadMoved):
+        on.trees.sign(tree(2), at, Checkpoint(3, "n", 10), [], told)
+    assert not on.journal.get("acme", [change])
+    on.trees.sign(tree(3), at, Checkpoint(3, "n", 10), [], told)
+    assert on.journal.get("acme", [change])

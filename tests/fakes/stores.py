@@ -416,7 +416,8 @@ class FakeSummaries:
 
 
 class FakeTrees:
-    def __init__(self) -> None:
+    def __init__(self, journal: FakeJournal | None = None) -> None:
+        self.journal = journal or FakeJournal()
         self.heads: dict[str, Tree] = {}
         self.kept: dict[tuple[str, int, int], bytes] = {}
         self.signed: dict[str, dict[tuple[int, int], Checkpoint]] = {}
@@ -440,7 +441,12 @@ class FakeTrees:
             self.kept |= new
 
     def sign(
-        self, before: Tree, after: Tree, checkpoint: Checkpoint, changed: Sequence[LogKey]
+        self,
+        before: Tree,
+        after: Tree,
+        checkpoint: Checkpoint,
+        changed: Sequence[LogKey],
+        told: tuple[Batch, bytes] | None = None,
     ) -> None:
         with self.one_at_a_time:
             signed = self.signed.setdefault(after.org, {})
@@ -453,6 +459,8 @@ class FakeTrees:
             self.heads[after.org] = after
             for key in changed:
                 self.log_keys[after.org][key.since_size, key.verifier] = key
+            if told is not None:
+                self.journal.put(*told)
 
     def cosign(self, org: str, before: Checkpoint, after: Checkpoint) -> None:
         with self.one_at_a_time:

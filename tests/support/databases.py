@@ -138,7 +138,7 @@ class Database:
             set_aside=DynamoSetAside(*state),
             projections=DynamoProjections(*state),
             summaries=DynamoSummaries(*state),
-            trees=DynamoTrees(*state),
+            trees=DynamoTrees(*state, journal),
             approvals=DynamoApprovals(*state, journal),
             policies=DynamoPolicies(*state, journal),
             key_ring=DynamoKeyRing(*state, journal),

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from tocsin.adapters.clock import SystemClock
 from tocsin.adapters.dynamodb import client
+from tocsin.adapters.dynamodb.endpoints import DynamoEndpoints
 from tocsin.adapters.dynamodb.journal import DynamoJournal
 from tocsin.adapters.dynamodb.ledger import DynamoLedger
 from tocsin.adapters.dynamodb.orgs import DynamoOrgs
 from tocsin.adapters.dynamodb.trees import DynamoTrees
 from tocsin.domain.retention import Retention
+from tocsin.domain.tree import CHECKPOINT
 from tocsin.ports.evidence import Archive, Signer, Witness
 from tocsin.ports.world import Clock
 from tocsin.services.evidence.checkpointing import Checkpointing
@@ -34,10 +36,11 @@ def wire(
     settings = settings or CheckpointSettings()
     db, clock, archive = db or client(), clock or SystemClock(), _archive(settings.archive)
     ledger = DynamoLedger(db, settings.ledger_table)
-    trees = DynamoTrees(db, settings.state_table)
+    journal = DynamoJournal(db, settings.journal_table, settings.retention_days)
+    trees = DynamoTrees(db, settings.state_table, journal)
+    endpoints = DynamoEndpoints(db, settings.state_table, journal)
     holding = None
     if archive is not None:
-        journal = DynamoJournal(db, settings.journal_table)
 
         def retention() -> Retention:
             return Retention(clock.now_ms(), settings.retention_days)
@@ -52,6 +55,9 @@ def wire(
         archive=archive,
         witnesses=_witnesses(settings.witnesses),
         holding=holding,
+        anchored=lambda org: any(
+            CHECKPOINT in (kept.endpoint.wanted.types or ()) for kept in endpoints.all(org)
+        ),
     )
 
 

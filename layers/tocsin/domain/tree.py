@@ -13,6 +13,7 @@ from tocsin.domain.chain import genesis
 from tocsin.domain.merkle import Peaks
 
 __all__ = [
+    "CHECKPOINT",
     "TILE_HEIGHT",
     "TILE_WIDTH",
     "Checkpoint",
@@ -21,6 +22,9 @@ __all__ = [
     "Tree",
     "history_of",
 ]
+
+CHECKPOINT: Final = "tocsin.checkpoint"
+"""The type of the event that tells of a day's checkpoint, where an endpoint asks for it."""
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT

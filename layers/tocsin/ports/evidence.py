@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from tocsin.domain.batch import Batch
 from tocsin.domain.merkle import Node
 from tocsin.domain.tree import Checkpoint, LogKey, Tree
 from tocsin.wire.log.keys import Verifier
@@ -33,12 +34,17 @@ class Trees(Protocol):
         """
 
     def sign(
-        self, before: Tree, after: Tree, checkpoint: Checkpoint, changed: Sequence[LogKey]
+        self,
+        before: Tree,
+        after: Tree,
+        checkpoint: Checkpoint,
+        changed: Sequence[LogKey],
+        told: tuple[Batch, bytes] | None = None,
     ) -> None:
         """Keep a checkpoint of a tree as it is stored (``before``), as its last one.
 
         There may be several of a size, each of another time. ``changed`` is what is to be known of
-        keys from now on.
+        keys from now on, and ``told`` the batch, packed too, that tells of it.
 
         Raises:
             HeadMoved: it is otherwise by now; nothing was written.

@@ -82,8 +82,9 @@ ON_TABLES = {
         "State: sweep": {"PutItem"},
     },
     ("default", "pipeline", "CheckpointRole"): {
+        "Journal": {"PutItem"},
         "Ledger": {"Query"},
-        "State: org, tree#*, checkpoint#*": {"Query"},
+        "State: org, tree#*, checkpoint#*, endpoint#*": {"Query"},
         "State: tree#*": {"GetItem"},
         "State: tree#*, checkpoint#*": {"PutItem"},
     },
@@ -358,6 +359,7 @@ adapter.nodes("acme", 8, 0, 2)
         ("ProjectRole", "summaries", "DynamoSummaries", SUMMARISING),
         ("CheckpointRole", "orgs", "DynamoOrgs", "adapter.all()"),
         ("CheckpointRole", "trees", "DynamoTrees", GROWING),
+        ("CheckpointRole", "endpoints", "DynamoEndpoints", 'adapter.all("acme")'),
         ("StreamTaskTaskRole", "trees", "DynamoTrees", PROVING),
         ("StreamFunctionRole", "trees", "DynamoTrees", PROVING),
     ],
@@ -365,7 +367,7 @@ adapter.nodes("acme", 8, 0, 2)
 def test_what_a_role_may_do_in_the_state_table_is_what_its_adapters_do(
     role: str, module: str, adapter: str, does: str
 ) -> None:
-    journaled = ("privacy", "receipts", "subjects")
+    journaled = ("endpoints", "privacy", "receipts", "subjects", "trees")
     journal = 'MagicMock(put_request=lambda *_: {"TableName": "journal"})'
     beside = f"[{journal}]" if module in journaled else "[]"
     code = WRITTEN.format(module=module, adapter=adapter, beside=beside, does=does)

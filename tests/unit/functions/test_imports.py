@@ -58,7 +58,13 @@ MAY_LOAD = {
             }
             | {"evidence.continuing", "evidence.growing", "evidence.holding"}
             | {"evidence.witnessing"}
-            | {"reading.checked", "reading.entries", "reading.past", "reading.since"}
+            | {
+                "intake.stamp",
+                "reading.checked",
+                "reading.entries",
+                "reading.past",
+                "reading.since",
+            }
         ),
         frozenset({"checkpoint"}),
     ),

@@ -10,7 +10,9 @@ from typing import Any, Final, override
 from botocore.exceptions import ClientError
 
 from tocsin.adapters.dynamodb._calls import calls, condition_failed, query, transact, whole
-from tocsin.adapters.dynamodb._state import StateTable, item_key, number
+from tocsin.adapters.dynamodb._state import item_key, number
+from tocsin.adapters.dynamodb._told import ToldTable
+from tocsin.domain.batch import Batch
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node, Peaks
@@ -25,8 +27,8 @@ _DIGITS: Final = 16
 _MOST_NAME_BYTES: Final = 900  # of 1,024 that a sort key has
 
 
-class DynamoTrees(StateTable, Trees):
-    """:class:`~tocsin.ports.evidence.Trees` on the state table."""
+class DynamoTrees(ToldTable, Trees):
+    """:class:`~tocsin.ports.evidence.Trees` on the state table, beside a journal."""
 
     @override
     def get(self, org: str) -> Tree | None:
@@ -96,7 +98,12 @@ class DynamoTrees(StateTable, Trees):
 
     @override
     def sign(
-        self, before: Tree, after: Tree, checkpoint: Checkpoint, changed: Sequence[LogKey]
+        self,
+        before: Tree,
+        after: Tree,
+        checkpoint: Checkpoint,
+        changed: Sequence[LogKey],
+        told: tuple[Batch, bytes] | None = None,
     ) -> None:
         again = checkpoint.size == before.signed
         item = _checkpoint_item(after.org, checkpoint, again=again)
@@ -107,11 +114,13 @@ class DynamoTrees(StateTable, Trees):
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
         }
-        told = [
+        beside: list[Any] = [
             {"Put": {"TableName": self._table, "Item": _key_item(after.org, key)}}
             for key in changed
         ]
-        if not self._written(before, after, [put, *told]):
+        if told is not None:
+            beside.append({"Put": self._journal.put_request(*told)})
+        if not self._written(before, after, [put, *beside]):
             if self.get(after.org) == before and self._get(_checkpoint(after.org), item["sk"]["S"]):
                 reason = "there is a checkpoint that the tree did not have"
                 raise IntegrityError(after.org, max(checkpoint.size, 1), reason)

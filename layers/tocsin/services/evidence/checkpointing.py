@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
 
+from tocsin.domain.batch import Batch
 from tocsin.domain.errors import Busy, HeadMoved, IntegrityError
 from tocsin.domain.merkle import Node
 from tocsin.domain.org import Org
 from tocsin.domain.segment import Segment
-from tocsin.domain.tree import TILE_HEIGHT, Checkpoint, LogKey, Tree, history_of
+from tocsin.domain.tree import CHECKPOINT, TILE_HEIGHT, Checkpoint, LogKey, Tree, history_of
 from tocsin.ports.evidence import MOST_NODES, Archive, Signer, Trees, Witness
 from tocsin.ports.log import Ledger
 from tocsin.ports.orgs import Orgs
@@ -23,9 +24,11 @@ from tocsin.services.evidence.archiving import Archiving
 from tocsin.services.evidence.continuing import LOGS, Continuing
 from tocsin.services.evidence.holding import Holding
 from tocsin.services.evidence.witnessing import Asking, Witnessing
+from tocsin.services.intake.stamp import new_id, own_batch
 from tocsin.services.reading.checked import parts_after
 from tocsin.wire.log import checkpoints, notes
 from tocsin.wire.log.keys import KeyType, Verifier, types_of
+from tocsin.wire.log.texts import to_base64
 
 __all__ = ["EVENTS_AT_ONCE", "Checkpointing", "Report"]
 
@@ -70,16 +73,19 @@ class Checkpointing:
         archive: Archive | None = None,
         witnesses: Sequence[Witness] = (),
         holding: Holding | None = None,
+        anchored: Callable[[str], bool] = lambda org: False,
     ) -> None:
         """Wire the ports; all signers sign each checkpoint, and the first names new logs.
 
         ``holding`` copies what is under a legal hold; without it that is a fault of such an org.
+        ``anchored`` says whether an org wants its checkpoints told by events, one a day.
         """
         self._witnessing = Witnessing(ledger, trees, witnesses, clock)
         self._archiving = archive and Archiving(ledger, trees, archive)
         asked = archive if archive and archive.is_apart else None
         self._continuing = Continuing(ledger, trees, asked)
         self._holding = holding
+        self._anchored = anchored
         self._orgs = orgs
         self._ledger = ledger
         self._trees = trees
@@ -212,7 +218,8 @@ class Checkpointing:
             history=history_of(kept.values()),
         )
         made = Checkpoint(tree.size, note.data.decode(), now_ms)
-        self._trees.sign(tree, after, made, changed)
+        told = _told(after, made) if timed and self._anchored(tree.org) else None
+        self._trees.sign(tree, after, made, changed, told)
         return after
 
     def _origin(self, org: str) -> str:
@@ -234,6 +241,18 @@ class _As(notes.Signer):
 
     def sign(self, message: bytes) -> bytes:
         return self.signer.sign(message)
+
+
+def _told(tree: Tree, made: Checkpoint) -> tuple[Batch, bytes]:
+    """Return the event that tells of a checkpoint, for those who keep what endpoints send."""
+    data = {
+        "origin": tree.origin,
+        "size": tree.size,
+        "root": to_base64(tree.peaks.root),
+        "checkpoint": made.note,
+    }
+    event = {"type": CHECKPOINT, "action": "log", "data": data}
+    return own_batch(tree.org, [event], new_id(made.made_at_ms))
 
 
 def _changed(tree: Tree, known: Sequence[LogKey], keys: Sequence[str], now_ms: int) -> list[LogKey]:

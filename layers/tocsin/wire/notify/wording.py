@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from tocsin.domain.times import iso_ms, moment_of
+from tocsin.domain.tree import CHECKPOINT
 from tocsin.wire.notify.fields import ANSWERED, ASKED, REVIEWED, said
 from tocsin.wire.notify.sending import Sending
 from tocsin.wire.notify.wanting import REMINDER, TEST
@@ -30,6 +31,7 @@ _TITLES: Final = {
     "tool_call": "Tool call",
     "completion": "Completion",
     TEST: "Test of this endpoint",
+    CHECKPOINT: "Checkpoint: keep it",
 }
 _VERDICTS: Final = {"deny": "denied", "ask": "waits", "alert": "alerted"}
 
@@ -79,6 +81,8 @@ def text(type: str, fields: Mapping[str, Any]) -> str:
         return said(fields, "data", "message") or said(fields, "decision", "message")
     if type == "anomaly":
         return said(fields, "data", "description")
+    if type == CHECKPOINT:
+        return said(fields, "data", "checkpoint")
     if type == TEST:
         return "If you can read this, deliveries arrive here."
     return said(fields, "decision", "message")

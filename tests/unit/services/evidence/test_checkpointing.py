@@ -11,6 +11,8 @@ import pytest
 from fakes.events import batch
 from fakes.stores import FakeArchive, FakeClock, FakeLedger, FakeOrgs, FakeTrees
 from tocsin.adapters.key_file import KeyFile
+from tocsin.domain.batch import Batch
+from tocsin.domain.canonical import parse
 from tocsin.domain.errors import Busy, IntegrityError
 from tocsin.domain.merkle import Node, Peaks, check_consistency, consistency
 from tocsin.domain.org import Org, OrgStatus
@@ -25,6 +27,7 @@ from tocsin.wire.log.checkpoints import Checkpoint
 from tocsin.wire.log.keys import KeyType, Verifier
 from tocsin.wire.log.notes import Note, opened
 from tocsin.wire.log.policies import Policy
+from tocsin.wire.log.texts import to_base64
 from tocsin.wire.log.tiles import read_hashes, tiles
 
 
@@ -36,7 +39,13 @@ class World:
     trees: FakeTrees = field(default_factory=FakeTrees)
     clock: FakeClock = field(default_factory=FakeClock)
     archive: Archive | None = None
+    anchored: frozenset[str] | None = frozenset()
     batches: int = 0
+
+    def is_anchored(self, org: str) -> bool:
+        if self.anchored is None:
+            raise Busy("away")
+        return org in self.anchored
 
     def __post_init__(self) -> None:
         for org in ("acme", "beta"):
@@ -55,6 +64,7 @@ class World:
             signers=[self.signer],
             clock=self.clock,
             archive=self.archive,
+            anchored=self.is_anchored,
         )
 
     def seal(self, *counts: int, org: str = "acme") -> None:
@@ -418,6 +428,42 @@ def test_a_clock_that_jumps_stops_nothing(world: World) -> None:
     tree = world.trees.get("acme")
     assert tree is not None
     assert abs(tree.timed_ms - world.clock.ms) <= 120_000
+
+
+def anchors(world: World) -> list[dict[str, Any]]:
+    """Return the events that tell of checkpoints."""
+    batches = [each for each in world.trees.journal.batches.values() if isinstance(each, Batch)]
+    return [parse(entry) for each in batches for entry in each.entries]
+
+
+def test_one_checkpoint_a_day_is_told_where_an_endpoint_asks_for_it(world: World) -> None:
+    world.anchored = frozenset({"acme"})
+    world.seal(3)
+    world.seal(3, org="beta")
+    world.run()
+    world.seal(2)
+    world.run()
+    [event] = anchors(world)
+    assert (event["type"], event["source"]) == ("tocsin.checkpoint", "tocsin")
+    assert (event["data"]["size"], event["data"]["origin"]) == (3, world.checkpoint().origin)
+    key = Verifier(event["data"]["origin"], KeyType.ED25519, world.signer.public_key)
+    text, _ = opened(event["data"]["checkpoint"].encode(), [key])
+    assert to_base64(Checkpoint.read(text).root) == event["data"]["root"]
+    world.clock.ms += 24 * 60 * 60 * 1_000
+    world.run()
+    world.run()
+    assert [each["data"]["size"] for each in anchors(world)] == [3, 5]
+
+
+def test_who_can_not_be_asked_whether_it_wants_to_be_told_is_signed_later(world: World) -> None:
+    world.seal(3)
+    world.seal(3, org="beta")
+    world.anchored = None
+    assert world.run().failed.keys() == {"acme", "beta"}
+    assert anchors(world) == []
+    world.anchored = frozenset({"acme"})
+    assert world.run().signed == {"acme": 3, "beta": 3}
+    assert len(anchors(world)) == 1
 
 
 class Shelf(FakeArchive):

@@ -264,3 +264,13 @@ def test_an_id_that_is_none_leads_nowhere_else(format: Format) -> None:
     sent_message = message(format, event)
     CHECKS[format](sent_message)
     assert f"{PUBLIC_URL}/#/feed/{event.parse()['id']}" in texts(sent_message)
+
+
+@pytest.mark.parametrize("format", CHATS)
+def test_a_checkpoint_is_there_to_be_copied(format: Format) -> None:
+    signature = "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5="
+    note = f"tocsin/7c1f0a52d0e8b936/acme\n41\nHUIGR9IEx=\n\n— tocsin/7c1f/acme {signature}\n"
+    event = sealed(type="tocsin.checkpoint", source="tocsin", data={"checkpoint": note})
+    shown = [text.replace("\\", "") for text in texts(message(format, event))]
+    for line in filter(None, note.split("\n")):
+        assert [text for text in shown if line in text], line
