@@ -42,6 +42,12 @@ async def on(database: Database) -> AsyncIterator[Product]:
         yield product_
 
 
+class Bucket(FolderArchive):
+    """A folder that stands for a bucket, which who has the tables has not."""
+
+    is_apart = True
+
+
 class Reader:
     """Somebody with a read key, and the log's key from elsewhere."""
 
@@ -55,7 +61,7 @@ class Reader:
             trees=on.stores.trees,
             signers=[self.signer],
             clock=on.clock,
-            archive=FolderArchive(home / "evidence"),
+            archive=Bucket(home / "evidence"),
         )
 
     @property

@@ -9,12 +9,14 @@ same id and key always has the same bytes, as a repetition must.
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tocsin.domain import canonical
 from tocsin.domain.limits import MAX_EVENT_BYTES
-from tocsin.domain.segment import SealedEvent
 from tocsin.domain.subjects import ERASED, PARTS, SubjectKey
+
+if TYPE_CHECKING:
+    from tocsin.domain.segment import SealedEvent
 
 __all__ = [
     "Unopened",
@@ -67,7 +69,7 @@ def is_protected(entry: bytes) -> bool:
     return _SIGN in entry
 
 
-def tells_of_erasure(event: SealedEvent) -> bool:
+def tells_of_erasure(event: "SealedEvent") -> bool:
     """Whether an event tells that a key was destroyed; no other takes more than a search."""
     return _ERASURE in event.entry and canonical.parse(event.entry)["type"] == ERASED
 

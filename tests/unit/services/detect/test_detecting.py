@@ -51,11 +51,11 @@ class Port:
         return lambda *args: getattr(self.port, name)(*args)
 
 
-class AllSealed:
+class AllSealed(FakeJournal):
     """The journal, of which all is sealed: what detection itself tells is, within a second."""
 
     def __init__(self, journal: FakeJournal) -> None:
-        self.get = journal.get
+        super().__init__(journal.batches)
 
     def between(self, *_: object) -> Sequence[StoredBatch]:
         return ()
