@@ -19,13 +19,11 @@ NODE = PATH=$(CURDIR)/.venv-nodejs/bin:$$PATH
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-# Much of what tests do is to wait for a product's parts, so that two cores have time for three
-# workers. The tests that share a product or a LocalStack are in one of them.
-PYTEST = $(BIN)/pytest --dist loadgroup -n
-EVERYTHING = 3 --ignore tests/infra/synth
+# Two workers; the tests that share a product or a LocalStack are in one of them.
+PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
 SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 
-.PHONY: help up test tests beside synth dashboard-test test-fast test-times test-loaded check bench \
+.PHONY: help up test synth dashboard-test test-fast test-times test-loaded check bench \
 	screenshots preflight dist lock clean uv
 
 help: ## list the targets
@@ -34,16 +32,10 @@ help: ## list the targets
 up: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## install everything and run the whole product on this machine
 	@exec $(BIN)/tocsin up
 
-# While tests wait, what stands beside them goes on: two at once, in whole lines.
+# What uses one core each is done two at once; pytest has two workers of its own.
 test: ## everything: format, lint, types, import rules, every test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(ENVIRONMENTS)
-	@$(MAKE) --no-print-directory --jobs=3 tests beside
-
-tests: $(ENVIRONMENTS)
-	MAKEFLAGS= $(PYTEST) $(EVERYTHING)
-
-beside:
-	@$(MAKE) --output-sync=line check synth dashboard-test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line check synth dashboard-test $(PARTS)
+	$(PYTEST) --ignore tests/infra/synth
 
 synth: $(ENVIRONMENTS)
 	$(SYNTH)
@@ -52,14 +44,14 @@ dashboard-test: $(DASHBOARD)
 	cd dashboard && $(NODE) npm test --silent
 
 test-fast: $(VENV)/.ready .venv-ministack/.ready ## the tests that start next to nothing: unit, contract
-	$(PYTEST) 2 tests/unit tests/contract
+	$(PYTEST) tests/unit tests/contract
 
 test-times: $(ENVIRONMENTS) ## every test, and where its time goes: wall and CPU
-	PYTHONPATH=$(CURDIR)/tests $(PYTEST) $(EVERYTHING) -p support.times
+	PYTHONPATH=$(CURDIR)/tests $(PYTEST) -p support.times --ignore tests/infra/synth
 	PYTHONPATH=$(CURDIR)/tests $(SYNTH) -p support.times
 
 test-loaded: $(ENVIRONMENTS) ## the tests beside eight busy processes: none fails by a slow machine
-	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m support.busy 8 $(PYTEST) $(EVERYTHING)
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m support.busy 8 $(PYTEST) --ignore tests/infra/synth
 
 check: $(LINTED) ## format, lint, types and import rules
 	$(BIN)/ruff format --check
