@@ -11,7 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, expect
 from support.browser import patient
 from support.waiting import HANG_SECONDS
 
-__all__ = ["AXE", "Visit", "visit"]
+__all__ = ["AXE", "Visit", "click_if_there", "visit"]
 
 AXE = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -90,3 +90,9 @@ async def visit(browser: Browser, url: str, **options: Any) -> AsyncIterator[Vis
         assert opened.faults == []
     finally:
         await context.close()
+
+
+async def click_if_there(page: Page, name: str) -> None:
+    """Click a button, unless the page has gone on by itself and has it no more."""
+    buttons = "[...document.querySelectorAll('button')]"
+    await page.evaluate(f"name => {buttons}.find(each => each.innerText === name)?.click()", name)

@@ -129,6 +129,9 @@ class _Marks:
         if minute > self._minute:
             self._minute = minute
             found = next(self._marks, None)
+            if found is None:  # it may have been sealed since the last of them was read
+                first_seq = self._ledger.first_sealed(self._org, minute)
+                found = None if first_seq is None else (minute, first_seq)
             if found != (minute, segment.first_seq):
                 seq = segment.first_seq if found is None else min(found[1], segment.first_seq)
                 raise IntegrityError(self._org, max(seq, 1), "its minute's mark is another")

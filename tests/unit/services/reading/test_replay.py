@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -278,3 +278,28 @@ def test_an_empty_segment_is_an_error_and_ends_every_read() -> None:
         verification.verify(tenant.ledger, tenant.journal, "acme")
     with pytest.raises(IntegrityError):
         read(tenant, 1)
+
+
+def test_a_ledger_that_is_sealed_on_into_a_new_minute_meanwhile_holds() -> None:
+    class Growing(FakeLedger):
+        """Whose last minute began after its marks were read."""
+
+        def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
+            return iter([*super().all_marks(org)][:-1])
+
+    tenant = Tenant(ledger=Growing())
+    tenant.add(3)
+    for _ in range(2):
+        tenant.clock.ms += 60_000
+        tenant.add(1)
+    assert verification.verify(tenant.ledger, tenant.journal, tenant.org).last_seq == 5
+
+
+def test_a_mark_that_is_not_there_is_told_all_the_same() -> None:
+    tenant = Tenant()
+    tenant.add(3)
+    tenant.clock.ms += 60_000
+    tenant.add(1)
+    tenant.ledger.minutes[tenant.org].popitem()
+    with pytest.raises(IntegrityError, match="mark"):
+        verification.verify(tenant.ledger, tenant.journal, tenant.org)
