@@ -16,7 +16,6 @@ _LOGS = "tocsin/*"  # what the paths of all logs begin with
 LAST = f"{_LOGS}/checkpoint"
 """The paths of what was signed last, of any log: a wildcard takes slashes, too."""
 
-
 HELD = f"{_LOGS}/entries/*"
 """The paths of what a legal hold keeps."""
 

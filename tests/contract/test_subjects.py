@@ -18,6 +18,10 @@ def told(salt: int) -> tuple[str, tuple[Batch, bytes]]:
     return id, own_batch("acme", [{"type": "tocsin.x"}], id)
 
 
+def without_key(was: KeptSubject, change: str) -> KeptSubject:
+    return replace(was, key=None, erased_by="ann", erased_at_ms=7, change=change)
+
+
 class TestGiving:
     def test_nobody_is_known_before(self, on: Stores) -> None:
         assert on.subjects.find("acme", ["u", "v"]) == {}
@@ -56,7 +60,7 @@ class TestErasing:
         on.subjects.give("acme", "u", ONE)
         [was] = on.subjects.find("acme", ["u"]).values()
         change, batch = told(1)
-        erased = replace(was, key=None, erased_by="ann", erased_at_ms=7, change=change)
+        erased = without_key(was, change)
         assert on.subjects.erase(erased, was, *batch)
         assert on.subjects.find("acme", ["u"]) == {"u": erased}
         assert on.journal.get("acme", [change])
@@ -65,7 +69,7 @@ class TestErasing:
         on.subjects.give("acme", "u", ONE)
         [was] = on.subjects.find("acme", ["u"]).values()
         change, batch = told(1)
-        erased = replace(was, key=None, erased_by="ann", erased_at_ms=7, change=change)
+        erased = without_key(was, change)
         assert on.subjects.erase(erased, was, *batch)
         other, more = told(2)
         assert not on.subjects.erase(replace(erased, change=other), was, *more)
@@ -75,7 +79,7 @@ class TestErasing:
         on.subjects.give("acme", "u", ONE)
         [was] = on.subjects.find("acme", ["u"]).values()
         first, batch = told(1)
-        erased = replace(was, key=None, erased_by="ann", erased_at_ms=7, change=first)
+        erased = without_key(was, first)
         assert on.subjects.erase(erased, was, *batch)
         assert on.subjects.give("acme", "u", OTHER) == OTHER
         [now] = on.subjects.find("acme", ["u"]).values()
@@ -97,7 +101,7 @@ class TestErasing:
         on.subjects.give("acme", "u", ONE)
         [was] = on.subjects.find("acme", ["u"]).values()
         change, batch = told(1)
-        erased = replace(was, key=None, erased_by="ann", erased_at_ms=7, change=change)
+        erased = without_key(was, change)
         assert not on.subjects.erase(erased, was, *batch)
         assert on.subjects.find("acme", ["u"]) == {"u": was}
         assert not on.journal.get("acme", [change])

@@ -4,7 +4,7 @@ Every kind of partition is in :data:`OF_AN_ORG` or :data:`OF_ALL_ORGS`: a key of
 be made. So whoever removes an org knows of all that it has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -62,14 +62,16 @@ class StateTable:
         return answer.get("Attributes")
 
     def _all(self, pk: str) -> list[Mapping[str, Any]]:
-        return list(
-            query(
-                self._client,
-                TableName=self._table,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues={":pk": {"S": pk}},
-                ConsistentRead=True,
-            )
+        return list(self._each(pk))
+
+    def _each(self, pk: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the items of a partition, page by page."""
+        return query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ConsistentRead=True,
         )
 
     def _update(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, override
 
-from tocsin.adapters.dynamodb._calls import batch_get, query
+from tocsin.adapters.dynamodb._calls import batch_get
 from tocsin.adapters.dynamodb._state import item_key, number
 from tocsin.adapters.dynamodb._told import ToldTable
 from tocsin.domain.batch import Batch
@@ -32,14 +32,7 @@ class DynamoSubjects(ToldTable, Subjects):
 
     @override
     def all(self, org: str) -> Iterator[KeptSubject]:
-        items = query(
-            self._client,
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": _pk(org)}},
-            ConsistentRead=True,
-        )
-        return (_subject(org, item["sk"]["S"], item) for item in items)
+        return (_subject(org, item["sk"]["S"], item) for item in self._each(_pk(org)))
 
     @override
     def give(self, org: str, user: str, key: SubjectKey) -> SubjectKey:

@@ -20,7 +20,7 @@ from tocsin.services.reading.past import Past
 __all__ = ["Holding"]
 
 OBJECT_BYTES: Final = 4 * 1024 * 1024
-"""Of lines in an object, before they are compressed; one is larger by a line at most."""
+"""Of lines in an object, before they are compressed; as they are read, it can be some 5 % more."""
 
 STEPS_A_RUN: Final = 5
 

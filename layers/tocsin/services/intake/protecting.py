@@ -45,10 +45,10 @@ class Protecting:
             new = SubjectKey(token_bytes(_SECRET_BYTES))
             keys[user] = self._subjects.give(org, user, new)
 
-        def protect(event: Mapping[str, Any], id: str, plain: bool) -> dict[str, Any]:
+        def protect(event: Mapping[str, Any], id: str, plain: bool) -> Mapping[str, Any]:
             user = _person(event)
             if user is None:
-                return dict(event)
+                return event
             return protected(event, id, keys[user], plain=plain)
 
         return protect

@@ -27,10 +27,11 @@ __all__ = [
     "own_batch",
 ]
 
-type Protect = Callable[[Mapping[str, Any], str, bool], dict[str, Any]]
+type Protect = Callable[[Mapping[str, Any], str, bool], Mapping[str, Any]]
 """Returns an event, which is to have this id, with ciphertext in place of what it says of a person.
 
-The last is ``plain`` of :func:`.canonical.canonical`.
+It is the same one where it says nothing of any. The last is ``plain`` of
+:func:`.canonical.canonical`.
 """
 
 CERTAINLY_FIT_BYTES: Final = MAX_EVENT_BYTES // 8
@@ -153,8 +154,8 @@ def entries_of(
         stamped = defaults | event | stamp
         entry = canonical(stamped, plain=plain)
         size_bytes = len(entry)
-        if protect:
-            entry = canonical(protect(stamped, event_id, plain), plain=plain)
+        if protect and (kept := protect(stamped, event_id, plain)) is not stamped:
+            entry = canonical(kept, plain=plain)
             size_bytes = max(size_bytes, len(entry))
         if size_bytes > MAX_EVENT_BYTES:
             raise _too_large(len(entries), size_bytes)

@@ -57,8 +57,7 @@ class OpenedJournal(Journal):
         if not held:
             return events
         users = {user for _, (user, _) in held.values()}
-        unknown = self._known.unknown([(org, user) for user in users])
-        if len(unknown) > 1:
+        if unknown := self._known.unknown([(org, user) for user in users]):
             wanted = [user for _, user in unknown]
 
             def read() -> Mapping[tuple[str, str], KeptSubject]:
