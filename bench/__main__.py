@@ -17,6 +17,7 @@ BENCHES = {
     "otlp": "OpenTelemetry's spans through the ingest handler, against FastAPI and protobuf alone",
     "cloudevents": "CloudEvents through the ingest handler, against FastAPI and their SDK alone",
     "screening": "masking and flagging: MB/s against re, recall and precision on public corpora",
+    "forgetting": "events under keys of users, taken in and read, against events in clear",
     "seal": "seal, fan out and verify, against bare SHA-256",
     "verify": "checking an export offline, against RFC 6962 in plain Python",
     "bytes": "journal bytes and DynamoDB write units per event, against one item per event",

@@ -29,6 +29,7 @@ from tocsin.ports.log import Journal
 from tocsin.ports.world import Clock
 from tocsin.services.access.access import Access
 from tocsin.services.intake.ingest import Ingest, IngestRequest
+from tocsin.services.intake.protecting import Protecting
 
 __all__ = ["ORG", "Tenant", "context", "prepare", "rotating", "stream_event", "tail_event"]
 
@@ -65,6 +66,7 @@ class Tenant:
         journal: Journal | None = None,
         quota: Quota | None = None,
         clock: Clock | None = None,
+        protecting: Protecting | None = None,
     ) -> None:
         clock, journal = clock or FakeClock(), journal or FakeJournal()
         keys, orgs = FakeKeys(), FakeOrgs()
@@ -80,6 +82,7 @@ class Tenant:
             clock=clock,
             ledger=FakeLedger,
             suspended=lambda org: frozenset(),
+            protecting=protecting,
         )
 
     def request(self, body: bytes) -> IngestRequest:
