@@ -133,11 +133,13 @@ def _become(asked: Asked, standard: Sequence[int], us: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    from tocsin.adapters._aws import session
     from tocsin.cli import _app
 
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     for each in (*(command.module for command in _app._COMMANDS.values()), *_LATER):
         import_module(each)
+    session().create_client("dynamodb", region_name="us-east-1")  # reads what each of them needs
     gc.freeze()
     if _serve(socket.socket(fileno=int(sys.argv[1]))):
         _app.main()

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from botocore.session import get_session
 
 from tocsin import __version__
+from tocsin.adapters._aws import session
 from tocsin.domain.deliveries import Answer, Outgoing
 from tocsin.domain.limits import DELIVERY_SECONDS
 from tocsin.ports.notify import Sender
@@ -37,12 +37,12 @@ _LATER: Final = frozenset(
 
 def ses_client() -> "SESV2Client":
     """Return a client of SES that keeps to a delivery's time."""
-    return cast("SESV2Client", get_session().create_client("sesv2", config=_config()))
+    return cast("SESV2Client", session().create_client("sesv2", config=_config()))
 
 
 def s3_client() -> "S3Client":
     """Return a client of S3 that keeps to a delivery's time."""
-    return cast("S3Client", get_session().create_client("s3", config=_config()))
+    return cast("S3Client", session().create_client("s3", config=_config()))
 
 
 def _config() -> Config:

@@ -10,9 +10,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast, override
 
-from botocore.session import get_session
-
-from tocsin.adapters._aws import busy, soon
+from tocsin.adapters._aws import busy, session, soon
 from tocsin.ports.evidence import Signer
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ _TRANSIENT: Final = frozenset(
 
 def client() -> "KMSClient":
     """Return a client that gives up within a few seconds, like that of DynamoDB."""
-    return cast("KMSClient", get_session().create_client("kms", config=soon()))
+    return cast("KMSClient", session().create_client("kms", config=soon()))
 
 
 class KmsSigner(Signer):

@@ -9,9 +9,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, cast, override
 
 from botocore.exceptions import ClientError
-from botocore.session import get_session
 
-from tocsin.adapters._aws import busy, soon
+from tocsin.adapters._aws import busy, session, soon
 from tocsin.ports.evidence import Archive
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _BYTES: Final = "application/octet-stream"
 def client() -> "S3Client":
     """Return a client that gives up within a few seconds, like that of DynamoDB."""
     config = soon(s3={"addressing_style": "path"})
-    return cast("S3Client", get_session().create_client("s3", config=config))
+    return cast("S3Client", session().create_client("s3", config=config))
 
 
 class _Locked(TypedDict, total=False):

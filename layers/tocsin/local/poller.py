@@ -59,18 +59,17 @@ def main() -> None:
     settings = PollerSettings()
     functions = Functions(layout.hosts, sockets.blocking(layout))
     on_failure = to_queue(settings.on_failure_queue_url) if settings.on_failure_queue_url else None
-    first, *others = (
+    others = [
         Poller(
-            settings.mapping if name == "fanout" else consumes.here,
-            *_reader(name, consumes, layout),
-            functions,
-            on_failure,
-            function=name,
+            consumes.here, *_reader(name, consumes, layout), functions, on_failure, function=name
         )
         for name, consumes in _CONSUMERS.items()
-    )
+        if name != "fanout"
+    ]
+    reader = _reader("fanout", _CONSUMERS["fanout"], layout)
+    first = Poller(settings.mapping, *reader, functions, on_failure, followers=others)
     queues = _queues(layout, functions)
-    signal.signal(signal.SIGTERM, lambda *_: first.stopping.set())
+    signal.signal(signal.SIGTERM, lambda *_: first.stop())
     for name, function in FUNCTIONS.items():
         if function.every:
             schedule = Schedule(
@@ -86,7 +85,7 @@ def main() -> None:
     for queue in queues:
         queue.finish()
     for each in others:  # so that they read what the first one's function still wrote
-        each.stopping.set()
+        each.stop()
     for thread in threads:
         thread.join()
     functions.close()

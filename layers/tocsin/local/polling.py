@@ -1,7 +1,7 @@
 """The loop of the event source mapping: read the stream, invoke, keep the place."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +17,7 @@ __all__ = ["Poller"]
 
 _QUICK_SECONDS = 0.01  # between two looks at the stream after records came, growing to
 _SLOW_SECONDS = 0.05
+_LEADERLESS_SECONDS = 1.0  # the same while whoever writes the stream has delivered nothing
 _OUTAGE_SECONDS = 0.2  # between two looks while DynamoDB can't be reached
 
 
@@ -32,9 +33,18 @@ class Poller:
         on_failure: Callable[[str], object] | None = None,
         drain_seconds: float = 10.0,
         function: str = "fanout",
+        followers: "Sequence[Poller]" = (),
     ) -> None:
-        """``on_failure`` gets a message about records that are given up; None: nobody does."""
+        """``on_failure`` gets a message about records that are given up; None: nobody does.
+
+        ``followers`` read what this one's function writes: they look seldom until it was invoked.
+        """
         self._function = function
+        self._followers = followers
+        self._leads = True
+        for each in followers:
+            each._leads = False
+        self._nudged = Event()
         self._mapping = EventSourceMapping(settings)
         self._reader = reader
         self._checkpoint = checkpoint
@@ -45,6 +55,11 @@ class Poller:
         self.reading = False  # whether the last look at the stream worked
         self._trouble = False  # whether a failure of it was printed
         self.began = Event()  # set after the first look that worked: the tables are there
+
+    def stop(self) -> None:
+        """Have :meth:`run` end."""
+        self.stopping.set()
+        self._nudged.set()
 
     def run(self) -> None:
         """Go on until ``stopping`` is set; then deliver the rest, for ``drain_seconds`` at most."""
@@ -58,8 +73,12 @@ class Poller:
             elif self.stopping.is_set() and self._mapping.idle and not found:
                 break
             else:
-                wait = min(wait * 1.25, _SLOW_SECONDS) if self.reading else _OUTAGE_SECONDS
-                self._pause(wait)
+                wait = min(wait * 1.25, self._slow_seconds()) if self.reading else _OUTAGE_SECONDS
+                if self._pause(wait):
+                    wait = _QUICK_SECONDS
+
+    def _slow_seconds(self) -> float:
+        return _SLOW_SECONDS if self._leads or not self._mapping.idle else _LEADERLESS_SECONDS
 
     def _read(self) -> bool:
         """Read on if there is room; return whether there were records."""
@@ -92,6 +111,8 @@ class Poller:
 
     def _send(self, invocation: Invocation) -> None:
         answer = self._functions.invoke(self._function, invocation.payload)
+        for each in self._followers:
+            each._nudged.set()
         if answer is None or answer.status != 200:
             self._mapping.postponed(_now_ms())
             return
@@ -115,11 +136,14 @@ class Poller:
     def _save(self) -> None:
         self._checkpoint.save(self._reader.stream_arn, self._mapping.checkpoint)
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> bool:
+        """Wait, and return whether there is a reason not to."""
         if self.stopping.is_set():
             time.sleep(seconds)
-        else:
-            self.stopping.wait(seconds)
+            return False
+        nudged = self._nudged.wait(seconds)
+        self._nudged.clear()
+        return nudged
 
 
 def _now_ms() -> int:

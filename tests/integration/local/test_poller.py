@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -25,6 +25,7 @@ from tocsin.domain.batch import Batch, pack
 from tocsin.domain.ids import new_batch_id
 from tocsin.local.addresses import LOOPBACK, reserve
 from tocsin.local.functions import FUNCTIONS, Every, MappingSettings
+from tocsin.local.invocations import Record
 from tocsin.local.invoke import Functions
 from tocsin.local.poller import to_queue
 from tocsin.local.polling import Poller
@@ -96,6 +97,7 @@ class World:
         host: str = "",
         queue_url: str = "",
         drain_seconds: float = 10,
+        followers: Sequence[Poller] = (),
     ) -> Iterator[Poller]:
         """Poll in a thread while the context lasts, then drain."""
         checkpoint = Checkpoint(self.folder / "checkpoint.json")
@@ -114,13 +116,14 @@ class World:
                 functions,
                 to_queue(queue_url) if queue_url else None,
                 drain_seconds,
+                followers=followers,
             )
             thread = Thread(target=poller.run)
             thread.start()
             try:
                 yield poller
             finally:
-                poller.stopping.set()
+                poller.stop()
                 thread.join(30)
                 functions.close()
 
@@ -166,7 +169,7 @@ def test_what_is_there_is_delivered_before_the_end(world: World) -> None:
     world.put("a", "b", "c")
 
     with world.polling() as poller:
-        poller.stopping.set()
+        poller.stop()
 
     assert [key for batch in world.host.seen for key in batch] == ["a", "b", "c"]
 
@@ -270,6 +273,45 @@ def test_what_is_given_up_is_told_to_the_on_failure_queue(
     assert message["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert message["DDBStreamBatchInfo"]["startSequenceNumber"] == bad
     assert message["DDBStreamBatchInfo"]["endSequenceNumber"] == bad
+
+
+class Looked(StreamReader):
+    """A stream that holds nothing; notes when it was looked at."""
+
+    def __init__(self) -> None:
+        self.stream_arn = ""
+        self.looks: list[int] = []  # of the leader, at each of its own
+        self.leader: list[int] = []
+
+    def read(self) -> Sequence[Record]:
+        self.looks.append(len(self.leader))
+        return ()
+
+
+def test_who_follows_looks_seldom_and_at_once_when_the_first_has_delivered(world: World) -> None:
+    stream = Looked()
+    follower = Poller(MappingSettings(), stream, Checkpoint(world.folder / "f.json"), Functions({}))
+    with world.polling(followers=[follower]) as leader:
+        until(lambda: leader.reading, "read")
+        read = leader._reader.read
+
+        def counted() -> Sequence[Record]:
+            stream.leader.append(1)
+            return read()
+
+        leader._reader.read = counted  # type: ignore[method-assign]
+        thread = Thread(target=follower.run)
+        thread.start()
+        until(lambda: len(stream.leader) > 100, "idle")
+        idle = len(stream.looks)
+        world.put("a")
+        world.until_seen("a")
+        until(lambda: len(stream.looks) >= idle + 5, "looked often again")
+        follower.stop()
+        thread.join(HANG_SECONDS)
+
+    assert 1 < idle < 60
+    assert stream.looks[idle + 4] - stream.looks[idle] < 10  # a second would be 20
 
 
 def test_the_sweeper_looks_at_everything_at_the_start_until_that_works() -> None:

@@ -11,9 +11,8 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
 )
-from botocore.session import get_session
 
-from tocsin.adapters._aws import soon
+from tocsin.adapters._aws import session, soon
 from tocsin.domain.errors import Busy, IntegrityError, OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def client() -> "DynamoDBClient":
     # fifths of the time (430 µs, then 253).
     config = soon(max_pool_connections=32, parameter_validation=False)
     # boto3's own session would load its resources and S3 transfers: 50 ms more of a cold start.
-    client = get_session().create_client("dynamodb", config=config)
+    client = session().create_client("dynamodb", config=config)
     return cast("DynamoDBClient", client)
 
 

@@ -4,9 +4,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, cast
 
 import orjson
-from botocore.session import get_session
 
-from tocsin.adapters._aws import busy, soon
+from tocsin.adapters._aws import busy, session, soon
 from tocsin.domain.errors import Malformed
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _TRANSIENT: Final = frozenset(
 
 def client() -> "SQSClient":
     """Return a client that gives up within a few seconds, like that of DynamoDB."""
-    return cast("SQSClient", get_session().create_client("sqs", config=soon()))
+    return cast("SQSClient", session().create_client("sqs", config=soon()))
 
 
 def delayed(seconds: int) -> int:
