@@ -83,7 +83,7 @@ dist: $(VENV)/.ready ## build the wheel into dist/: command line and client for 
 lock: $(VENV)/.ready ## resolve the locks under requirements/ anew
 	$(COMPILE) requirements/functions.in -o requirements/functions.txt
 	$(COMPILE) requirements/functions.in requirements/api.in -o requirements/api.txt
-	$(COMPILE) requirements/functions.in requirements/deliver.in -o requirements/deliver.txt
+	$(COMPILE) requirements/functions.in requirements/deliver.in requirements/parquet.in -o requirements/deliver.txt
 	$(COMPILE) requirements/functions.in requirements/stream.in -o requirements/stream.txt
 	$(COMPILE) pyproject.toml --extra local --extra proxy --extra langchain --extra openai-agents \
 		requirements/dev.in -o requirements/dev.txt

@@ -30,6 +30,7 @@ BENCHES = {
     "approvals": "races of resolvers, how soon who waits is told, and what a decision takes",
     "expiry": "how late approvals expire through `tocsin up`, against the minute's sweep alone",
     "deliveries": "deliveries to endpoints: how soon, how many a second, dollars per million",
+    "exports": "objects for S3: Parquet against gzip'd JSON lines, in time, bytes and memory",
     "requests": "dollars per million requests to the API function, by what they do",
     "detection": "what is found of unusual traffic, how soon, and how many alerts are false",
     "dashboard": "the page: size, from POST to row, INP at 500 events/s, memory, verification",

@@ -1,15 +1,19 @@
 """Mail and objects really leave, by AWS' own APIs; what these refuse is an answer."""
 
 import gzip
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import duckdb
 import httpx
 import pytest
 
 from support.databases import Database
+from support.notified import called, endpoint, found, sealed, sent
 from tocsin.adapters.aws_senders import S3Sender, SesSender, s3_client, ses_client
 from tocsin.domain.deliveries import Outcome, Outgoing, outcome_of
+from tocsin.domain.endpoints import Format
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,6 +47,29 @@ def test_an_object_is_put_where_its_url_says_and_replaces_itself(
     assert stored["Key"] == "a/day=1/1-2.jsonl.gz"
     found = client.get_object(Bucket=name, Key=stored["Key"])
     assert (found["Body"].read(), found["ContentType"]) == (body, "text/x")
+
+
+def test_parquet_files_are_read_by_day_as_they_lie_in_the_bucket(
+    bucket: "tuple[S3Client, str]", tmp_path: Path
+) -> None:
+    client, name = bucket
+    sender, to = S3Sender(client, frozenset({name})), endpoint(Format.PARQUET, url=f"s3://{name}/a")
+    for run in ((called(), found()), (sealed(13, id="x", timestamp="2026-03-21T00:00:00Z"),)):
+        assert outcome_of(sender.send(sent(to, *run))) is Outcome.DELIVERED
+    for stored in client.list_objects_v2(Bucket=name)["Contents"]:
+        path = tmp_path / stored["Key"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(client.get_object(Bucket=name, Key=stored["Key"])["Body"].read())
+    found_by_day = duckdb.execute(
+        "select endpoint, day::text, class_uid, count(*) from read_parquet(?) "
+        "group by all order by all",
+        [f"{tmp_path}/**/*.parquet"],
+    ).fetchall()
+    assert found_by_day == [
+        (to.id, "2026-03-20", 2004, 1),
+        (to.id, "2026-03-20", 6003, 1),
+        (to.id, "2026-03-21", 6003, 1),
+    ]
 
 
 def test_nothing_is_put_into_a_bucket_that_the_deployment_does_not_name(

@@ -234,6 +234,7 @@ async def test_only_public_addresses_over_tls_unless_it_is_said_otherwise(
     [
         ({"format": "email", "url": "mailto:a@example.com"}, Invalid),
         ({"format": "s3", "url": "s3://bucket/x"}, Invalid),
+        ({"format": "parquet", "url": "s3://bucket/x"}, Invalid),
         ({"format": "smoke"}, Invalid),
         ({"types": []}, Invalid),
         ({"order": "random"}, Invalid),

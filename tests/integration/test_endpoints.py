@@ -157,6 +157,7 @@ class TestRoutes:
             ),
             ({"url": "mailto:a@example.com", "format": "email"}, "mailto:a@example.com"),
             ({"url": "s3://exports/a", "format": "s3"}, "s3://exports/a"),
+            ({"url": "s3://exports/a", "format": "parquet"}, "s3://exports/a"),
         ],
     )
     def test_who_may_not_change_it_sees_nothing_that_is_secret(

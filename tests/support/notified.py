@@ -3,7 +3,7 @@
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from tocsin.domain.approvals import Approval, Call, Status
 from tocsin.domain.canonical import canonical
@@ -19,6 +19,7 @@ from tocsin.domain.segment import SealedEvent
 from tocsin.domain.times import iso_ms
 from tocsin.services.approvals import telling
 from tocsin.wire.anomalies import anomaly_of, event_of
+from tocsin.wire.event import TYPES
 from tocsin.wire.notify.rendering import Answers, outgoing
 from tocsin.wire.notify.runs import run_of
 
@@ -46,6 +47,7 @@ URLS = {
     Format.EMAIL: "mailto:oncall@example.com",
     Format.SPLUNK: "https://splunk.example.com:8088",
     Format.S3: "s3://archive/tocsin/",
+    Format.PARQUET: "s3://archive/tocsin/",
 }
 SIGNED = (Format.TOCSIN, Format.CLOUDEVENTS, Format.KAVACH)
 FOR_PEOPLE = (Format.SLACK, Format.TEAMS, Format.DISCORD, Format.PAGERDUTY, Format.EMAIL)
@@ -189,6 +191,26 @@ def a_trial_of(endpoint_id: str) -> SealedEvent:
     return sealed(
         13, source="tocsin", type="tocsin.endpoint_test", data={"endpoint_id": endpoint_id}
     )
+
+
+ONE_OF_EACH: Final = (
+    asked(),
+    reminded(),
+    *(answered(each) for each in (Status.APPROVED, Status.DENIED, Status.EXPIRED)),
+    *map(found, Severity),
+    *map(said_of_it, ReviewStatus),
+    called(),
+    called(span_id="00f067aa0ba902b7"),
+    called(request=["not", "an", "object"]),
+    a_trial_of(endpoint().id),
+    *(sealed(type=each) for each in sorted(TYPES)),
+    sealed(type="vendor.thing", source_id="mine-7", data={"x": [1]}, metadata={"y": None}),
+    sealed(type="anomaly"),
+    sealed(type="anomaly", data={"evidence": {}}, user_id="maria@example.com"),
+    sealed(type="anomaly", data={"evidence": 7}, status=3),
+    sealed(type="tocsin.anomaly_reviewed", data=[]),
+)
+"""Of what Tocsin makes, of the types that are known, and what nobody should have sent."""
 
 
 def sent(

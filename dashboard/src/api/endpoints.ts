@@ -193,6 +193,7 @@ export const FORMATS: Record<
     token: "HEC token",
   },
   s3: { title: "S3", url: "s3://bucket/prefix" },
+  parquet: { title: "Parquet", url: "s3://bucket/prefix" },
 };
 
 export const ORDERS: Record<string, string> = {

@@ -44,6 +44,7 @@ class Format(StrEnum):
     EMAIL = "email"
     SPLUNK = "splunk"
     S3 = "s3"
+    PARQUET = "parquet"
 
 
 class Order(StrEnum):

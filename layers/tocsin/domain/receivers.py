@@ -42,6 +42,7 @@ RECEIVERS: Final[Mapping[Format, Receiver]] = {
     Format.EMAIL: Receiver(scheme="mailto"),
     Format.SPLUNK: Receiver(token=True, people=False),
     Format.S3: Receiver(scheme="s3", people=False),
+    Format.PARQUET: Receiver(scheme="s3", people=False),
 }
 """Of each format."""
 

@@ -133,6 +133,26 @@ print(Verifier("log", KeyType.ML_DSA_44, bytes(1312)).can_verify)
     assert (verified, known) == ("False", "True")
 
 
+def test_the_layers_are_enough_to_write_parquet() -> None:
+    code = """
+from tocsin.wire.notify.parquet import written
+print(written([{"class_uid": 6003, "api": {"request": {"data": {"a": 1}}}}])[:4].decode())
+"""
+    assert run(code, lock="deliver", environment=VARIABLES).strip() == "PAR1"
+
+
+@pytest.mark.parametrize("lock", ["functions", "api", "deliver"])
+@pytest.mark.parametrize("machine", ["aarch64", "x86_64"])
+def test_the_layers_of_a_function_are_no_more_than_lambda_unpacks(lock: str, machine: str) -> None:
+    """250 MB with the function's own code, which is less than one of them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    """
+    layers = [assets.shared(), assets.dependencies(lock, f"{machine}-manylinux_2_28")]
+    files = [path for layer in layers for path in layer.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 249 * 1024 * 1024
+
+
 def test_the_layers_are_enough_to_have_checkpoints_cosigned() -> None:
     environment = {
         **VARIABLES,
@@ -164,6 +184,12 @@ def test_only_who_delivers_or_signs_can_call_more_than_tables_and_queues() -> No
 def test_what_the_api_needs_is_in_no_other_functions_layer() -> None:
     packages = assets.dependencies("functions", HOST) / "python"
     assert not [name for name in ("fastapi", "mangum", "starlette") if (packages / name).exists()]
+
+
+def test_what_writes_parquet_is_in_the_layer_of_who_delivers_alone() -> None:
+    locks = ("functions", "api", "stream", "deliver")
+    packages = {lock: assets.dependencies(lock, HOST) / "python" / "arro3" for lock in locks}
+    assert {lock for lock in locks if packages[lock].exists()} == {"deliver"}
 
 
 def test_the_layers_are_enough_for_the_stream_service() -> None:

@@ -138,6 +138,7 @@ MAY_LOAD = {
 NOT_FOR_ALL = frozenset(
     {
         *(
+            "arro3",
             "fastapi",
             "genai_prices",
             "google.protobuf",

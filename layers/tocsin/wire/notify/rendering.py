@@ -51,7 +51,7 @@ def outgoing(
     match endpoint.format:
         case Format.SPLUNK:
             return splunk.outgoing(events, sending)
-        case Format.S3:
+        case Format.S3 | Format.PARQUET:
             return objects.outgoing(events, sending)
     (event,) = events
     match endpoint.format:

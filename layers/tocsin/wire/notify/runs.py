@@ -28,9 +28,12 @@ class Run:
         return len(event.entry) + self.around_bytes
 
 
+_OBJECT: Final = Run(10_000, objects.MAX_ENTRIES_BYTES, linger_ms=5 * 60_000)
+
 _RUNS: Final[Mapping[Format, Run]] = {
     Format.SPLUNK: Run(1_000, splunk.MAX_BODY_BYTES, splunk.AROUND_BYTES),
-    Format.S3: Run(10_000, objects.MAX_ENTRIES_BYTES, linger_ms=5 * 60_000),
+    Format.S3: _OBJECT,
+    Format.PARQUET: _OBJECT,
 }
 
 

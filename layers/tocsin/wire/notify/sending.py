@@ -1,5 +1,6 @@
 """What each format is told of a delivery, and what all of them put around a body."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -10,7 +11,7 @@ from tocsin import __version__
 from tocsin.domain.deliveries import Outgoing
 from tocsin.domain.endpoints import Endpoint
 
-__all__ = ["AGENT", "Answers", "Sending", "json_body", "posted", "with_path"]
+__all__ = ["AGENT", "Answers", "Sending", "json_body", "json_lines", "posted", "with_path"]
 
 AGENT: Final = f"tocsin/{__version__}"
 """As what Tocsin introduces itself."""
@@ -44,6 +45,11 @@ class Sending:
 def json_body(value: Any) -> bytes:
     """Return a JSON value, on one line."""
     return orjson.dumps(value)
+
+
+def json_lines(values: Iterable[Any]) -> bytes:
+    """Return JSON values, one a line."""
+    return b"".join(json_body(each) + b"\n" for each in values)
 
 
 def posted(

@@ -603,9 +603,12 @@ def test_a_run_that_is_not_all_of_what_was_missed_is_not_left_out() -> None:
     assert set(world.arrived) >= {4, 5}
 
 
+@pytest.mark.parametrize("format", [Format.S3, Format.PARQUET])
 @pytest.mark.parametrize("hours", [-5, 5])
-def test_a_run_waits_no_longer_than_it_should_though_a_clock_was_wrong(hours: int) -> None:
-    world = World(format=Format.S3, url="s3://archive/")
+def test_a_run_waits_no_longer_than_it_should_though_a_clock_was_wrong(
+    hours: int, format: Format
+) -> None:
+    world = World(format=format, url="s3://archive/")
     received: list[int] = []
     world.answer = lambda _: OK
     world.clock.ms += hours * 60 * MINUTE_MS

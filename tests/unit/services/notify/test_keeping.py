@@ -411,6 +411,9 @@ class TestCreating:
             (URL, Format.EMAIL, ""),
             (URL, Format.S3, ""),
             ("s3://others/x", Format.S3, ""),
+            (URL, Format.PARQUET, ""),
+            ("s3://others/x", Format.PARQUET, ""),
+            ("s3://exports", Format.PARQUET, "t"),
             ("s3://exports/../x", Format.S3, ""),
             ("s3://exports//x", Format.S3, ""),
             ("s3://exports/a b", Format.S3, ""),
@@ -448,6 +451,7 @@ class TestCreating:
             ("s3://exports", Format.S3, ""),
             ("s3://exports/", Format.S3, ""),
             ("s3://exports/a/.b/c..d/", Format.S3, ""),
+            ("s3://exports/a", Format.PARQUET, ""),
             (URL, Format.SPLUNK, "t"),
             (URL, Format.PAGERDUTY, "t"),
         ],
@@ -455,9 +459,9 @@ class TestCreating:
     def test_what_can(self, desk: Desk, url: str, format: Format, token: str) -> None:
         assert desk.make(url=url, format=format, token=token).url == url
 
-    @pytest.mark.parametrize("format", [Format.S3, Format.SPLUNK])
+    @pytest.mark.parametrize("format", [Format.S3, Format.PARQUET, Format.SPLUNK])
     def test_who_reads_an_export_is_given_no_links(self, desk: Desk, format: Format) -> None:
-        url, token = ("s3://exports", "") if format is Format.S3 else (URL, "t")
+        url, token = (URL, "t") if format is Format.SPLUNK else ("s3://exports", "")
         with pytest.raises(Invalid):
             desk.make(url=url, token=token, format=format, links=True)
 

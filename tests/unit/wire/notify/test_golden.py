@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.notified import LINKS, asked, called, endpoint, found, sent
+from support.parquets import rows
 from tocsin import __version__
 from tocsin.domain.deliveries import Outgoing
 from tocsin.domain.endpoints import Format
@@ -28,6 +29,8 @@ def shown(format: Format, request: Outgoing) -> str:
             body = request.body.decode().splitlines()
         case Format.S3:
             body = json.loads(gzip.decompress(request.body))
+        case Format.PARQUET:
+            body = rows(request.body)
         case _:
             body = json.loads(request.body)
     told = {"url": request.url, "headers": dict(request.headers), "body": body}

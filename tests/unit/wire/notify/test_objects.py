@@ -11,51 +11,31 @@ from ocsf_json_schema import (  # type: ignore[import-untyped]
     get_ocsf_schema,
 )
 
+from support.full_objects import peak_bytes
 from support.notified import (
     HOSTILE,
-    a_trial_of,
-    answered,
+    ONE_OF_EACH,
     asked,
     called,
     endpoint,
     event_id,
     first_run,
     found,
-    reminded,
     said_of_it,
     sealed,
     sent,
 )
 from tocsin.domain import chain
-from tocsin.domain.approvals import Status
 from tocsin.domain.detect.anomaly import Status as ReviewStatus
 from tocsin.domain.detect.kinds import Severity
 from tocsin.domain.endpoints import Format
 from tocsin.domain.segment import SealedEvent
-from tocsin.wire.event import TYPES
 from tocsin.wire.notify import ocsf
 
 ENDPOINT = endpoint(Format.S3)
 SCHEMAS = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=ocsf.VERSION))
 API_ACTIVITY = Draft202012Validator(SCHEMAS.get_class_schema("api_activity", ["trace"]))
 FINDING = Draft202012Validator(SCHEMAS.get_class_schema("detection_finding"))
-
-ONE_OF_EACH = [
-    asked(),
-    reminded(),
-    *(answered(each) for each in (Status.APPROVED, Status.DENIED, Status.EXPIRED)),
-    *map(found, Severity),
-    *map(said_of_it, ReviewStatus),
-    called(),
-    called(span_id="00f067aa0ba902b7"),
-    called(request=["not", "an", "object"]),
-    a_trial_of(ENDPOINT.id),
-    *(sealed(type=each) for each in sorted(TYPES)),
-    sealed(type="vendor.thing", source_id="mine-7", data={"x": [1]}, metadata={"y": None}),
-    sealed(type="anomaly"),
-    sealed(type="anomaly", data={"evidence": 7}, status=3),
-    sealed(type="tocsin.anomaly_reviewed", data=[]),
-]
 
 
 def records(*events: SealedEvent) -> list[dict[str, Any]]:
@@ -149,6 +129,13 @@ def test_an_object_s_day_is_when_tocsin_received_its_first_event() -> None:
         assert "/day=1970-01-01/" in sent(ENDPOINT, sealed(id="x", timestamp=timestamp)).url
     far = sealed(id="evt_7" + "z" * 25)  # as a ULID, in the year 10889
     assert "/day=1970-01-01/" in sent(ENDPOINT, far).url
+
+
+@pytest.mark.parametrize("format", [Format.S3, Format.PARQUET])
+def test_objects_that_are_written_at_once_take_little_more_memory_than_one(format: Format) -> None:
+    """A function that has 512 MB may be asked for ten."""
+    without, one, eight = (peak_bytes(format, at_once) for at_once in (0, 1, 8))
+    assert eight - without < 2.5 * (one - without)
 
 
 @settings(max_examples=20)
