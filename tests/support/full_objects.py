@@ -56,7 +56,10 @@ def _call(random: Random, id: str, words: int) -> dict[str, object]:
 
 
 def peak_bytes(format: Format, at_once: int) -> int:
-    """Return what a process of its own took of memory, at most, which wrote so many at once."""
+    """Return what a process of its own took of memory, at most, which wrote so many at once.
+
+    Linux tells it (``proc_pid_status(5)``).
+    """
     command = [sys.executable, "-m", "support.full_objects", format, str(at_once)]
     paths = os.pathsep.join(map(str, (_ROOT / "layers", _ROOT / "tests")))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": paths}

@@ -131,10 +131,9 @@ def test_an_object_s_day_is_when_tocsin_received_its_first_event() -> None:
     assert "/day=1970-01-01/" in sent(ENDPOINT, far).url
 
 
-@pytest.mark.parametrize("format", [Format.S3, Format.PARQUET])
-def test_objects_that_are_written_at_once_take_little_more_memory_than_one(format: Format) -> None:
+def test_objects_that_are_written_at_once_take_little_more_memory_than_one() -> None:
     """A function that has 512 MB may be asked for ten."""
-    without, one, eight = (peak_bytes(format, at_once) for at_once in (0, 1, 8))
+    without, one, eight = (peak_bytes(Format.PARQUET, at_once) for at_once in (0, 1, 8))
     assert eight - without < 2.5 * (one - without)
 
 
