@@ -88,7 +88,20 @@ _COMPRESSION: Final = "zstd(3)"
 
 
 def written(records: Iterable[dict[str, Any]]) -> bytes:
-    """Return OCSF records, which it takes apart, as a file: the same records as the same bytes."""
+    """Return OCSF records, which it takes apart, as a file: the same records as the same bytes.
+
+    Raises:
+        RuntimeError: arro3 has panicked, which by itself is no :class:`Exception`.
+    """
+    try:
+        return _written(records)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of PyO3, which does not export it
+            raise
+        raise RuntimeError(f"arro3 has panicked: {error}") from error
+
+
+def _written(records: Iterable[dict[str, Any]]) -> bytes:
     from arro3.core import Field, Schema
     from arro3.io import read_json, write_parquet
 

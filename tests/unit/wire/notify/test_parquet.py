@@ -252,6 +252,20 @@ def test_a_file_is_compressed_and_has_its_rows_in_order() -> None:
     assert seqs == list(range(1, 3_001))
 
 
+def test_a_panic_of_the_writer_is_an_error_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class PanicException(BaseException):
+        """As PyO3's, which nobody can import."""
+
+    def panic(*_: object, **__: object) -> None:
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("arro3.io.write_parquet", panic)
+    with pytest.raises(RuntimeError, match="index out of bounds"):
+        written(called())
+
+
 def test_a_key_says_that_it_is_parquet() -> None:
     request = sent(ENDPOINT, called(), sealed(13, id=event_id(13)))
     assert request.url == (
