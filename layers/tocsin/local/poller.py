@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable
 from threading import Thread
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -31,6 +32,7 @@ from tocsin.settings import StoreSettings
 __all__ = ["PollerSettings", "to_queue"]
 
 THREAD_FAILED = 70  # the exit status of a process one of whose threads has failed
+_CHEAP: dict[str, Any] = {"parameter_validation": False, "user_agent": "tocsin"}  # of each call
 _CONSUMERS = {name: each.consumes for name, each in FUNCTIONS.items() if each.consumes}
 
 
@@ -93,7 +95,7 @@ def main() -> None:
 
 def _reader(name: str, consumes: Consumes, layout: Layout) -> tuple[StreamReader, Checkpoint]:
     # Failures surface at once: the poller's loop is the retry.
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20)
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20, **_CHEAP)
     settings = StoreSettings()
     names = {"journal": settings.journal_table, "ledger": settings.ledger_table}
     checkpoint = Checkpoint(layout.home / f"checkpoint-{name}.json")
@@ -104,7 +106,7 @@ def _reader(name: str, consumes: Consumes, layout: Layout) -> tuple[StreamReader
 
 def _queues(layout: Layout, functions: Functions) -> list[QueuePoller]:
     retries = {"total_max_attempts": 1}  # as below
-    config = Config(retries=retries, connect_timeout=2, read_timeout=WAIT_SECONDS + 10)  # type: ignore[arg-type]
+    config = Config(retries=retries, connect_timeout=2, read_timeout=WAIT_SECONDS + 10, **_CHEAP)  # type: ignore[arg-type]
     return [
         QueuePoller(
             boto3.client("sqs", config=config),
