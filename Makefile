@@ -19,8 +19,8 @@ NODE = PATH=$(CURDIR)/.venv-nodejs/bin:$$PATH
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-# Two workers; the tests that share a product or a LocalStack are in one of them.
-PYTEST = $(BIN)/pytest -n 2 --dist loadgroup
+# Three workers, since tests wait for what they started; those that share a product are in one.
+PYTEST = $(BIN)/pytest -n 3 --dist loadgroup
 SYNTH = .venv-infra/bin/pytest --confcutdir tests/infra/synth tests/infra/synth
 
 .PHONY: help up test synth dashboard-test test-fast test-times test-loaded check bench \
@@ -32,7 +32,7 @@ help: ## list the targets
 up: $(VENV)/.ready .venv-ministack/.ready $(DASHBOARD) ## install everything and run the whole product on this machine
 	@exec $(BIN)/tocsin up
 
-# What uses one core each is done two at once; pytest has two workers of its own.
+# What uses one core each is done two at once; pytest has workers of its own.
 test: ## everything: format, lint, types, import rules, every test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line check synth dashboard-test $(PARTS)
 	$(PYTEST) --ignore tests/infra/synth

@@ -1,9 +1,10 @@
 """What tests of several kinds share."""
 
+import gc
 import os
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -50,6 +51,17 @@ def database() -> Iterator[Database]:
     """A real DynamoDB API over HTTP."""
     with dynamodb_server() as server:
         yield Database(server)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Ten thousand tests are no garbage: looking at them again and again takes a quarter of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:

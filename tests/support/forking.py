@@ -139,7 +139,10 @@ if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     for each in (*(command.module for command in _app._COMMANDS.values()), *_LATER):
         import_module(each)
-    session().create_client("dynamodb", region_name="us-east-1")  # reads what each of them needs
+    read = session().get_component("data_loader")  # what each command's client needs
+    read.load_data("endpoints")
+    for each in ("service-2", "endpoint-rule-set-1"):
+        read.load_service_model("dynamodb", each)
     gc.freeze()
     if _serve(socket.socket(fileno=int(sys.argv[1]))):
         _app.main()
