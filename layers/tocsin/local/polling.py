@@ -16,7 +16,7 @@ from tocsin.local.records import discarded_message
 __all__ = ["Poller"]
 
 _QUICK_SECONDS = 0.01  # between two looks at the stream after records came, growing to
-_SLOW_SECONDS = 0.05
+_SLOW_SECONDS = 0.1
 _LEADERLESS_SECONDS = 1.0  # the same while whoever writes the stream has delivered nothing
 _OUTAGE_SECONDS = 0.2  # between two looks while DynamoDB can't be reached
 
