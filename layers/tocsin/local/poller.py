@@ -71,7 +71,8 @@ def main() -> None:
     reader = _reader("fanout", _CONSUMERS["fanout"], layout)
     first = Poller(settings.mapping, *reader, functions, on_failure, followers=others)
     queues = _queues(layout, functions)
-    signal.signal(signal.SIGTERM, lambda *_: first.stop())
+    # Not by stop(): this thread may be just about to wait, with the lock that a nudge takes.
+    signal.signal(signal.SIGTERM, lambda *_: first.stopping.set())
     for name, function in FUNCTIONS.items():
         if function.every:
             schedule = Schedule(
