@@ -115,7 +115,7 @@ def _bodies(size: int) -> list[bytes]:
 def _with_users(body: bytes, place: int) -> bytes:
     content = json.loads(body)
     batch: list[dict[str, Any]] = content.get("events", [content])
-    for number_, event in enumerate(batch):
-        event["user_id"] = f"user_{(place * len(batch) + number_) * 7 % _USERS}"
+    for user, event in enumerate(batch, place * len(batch)):
+        event["user_id"] = f"user_{user * 7 % _USERS}"
         event.setdefault("data", {"q": "what was asked of an agent, in a sentence or so"})
     return traffic.body(batch)

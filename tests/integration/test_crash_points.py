@@ -26,7 +26,9 @@ from tocsin.settings import StoreSettings
 from tocsin.wire.intake.cloudevents.formats import BATCHED
 
 ROOT = Path(__file__).parents[2]
-BATCHES = [batch(count=count, salt=salt, tool_name="t") for salt, count in enumerate((3, 100, 30))]
+BATCHES = [
+    batch(count=count, salt=salt, tool_name="t") for salt, count in enumerate((3, 1_000, 30))
+]
 
 
 def stream_event(delivered: Sequence[Batch]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["browser", "chromium", "patient"]
 
-# The first has no windows, of which the second has one for each visitor: that is half of its time.
+# The first has no windows, of which the second has one for each visitor, and takes half to start.
 _GIVEN = os.environ.get("CHROMIUM")
 _PROGRAMS = [_GIVEN] if _GIVEN else ["chromium-headless-shell", "chromium"]
 _MISSING = (

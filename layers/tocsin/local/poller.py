@@ -12,7 +12,6 @@ import signal
 import threading
 from collections.abc import Callable
 from threading import Thread
-from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -32,7 +31,6 @@ from tocsin.settings import StoreSettings
 __all__ = ["PollerSettings", "to_queue"]
 
 THREAD_FAILED = 70  # the exit status of a process one of whose threads has failed
-_CHEAP: dict[str, Any] = {"parameter_validation": False, "user_agent": "tocsin"}  # of each call
 _CONSUMERS = {name: each.consumes for name, each in FUNCTIONS.items() if each.consumes}
 
 
@@ -95,8 +93,7 @@ def main() -> None:
 
 
 def _reader(name: str, consumes: Consumes, layout: Layout) -> tuple[StreamReader, Checkpoint]:
-    # Failures surface at once: the poller's loop is the retry.
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20, **_CHEAP)
+    config = _config(20)
     settings = StoreSettings()
     names = {"journal": settings.journal_table, "ledger": settings.ledger_table}
     checkpoint = Checkpoint(layout.home / f"checkpoint-{name}.json")
@@ -106,8 +103,7 @@ def _reader(name: str, consumes: Consumes, layout: Layout) -> tuple[StreamReader
 
 
 def _queues(layout: Layout, functions: Functions) -> list[QueuePoller]:
-    retries = {"total_max_attempts": 1}  # as below
-    config = Config(retries=retries, connect_timeout=2, read_timeout=WAIT_SECONDS + 10, **_CHEAP)  # type: ignore[arg-type]
+    config = _config(WAIT_SECONDS + 10)
     return [
         QueuePoller(
             boto3.client("sqs", config=config),
@@ -120,6 +116,20 @@ def _queues(layout: Layout, functions: Functions) -> list[QueuePoller]:
         for receives in function.receives
         for _ in range(max(1, function.at_once_here // len(function.receives)))
     ]
+
+
+def _config(read_seconds: int) -> Config:
+    """Return what makes calls cheap, since there are many, and failures surface at once.
+
+    The poller's loop is the retry.
+    """
+    return Config(
+        retries={"total_max_attempts": 1},
+        connect_timeout=2,
+        read_timeout=read_seconds,
+        parameter_validation=False,
+        user_agent="tocsin",
+    )
 
 
 def _end(failed: threading.ExceptHookArgs) -> None:

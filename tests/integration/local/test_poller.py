@@ -288,7 +288,9 @@ class Looked(StreamReader):
         return ()
 
 
-def test_who_follows_looks_seldom_and_at_once_when_the_first_has_delivered(world: World) -> None:
+def test_who_follows_looks_seldom_and_at_once_when_the_first_has_delivered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stream = Looked()
     follower = Poller(MappingSettings(), stream, Checkpoint(world.folder / "f.json"), Functions({}))
     with world.polling(followers=[follower]) as leader:
@@ -299,7 +301,7 @@ def test_who_follows_looks_seldom_and_at_once_when_the_first_has_delivered(world
             stream.leader.append(1)
             return read()
 
-        leader._reader.read = counted  # type: ignore[method-assign]
+        monkeypatch.setattr(leader._reader, "read", counted)
         thread = Thread(target=follower.run)
         thread.start()
         until(lambda: len(stream.leader) > 60, "idle")

@@ -25,6 +25,7 @@ __all__ = [
     "cancellations",
     "client",
     "condition_failed",
+    "partition",
     "query",
     "transact",
     "watched",
@@ -180,6 +181,17 @@ def query(
         if "LastEvaluatedKey" not in page:
             return
         parameters["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def partition(client: "DynamoDBClient", table: str, pk: str) -> Iterator[dict[str, Any]]:
+    """Yield all items of a partition, page by page, consistently."""
+    return query(
+        client,
+        TableName=table,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": pk}},
+        ConsistentRead=True,
+    )
 
 
 def batch_get(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from tocsin.adapters.dynamodb._calls import calls, condition_failed, query, watched
+from tocsin.adapters.dynamodb._calls import calls, condition_failed, partition, watched
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,13 +66,7 @@ class StateTable:
 
     def _each(self, pk: str) -> Iterator[Mapping[str, Any]]:
         """Yield the items of a partition, page by page."""
-        return query(
-            self._client,
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": pk}},
-            ConsistentRead=True,
-        )
+        return partition(self._client, self._table, pk)
 
     def _update(
         self, pk: str, sk: str, expression: str, values: Mapping[str, Any], condition: str = ""

@@ -78,13 +78,7 @@ class DynamoApprovals(ToldTable, Approvals):
 
     @override
     def every(self, org: str) -> Iterator[tuple[str, Approval | None]]:
-        for item in query(
-            self._client,
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": _ITEM + org}},
-            ConsistentRead=True,
-        ):
+        for item in self._each(_ITEM + org):
             found = None
             with suppress(IntegrityError):
                 found = _approval(org, item)

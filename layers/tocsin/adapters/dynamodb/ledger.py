@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, override
 
-from tocsin.adapters.dynamodb._calls import batch_get, query, transact, whole
+from tocsin.adapters.dynamodb._calls import batch_get, partition, query, transact, whole
 from tocsin.domain import ids
 from tocsin.domain.chain import HASH_BYTES
 from tocsin.domain.errors import HeadMoved
@@ -83,12 +83,12 @@ class DynamoLedger(Ledger):
 
     @override
     def all_markers(self, org: str) -> Iterator[tuple[str, int]]:
-        for item in self._partition(_MARKER + org):
+        for item in partition(self._client, self._table, _MARKER + org):
             yield from _read_markers(org, item)
 
     @override
     def all_marks(self, org: str) -> Iterator[tuple[int, int]]:
-        for item in self._partition(_MINUTE + org):
+        for item in partition(self._client, self._table, _MINUTE + org):
             yield int(item["sk"]["N"]), _read_mark(org, item)
 
     @override
@@ -158,15 +158,6 @@ class DynamoLedger(Ledger):
             ConsistentRead=True,
         )
         return next((_read_mark(org, mark) for mark in marks), None)
-
-    def _partition(self, pk: str) -> Iterator[dict[str, Any]]:
-        return query(
-            self._client,
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": pk}},
-            ConsistentRead=True,
-        )
 
     def _segments(
         self,
